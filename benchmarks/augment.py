@@ -1,12 +1,11 @@
-"""What varying a batch of pictures costs, beside kornia's: the same operations, taken in turn in one run.
+"""Speed of image augmentation compared with kornia: the same operations, alternating in one run.
 
     python benchmarks/augment.py                 # one thread
     python benchmarks/augment.py --threads 2
 
-Both get bytes as they lie in memory and give floats: turned by up to 10 degrees, shifted by up to a tenth, scaled by up
-to 10 %, mirrored in half of the rows, noise of a tenth of the spread. kornia is no dependency: without it only our own
-times are printed. To install it without its dependencies, which are far larger than both: `pip install --no-deps kornia
-kornia-rs`.
+Both take uint8 images and return floats: rotation up to 10 degrees, shift up to 10 %, scale up to 10 %, flips of half
+the rows, noise of a tenth of the standard deviation. kornia is optional: without it only our times are printed. To
+install it without its dependencies: `pip install --no-deps kornia kornia-rs`.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ except ImportError:
 SIZES = [(128, 3, 32, 32), (16, 3, 192, 256)]
 ROUNDS = 15
 
-Change = Callable[[Tensor], Tensor]
+Operation = Callable[[Tensor], Tensor]
 
 
 def main(threads: int, rounds: int) -> None:
@@ -42,14 +41,14 @@ def main(threads: int, rounds: int) -> None:
     print(f"{'operations':34} {'batch':>18} {'deepglass':>10} {'kornia':>10} {'ratio':>6}")
     for size in SIZES:
         batch = torch.randint(0, 256, size, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-        for name, (ours, other) in changes().items():
+        for name, (ours, other) in operations().items():
             times = _in_turn([ours, other] if other else [ours], batch, rounds)
             beside = f"{times[1]:8.2f}ms {times[0] / times[1]:6.2f}" if other else f"{'-':>10} {'-':>6}"
             print(f"{name:34} {'x'.join(map(str, size)):>18} {times[0]:8.2f}ms {beside}", flush=True)
 
 
-def changes() -> dict[str, tuple[Change, Change | None]]:
-    """The operations by name, ours and kornia's, the latter None where it is not there."""
+def operations() -> dict[str, tuple[Operation, Operation | None]]:
+    """Name -> our operation and kornia's, None without kornia."""
     generator = torch.Generator().manual_seed(0)
     ours = {
         "affine, mirror, noise": Augment(rotate=10, shift=0.1, scale=0.1, flip=True, noise=0.1),
@@ -59,11 +58,11 @@ def changes() -> dict[str, tuple[Change, Change | None]]:
         "colour": Augment(color_jitter=0.2),
         "cut-out": Augment(random_erasing=0.25),
     }
-    made: dict[str, tuple[Change, Change | None]] = {}
+    pairs: dict[str, tuple[Operation, Operation | None]] = {}
     for name, augment in ours.items():
-        made[name] = (lambda x, augment=augment: augment(x, generator).float()), _kornia(name)
-    made["mixup"] = (lambda x: _mixed(x, generator)), _kornia("mixup")
-    return made
+        pairs[name] = (lambda x, augment=augment: augment(x, generator).float()), _kornia(name)
+    pairs["mixup"] = (lambda x: _mixed(x, generator)), _kornia("mixup")
+    return pairs
 
 
 def _mixed(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -72,7 +71,7 @@ def _mixed(x: Tensor, generator: torch.Generator) -> Tensor:
     return mixup(batch, 0.2, generator).inputs["x"].values
 
 
-def _kornia(name: str) -> Change | None:
+def _kornia(name: str) -> Operation | None:
     if theirs is None:
         return None
     affine = theirs.RandomAffine(10, (0.1, 0.1), (0.9, 1.1), padding_mode="border", p=1.0)
@@ -82,7 +81,7 @@ def _kornia(name: str) -> Change | None:
         "affine, mirror, noise": [affine, mirror, noise],
         "affine, mirror": [affine, mirror],
         "mirror": [mirror],
-        "crop": None,  # its size has to be stated: made below
+        "crop": None,  # needs the image size: below
         "colour": [theirs.ColorJitter(0.2, 0.2, 0.2, 0.05, p=1.0)],
         "cut-out": [theirs.RandomErasing((0.06, 0.0625), (1.0, 1.0), p=1.0)],
         "mixup": [theirs.RandomMixUpV2(data_keys=["input"], p=1.0)],
@@ -99,8 +98,8 @@ def _kornia(name: str) -> Change | None:
     return change
 
 
-def _in_turn(changes: list[Change], batch: Tensor, rounds: int) -> list[float]:
-    """The median time of each, in milliseconds; one after the other in each round, so that both meet the same noise."""
+def _in_turn(changes: list[Operation], batch: Tensor, rounds: int) -> list[float]:
+    """The median time of each in milliseconds; they alternate in each round, so that other load affects both."""
     times: list[list[float]] = [[] for _ in changes]
     for i in range(rounds + 2):  # two to warm up
         for change, taken in zip(changes, times, strict=True):
@@ -112,7 +111,7 @@ def _in_turn(changes: list[Change], batch: Tensor, rounds: int) -> list[float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="What varying a batch of pictures costs, beside kornia's.")
+    parser = argparse.ArgumentParser(description="Speed of image augmentation compared with kornia.")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()

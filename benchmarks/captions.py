@@ -1,10 +1,10 @@
-"""Are captions better than one sentence for all pictures, and than the sentence of the picture that looks most alike?
+"""BLEU of captions compared with a constant caption and with the caption of the nearest training image.
 
     python benchmarks/captions.py RUN      # RUN: of recipe:caption-images; a minute
 
-Prints BLEU (sacrebleu) on the run's test pictures against one caption at a time, as the run's own figure is, and
-against all captions of a picture at once, as papers state it. The constant is the best of many training captions,
-chosen on training pictures; the neighbour is the nearest of the training pictures at 16 x 16 pixels.
+Prints BLEU (sacrebleu) on the run's test images against each reference separately, as in the run's metrics, and against
+all references of an image, as in papers. The constant is the best of many training captions, chosen on training images;
+the neighbour is the nearest training image at 16 x 16 pixels.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image
 from deepglass.prepare.sources import read_like
 from deepglass.run.run import Run
 
-CANDIDATES, JUDGED = 400, 300
+CANDIDATES, SCORED = 400, 300
 
 
 def main(folder: Path) -> None:
@@ -47,21 +47,21 @@ def main(folder: Path) -> None:
     names = list(truths["test"])
     found = {
         "constant": dict.fromkeys(names, constant(truths["train"])),
-        "nearest picture": neighbours(names, truths["train"], pixels),
+        "nearest image": neighbours(names, truths["train"], pixels),
         "deepglass": ours,
     }
-    figures = {who: judged(answers, truths["test"]) for who, answers in found.items()}
+    figures = {who: bleu_scores(answers, truths["test"]) for who, answers in found.items()}
     for who, (one, all_) in figures.items():
-        print(f"{who:<18}bleu {one:6.2f} against one caption, {all_:6.2f} against all of a picture's")
-    print(json.dumps({"pictures": len(names), **figures}))
+        print(f"{who:<18}bleu {one:6.2f} against one caption, {all_:6.2f} against all of an image")
+    print(json.dumps({"images": len(names), **figures}))
 
 
 def constant(train: dict[str, list[str]]) -> str:
-    """Of some training captions, the one that scores best on training pictures."""
+    """Of some training captions, the one with the best score on training images."""
     random = np.random.default_rng(0)
     sentences = [c for captions in train.values() for c in captions]
     some = [sentences[i] for i in random.choice(len(sentences), min(CANDIDATES, len(sentences)), replace=False)]
-    shown = list(train)[:JUDGED]
+    shown = list(train)[:SCORED]
     references = _references({n: train[n] for n in shown})
     return max(some, key=lambda s: sacrebleu.corpus_bleu([s] * len(shown), references, force=True).score)
 
@@ -72,8 +72,8 @@ def neighbours(names: list[str], train: dict[str, list[str]], pixels: dict[str, 
     return {n: train[known[int(np.square(theirs - pixels[n]).sum(1).argmin())]][0] for n in names}
 
 
-def judged(answers: dict[str, str], truths: dict[str, list[str]]) -> tuple[float, float]:
-    """BLEU against each caption by itself, and against all captions of a picture."""
+def bleu_scores(answers: dict[str, str], truths: dict[str, list[str]]) -> tuple[float, float]:
+    """BLEU against each reference separately, and against all references of an image."""
     said = [answers[n] for n in truths]
     each = [(answers[n], t) for n, captions in truths.items() for t in captions]
     one = sacrebleu.corpus_bleu([a for a, _ in each], [[t for _, t in each]], force=True).score
@@ -81,7 +81,7 @@ def judged(answers: dict[str, str], truths: dict[str, list[str]]) -> tuple[float
 
 
 def _references(truths: dict[str, list[str]]) -> list[list[str]]:
-    """The first captions of all pictures, then the second ones, ...; one that is lacking is the first again."""
+    """The first captions of all images, then the second ones, ...; missing ones repeat the first."""
     most = max(map(len, truths.values()))
     return [[t[i] if i < len(t) else t[0] for t in truths.values()] for i in range(most)]
 

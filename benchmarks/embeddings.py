@@ -43,7 +43,14 @@ FEW, DRAWS = 10, 5  # labels a class, and how often they are drawn
 TESTED = 3_000  # rows
 C = 0.1  # of the regression, on standardised vectors
 NETWORK = {"trunk": "conv", "width": 8}
-STRONG = {"shift": 0.125, "rotate": 30, "scale": 0.25, "shear": 0.3, "erase": 0.35, "noise": 0.1}  # as contrastive's
+STRONG = {
+    "shift": 0.125,
+    "rotate": 30,
+    "scale": 0.25,
+    "shear": 0.3,
+    "random_erasing": 0.35,
+    "noise": 0.1,
+}  # as contrastive
 
 
 class Variant(NamedTuple):

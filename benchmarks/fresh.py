@@ -1,4 +1,4 @@
-"""A training command in a fresh process, as a user would give it: what the benchmarks of figures and recipes share."""
+"""Run a training command in a fresh process; used by figures.py and recipes.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def train(arguments: str, seed: int, keep: Path | None = None) -> dict:
     """The metrics of `deepglass train ARGUMENTS --seed SEED`.
 
     Args:
-        keep: where the run stays; None throws it away.
+        keep: run folder; None: a temporary one.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run" if keep is None else keep

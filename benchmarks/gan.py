@@ -1,10 +1,10 @@
-"""Are the digits that were asked for the digits that were drawn? A classifier judges what a gan run draws.
+"""Samples of a GAN run judged by a classifier: agreement with the requested class, and Fréchet distance.
 
     python benchmarks/gan.py RUN [--judge RUN]     # RUN: of recipe:gan-digits; 4 minutes on two cores without a judge
 
-The judge is a deepglass classifier of the same pictures. Printed are the share of 1,000 drawn digits that it takes for
-what was asked for, the Fréchet distance between drawn and real pictures in its features, that of two halves of the
-real ones beside it, and how many of each digit it sees.
+The judge is a deepglass classifier of the same images. Printed are the share of 1,000 samples that it assigns to the
+requested class, the Fréchet distance between samples and real images in its features, that between two halves of the
+real images, and the number of samples per predicted class.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 
 import deepglass
 from deepglass.data.batches import Batch
-from deepglass.features._dense_outputs import unpacked
+from deepglass.features.outputs._dense import decode_png
 from deepglass.metrics import frechet_distance
 from deepglass.nn.tokens import Field
 from deepglass.prepare.sources import read_like
@@ -61,15 +61,15 @@ def compare(run: Run, judge: Run) -> None:
     counted = {name: int(sum(answer == name for answer in said)) for name in label.class_names}
     accuracy = judge.metrics.get("test", {}).get(label.name, {}).get("accuracy", float("nan"))
     print(f"judge: test accuracy {accuracy:.4f}")
-    print(f"agreement: {right.mean():.4f} of {len(asked):,} drawn as asked for")
+    print(f"agreement: {right.mean():.4f} of {len(asked):,} samples have the requested class")
     apart = frechet_distance(features, real_features)
     floor = frechet_distance(real_features[:half], real_features[half:])
-    print(f"frechet_distance: {apart:.2f} (between two halves of {2 * half:,} real pictures: {floor:.2f})")
-    print(f"seen by the judge: {counted}; all: {all(counted.values())}")
+    print(f"frechet_distance: {apart:.2f} (between two halves of {2 * half:,} real images: {floor:.2f})")
+    print(f"predicted classes: {counted}; all present: {all(counted.values())}")
 
 
 def answers(judge: Run, pictures: Tensor) -> tuple[list[str], np.ndarray]:
-    """The judge's classes and features of encoded pictures (N, C, Y, X)."""
+    """The judge's classes and features of encoded images (N, C, Y, X)."""
     objective, name = judge.objective.eval(), judge.predictor.inputs[0].name
     label = judge.predictor.outputs[0]
     said: list[str] = []
@@ -85,15 +85,15 @@ def answers(judge: Run, pictures: Tensor) -> tuple[list[str], np.ndarray]:
 
 
 def _codes(value: Mapping[str, Any]) -> np.ndarray:
-    """A drawn picture's pixels as a picture column holds them, (C, Y, X) uint8."""
-    pixels = unpacked(value)
+    """The pixels of a generated image, (C, Y, X) uint8."""
+    pixels = decode_png(value)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("run")
-    parser.add_argument("--judge", default=None, help="a run that classifies the same pictures")
-    parser.add_argument("--seconds", type=int, default=180, help="for training the judge, where there is none")
+    parser.add_argument("--judge", default=None, help="a run that classifies the same images")
+    parser.add_argument("--seconds", type=int, default=180, help="training time of the judge, without --judge")
     arguments = parser.parse_args()
     main(arguments.run, arguments.judge, arguments.seconds)

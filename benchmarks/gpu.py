@@ -1,11 +1,11 @@
-"""What a GPU brings: examples a second in training, on it and on the CPU, and whether a run there is right.
+"""Training examples per second on a GPU and on the CPU, and the accuracy of a run on the GPU.
 
-    python benchmarks/gpu.py                 # a few minutes; needs no data beyond scikit-learn's
-    python benchmarks/gpu.py --device cpu    # only to try the script where there is none
+    python benchmarks/gpu.py                 # a few minutes; needs no data sets
+    python benchmarks/gpu.py --device cpu    # to try the script without a GPU
 
-For each network a batch of made-up pictures (or rows of numbers) is learned for some steps through the same objective
-and optimizer as a run; then scikit-learn's digits are trained for real on the device and read back on the CPU. Prints a
-table and JSON; the figures go by hand, with date and hardware, into docs/performance.md.
+Each network is trained for some steps on random images (or rows of numbers) with the objective and optimizer of a run;
+then scikit-learn's digits are trained on the device. Prints a table and JSON; the numbers are copied, with date and
+hardware, into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -13,25 +13,21 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import polars as pl
 
 import deepglass
-from deepglass.data.batches import Dataset, ShuffledLoader
+from deepglass.data.batches import ShuffledLoader
 from deepglass.device import describe, fast_bfloat16, pick
-from deepglass.features.image import Image
-from deepglass.features.number import Number
-from deepglass.features.outputs.category import CategoryOutput
-from deepglass.networks.trunks.base import TRUNKS
+from deepglass.prepare.prepare import prepare
 from deepglass.run.build import build
 from deepglass.spec.spec import Spec
 from deepglass.training.planning import make_plan
 from deepglass.training.trainer import Trainer
 
-CASES = {  # trunk, rows a batch, side of the pictures (None: a table), settings
+CASES = {  # trunk, batch size, side of the images (None: a table), settings
     "mlp, 32 columns": ("mlp", 512, None, {}),
     "conv, 32 x 32": ("conv", 256, 32, {"width": 32}),
     "resnet, 32 x 32": ("resnet", 256, 32, {}),
@@ -42,41 +38,46 @@ SECONDS = 5.0
 
 def main(device: str) -> None:
     target = pick(device)
-    found: dict[str, dict[str, float]] = {}
+    results: dict[str, dict[str, float]] = {}
     for name, (trunk, rows, side, settings) in CASES.items():
-        found[name] = {}
+        results[name] = {}
         for where in dict.fromkeys(["cpu", str(target)]):
-            found[name][where] = examples_per_second(trunk, rows, side, settings, where)
-            print(f"{name:<22}{where:<8}{found[name][where]:>12,.0f} examples a second", flush=True)
-    print(json.dumps({"device": describe(target), "examples_per_second": found, "digits": digits(str(target))}))
+            results[name][where] = examples_per_second(trunk, rows, side, settings, where)
+            print(f"{name:<22}{where:<8}{results[name][where]:>12,.0f} examples per second", flush=True)
+    print(json.dumps({"device": describe(target), "examples_per_second": results, "digits": digits(str(target))}))
 
 
 def examples_per_second(trunk: str, rows: int, side: int | None, settings: dict, device: str) -> float:
-    """Through the trainer's own step, warm, with the precision that the plan would choose."""
+    """In the trainer's step, after warm-up, with the precision of the plan."""
     random = np.random.default_rng(0)
-    count = 4 * rows
-    labels = np.array([f"class {i % 10}" for i in range(count)])
+    count = 5 * rows
     if side is None:
-        raw = {f"x{i}": random.normal(size=count) for i in range(32)}
-        inputs = [Number(name=n).fit([v]) for n, v in raw.items()]
+        source: dict[str, Any] = {f"x{i}": random.normal(size=count) for i in range(32)}
+        inputs = []
     else:
-        raw = {"image": random.integers(0, 255, (count, side, side, 3), np.uint8)}
-        inputs = [Image(name="image", size=(side, side)).fit([raw["image"]])]
-    label = CategoryOutput(name="label").fit([pl.Series("label", labels)])
-    spec = Spec.from_dict({"data": {"source": "-"}, "network": {"trunk": trunk, **settings}})
-    spec = replace(spec, training=replace(spec.training, batch_size=rows, steps=10_000))
-    objective = build(spec, inputs, [label], device)
-    data = Dataset(
-        {f.name: f.encode(raw[f.name]) for f in inputs}, {"label": label.encode(pl.Series("label", labels))}, device
+        source = {"image": random.integers(0, 255, (count, side, side, 3), np.uint8)}
+        inputs = [{"name": "image", "size": [side, side]}]
+    source["label"] = [f"class {i % 10}" for i in range(count)]
+    spec = Spec.from_dict(
+        {
+            "data": {"source": source, "split": {"test": 0.1, "valid": 0.1}},
+            "inputs": inputs,
+            "outputs": [{"name": "label", "kind": "category"}],
+            "network": {"trunk": trunk, **settings},
+            "training": {"batch_size": rows, "steps": 10_000},
+        }
     )
+    experiment, prepared = prepare(spec)
+    objective = build(experiment, device)
+    data = prepared.datasets(device)["train"]
     objective.on_fit_start(data)
-    plan = make_plan(spec.training, TRUNKS.get(trunk).training_defaults, count, device)
+    plan = make_plan(experiment.spec.training, experiment.defaults, len(data), device)
     costs = Trainer().probe(objective, ShuffledLoader(data, rows, 0), plan, None, SECONDS)
     return rows / costs.step
 
 
 def digits(device: str) -> dict[str, float]:
-    """A run on the device, and its answers when it is read again on the CPU."""
+    """Accuracy and training time of a run on the device."""
     with tempfile.TemporaryDirectory() as folder:
         run = deepglass.train("sklearn:digits", out=Path(folder) / "run", time="10s", device=device, baselines=False)
         there = run.metrics["test"]["label"]["accuracy"]

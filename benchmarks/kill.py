@@ -1,4 +1,4 @@
-"""Fifty runs killed at random moments, each resumed: do all end in the weights of the unbroken run?
+"""Runs killed at random times and resumed: the final weights must equal those of an uninterrupted run.
 
 python benchmarks/kill.py [N]
 """
@@ -44,9 +44,9 @@ def main(repeats: int) -> None:
             assert resumed.returncode == 0, resumed.stderr.decode()
             equal = _sha(run) == expected
             same, wrong = same + equal, wrong + (not equal)
-            print(f"{same + wrong}: {same} the same so far", flush=True)
-    more = f"{over} had finished before the kill; {before_start} more were killed before they had begun"
-    print(f"{same} of {repeats} resumed runs ended in the same weights ({more})")
+            print(f"{same + wrong}: {same} the identical so far", flush=True)
+    more = f"{over} had finished before the kill; {before_start} more were killed before the start"
+    print(f"{same} of {repeats} resumed runs have identical weights ({more})")
 
 
 def _start(folder: Path, out: str) -> subprocess.Popen[bytes]:

@@ -1,8 +1,8 @@
-"""A language model of letters beside a plain loop: bits a character on the last tenth, after the same seconds.
+"""Character language model compared with a plain PyTorch loop: bits per character after the same training time.
 
-    python benchmarks/language.py --seconds 84      # both, one after the other, on whatever this machine is
+    python benchmarks/language.py --seconds 84      # both, one after the other
 
-The plain loop has the shape of nanoGPT's small setting for a CPU (4 layers, 4 heads, 128 wide, 64 characters, batches
+The plain loop follows the small CPU setting of nanoGPT (4 layers, 4 heads, 128 wide, 64 characters, batches
 of 12, AdamW at 1e-3 with a cosine): https://github.com/karpathy/nanoGPT, "i only have a macbook".
 """
 
@@ -30,24 +30,24 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in self.qkv(self.first(x)).chunk(3, -1))
-        seen = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
-        x = x + self.out(seen)
+        attended = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+        x = x + self.out(attended)
         return x + self.mlp(self.second(x))
 
 
 class Gpt(nn.Module):
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.token, self.place = nn.Embedding(size, WIDTH), nn.Embedding(CONTEXT, WIDTH)
+        self.token, self.position = nn.Embedding(size, WIDTH), nn.Embedding(CONTEXT, WIDTH)
         self.blocks = nn.Sequential(*(Block() for _ in range(LAYERS)))
         self.head = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, size))
 
     def forward(self, codes: Tensor) -> Tensor:
-        return self.head(self.blocks(self.token(codes) + self.place.weight[: codes.shape[1]]))
+        return self.head(self.blocks(self.token(codes) + self.position.weight[: codes.shape[1]]))
 
 
 def plain(seconds: float) -> dict[str, float]:
-    """The plain loop for so many seconds."""
+    """Train the plain loop for this time."""
     with open(f"{DATA}/tiny_shakespeare/input.txt") as file:
         text = file.read()
     letters = sorted(set(text))
@@ -70,7 +70,7 @@ def plain(seconds: float) -> dict[str, float]:
         steps += 1
     model.eval()
     rest, total, count = codes[cut:], 0.0, 0
-    with torch.no_grad():  # each character given at least half a context
+    with torch.no_grad():  # each character has at least half a context
         for begin in range(0, len(rest) - CONTEXT - 1, CONTEXT // 2):
             window = rest[begin : begin + CONTEXT + 1]
             losses = F.cross_entropy(model(window[None, :-1])[0], window[1:], reduction="none")
@@ -83,9 +83,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=84)
     seconds = parser.parse_args().seconds
-    found = {"plain loop": plain(seconds)}
+    results = {"plain loop": plain(seconds)}
     ours = train(f"recipe:language-characters --time {seconds:.0f}s", 0)
-    found["deepglass"] = {**ours["test"]["next_token"], "steps": ours["step"], "seconds": ours["seconds"]["train"]}
-    for name, figures in found.items():
-        print(f"{name:<12}{figures['bits_per_character']:.3f} bits a character after {figures['seconds']:.0f} s")
-    print(json.dumps(found))
+    results["deepglass"] = {**ours["test"]["next_token"], "steps": ours["step"], "seconds": ours["seconds"]["train"]}
+    for name, figures in results.items():
+        print(f"{name:<12}{figures['bits_per_character']:.3f} bits per character after {figures['seconds']:.0f} s")
+    print(json.dumps(results))

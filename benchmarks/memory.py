@@ -1,9 +1,9 @@
-"""How far back recurrent networks remember, and how large the gradient still is that would teach them to.
+"""Accuracy of recurrent networks on the copy task by lag, and the gradient norm over time steps.
 
     python benchmarks/memory.py     # about 2 minutes on one thread
 
-Each cell reads `synthetic:copy` at four lags and learns for the same number of steps. What comes out goes to
-docs/memory.json and docs/memory.svg; docs/memory.md says what is seen.
+Each cell is trained on `synthetic:copy` at four lags for the same number of steps. Results go to docs/memory.json and
+docs/memory.svg; docs/memory.md describes them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from deepglass.data.sources import read
 from deepglass.nn.recurrent import Cell, Recurrent
 
 DOCS = Path(__file__).parent.parent / "docs"
-CELLS = ("rnn", "orthogonal rnn", "gru", "lstm")  # the first begins with small random weights, as in 1990
+CELLS = ("rnn", "orthogonal rnn", "gru", "lstm")  # the first has a small uniform initialisation
 LAGS = (10, 30, 100, 400)
-SHOWN = 100  # the lag whose gradients are drawn
+SHOWN = 100  # the lag of the gradient plot
 STEPS, BATCH, HIDDEN, RATE = 300, 32, 32, 5e-3
 COLOURS = {"rnn": "#d55e00", "orthogonal rnn": "#cc79a7", "gru": "#009e73", "lstm": "#0072b2"}
 Line = list[tuple[float, float]]
@@ -40,7 +40,7 @@ class Data(NamedTuple):
 
 
 class Reader(nn.Module):
-    """A recurrent layer, and a linear one on its last state; gates begin by remembering over the lag.
+    """A recurrent layer with a linear one on its last state; gate biases are initialised for the lag.
 
     Shapes: x (B, T, D) -> logits (B, K).
     """
@@ -58,15 +58,15 @@ class Reader(nn.Module):
 
 def main() -> None:
     torch.set_num_threads(1)
-    found = []
+    results = []
     for lag in LAGS:
         data = load(lag)
         for cell in CELLS:
-            found.append(learn(cell, data, lag) | {"cell": cell, "lag": lag})
-            print(cell, lag, f"{found[-1]['accuracy']:.3f}", f"{found[-1]['seconds']:.0f} s", flush=True)
+            results.append(learn(cell, data, lag) | {"cell": cell, "lag": lag})
+            print(cell, lag, f"{results[-1]['accuracy']:.3f}", f"{results[-1]['seconds']:.0f} s", flush=True)
     settings = {"steps": STEPS, "batch_size": BATCH, "hidden": HIDDEN, "learning_rate": RATE}
-    (DOCS / "memory.json").write_text(json.dumps({"settings": settings, "runs": found}, indent=1) + "\n")
-    (DOCS / "memory.svg").write_text(draw(found))
+    (DOCS / "memory.json").write_text(json.dumps({"settings": settings, "runs": results}, indent=1) + "\n")
+    (DOCS / "memory.svg").write_text(draw(results))
 
 
 def load(lag: int) -> Data:
@@ -77,7 +77,7 @@ def load(lag: int) -> Data:
 
 
 def learn(cell: str, data: Data, lag: int) -> dict[str, object]:
-    """The test accuracy after `STEPS`, and each time step's gradient before and after them."""
+    """Test accuracy after `STEPS`, and the gradient norm at each time step before and after training."""
     torch.manual_seed(0)
     reader = Reader(cell, data.x.shape[2], int(data.y.max()) + 1, lag)
     x, y = data.x[~data.test], data.y[~data.test]
@@ -97,17 +97,17 @@ def learn(cell: str, data: Data, lag: int) -> dict[str, object]:
 
 
 def gradients(reader: Reader, data: Data) -> list[float]:
-    """The size of the loss's gradient by the input of each time step, the mean of 64 test rows; the last step first."""
+    """Norm of the loss gradient at each input step, mean of 64 test rows, last step first."""
     x = data.x[data.test][:64].clone().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(reader(x), data.y[data.test][:64], reduction="sum"), x)
     return gradient.norm(dim=2).mean(0).flip(0).tolist()
 
 
-def draw(found: list[dict]) -> str:
-    """Accuracy over lag; gradient over the steps back from the answer, before training dashed, after it whole."""
-    scores = {(c, ""): [(float(np.log10(r["lag"])), r["accuracy"]) for r in found if r["cell"] == c] for c in CELLS}
+def draw(results: list[dict]) -> str:
+    """Plots of accuracy over lag, and of the gradient norm over steps before the end (dashed: before training)."""
+    scores = {(c, ""): [(float(np.log10(r["lag"])), r["accuracy"]) for r in results if r["cell"] == c] for c in CELLS}
     sizes: dict[tuple[str, str], Line] = {}
-    for run in (r for r in found if r["lag"] == SHOWN):
+    for run in (r for r in results if r["lag"] == SHOWN):
         for when, dash in (("before", "4 4"), ("after", "")):
             sizes[run["cell"], dash] = [(t, max(np.log10(g + 1e-30), -16)) for t, g in enumerate(run[when])]
     low = np.floor(min(y for line in sizes.values() for _, y in line))

@@ -1,10 +1,10 @@
-"""deepglass beside scikit-learn's models on tables, and beside a plain hand-written PyTorch loop on MNIST.
+"""deepglass compared with scikit-learn on tables, and with a plain PyTorch loop on MNIST.
 
     python benchmarks/peers.py tables     # about 5 minutes on two cores
     python benchmarks/peers.py mnist      # about 8 minutes; also draws docs/mnist.svg
 
-Everything runs one after the other in one go, on the same rows; seconds are of fitting alone. What comes out goes to
-docs/peers.json, from which docs/performance.md is written by hand.
+All models run one after the other on the same rows; seconds are fitting times. Results go to docs/peers.json, from
+which docs/performance.md is written by hand.
 """
 
 from __future__ import annotations
@@ -48,24 +48,24 @@ def tables() -> dict[str, Any]:
         content = {"data": {"source": source, "split": settings.get("split", {})}, "outputs": [settings["target"]]}
         _, prepared = prepare(Spec.from_dict(content))
         target = prepared.outputs[0]
-        found: dict[str, Any] = {}
+        results_: dict[str, Any] = {}
         for peer, fit in _sklearn_models(target.kind == "number").items():
-            found[peer] = _fit_peer(prepared, fit, metric)
+            results_[peer] = _fit_peer(prepared, fit, metric)
         for seconds in (10, 60):
             with tempfile.TemporaryDirectory() as folder:
                 run = deepglass.train(source, out=Path(folder) / "run", time=seconds, baselines=False, **settings)
-                found[f"deepglass {seconds} s"] = {
+                results_[f"deepglass {seconds} s"] = {
                     metric: run.metrics["test"][target.name][metric],
                     "seconds": run.metrics["seconds"]["train"],
                     "one_row_ms": _milliseconds(partial(run.predict, _row(prepared))),
                 }
-        results[name] = found
-        print(name, json.dumps(found, indent=1), flush=True)
+        results[name] = results_
+        print(name, json.dumps(results_, indent=1), flush=True)
     return results
 
 
 def mnist() -> dict[str, Any]:
-    """Test accuracy at budgets of 4 to 60 seconds, beside a plain loop's after each epoch."""
+    """Test accuracy at budgets of 4 to 60 seconds, and of a plain loop after each epoch."""
     ours = []
     for seconds in BUDGETS:
         with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +78,7 @@ def mnist() -> dict[str, Any]:
 
 
 def plain_loop(seconds: float) -> list[tuple[float, float]]:
-    """What a tutorial has: two convolutions, Adam, batches of 64 from a DataLoader, float32."""
+    """The loop of a tutorial: two convolutions, Adam, batches of 64 from a DataLoader, float32."""
     table = read("data:mnist")
     images, labels = np.asarray(table["image"]), np.asarray(table["label"])
     parts = {p: np.flatnonzero(table.split == p) for p in ("train", "test")}
@@ -111,7 +111,7 @@ def plain_loop(seconds: float) -> list[tuple[float, float]]:
 
 
 def plot(lines: dict[str, list[tuple[float, float]]]) -> str:
-    """Error against seconds, both on logarithmic axes, as an SVG that reads in light and dark."""
+    """Error against seconds, both on logarithmic axes, as SVG."""
     width, height, left, bottom = 640, 360, 70, 50
     points = [p for line in lines.values() for p in line]
     x_low, x_high = np.log10(0.8 * min(p[0] for p in points)), np.log10(1.2 * max(p[0] for p in points))

@@ -1,8 +1,8 @@
-"""A GAN on points in the plane, step after step: the figure of docs/learning/adversarial.md.
+"""Samples of a GAN on points in the plane over training: the figure of docs/learning/adversarial.md.
 
     python benchmarks/points.py [--steps 1200]     # a minute or two on one thread
 
-The real points are grey, what is drawn is coloured by the class that was asked for. Goes to docs/learning/points.svg.
+Real points are grey, samples are coloured by their requested class. Writes docs/learning/points.svg.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from deepglass.run.callbacks.sample_recorder import read_samples
 
 OUT = Path(__file__).parent.parent / "docs" / "learning" / "points.svg"
 SETS = ("ring", "moons", "spirals")
-MOMENTS = (0.02, 0.07, 0.2, 0.5, 1.0)  # of the run, of which sheets are shown
+MOMENTS = (0.02, 0.07, 0.2, 0.5, 1.0)  # shares of the run
 COLOURS = ("#0072b2", "#d55e00")
 SIDE, GAP, TOP, LEFT = 150, 8, 26, 62
 SHOWN = 300  # points of each class, and of the real ones
@@ -35,15 +35,15 @@ def main(steps: int) -> None:
             out = Path(folder) / name
             run = deepglass.train(f"synthetic:{name}", objective="gan", training=settings, out=out, baselines=False)
             print(name, run.metrics["test"]["gan"], f"{run.metrics['seconds']['train']:.0f} s")
-            found = read_samples(out)
-            known = sorted(found)
-            near = [min(known, key=lambda step: abs(step - part * steps)) for part in MOMENTS]
-            rows.append((name, [(step, found[step]) for step in near]))
+            samples = read_samples(out)
+            steps_recorded = sorted(samples)
+            near = [min(steps_recorded, key=lambda step: abs(step - part * steps)) for part in MOMENTS]
+            rows.append((name, [(step, samples[step]) for step in near]))
     OUT.write_text(draw(rows))
 
 
 def draw(rows: Sequence[tuple[str, Sequence[tuple[int, dict[str, list]]]]]) -> str:
-    """A row of panels a set, a panel a moment."""
+    """A row of panels per data set, a panel per step."""
     width, height = LEFT + len(MOMENTS) * (SIDE + GAP), TOP + len(rows) * (SIDE + GAP)
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">']
@@ -62,7 +62,7 @@ def draw(rows: Sequence[tuple[str, Sequence[tuple[int, dict[str, list]]]]]) -> s
 
 
 def panel(name: str, left: float, top: float, real: np.ndarray, sheet: dict[str, list]) -> list[str]:
-    """The real points and the drawn ones in a square."""
+    """Real points and samples in a square."""
     points = np.stack([sheet["x"], sheet["y"]], 1)
     label = next((n for n in sheet if n not in ("x", "y")), None)
     classes = np.array(sheet[label]) if label else np.zeros(len(points))

@@ -1,8 +1,8 @@
-"""Can the detector hold what it is shown? Sixteen pictures with many classes, learned and found again.
+"""Overfitting test of the detector: sixteen images with many classes, training and test rows alike.
 
-    python benchmarks/sixteen.py [SOURCE] [--steps 180]     # data:coco128 unless said otherwise; a minute on two cores
+    python benchmarks/sixteen.py [SOURCE] [--steps 180]     # default: data:coco128; a minute on two cores
 
-A detector that cannot learn sixteen pictures by heart has a fault; one that can says nothing yet about others.
+A detector that cannot overfit sixteen images has a fault; success says nothing about generalisation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A headless Chromium for tests of pages: playwright with the system's browser, none that it would download.
+"""A headless Chromium for tests of pages: playwright with the browser of the system.
 
 with Chromium() as browser:
     page = browser.open(Path("report.html"), width=400, dark=True)
@@ -31,7 +31,7 @@ TIMEOUT = 60_000  # milliseconds for one action, on a busy machine
 
 
 class Chromium:
-    """One browser process; each `open` is a new page in a context of its own."""
+    """One browser process; each `open` creates a page in a new context."""
 
     def __init__(self) -> None:
         if PROGRAM is None:
@@ -82,19 +82,19 @@ class Page:
         self.page.set_viewport_size({"width": width, "height": height})
 
     def shade(self, dark: bool) -> None:
-        """The colour scheme that the system prefers."""
+        """Set the preferred colour scheme."""
         self.page.emulate_media(color_scheme="dark" if dark else "light")
 
     def run(self, script: str) -> Any:
-        """The value of an expression, a promise's once it is fulfilled; it must be plain data."""
+        """The value of a JavaScript expression as plain data; promises are awaited."""
         return self.page.evaluate(script)
 
     def press(self, key: str) -> None:
-        """A key goes down and up, such as "Tab", "Enter", "ArrowRight"."""
+        """Press a key, such as "Tab", "Enter", "ArrowRight"."""
         self.page.keyboard.press(key)
 
     def barriers(self, rules: Sequence[str] = ()) -> list[str]:
-        """What keeps people from using the page, as axe-core finds it: the serious and the critical."""
+        """Serious and critical accessibility violations, by axe-core."""
         self.page.evaluate(AXE.read_text("utf-8") + "; 0")
         options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
         violations = self.page.evaluate("options => axe.run(document, options).then(r => r.violations)", options)

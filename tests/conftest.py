@@ -1,4 +1,4 @@
-"""What the tests share: the data sets, one thread, small made-up tables."""
+"""Shared fixtures: data sets, one thread, small synthetic tables."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def _float32() -> Iterator[None]:
 
 @pytest.fixture
 def data_root() -> Path:
-    """The folder of the real data sets."""
+    """The folder of the data sets."""
     if not DATA.is_dir():
         pytest.skip(f"the real data sets are not there: set DEEPGLASS_DATA (looked in {DATA})")
     return DATA
 
 
 def made_up(rows: int = 200, seed: int = 0) -> pl.DataFrame:
-    """A table whose answers follow from its columns: `price` from size and place, `sold` from price."""
+    """A synthetic table: `price` depends on size and place, `sold` on price."""
     random = np.random.default_rng(seed)
     size = random.uniform(20, 200, rows)
     place = random.choice(["north", "south", "west"], rows)
@@ -64,28 +64,28 @@ def table_file(tmp_path: Path) -> Path:
     return path
 
 
-class Said(NamedTuple):
-    """What a command answered."""
+class CommandResult(NamedTuple):
+    """Exit code and output of a command."""
 
     code: int
     out: str
     err: str
 
 
-Command = Callable[..., Said]
+Command = Callable[..., CommandResult]
 
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """`command("train", "houses.csv")`: the command line in this process; one thread and no baselines in a training."""
 
-    def call(*words: object) -> Said:
+    def call(*words: object) -> CommandResult:
         quick = ["--no-baselines", "training.threads=1"] if words[0] == "train" else []
         monkeypatch.setattr(sys, "argv", ["deepglass", *map(str, words), *quick])
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             main()
         said = capsys.readouterr()
-        return Said(int(end.value.code or 0), said.out, said.err)
+        return CommandResult(int(end.value.code or 0), said.out, said.err)
 
     return call

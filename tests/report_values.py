@@ -42,7 +42,7 @@ def report_of(own: Mapping[str, Any] | None = None, **values: Any) -> ReportData
     """A report of these facts alone.
 
     Args:
-        own: section -> the facts that it collects for itself.
+        own: section -> its own facts.
         values: facts that sections share.
     """
     sections_own = {section_key(name): facts for name, facts in (own or {}).items()}
@@ -57,7 +57,7 @@ def section_html(name: str, report: ReportData) -> str:
 
 
 class Balance(HTMLParser):
-    """Collects tags that are closed wrongly, ids, and what would be loaded from elsewhere."""
+    """Collects unbalanced tags, ids, and external resources."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Balance(HTMLParser):
 
 
 def checked(facts: ReportData) -> str:
-    """The report's html, after the checks that every report must pass."""
+    """The report's html, after the checks of every report."""
     html = render(facts)
     page = Balance()
     page.feed(html)

@@ -1,4 +1,4 @@
-"""Wrong words and wrong data: a code, the culprit, the near miss, exit code 2, and nothing left behind."""
+"""Invalid arguments and data: error code, culprit, near miss, exit code 2, and no run folder."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lines(row: str, rows: int = 60) -> str:
-    """Rows in which `{i}` counts and `{x}` is a number."""
+    """Rows of a template; `{i}` counts and `{x}` is a number."""
     return "".join(row.format(i=i, x=i * 2.5 % 11) + "\n" for i in range(rows))
 
 
 def refused(command: Command, *words: object, code: str, names: tuple[str, ...]) -> None:
-    """The command is refused with this code and these words, and leaves no run."""
+    """The command fails with this code and text, and leaves no run."""
     said = command("train", *words, "--steps", "2")
     assert said.code == 2, said
     error = said.err.splitlines()[-1]
@@ -71,14 +71,14 @@ WORDS = {
     "--target price --target price": ("bad-value", ("--target", "'price'", "twice")),
     "--target price --ignore price": ("bad-value", ("--target", "'price'", "--ignore")),
     "--target price --ignore plase": ("unknown-column", ("data.ignore", "'plase'", "'place'")),
-    "--target price --ignore size --ignore place": ("empty-source", ("ok.csv", "place: left out as asked")),
+    "--target price --ignore size --ignore place": ("empty-source", ("ok.csv", "place: ignored in the spec")),
     "--target price --objective supervized": ("unknown-name", ("objective", "'supervized'", "'supervised'")),
     "--target price --network mpl": ("unknown-name", ("network.trunk", "'mpl'", "'mlp'")),
     "--target price --kind size=numbr": ("unknown-name", ("--kind size", "'numbr'", "'number'")),
     "--target price --kind sise=number": ("unknown-column", ("--kind", "'sise'", "'size'")),
     "--target price --kind place=number": ("bad-value", ("'place'", "numbers")),
     "--target price --kind place": ("bad-value", ("--kind", "COLUMN=KIND")),
-    "--target price --columns a,b": ("bad-value", ("--columns", "2 names", "3 columns")),
+    "--target price --columns a,b": ("bad-value", ("--columns", "expected 3 names", "got 2")),
     "--target price --time 0": ("bad-value", ("training.time", "above 0")),
     "--target price --time abc": ("bad-value", ("training.time", "'abc'", "60s")),
     "--target price --time 5s --epochs 3": ("bad-value", ("training", "time and epochs")),
@@ -118,7 +118,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize("words", WORDS)
-def test_wrong_words(command: Command, words: str) -> None:
+def test_unknown_names_get_near_misses(command: Command, words: str) -> None:
     code, names = WORDS[words]
     said = command("train", "ok.csv", *words.split())
     assert said.code == 2, said
@@ -143,7 +143,7 @@ def test_wrong_usage(command: Command, words: list[str], says: str) -> None:
     assert says in said.err
 
 
-def test_sources_that_are_not_there(command: Command) -> None:
+def test_missing_sources(command: Command) -> None:
     refused(command, "okk.csv", "--target", "price", code="not-found", names=("okk.csv", "'ok.csv'"))
     refused(command, "no/ok.csv", "--target", "price", code="not-found", names=("no/ok.csv", "'no'"))
     refused(command, "sklearn:digit", code="unknown-name", names=("sklearn:digit", "'digits'"))
@@ -194,7 +194,7 @@ def test_empty_columns_are_left_out_with_the_reason(command: Command) -> None:
     assert "nothing (no value in any row)" in said.err
 
 
-def test_a_column_of_mixed_types_is_said_to_be_one(command: Command) -> None:
+def test_mixed_types_in_a_column_are_reported(command: Command) -> None:
     rows = "".join(f"{i},{'x' if i % 5 == 0 else i},{i * 2.5 % 11}\n" for i in range(1, 61))
     Path("table.csv").write_text("size,odd,price\n" + rows)
     said = command("train", "table.csv", "--target", "price", "--steps", "2", "--out", "run")
@@ -232,20 +232,20 @@ def test_names_in_any_script(command: Command) -> None:
 # -- packed files ------------------------------------------------------------------------------------------------
 
 
-def test_gzip_that_is_cut_off(command: Command) -> None:
+def test_truncated_gzip(command: Command) -> None:
     packed = gzip.compress((HOUSES * 20).encode())
     Path("cut.csv.gz").write_bytes(packed[: len(packed) // 2])
     refused(command, "cut.csv.gz", "--target", "price", code="unreadable-file", names=("cut.csv.gz", "cut off"))
 
 
-def test_zip_that_leads_out(command: Command) -> None:
+def test_zip_with_path_traversal(command: Command) -> None:
     with zipfile.ZipFile("bad.zip", "w") as archive:
         archive.writestr("../evil.csv", HOUSES)
     refused(command, "bad.zip", "--target", "price", code="unsafe-archive", names=("bad.zip", "../evil.csv"))
     assert not Path("../evil.csv").exists()
 
 
-def test_zip_that_unpacks_a_thousandfold(command: Command) -> None:
+def test_zip_bomb(command: Command) -> None:
     with zipfile.ZipFile("bomb.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         archive.writestr("a.csv", b"0" * 40_000_000)
         archive.writestr("b.csv", b"0" * 40_000_000)
@@ -253,11 +253,11 @@ def test_zip_that_unpacks_a_thousandfold(command: Command) -> None:
     refused(command, "bomb.zip", "--target", "price", code="too-large", names=("bomb.zip", "unpack"))
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------
+# -- images ------------------------------------------------------------------------------------------------------
 
 
 def pictures(folder: Path, each: int = 8) -> None:
-    """Two classes of tiny pictures, one bright and one dark."""
+    """Two classes of tiny images, one bright and one dark."""
     random = np.random.default_rng(0)
     for label, level in (("dark", 60), ("bright", 200)):
         (folder / label).mkdir(parents=True)
@@ -266,7 +266,7 @@ def pictures(folder: Path, each: int = 8) -> None:
             Image.fromarray(pixels).save(folder / label / f"{i}.png")
 
 
-def test_a_picture_that_is_none_is_left_out_and_named(command: Command) -> None:
+def test_an_unreadable_image_is_left_out_and_named(command: Command) -> None:
     pictures(Path("photos"))
     Path("photos/dark/broken.png").write_bytes(b"this is no picture")
     said = command("train", "photos", "--steps", "2", "--out", "run")
@@ -277,24 +277,24 @@ def test_a_picture_that_is_none_is_left_out_and_named(command: Command) -> None:
     assert "dark/broken.png" in said.out, "the doctor names it as well"
 
 
-def test_where_no_picture_can_be_read_one_is_named(command: Command) -> None:
+def test_if_no_image_is_readable_an_example_is_named(command: Command) -> None:
     pictures(Path("photos"))
     for path in Path("photos").rglob("*.png"):
         path.write_bytes(b"this is no picture")
     said = command("train", "photos", "--steps", "2", "--out", "run")
     assert said.code == 2
-    assert "[no-rows] photos: there are no rows with a value for 'label'; 16 left out, such as bright/0.png" in said.err
+    assert "[no-rows] photos: there are no rows with a value for 'label'; left out: bright/0.png" in said.err
 
 
 @pytest.mark.parametrize("kind", ["text", "audio", "number"])
-def test_pictures_are_not_taken_for_what_they_cannot_be(command: Command, kind: str) -> None:
+def test_image_files_reject_unsuitable_kinds(command: Command, kind: str) -> None:
     pictures(Path("photos"))
     said = command("train", "photos", "--kind", f"image={kind}", "--steps", "2", "--out", "run")
     assert said.code == 2
-    assert f"[bad-value] image: its files are of kind image; expected image or mask or video, got '{kind}'" in said.err
+    assert f"[bad-value] image: expected the kind image or mask or video for its image files, got '{kind}'" in said.err
 
 
-def test_a_picture_with_a_header_of_huge_size_is_left_out(command: Command) -> None:
+def test_an_image_whose_header_states_a_huge_size_is_left_out(command: Command) -> None:
     pictures(Path("photos"))
     content = io.BytesIO()
     Image.new("L", (1, 1)).save(content, "png")
@@ -308,7 +308,7 @@ def test_a_picture_with_a_header_of_huge_size_is_left_out(command: Command) -> N
     assert "pixels" in said.err
 
 
-def test_predicting_a_picture_that_is_none_names_it(command: Command) -> None:
+def test_predicting_an_unreadable_image_names_it(command: Command) -> None:
     pictures(Path("photos"))
     assert command("train", "photos", "--steps", "2", "--out", "run").code == 0
     Path("new.png").write_bytes(b"this is no picture")
@@ -321,7 +321,7 @@ def test_predicting_a_picture_that_is_none_names_it(command: Command) -> None:
 # -- where results go ------------------------------------------------------------------------------------------------
 
 
-def test_out_that_exists_is_kept(command: Command) -> None:
+def test_existing_output_is_not_overwritten(command: Command) -> None:
     Path("mine").mkdir()
     Path("mine/letter.txt").write_text("dear")
     for force in ([], ["--force"]):
@@ -335,13 +335,13 @@ def test_out_that_exists_is_kept(command: Command) -> None:
     assert deepglass.Run("run").metrics["step"] == 3
 
 
-def test_out_that_cannot_be_written(command: Command) -> None:
+def test_unwritable_output(command: Command) -> None:
     said = command("train", "ok.csv", "--target", "price", "--steps", "2", "--out", "ok.csv/run")
     assert said.code == 1
     assert "[read-only] ok.csv/run" in said.err
 
 
-def test_full_disk_before_and_within_a_run(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_before_and_during_a_run(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -381,13 +381,13 @@ def test_full_disk_while_history_is_written(command: Command, monkeypatch: pytes
         ([1, 2, 3], "bad-value"),
     ],
 )
-def test_objects_that_are_no_data(source: object, code: str) -> None:
+def test_unsupported_python_objects(source: object, code: str) -> None:
     with pytest.raises(UserError) as error:
         deepglass.train(source, "price", steps=2)
     assert error.value.code == code, str(error.value)
 
 
-def test_errors_are_one_family() -> None:
+def test_all_errors_are_user_errors() -> None:
     assert issubclass(UserError, deepglass.DeepglassError)
     assert issubclass(StorageError, deepglass.DeepglassError)
     assert (UserError.exit_code, StorageError.exit_code) == (2, 1)

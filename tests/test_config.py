@@ -38,7 +38,7 @@ class Made:
         ({"depth": 3, "sizes": [1, 2.0], "grid": [2, 3], "batch": "auto", "more": {"a": 1}, "rate": 1}, 3),
     ],
 )
-def test_values_of_yaml_fit(settings: dict[str, Any], expected: int) -> None:
+def test_yaml_values_are_accepted(settings: dict[str, Any], expected: int) -> None:
     made = construct(Made, settings, "network")
     assert made.depth == expected
     assert type(made.depth) is int
@@ -60,12 +60,12 @@ def test_values_of_yaml_fit(settings: dict[str, Any], expected: int) -> None:
         ({"grid": [3]}, "network.grid: expected a list of 2, each a whole number, got [3]"),
         ({"norm": "bach"}, "network.norm: expected one of batch, layer, got 'bach'; did you mean 'batch'?"),
         ({"batch": "aut"}, "expected a whole number above 0 or one of auto, got 'aut'; did you mean 'auto'?"),
-        ({"grid": [3, 2]}, "[bad-value] network: grid: expected the smaller side first"),
+        ({"grid": [3, 2]}, "[bad-value] network.grid: expected the smaller side first"),
         ({"dept": 3}, "[unknown-key] network: no setting 'dept'; did you mean 'depth'?"),
         ({"learned_": 3}, "[unknown-key] network: no setting 'learned_'"),
     ],
 )
-def test_errors_say_where_what_and_what_instead(settings: dict[str, Any], text: str) -> None:
+def test_errors_state_path_value_and_expectation(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(SpecError) as error:
         construct(Made, settings, "network")
     assert text in str(error.value)

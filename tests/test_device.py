@@ -12,7 +12,7 @@ from deepglass.errors import SpecError
 CPU = torch.device("cpu")
 
 
-def test_auto_is_a_device_that_works() -> None:
+def test_auto_selects_a_usable_device() -> None:
     assert torch.ones(2, device=pick()).sum().item() == 2
     assert pick("cpu") == CPU
 
@@ -23,16 +23,16 @@ def test_unknown_device(name: str) -> None:
         pick(name)
 
 
-def test_a_device_that_is_not_there() -> None:
+def test_unavailable_device() -> None:
     with pytest.raises(SpecError, match=r"\[bad-value\] device: 'cuda:99' is not available: this machine has"):
         pick("cuda:99")
 
 
-def test_description_says_device_and_threads() -> None:
+def test_description_has_device_and_threads() -> None:
     assert describe(CPU).startswith(f"cpu, {torch.get_num_threads()} thread")
 
 
-def test_fast_bfloat16_is_a_plain_answer() -> None:
+def test_fast_bfloat16_is_a_bool() -> None:
     assert fast_bfloat16(CPU) in (True, False)
 
 
@@ -54,12 +54,12 @@ def test_autocast_computes_in_bfloat16_only_inside() -> None:
     assert layer(torch.ones(1, 4)).dtype == torch.float32
 
 
-def test_autocast_knows_two_precisions() -> None:
+def test_autocast_supports_two_precisions() -> None:
     with pytest.raises(SpecError, match=r"\[bad-value\] precision: .* not 'float16'"), autocast(CPU, "float16"):
         pass
 
 
-def test_deterministic_gradients_and_the_settings_come_back() -> None:
+def test_deterministic_mode_and_its_reset() -> None:
     x = torch.randn(50, 64, requires_grad=True)
     index, weight = torch.randint(0, 50, (20_000,)), torch.randn(20_000, 64)
     with deterministic():

@@ -1,4 +1,4 @@
-"""The examples of the documentation run, and print what the pages say."""
+"""The examples of the documentation run and print the stated output."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ WRITTEN = re.compile(r"# (\w+\.py)\n")  # a block that begins with a file's name
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda p: p.name)
-def test_the_examples_run_and_print_what_they_say(
+def test_examples_run_and_print_their_output(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

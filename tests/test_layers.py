@@ -1,7 +1,7 @@
-"""The layers of the library: who may import whom, and where.
+"""The layers of the package: allowed imports.
 
 A module imports from lower layers and from its own folder; folders on one layer do not import each other; nothing is
-imported in a circle, nor inside a function but for torch at a feature's ends and for optional packages.
+imported in a cycle, nor inside a function, except torch in encoders and heads of features and optional packages.
 """
 
 import ast
@@ -162,7 +162,7 @@ def test_imports_go_down() -> None:
     assert not wrong
 
 
-def test_imports_stand_at_the_top() -> None:
+def test_imports_are_at_the_top() -> None:
     wrong = []
     for name, path in MODULES.items():
         if path.name == "__init__.py":
@@ -189,7 +189,7 @@ def test_features_encode_without_torch() -> None:
                 assert not heavy or item.hidden or item.line in typing, f"{where(path, item)}: torch at the top"
 
 
-def test_no_circles() -> None:
+def test_no_import_cycles() -> None:
     graph = {}
     for name, path in MODULES.items():
         wanted = {item.module for item in imports(path) if not item.hidden}

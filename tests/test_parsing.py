@@ -46,18 +46,18 @@ def numbers(*texts: str | None) -> list[float | None]:
         (["inf", "-inf", "nan"], [float("inf"), float("-inf"), None]),
     ],
 )
-def test_numbers_as_people_write_them(texts: list[str], expected: list[float | None]) -> None:
+def test_number_formats(texts: list[str], expected: list[float | None]) -> None:
     assert numbers(*texts) == expected
 
 
 @pytest.mark.parametrize(
     "texts", [["a", "b"], ["12a", "13b", "4"], ["2020-01-02"], ["1.2.3.4"], ["AB12", "AB13"], [], [None, "?"]]
 )
-def test_what_is_no_number(texts: list[str]) -> None:
+def test_texts_that_are_not_numbers(texts: list[str]) -> None:
     assert parse_numbers(pl.Series("x", texts, dtype=pl.String)) is None
 
 
-def test_the_share_and_the_bad_values_are_counted() -> None:
+def test_parsed_and_unreadable_values_are_counted() -> None:
     series = pl.Series("x", ["1", "2", "three", "?", None])
     found = parse_numbers(series)
     assert found is not None
@@ -67,7 +67,7 @@ def test_the_share_and_the_bad_values_are_counted() -> None:
     assert values.to_list() == [1.0, 2.0, None, None, None]
 
 
-def test_leading_zeros_are_told() -> None:
+def test_leading_zeros_are_reported() -> None:
     assert parse_numbers(pl.Series(["00501", "10001"])).leading_zeros
     assert not parse_numbers(pl.Series(["0", "0.5"])).leading_zeros
 
@@ -77,7 +77,7 @@ def test_leading_zeros_are_told() -> None:
     st.lists(st.floats(-1e9, 1e9).map(lambda v: round(v, 2)), min_size=1, max_size=20),
     st.sampled_from([".,", ",.", ", "]),
 )
-def test_any_number_comes_back(values: list[float], signs: str) -> None:
+def test_any_number_round_trips(values: list[float], signs: str) -> None:
     decimal, thousands = signs
     swap = str.maketrans({",": thousands, ".": decimal})
     texts = [f"{v:,.2f}".translate(swap) for v in values]
@@ -110,7 +110,7 @@ D = dt.datetime
         (["1:30 PM", "1:30 AM"], [D(1970, 1, 1, 13, 30), D(1970, 1, 1, 1, 30)]),
     ],
 )
-def test_dates_as_people_write_them(texts: list[str], expected: list[dt.datetime]) -> None:
+def test_date_formats(texts: list[str], expected: list[dt.datetime]) -> None:
     series = pl.Series("x", texts)
     found = parse_dates(series)
     assert found is not None
@@ -119,13 +119,13 @@ def test_dates_as_people_write_them(texts: list[str], expected: list[dt.datetime
     assert bad == 0
 
 
-def test_day_and_month_that_cannot_be_told_apart() -> None:
+def test_ambiguous_day_and_month() -> None:
     assert parse_dates(pl.Series(["01/02/2020", "05/03/2020", "02/01/2020"])).ambiguous
     in_order = parse_dates(pl.Series(["01/02/2020", "02/02/2020", "01/03/2020"]))
     assert (in_order.pattern, in_order.ambiguous) == ("%d/%m/%Y", False)
 
 
-def test_a_slip_is_no_way_to_write_dates() -> None:
+def test_a_typing_error_is_not_a_date_format() -> None:
     series = pl.Series(["2020-01-02"] * 60 + ["01/02/2020"])
     found = parse_dates(series)
     assert (str(found), to_dates(series, found)[1]) == ("%Y-%m-%d", 1)
@@ -134,11 +134,11 @@ def test_a_slip_is_no_way_to_write_dates() -> None:
 @pytest.mark.parametrize(
     "texts", [["71:99"], ["hello", "world"], ["12.5", "13.5"], ["123"], ["192.168.1.1"], ["abc def 12"], []]
 )
-def test_what_is_no_date(texts: list[str]) -> None:
+def test_texts_that_are_not_dates(texts: list[str]) -> None:
     assert parse_dates(pl.Series("x", texts, dtype=pl.String)) is None
 
 
-def test_columns_that_are_dates_already() -> None:
+def test_date_columns_need_no_parsing() -> None:
     series = pl.Series("x", [dt.date(2020, 1, 2), None])
     dates, bad = to_dates(series, parse_dates(series))
     assert (dates.to_list(), bad) == ([D(2020, 1, 2), None], 0)
@@ -153,7 +153,7 @@ def test_columns_that_are_dates_already() -> None:
     ),
     st.sampled_from(["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y/%m/%d", "%d %b %Y", "%B %d, %Y"]),
 )
-def test_any_date_comes_back(dates: list[dt.datetime], pattern: str) -> None:
+def test_any_date_round_trips(dates: list[dt.datetime], pattern: str) -> None:
     series = pl.Series("x", [d.strftime(pattern) for d in dates])
     read, bad = to_dates(series, parse_dates(series))
     assert bad == 0

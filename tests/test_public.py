@@ -11,7 +11,7 @@ import pytest
 import deepglass
 
 
-def test_all_is_the_whole_surface() -> None:
+def test_all_is_the_public_interface() -> None:
     names = {name for name in dir(deepglass) if not name.startswith("_")}
     modules = {name for name in names if inspect.ismodule(getattr(deepglass, name))}
     assert names - modules - {"Any", "ModuleType", "TYPE_CHECKING", "import_module"} == set(deepglass.__all__)

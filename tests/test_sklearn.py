@@ -1,4 +1,4 @@
-"""deepglass among scikit-learn's tools: its own checks, pipelines, searches, frames, copies."""
+"""The scikit-learn estimators: estimator checks, pipelines, searches, frames, copies."""
 
 import copy
 import pickle
@@ -47,7 +47,7 @@ def test_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
 
 
 def people(rows: int = 60) -> tuple[dict[str, Any], np.ndarray]:
-    """Columns of several types, and a class that follows from two of them."""
+    """Columns of several types, and a class that depends on two of them."""
     random = np.random.default_rng(0)
     age = random.integers(18, 80, rows).astype(float)
     job = random.choice(["baker", "smith", "clerk"], rows)
@@ -67,7 +67,7 @@ def frame_of(kind: str, columns: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars"])
-def test_frames_keep_what_their_columns_are(kind: str) -> None:
+def test_frames_keep_column_types(kind: str) -> None:
     columns, rich = people()
     frame = frame_of(kind, columns)
     model = DeepglassClassifier(random_state=0, settings={**TINY, "training.steps": 60}).fit(frame, rich)
@@ -89,7 +89,7 @@ def test_polars_and_pandas_give_the_same() -> None:
     np.testing.assert_array_equal(*probs)
 
 
-def test_a_column_may_be_called_like_the_target() -> None:
+def test_a_column_may_have_the_name_of_the_target() -> None:
     X, y = load_iris(return_X_y=True, as_frame=True)
     X = X.set_axis(["y", "y_", "a.b", "d"], axis=1)
     model = DeepglassClassifier(random_state=0, settings=TINY).fit(X, y)
@@ -139,7 +139,7 @@ def test_the_same_seed_gives_the_same_and_none_does_not() -> None:
     assert (free[0] != free[1]).any()
 
 
-def test_the_random_states_of_others_stay() -> None:
+def test_global_random_states_are_unchanged() -> None:
     X, y = load_iris(return_X_y=True)
     before = np.random.get_state()[1].copy(), torch.get_rng_state()
     model = DeepglassClassifier(random_state=0, settings=TINY).fit(X, y)
@@ -148,7 +148,7 @@ def test_the_random_states_of_others_stay() -> None:
     assert torch.equal(torch.get_rng_state(), before[1])
 
 
-def test_copies_answer_alike_and_a_clone_is_untrained() -> None:
+def test_copies_predict_equally_and_a_clone_is_unfitted() -> None:
     X, y = load_iris(return_X_y=True)
     model = DeepglassClassifier(random_state=0, settings=TINY).fit(X, y)
     probs = model.predict_proba(X)
@@ -189,7 +189,7 @@ def test_several_numbers_at_once() -> None:
     assert model.score(X[:, :2], X[:, 2:]) > 0.7
 
 
-def test_what_is_refused_says_why() -> None:
+def test_rejections_state_the_reason() -> None:
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match=r"\[unknown-key\] network: .*'wdth'.*did you mean 'width'"):
         DeepglassClassifier(settings={"network.wdth": 3}).fit(X, y)

@@ -1,10 +1,7 @@
 """Train, resume, label, report and compare; `inspection` looks at data, `inference` uses a trained run."""
 
-from __future__ import annotations
-
 import time as clock
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +9,19 @@ from deepglass.doctor.findings import before_training, write_findings
 from deepglass.doctor.fixes import apply_fixes
 from deepglass.errors import SpecError
 from deepglass.introspect.boundary import parse_boundary_columns
-from deepglass.labelling.candidates import asked
-from deepglass.labelling.ranking import asked_about, questions
+from deepglass.labelling.candidates import find_candidates
+from deepglass.labelling.ranking import labelled_output, rank_questions
 from deepglass.prepare.prepare import prepare
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
-from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.context import load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.folder import Folder
 from deepglass.run.run import Run, open_run, side_by_side
-from deepglass.run.warm_start import inherit_architecture, inherit_features
+from deepglass.run.warm_start import earlier_experiment, inherit_architecture
 from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
@@ -112,7 +108,7 @@ def train(
     if not is_many(spec):
         return _train_one(spec, path, force, callbacks, baselines, started)
     first = fold_specs(spec)[0]
-    fit.set_up(*prepare(first, partial(inherit_features, first)))
+    fit.set_up(*prepare(first, earlier_experiment(first)))
     folder = Folder.make(path, force)
     folder.store_spec(spec)
     return _train_folds(spec, folder, callbacks, baselines, started)
@@ -165,20 +161,17 @@ def label(
     Example:
         queue = deepglass.label("runs/photos-1")
         for i, item in enumerate(queue.items):
-            queue.answer(i, item.proposed)  # written to the file at once
+            queue.answer(i, item.suggestion)  # written to the file at once
     """
     run, out = open_run(run), Path(out)
     if limit < 1:
-        raise SpecError("bad-value", f"label: limit must be at least 1, not {limit}")
-    target = asked_about(run.predictor, output)
-    candidates = asked(run, source, target, out)
-    rows = candidates.rows
-    margins = margins_for_table(run.folder, candidates.table).get(target.name)
-    margins = None if margins is None else margins[rows]
-    labelled = candidates.corrected.take(rows)
-    items = questions(run.predictor, labelled, rows, target, candidates.done, limit, margins) if len(rows) else []
+        raise SpecError("bad-value", f"label: expected a limit of at least 1, got {limit}")
+    labelled = labelled_output(run.predictor, output)
+    candidates = find_candidates(run, source, labelled, out)
+    questions = rank_questions(run, candidates, labelled, limit)
+    inputs = run.predictor.inputs
     return Queue(
-        items, candidates.table, run.predictor.inputs, target, out, candidates.origin, candidates.earlier, str(run.path)
+        questions, candidates.table, inputs, labelled, out, candidates.origin, candidates.earlier, str(run.path)
     )
 
 
@@ -211,7 +204,7 @@ def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
     """Runs side by side: path -> test metrics, cost, and the settings that differ."""
     loaded = [open_run(r) for r in runs]
     if len(loaded) < 2:
-        raise SpecError("bad-value", "compare: expected two runs or more")
+        raise SpecError("bad-value", f"compare: expected two or more runs, got {len(loaded)}")
     return side_by_side(loaded)
 
 
@@ -222,7 +215,7 @@ def _train_one(
     spec: Spec, path: Path, force: bool, callbacks: Sequence[Callback], baselines: bool, started: float
 ) -> Run:
     spec = inherit_architecture(spec, path)
-    experiment, data = prepare(spec, partial(inherit_features, spec))
+    experiment, data = prepare(spec, earlier_experiment(spec))
     setup = fit.set_up(experiment, data)
     log = LogFile()
     callbacks = [*callbacks, log]

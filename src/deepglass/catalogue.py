@@ -1,7 +1,5 @@
 """The names that `deepglass list` shows, each with the first sentence of its documentation."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re
@@ -56,11 +54,11 @@ def _first_sentence(text: str | None) -> str:
 
 def _data() -> dict[str, str]:
     """The sets of scikit-learn, the synthetic and the named sets, and other folders below $DEEPGLASS_DATA."""
-    sets = {f"sklearn:{name}": "comes with scikit-learn" for name in bundled.SETS}
+    sets = {f"sklearn:{name}": "bundled with scikit-learn" for name in bundled.SETS}
     sets |= {f"synthetic:{name}": _first_sentence(doc) for name, doc in synthetic.DESCRIPTIONS.items()}
     root = Path(os.environ.get(named.VARIABLE) or "/nowhere")
     there = {p.name for p in root.iterdir() if p.is_dir() and p.name[0] not in "._"} if root.is_dir() else set()
     for name in sorted(there | set(named.SETS)):
         about = named.SETS[name][0] if name in named.SETS else ""
-        sets[f"data:{name}"] = about if name in there else f"{about} (not here)"
+        sets[f"data:{name}"] = about if name in there else f"{about} (not downloaded)"
     return sets

@@ -5,8 +5,6 @@ it. Types and ranges stand in the annotations (`deepglass.constraints`); checks 
 `ValueError`s of the constructor. An error carries the path of the setting, such as `inputs.age.kind`.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 import types
@@ -33,30 +31,46 @@ def construct(
 
     Args:
         where: the path of the settings, for messages.
-        beside: keys that stand beside these settings and were read already, such as the `kind` of a feature.
+        beside: keys of the same mapping that are no arguments of `cls`, such as the `kind` of a feature; for hints.
         given: arguments that are not settings.
 
     Raises:
         SpecError: `unknown-key` or `bad-value`, with the path of the setting.
+    """
+    values = validated(cls, settings, where, beside, tuple(given))
+    try:
+        return cls(**given, **values)
+    except ValueError as error:
+        text = str(error.errors()[0]["ctx"]["error"] if isinstance(error, ValidationError) else error)
+        separator = "." if text.partition(":")[0] in settings else ": "  # a text that begins with a setting's name
+        raise SpecError("bad-value", f"{where}{separator}{text}") from error
+    except SpecError as error:  # of something that does not know its path, such as an activation
+        text = str(error).partition("] ")[2]
+        if text.startswith(where):
+            raise
+        raise SpecError(error.code, f"{where}: {text}") from error
+
+
+def validated(
+    cls: Callable[..., Any],
+    settings: Mapping[str, Any],
+    where: str,
+    beside: Sequence[str] = (),
+    given: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The settings of a constructor, checked and converted; arguments and errors as of `construct`.
+
+    Args:
+        given: parameters that are not settings.
     """
     types = setting_types(cls, frozenset(given))
     for key in settings:
         if key not in types:
             raise SpecError("unknown-key", f"{where}: no setting {key!r}{near_miss(str(key), [*beside, *types])}")
     try:
-        values = _validator(cls, frozenset(given)).validate_python(dict(settings))
+        return _validator(cls, frozenset(given)).validate_python(dict(settings))
     except ValidationError as error:
         raise _spec_error(error, types, settings, where) from error
-    try:
-        return cls(**given, **values)
-    except ValueError as error:
-        text = error.errors()[0]["ctx"]["error"] if isinstance(error, ValidationError) else error
-        raise SpecError("bad-value", f"{where}: {text}") from error
-    except SpecError as error:  # of something that does not know its path, such as an activation
-        text = str(error).partition("] ")[2]
-        if text.startswith(where):
-            raise
-        raise SpecError(error.code, f"{where}: {text}") from error
 
 
 def settings_schema(cls: Callable[..., Any], given: Sequence[str] = ()) -> dict[str, Any]:
@@ -70,7 +84,7 @@ def settings_schema(cls: Callable[..., Any], given: Sequence[str] = ()) -> dict[
 
 @cache
 def setting_types(cls: Callable[..., Any], given: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The annotations of a constructor's settings: its parameters but those given, and learned ones (`name_`)."""
+    """Annotations of a constructor's settings: all parameters except `given` and learned ones (`name_`)."""
     try:
         owner = cls if dataclasses.is_dataclass(cls) or not inspect.isclass(cls) else cls.__init__
         hints = typing.get_type_hints(owner, include_extras=True)
@@ -103,7 +117,7 @@ def _validator(cls: Callable[..., Any], given: frozenset[str]) -> TypeAdapter[di
 
 
 def _strict(hint: Any) -> Any:
-    """A hint as YAML values fit it: lists are tuples, 3.0 is a whole number, and no text is a number."""
+    """A hint for YAML values: a list fits a tuple, 3.0 fits an integer, and a text fits no number."""
     origin, args = get_origin(hint), get_args(hint)
     if hint is int:
         return Annotated[int, BeforeValidator(_whole)]
@@ -129,7 +143,7 @@ def _whole(value: Any) -> Any:
 
 
 def _spec_error(error: ValidationError, types: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> SpecError:
-    """The first problem in our words: where, what was expected, what came, the near miss."""
+    """The first problem: its path, the expected and the actual value, and the near miss."""
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
     if name not in settings:
@@ -144,7 +158,7 @@ def _spec_error(error: ValidationError, types: Mapping[str, Any], settings: Mapp
 
 
 def describe(hint: Any) -> str:
-    """What a setting takes: `a whole number above 0 or one of auto`."""
+    """The values that a setting takes, such as `a whole number above 0 or one of auto`."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return describe(args[0]) + _range(hint.__metadata__)
@@ -176,7 +190,7 @@ def _range(constraints: Sequence[Any]) -> str:
 
 
 def _bare(hint: Any) -> Any:
-    """A hint without its constraints, and of a union the list."""
+    """A hint without constraints; of a union the option that is a list."""
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     bare = [get_args(o)[0] if get_origin(o) is Annotated else o for o in options]
     return next((o for o in bare if get_origin(o) in (tuple, list, Sequence)), bare[0])

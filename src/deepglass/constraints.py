@@ -3,8 +3,6 @@
 def __init__(self, depth: Count = 2, dropout: Fraction = 0.1) -> None: ...
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Len, Lt

@@ -14,8 +14,6 @@ change between versions, for programs and tests:
     [unknown-column] --target: no column 'prise' in houses.csv; did you mean 'price'?
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 from typing import Literal

@@ -4,8 +4,6 @@
 missing); `plain_number`, `plain_duration` and `prediction_text` are for terminals and files.
 """
 
-from __future__ import annotations
-
 import math
 from typing import TypeGuard
 

@@ -1,16 +1,19 @@
-"""Using a generative run: continue a text, sample new rows."""
-
-from __future__ import annotations
+"""Generation with a trained run: continue a text, sample new rows."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from deepglass.errors import SpecError
 from deepglass.objectives.next_token import NextToken
-from deepglass.run.callbacks.sample_recorder import draw
-from deepglass.run.generate import stream
-from deepglass.run.predictor import Answers
+from deepglass.run.callbacks.sample_recorder import sample_rows
+from deepglass.run.predictor import Predictions
 from deepglass.run.run import Run, open_run
+
+_INCOMPLETE = "\ufffd"  # decoded from a character of which bytes are missing
 
 
 def generate(
@@ -23,34 +26,67 @@ def generate(
     top_p: float | None = None,
     seed: int = 0,
 ) -> Iterator[str]:
-    """Continue a prompt with a language model, piece by piece.
+    """Continue a prompt with a language model, token by token.
 
     Args:
-        length: tokens, which are characters unless the run learned larger units.
+        length: number of tokens, >= 1; a token is a character unless the run has subword tokens.
         temperature: >= 0; 1 samples from the learned distribution, 0 takes the most probable token.
         top_k: sample from the k most probable tokens only; >= 1.
         top_p: nucleus sampling: sample from the smallest set of tokens with this total probability, in (0, 1].
+
+    Raises:
+        SpecError: `bad-value` for a number outside its range, or a run of another objective.
 
     Example:
         print("".join(deepglass.generate("runs/input-1", "ROMEO:", temperature=0.7)))
     """
     predictor = open_run(run).predictor
-    return stream(predictor, prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    objective = predictor.objective
+    if not isinstance(objective, NextToken):
+        raise SpecError(
+            "bad-value", f"generate: expected a run of objective next_token, got {type(objective).__name__}"
+        )
+    if length < 1:
+        raise SpecError("bad-value", f"--length: expected at least 1, got {length}")
+    if temperature < 0:
+        raise SpecError("bad-value", f"--temperature: expected at least 0, got {temperature}")
+    if top_k is not None and top_k < 1:
+        raise SpecError("bad-value", f"--top-k: expected at least 1, got {top_k}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise SpecError("bad-value", f"--top-p: expected above 0 and at most 1, got {top_p}")
+    generator = torch.Generator(predictor.device).manual_seed(seed)
+    codes = objective.generate(prompt, generator, temperature=temperature, top_k=top_k, top_p=top_p)
+    return _pieces(objective, islice(codes, length))
 
 
 def generates_text(run: str | Path | Run) -> bool:
-    """Whether a run goes on with texts, as a language model does."""
+    """Whether a run is a language model, which continues texts."""
     return isinstance(open_run(run).objective, NextToken)
 
 
-def sample(run: str | Path | Run, count: int = 64, *, given: Mapping[str, Any] | None = None, seed: int = 0) -> Answers:
-    """New rows that a generating run draws, {COLUMN: {"value": ...}} each.
+def sample(
+    run: str | Path | Run, count: int = 64, *, given: Mapping[str, Any] | None = None, seed: int = 0
+) -> Predictions:
+    """Sample new rows from a generative run, {COLUMN: {"value": ...}} each.
 
     Args:
-        given: what all of them must be, such as {"label": 7}.
+        given: conditions that all rows fulfil, such as {"label": 7}.
 
     Raises:
-        SpecError: `bad-value` for a run that draws nothing, or a value that it does not know.
+        SpecError: `bad-value` for a run that is not generative, or an unknown value.
     """
     predictor = open_run(run).predictor
-    return draw(predictor.objective, (*predictor.inputs, *predictor.outputs), count, seed, given)
+    return sample_rows(predictor.objective, (*predictor.inputs, *predictor.outputs), count, seed, given)
+
+
+def _pieces(objective: NextToken, codes: Iterator[int]) -> Iterator[str]:
+    """Decode tokens to text; an incomplete character waits for its other bytes."""
+    pending: list[int] = []
+    for code in codes:
+        pending.append(code)
+        text = objective.feature.piece_of(pending)
+        if not text.endswith(_INCOMPLETE) or len(pending) >= 4:
+            pending = []
+            yield text
+    if pending:
+        yield objective.feature.piece_of(pending)

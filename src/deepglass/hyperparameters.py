@@ -1,26 +1,24 @@
 """Training hyperparameters that a network architecture recommends."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
 
 @dataclass(frozen=True)
 class TrainingDefaults:
-    """How a trunk is trained well when nobody says otherwise; each value is a setting under `training`.
+    """Default training settings of a trunk, used where the spec states none.
 
     Args:
         optimizer: a name in `training.optimizers`.
-        learning_rate: the peak of the schedule.
-        weight_decay: decoupled where the optimizer decouples it.
-        batch_size: rows a step; at most a tenth of the rows is used.
-        schedule: a name in `training.schedules`, a function of progress in [0, 1].
-        epochs: at most so many passes where no budget is given (early stopping ends most of them before).
-        precision: "bfloat16" is used in training where the device is fast at it.
-        warmup: share of the run in which the learning rate rises.
-        clip: the gradients' largest norm, a group; 0 means none.
-        augment: pictures are varied in training.
+        learning_rate: peak of the schedule.
+        weight_decay: decoupled for optimizers such as AdamW.
+        batch_size: rows per step; limited to a tenth of the training rows.
+        schedule: a name in `training.schedules`.
+        epochs: maximum without a time, epoch or step budget; early stopping usually ends training before.
+        precision: "bfloat16" is used only in training, on devices where it is fast.
+        warmup: share of the run with a rising learning rate, from 0 to 1.
+        clip: maximum gradient norm of a parameter group; 0 for no clipping.
+        augment: augment images in training.
     """
 
     optimizer: str = "adamw"
@@ -38,4 +36,4 @@ class TrainingDefaults:
 IMAGE_DEFAULTS = TrainingDefaults(
     weight_decay=0.05, batch_size=128, schedule="linear", warmup=0.1, precision="bfloat16", augment=True
 )
-"""What the trunks for pictures have in common."""
+"""Common defaults of the trunks for images."""

@@ -1,6 +1,4 @@
-"""Using a trained run: evaluate, predict, explain, embed, verify. Imports no training code."""
-
-from __future__ import annotations
+"""Inference with a trained run: evaluate, predict, explain, embed, verify. Imports no training code."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,30 +9,30 @@ from deepglass.explain.explainer import explain_rows, explainable
 from deepglass.explain.nearest import ReferenceRows, training_rows
 from deepglass.features.outputs.identity import Verdict
 from deepglass.prepare.sources import read_source
-from deepglass.run.embedding import Embedded
-from deepglass.run.embedding import embed as embedded
-from deepglass.run.predictor import Answers, Rows
+from deepglass.run.embedding import RowEmbeddings
+from deepglass.run.embedding import embed as embed_rows
+from deepglass.run.predictor import Predictions, Rows
 from deepglass.run.run import Run, open_run
 
 
 def evaluate(run: str | Path | Run, source: Any = None) -> dict[str, dict[str, float]]:
-    """Figures of a run on its test rows, or on other labelled rows."""
+    """Metrics of a run on its test rows, or on other labelled rows."""
     return open_run(run).evaluate(source)
 
 
-def predict(run: str | Path | Run, rows: Rows, explain: bool = False) -> Answers:
-    """A run's answers to rows, in their order.
+def predict(run: str | Path | Run, rows: Rows, explain: bool = False) -> Predictions:
+    """Predictions for rows, in their order.
 
     Args:
-        explain: each with `attributions`, from the fast kind of explanation; see `explain`.
+        explain: add `attributions` by the fast method; see `explain`.
     """
     run = open_run(run)
     if not explain:
         return run.predict(rows)
-    explainable(run.predictor)  # refused before any data are read
-    notes = run.predictor.notes.copy()
+    explainable(run.predictor)  # an error comes before data are read
+    notes = run.predictor.notes.copy()  # so that rows are not counted twice
     explanations = explain_rows(run.predictor, rows, _reference_rows(run), fast=True)
-    run.predictor.notes = notes  # the same rows are noted once, as they are predicted
+    run.predictor.notes = notes
     keys = ("attributions", "score", "baseline", "unit", "method")
     return [
         {name: p | {k: explanation[name][k] for k in keys} if name in explanation else p for name, p in row.items()}
@@ -56,39 +54,39 @@ def explain(
     Args:
         which: 0-based indices of the rows; a number for the first rows, None for all.
         fast: one forward and one backward pass, without the faithfulness checks.
-        out: a .json file, or a folder that gets images and sounds too.
-        source: the data that the run was trained on, where that was a Python object.
+        out: a .json file, or a folder, into which images and audio are written too.
+        source: the training data, for a run that was trained on a Python object.
 
     Raises:
-        SpecError: `bad-value` for a run whose answers cannot be explained, or a row that is not there.
+        SpecError: `bad-value` for a run whose predictions cannot be explained, or an index without a row.
     """
     run = open_run(run)
-    explainable(run.predictor)  # refused before any data are read
+    explainable(run.predictor)  # an error comes before data are read
     return explain_rows(
         run.predictor, rows, _reference_rows(run, source), which, fast, None if out is None else Path(out)
     )
 
 
-def embed(run: str | Path | Run, rows: Rows = None) -> Embedded:
-    """Rows as points in the space that a run has learned, beside what is known of them.
+def embed(run: str | Path | Run, rows: Rows = None) -> RowEmbeddings:
+    """Embeddings of rows, and their columns.
 
     Args:
-        rows: as for `predict`; None: all rows that the run has learned from and was tested on.
+        rows: as for `predict`; None: all rows of the run's source.
 
     Example:
-        vectors, about = deepglass.embed("runs/mnist-1", "photos/")
+        vectors, metadata = deepglass.embed("runs/mnist-1", "photos/")
     """
     run = open_run(run)
-    return embedded(run.predictor, read_source(run.spec) if rows is None else rows)
+    return embed_rows(run.predictor, read_source(run.spec) if rows is None else rows)
 
 
 def verify(run: str | Path | Run, a: Any, b: Any) -> Verdict:
-    """Whether two pictures or rows show the same one, by a run that answers an identity."""
+    """Whether two images or rows have the same identity, by a run with an identity output."""
     return open_run(run).verify(a, b)
 
 
 def _reference_rows(run: Run, source: Any = None) -> ReferenceRows | None:
-    """Some of a run's training rows; None, with a note, where its data are no longer there."""
+    """A sample of the training rows; None, with a note, if the source no longer exists."""
     try:
         return training_rows((run.context if source is None else run.context_of(source)).data)
     except SourceError as error:

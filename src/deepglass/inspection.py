@@ -1,7 +1,5 @@
 """Look at a source before training: its columns and problems, and a spec for it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +52,7 @@ def inspect(
     )
     spec = build_spec(source, target, overrides, replace(base, data=reading))
     table = read_source(spec)
-    present_outputs = tuple(o for o in spec.outputs if o.get("column", o["name"]) in table.columns)
+    present_outputs = tuple(o for o in spec.outputs if {*o.source_columns} <= {*table.columns})
     present_kinds = {name: kind for name, kind in spec.kinds.items() if name in table.columns}
     ignored = tuple(name for name in base.data.ignore if name in table.columns)
     section = replace(spec.data, ignore=tuple(dict.fromkeys([*spec.data.ignore, *ignored])))

@@ -1,11 +1,8 @@
-"""Name -> class by file name: the folder's listing is the registry.
+"""Registries: the classes of a folder by file name, without a list that must be maintained.
 
-A module is imported when its name is first asked for, so listing costs nothing. The class of a file is the one
-that its module names in `__all__`'s first place, or the only class that it defines as a subclass of the base.
+A module is imported when its name is first looked up. A file defines exactly one public subclass of the base class.
 `my_module:Molecule` names a class outside the package.
 """
-
-from __future__ import annotations
 
 import importlib
 import inspect
@@ -23,18 +20,16 @@ class Registry(Generic[T]):
 
     Args:
         package: dotted name of the folder, such as `deepglass.features`.
-        base: the name of the base class, which lives in the folder's `base.py`.
-        noun: what one of them is called in messages.
+        base: name of the base class, defined in the folder's `base.py`.
+        noun: for messages, such as "feature kind".
     """
 
     def __init__(self, package: str, base: str, noun: str) -> None:
-        self.package = package
-        self.noun = noun
-        self._base_name = base
-        self._known: dict[str, type[T]] = {}
+        self.package, self.noun, self._base_name = package, noun, base
+        self._classes: dict[str, type[T]] = {}
 
     def names(self) -> list[str]:
-        """All names, in alphabetical order, without importing any."""
+        """All names in alphabetical order, without importing any."""
         folder = Path(__file__).parent.joinpath(*self.package.split(".")[1:])
         return sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", "base") and p.stem[0] != "_")
 
@@ -42,39 +37,41 @@ class Registry(Generic[T]):
         return ((name, self.get(name)) for name in self.names())
 
     def get(self, name: str, *, where: str = "") -> type[T]:
-        """The class of that name.
+        """The class with a name.
+
+        Args:
+            where: path in the spec, for messages.
 
         Raises:
             SpecError: `unknown-name`, with the near miss.
         """
-        if name not in self._known:
-            self._known[name] = self._outside(name, where) if ":" in name else self._inside(name, where)
-        return self._known[name]
+        if name not in self._classes:
+            place = f"{where}: " if where else ""
+            self._classes[name] = self._external(name, place) if ":" in name else self._internal(name, place)
+        return self._classes[name]
 
     def name_of(self, cls: type) -> str:
-        """The name under which `get` finds a class again."""
-        inside = cls.__module__.rpartition(".")
-        return inside[2] if inside[0] == self.package else f"{cls.__module__}:{cls.__qualname__}"
+        """The name with which `get` returns a class."""
+        package, _, name = cls.__module__.rpartition(".")
+        return name if package == self.package else f"{cls.__module__}:{cls.__qualname__}"
 
-    def _inside(self, name: str, where: str) -> type[T]:
+    def _internal(self, name: str, place: str) -> type[T]:
         if name not in self.names():
-            place = f"{where}: " if where else ""
-            raise SpecError("unknown-name", f"{place}no {self.noun} {name!r}{near_miss(name, self.names())}")
+            hint = near_miss(name, self.names()) or ("" if self.names() else "; expected module:Class")
+            raise SpecError("unknown-name", f"{place}no {self.noun} {name!r}{hint}")
         module = importlib.import_module(f"{self.package}.{name}")
         base = getattr(importlib.import_module(f"{self.package}.base"), self._base_name)
-        found = [
+        classes = [
             c
             for _, c in inspect.getmembers(module, inspect.isclass)
             if c.__module__ == module.__name__ and issubclass(c, base) and not c.__name__.startswith("_")
         ]
-        assert len(found) == 1, f"{module.__name__} must define exactly one {self._base_name}, not {found}"
-        return cast("type[T]", found[0])
+        assert len(classes) == 1, f"{module.__name__} must define exactly one {self._base_name}, not {classes}"
+        return cast("type[T]", classes[0])
 
-    def _outside(self, name: str, where: str) -> type[T]:
+    def _external(self, name: str, place: str) -> type[T]:
         module_name, _, class_name = name.partition(":")
         try:
-            found: type[T] = getattr(importlib.import_module(module_name), class_name)
-            return found
+            return cast("type[T]", getattr(importlib.import_module(module_name), class_name))
         except (ImportError, AttributeError) as error:
-            place = f"{where}: " if where else ""
             raise SpecError("unknown-name", f"{place}cannot import {name!r} ({error})") from error

@@ -137,7 +137,7 @@ class _Estimator(BaseEstimator):
         """Predictions for new rows, as arrays."""
         check_is_fitted(self, "n_iter_")
         predictor = self._predictor
-        return predictor.best(self._table(X, reset=False))[predictor.outputs[0].name]
+        return predictor.predict_arrays(self._table(X, reset=False))[predictor.outputs[0].name]
 
     def _table(self, X: Any, reset: bool) -> Table:
         """X as a table; its columns have the names that `fit` saw."""

@@ -1,7 +1,7 @@
 """Values from text: YAML, durations, and settings by their path."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -40,7 +40,7 @@ class _Loader(yaml.SafeLoader):
             if name in lines:
                 raise SpecError(
                     "bad-value",
-                    f"{self.name}: {key.value!r} stands twice, in line {lines[name]} and in line {line}; keep one",
+                    f"{self.name}: {key.value!r} occurs twice, in line {lines[name]} and line {line}; keep one",
                 )
             lines[name] = line
         return node
@@ -68,6 +68,20 @@ def parse_value(text: str, where: str = "") -> Any:
         except ValueError:
             return value
     return value
+
+
+def frozen(value: Any) -> Any:
+    """Plain values without anything mutable: read-only mappings for dicts, tuples for lists."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({k: frozen(v) for k, v in value.items()})
+    return tuple(map(frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def plain(value: Any) -> Any:
+    """Values as YAML and JSON have them: dicts for mappings, lists for tuples."""
+    if isinstance(value, Mapping):
+        return {k: plain(v) for k, v in value.items()}
+    return list(map(plain, value)) if isinstance(value, list | tuple) else value
 
 
 def set_path(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:

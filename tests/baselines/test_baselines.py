@@ -1,4 +1,4 @@
-"""Baselines on scikit-learn's bundled sets: known figures, bounded rows, and what is left out."""
+"""Baselines on scikit-learn's bundled data sets: metrics, bounded rows, unsupported outputs."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn import datasets
 
 from deepglass.baselines.flatten import flatten
-from deepglass.baselines.simple import _FEWEST_ROWS, _boosting_size, baselines
+from deepglass.baselines.simple import baselines
 from deepglass.data.table import Table
 from deepglass.features.base import FEATURES, Feature
 from deepglass.features.outputs.base import OUTPUTS, Output
@@ -58,7 +58,7 @@ def test_several_classes() -> None:
     assert found["linear"]["log_loss"] < found["constant"]["log_loss"]
 
 
-def test_pictures() -> None:
+def test_images() -> None:
     bunch = datasets.load_digits()
     columns = {"image": np.round(bunch.images * 15).astype(np.uint8), "label": pl.Series(bunch.target)}
     train, test = halves(columns, 400)
@@ -69,7 +69,7 @@ def test_pictures() -> None:
     assert found["gradient_boosting"]["accuracy"] > 0.9
 
 
-def test_the_same_data_give_the_same_figures() -> None:
+def test_the_same_data_give_the_same_metrics() -> None:
     args = frame(datasets.load_diabetes(), "number")
     once, twice = baselines(*args), baselines(*args)
     for name, figures in once.items():
@@ -79,7 +79,7 @@ def test_the_same_data_give_the_same_figures() -> None:
 
 
 def mixed(rows: int) -> tuple[Table, Table]:
-    """Two classes that a rare category, a hole and a number tell apart."""
+    """Two classes that depend on a rare category, a missing value and a number."""
     rng = np.random.default_rng(0)
     code = rng.integers(0, 300, rows)
     x = rng.normal(size=rows)
@@ -92,7 +92,7 @@ def mixed(rows: int) -> tuple[Table, Table]:
     return halves(columns, 500)
 
 
-def test_holes_and_many_categories() -> None:
+def test_missing_values_and_many_categories() -> None:
     train, test = mixed(6000)
     inputs = [fitted("category", "code", train), fitted("number", "x", train)]
     found = baselines(train, test, inputs, fitted_output("binary", "label", train))
@@ -135,7 +135,7 @@ def test_a_class_that_the_training_rows_have_once() -> None:
     assert np.isfinite(found["linear"]["log_loss"])
 
 
-def test_inputs_that_say_nothing() -> None:
+def test_uninformative_inputs() -> None:
     columns = {"x": pl.Series([1.0] * 60), "y": pl.Series([float(i % 3) for i in range(60)])}
     train = Table(columns)
     found = baselines(train, train, [fitted("number", "x", train)], fitted_output("number", "y", train))
@@ -143,21 +143,25 @@ def test_inputs_that_say_nothing() -> None:
     assert list(baselines(train, train, [], fitted_output("number", "y", train))) == ["constant"]
 
 
-def test_other_kinds_have_a_constant_answer_beside_them() -> None:
+def test_other_kinds_have_a_constant_baseline() -> None:
     bunch = datasets.load_digits()
     train = Table({"image": bunch.images.astype(np.uint8)})
     image = fitted("image", "image", train)
     assert set(baselines(train, train, [image], fitted_output("image", "image", train))) == {"constant"}
 
 
-def test_waves_are_no_codes() -> None:
+def test_waveforms_are_not_flattened() -> None:
     train = Table({"sound": np.random.default_rng(0).uniform(-1, 1, (20, 400)).astype(np.float32)})
     assert flatten(train, train, [fitted("audio", "sound", train)]) is None
 
 
-@pytest.mark.parametrize(("rows", "width", "trees"), [(10**6, 10, 1), (10**6, 500, 10), (10**5, 50, 100)])
-def test_boosting_stays_small(rows: int, width: int, trees: int) -> None:
-    n, iterations = _boosting_size(rows, width, trees, seconds=3)
-    assert _FEWEST_ROWS <= n < rows
-    assert 20 <= iterations <= 200
-    assert _boosting_size(100, 3, 1, seconds=3) == (100, 200)
+def test_training_rows_are_bounded_by_the_time_limit() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8_000, 8))
+    train = Table({f"x{i}": pl.Series(column) for i, column in enumerate(x.T)} | {"y": pl.Series(x.sum(1))})
+    inputs = [fitted("number", f"x{i}", train) for i in range(8)]
+    output = fitted_output("number", "y", train)
+    test = train.take(np.arange(100))
+    short, long = (baselines(train, test, inputs, output, seconds) for seconds in (0.004, 30))
+    assert 2000 <= short["gradient_boosting"]["rows"] < 8_000
+    assert long["linear"]["rows"] == 8_000

@@ -1,4 +1,4 @@
-"""Augmentation: pictures move as drawn, bytes stay bytes, and masks stay in step."""
+"""Augmentation of images, masks and videos: affine maps, colours, mixup, settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pictures(channels: int = 3, size: tuple[int, int] = (12, 10), dtype: torch.d
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.float32])
-def test_whole_steps_and_mirrors_keep_the_codes(dtype: torch.dtype) -> None:
+def test_whole_pixel_shifts_and_flips_keep_the_codes(dtype: torch.dtype) -> None:
     x = pictures(dtype=dtype)
     y = Augment(shift=0.2, flip=True)(x, generator())
     assert y.dtype == dtype
@@ -32,14 +32,14 @@ def test_whole_steps_and_mirrors_keep_the_codes(dtype: torch.dtype) -> None:
         assert set(after.flatten().tolist()) <= set(before.flatten().tolist())
 
 
-def test_nothing_asked_changes_nothing() -> None:
+def test_without_augmentations_nothing_changes() -> None:
     x = pictures()
     assert torch.equal(Augment()(x, generator()), x)
     identity = Warp(torch.eye(2, 3).repeat(6, 1, 1), whole=False)
     torch.testing.assert_close(warp(x, identity), x.float(), rtol=0, atol=1e-3)
 
 
-def test_picked_pixels_equal_resampled_ones_inside() -> None:
+def test_indexed_pixels_equal_resampled_ones_in_the_interior() -> None:
     x = pictures(size=(16, 16))
     drawn = Augment(shift=0.2, flip=True).draw(6, (16, 16), generator(3))
     assert drawn.whole
@@ -48,7 +48,7 @@ def test_picked_pixels_equal_resampled_ones_inside() -> None:
     torch.testing.assert_close(picked[..., 3:-3, 3:-3].float(), resampled[..., 3:-3, 3:-3], rtol=0, atol=1e-2)
 
 
-def test_turning_keeps_shapes_on_pictures_that_are_not_square() -> None:
+def test_rotation_keeps_shapes_on_images_that_are_not_square() -> None:
     x = torch.zeros(1, 1, 20, 60)
     x[..., 10, 30:40] = 1  # ten pixels to the right of the middle
     quarter = Augment(rotate=90)
@@ -58,7 +58,7 @@ def test_turning_keeps_shapes_on_pictures_that_are_not_square() -> None:
     assert columns.max() - columns.min() <= 1
 
 
-def test_masks_stay_in_step() -> None:
+def test_masks_are_transformed_with_their_images() -> None:
     x = pictures(channels=1, size=(16, 16))
     drawn = Augment(rotate=20, scale=0.2, shift=0.1).draw(6, (16, 16), generator())
     mask = (x > 128).to(torch.uint8)
@@ -69,14 +69,14 @@ def test_masks_stay_in_step() -> None:
     assert torch.equal(near, warped.bool())
 
 
-def test_same_generator_same_pictures() -> None:
+def test_the_same_generator_gives_the_same_images() -> None:
     augment = Augment.of(1, (12, 10))
     x = pictures(channels=1)
     assert torch.equal(augment(x, generator(5)), augment(x, generator(5)))
     assert not torch.equal(augment(x, generator(5)), augment(x, generator(6)))
 
 
-def test_erase_blanks_a_square_of_about_the_share() -> None:
+def test_random_erasing_masks_a_square_of_about_the_share() -> None:
     x = torch.zeros(200, 1, 20, 20)
     x[::2] = 2.0
     blank = (random_erasing(x, 0.5, generator()) == 1.0).float().mean((1, 2, 3))
@@ -84,13 +84,13 @@ def test_erase_blanks_a_square_of_about_the_share() -> None:
     assert blank.min() > 0
 
 
-def test_noise_gives_floats_of_the_asked_spread() -> None:
+def test_noise_has_the_requested_standard_deviation() -> None:
     x = pictures()
     y = Augment(noise=0.1)(x, generator())
     assert (y - x.float()).std() == pytest.approx(0.1 * float(x.float().std()), rel=0.1)
 
 
-def test_crop_shows_a_part_of_the_picture_enlarged() -> None:
+def test_crop_enlarges_a_part_of_the_image() -> None:
     ramp = torch.arange(32.0)
     x = torch.stack([ramp.view(32, 1).expand(32, 32), ramp.view(1, 32).expand(32, 32)])[None].repeat(400, 1, 1, 1)
     y = Augment(crop=0.75)(x, generator())
@@ -103,7 +103,7 @@ def test_crop_shows_a_part_of_the_picture_enlarged() -> None:
     assert y[:, 0, 0, 0].std() > 1  # anywhere
 
 
-def test_the_pictures_of_a_row_share_one_map_whatever_their_sizes() -> None:
+def test_images_of_a_row_share_one_affine_map() -> None:
     augment = Augment(flip=True, rotate=20, crop=0.5)
     drawn = uniform_draws(50, generator())
     small, large = augment.map(drawn, (16, 16)), augment.map(drawn, (64, 64))
@@ -112,7 +112,7 @@ def test_the_pictures_of_a_row_share_one_map_whatever_their_sizes() -> None:
     assert not Augment(rotate=170).map(drawn, (16, 16)).mirrored.any()  # upside down is no mirror
 
 
-def test_colours_change_by_row_and_stay_within_the_codes() -> None:
+def test_colour_jitter_differs_by_row_and_stays_in_range() -> None:
     x = pictures(size=(16, 16))
     y = color_jitter(x, 0.5, generator())
     assert y.shape == x.shape
@@ -127,7 +127,7 @@ def test_colours_change_by_row_and_stay_within_the_codes() -> None:
     assert painted[:, 0, 2, 2].max() <= 130 + 1e-3
 
 
-def test_hue_turns_colours_and_keeps_their_brightness() -> None:
+def test_hue_shift_keeps_the_brightness() -> None:
     red = torch.zeros(40, 3, 2, 2)
     red[:, 0] = 200.0
     red[0, :, 0, 0] = 255.0
@@ -136,7 +136,7 @@ def test_hue_turns_colours_and_keeps_their_brightness() -> None:
     assert turned[:, 2].max() > 20  # towards magenta in others
 
 
-def test_frames_of_a_video_change_alike() -> None:
+def test_frames_of_a_video_get_the_same_augmentation() -> None:
     still = pictures(size=(16, 16))[:, None].expand(6, 5, 3, 16, 16)
     augment = Augment(shift=0.2, flip=True, rotate=10, crop=0.3, color_jitter=0.4, random_erasing=0.3)
     y = augment(still, generator())
@@ -183,7 +183,7 @@ def test_wrong_settings_are_named(settings: dict, error: str) -> None:
         construct(Augment, settings, "training.augment")
 
 
-def test_words_of_names() -> None:
+def test_names_are_split_into_words() -> None:
     assert words("front_left") == words("frontLeft") == words("Front left") == ["front", "left"]
     assert is_angle("steering_angle")
     assert is_angle("x")
@@ -203,11 +203,11 @@ def test_words_of_names() -> None:
         (["cat", "dog", "7"], False),
     ],
 )
-def test_classes_with_a_side(classes: list[str], expected: bool) -> None:
+def test_class_names_with_left_and_right_prevent_flips(classes: list[str], expected: bool) -> None:
     assert is_directional(classes) is expected
 
 
-def test_grey_pictures_are_never_mirrored() -> None:
+def test_grey_images_are_not_flipped() -> None:
     assert not Augment.of(1, (28, 28)).flip
     assert Augment.of(3, (32, 32), classes=["cat", "dog"]).flip
     assert not Augment.of(3, (32, 32), classes=["3", "8"]).flip

@@ -19,7 +19,7 @@ from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.rows import assign_split, choose_split
-from deepglass.spec.spec import DataSpec, Spec
+from deepglass.spec.spec import DataSpec, FeatureSpec, Spec
 
 
 def write(path: Path, text: str | bytes, encoding: str = "utf-8") -> Path:
@@ -75,7 +75,7 @@ def test_sentences_with_tags(tmp_path: Path, name: str) -> None:
     assert {"tags", "xpos", "lemmas"} <= set(table.excluded), "they would give the answer away"
 
 
-def test_lists_of_one_length_are_words_and_their_tags(tmp_path: Path) -> None:
+def test_lists_of_equal_lengths_are_words_and_tags(tmp_path: Path) -> None:
     words = [["Ada", "met", "Bob"], ["rain"], ["it", "rained"], ["he", "met", "a", "cat"]] * 5
     rows = [{"ner": ["O"] * len(w), "tokens": [*w[:-1], f"{w[-1]}{i}"], "id": i} for i, w in enumerate(words)]
     lines = [json.dumps(row) for row in rows]
@@ -86,7 +86,7 @@ def test_lists_of_one_length_are_words_and_their_tags(tmp_path: Path) -> None:
     assert (table.target, table.kinds) == (None, {}), "one row of other lengths: they are not in line"
 
 
-def test_a_broken_line_costs_its_sentence(tmp_path: Path) -> None:
+def test_a_malformed_line_drops_its_sentence(tmp_path: Path) -> None:
     cut = SENTENCES + "\n" + word("1", "A", "DET") + "2\tbroken\tline\n" + word("3", "x", "X") + "\n" + SENTENCES
     joined = cut + "\n" + word("1", "One", "NUM") + word("1", "Two", "NUM") + "\n" + word("x", "y", "X")
     table = read(write(tmp_path / "a.conllu", joined))
@@ -98,7 +98,7 @@ def test_a_broken_line_costs_its_sentence(tmp_path: Path) -> None:
     refused("empty-source", write(tmp_path / "c.conllu", ""))
 
 
-def test_a_treebank_brings_its_split(tmp_path: Path) -> None:
+def test_a_treebank_defines_its_split(tmp_path: Path) -> None:
     for part in ("train", "dev", "test"):
         write(tmp_path / f"x-ud-{part}.conllu.gz", SENTENCES + "\n1\tx\n")
     table = read(tmp_path)
@@ -122,7 +122,7 @@ def test_parallel_texts(tmp_path: Path) -> None:
     assert read(tmp_path, columns=["source", "answer"]).names == ["source", "answer"]
 
 
-def test_parallel_texts_without_parts_and_with_gaps(tmp_path: Path) -> None:
+def test_parallel_texts_without_split_and_with_empty_lines(tmp_path: Path) -> None:
     write(tmp_path / "corpus.en", "one\ntwo\n")
     write(tmp_path / "corpus.de", "größer\nzwei\n", "cp1252")
     table = read(tmp_path)
@@ -165,7 +165,7 @@ def test_rows_of_a_plain_text_are_the_text(tmp_path: Path, pieces: list[str]) ->
         assert all(row.strip() and max(map(len, row.split("\n"))) <= 1_010 for row in rows)
 
 
-def test_plain_texts_and_what_else_ends_in_txt(tmp_path: Path) -> None:
+def test_plain_texts_and_other_txt_files(tmp_path: Path) -> None:
     text = "\n\nOnce upon,\n\n  a time\nNA\nthere was"
     for name in ("a.txt", "b.txt.gz"):
         table = read(write(tmp_path / name, text))
@@ -197,7 +197,7 @@ def test_a_folder_of_texts(tmp_path: Path) -> None:
     refused("mismatched-files", tmp_path)
 
 
-def test_texts_in_parts(tmp_path: Path) -> None:
+def test_texts_with_split_files(tmp_path: Path) -> None:
     for part in ("train", "valid", "test"):
         write(tmp_path / f"{part}.txt", f"a text to {part}\n")
     table = read(tmp_path)
@@ -238,12 +238,12 @@ def test_captions(tmp_path: Path) -> None:
         assert noted(table, "captions") == "All.token.txt is not read"
 
 
-def test_captions_with_all_parts_keep_them(tmp_path: Path) -> None:
+def test_captions_keep_their_split(tmp_path: Path) -> None:
     pictures_with_captions(tmp_path, {"train": 2, "dev": 1, "test": 1})
     assert parts(read(tmp_path)) == {"train": 4, "valid": 2, "test": 2}
 
 
-def test_a_split_at_random_keeps_a_picture_s_captions_together(tmp_path: Path) -> None:
+def test_a_random_split_keeps_captions_of_an_image_together(tmp_path: Path) -> None:
     pictures_with_captions(tmp_path, {"train": 20})
     lines = (tmp_path / "captions.csv").read_text().replace("train,", "").replace("split,", "")
     (tmp_path / "captions.csv").unlink()
@@ -256,7 +256,7 @@ def test_a_split_at_random_keeps_a_picture_s_captions_together(tmp_path: Path) -
     assert {p for _, p in part_of} == {"train", "valid", "test"}
 
 
-def test_pictures_called_by_numbers_are_no_quantities(tmp_path: Path) -> None:
+def test_numeric_image_names_are_not_numbers(tmp_path: Path) -> None:
     for i in range(3):
         Image.new("L", (4, 4), i).save(tmp_path / f"{i}.png")
     table = read(write(tmp_path / "list.csv", "image,size\n0.png,1\n1.png,2\n2.png,3\n"))
@@ -264,11 +264,11 @@ def test_pictures_called_by_numbers_are_no_quantities(tmp_path: Path) -> None:
     assert "numbers" not in {note.what for note in table.notes}
 
 
-def test_a_column_called_caption_without_pictures_is_a_column(tmp_path: Path) -> None:
+def test_a_caption_column_without_images_is_a_column(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", "caption,size\na dog,1\na cat,2\n")).target is None
 
 
-def test_recordings_named_by_what_they_hold(tmp_path: Path) -> None:
+def test_recordings_with_labels_in_their_names(tmp_path: Path) -> None:
     for name in ("3_ann_0", "7_bob_1", "3_bob_0"):
         write(tmp_path / "recordings" / f"{name}.wav", b"RIFF")
     table = read(tmp_path, filename_pattern="{digit}_{speaker}_{take}")
@@ -276,11 +276,11 @@ def test_recordings_named_by_what_they_hold(tmp_path: Path) -> None:
     assert table.excluded == ("digit", "speaker", "take")
 
 
-def test_what_a_source_sets_aside_is_an_input_only_when_asked() -> None:
+def test_excluded_columns_are_inputs_only_on_request() -> None:
     table = Table({n: pl.Series(n, list("abcb")) for n in ("x", "y", "z")}, target="y", excluded=("y", "z"))
     answers = {"x": "input", "y": "output", "z": "ignored"}
     assert {t.name: t.role for t in infer_columns(table, Spec(data=DataSpec(source="t")))[0]} == answers
-    asked = Spec(data=DataSpec(source="t"), inputs=({"name": "z"},), outputs=({"name": "x"},))
+    asked = Spec(data=DataSpec(source="t"), inputs=(FeatureSpec("z"),), outputs=(FeatureSpec("x"),))
     assert {t.name: t.role for t in infer_columns(table, asked)[0]} == {"x": "output", "z": "input"}
 
 
@@ -304,6 +304,6 @@ def test_real_sets(data_root: Path, name: str, columns: list[str], rows: int, sp
     assert (table.names, len(table), parts(table)) == (columns, rows, split)
 
 
-def test_a_real_text_comes_back(data_root: Path) -> None:
+def test_a_real_text_round_trips(data_root: Path) -> None:
     for name in ("tiny_shakespeare/input.txt", "english_text/text8_prefix.txt", "english_text/gutenberg/dracula.txt"):
         assert "".join(read(data_root / name)["text"]) == (data_root / name).read_text("utf-8")

@@ -1,4 +1,4 @@
-"""A cell that holds nothing is the same for all who ask: who is trained on, who is tested, what inspect counts."""
+"""Missing values are the same in training, evaluation and `inspect`."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from deepglass.spec.overrides import build_spec
         (["file", None], [False, True]),
     ],
 )
-def test_what_holds_nothing(raw: object, found: list[bool]) -> None:
+def test_missing_markers_are_the_same_for_all_users(raw: object, found: list[bool]) -> None:
     assert is_null(raw).tolist() == found  # type: ignore[arg-type]
 
 
-def test_an_answer_that_only_says_unknown_is_none() -> None:
-    """Rows whose answer is "?" are neither trained on nor tested, and are counted alike everywhere."""
+def test_targets_with_only_missing_markers_are_missing() -> None:
+    """Rows with the target "?" are neither trained on nor tested, and are counted once."""
     random = np.random.default_rng(0)
     x = random.normal(size=120)
     y = np.where(np.arange(120) % 4 == 0, "?", np.where(x > 0, "high", "low"))
@@ -41,7 +41,7 @@ def test_an_answer_that_only_says_unknown_is_none() -> None:
     assert views == {"x": 0, "y": 30}
 
 
-def test_a_column_that_never_says_anything_is_left_out_for_that() -> None:
+def test_a_column_without_values_is_left_out_with_the_reason() -> None:
     frame = pl.DataFrame({"x": np.arange(40.0) % 7, "gone": ["?", "NA"] * 20, "y": ["a", "b"] * 20})
     why = {t.name: t.why for t in prepare(build_spec(frame, "y", {}))[1].column_roles}
     assert why["gone"] == "no value in any row"

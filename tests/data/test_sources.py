@@ -1,4 +1,4 @@
-"""Whatever people have becomes a table, or an error that says what is wrong and where."""
+"""Sources: files, folders and Python objects become a table or an error with file and reason."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ words = words.filter(lambda s: s.lower() not in ("inf", "infinity", "-inf", "+in
     delimiter=st.sampled_from(",;\t|"),
     crlf=st.booleans(),
 )
-def test_any_frame_comes_back(tmp_path: Path, texts: list[str | None], seed: int, delimiter: str, crlf: bool) -> None:
+def test_any_frame_round_trips(tmp_path: Path, texts: list[str | None], seed: int, delimiter: str, crlf: bool) -> None:
     rng = np.random.default_rng(seed)
     n = len(texts)
     frame = pl.DataFrame(
@@ -102,7 +102,7 @@ def test_any_frame_comes_back(tmp_path: Path, texts: list[str | None], seed: int
     encoding=st.sampled_from(["utf-8", "latin-1", "utf-16"]),
     ending=st.sampled_from(["csv", "txt", "json", "jsonl"]),
 )
-def test_any_text_is_a_table_or_refused(tmp_path: Path, text: str, encoding: str, ending: str) -> None:
+def test_any_text_is_a_table_or_an_error(tmp_path: Path, text: str, encoding: str, ending: str) -> None:
     path = write(tmp_path / f"any.{ending}", text, encoding)
     try:
         table = read(path)
@@ -120,7 +120,7 @@ def test_no_header_spaces_markers_and_an_empty_last_line(tmp_path: Path) -> None
     assert table["column_3"].dtype == pl.Int64
     assert (noted(table, "header"), noted(table, "missing")) == ("none", "'?'")
     assert read(path, columns=["age", "work", "weight", "income"]).names == ["age", "work", "weight", "income"]
-    assert "--columns: 2 names given" in refused("bad-value", path, columns=["a", "b"])
+    assert "--columns: expected 4 names" in refused("bad-value", path, columns=["a", "b"])
 
 
 def test_spaces_before_quotes(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_header_or_none(tmp_path: Path, text: str, header: bool) -> None:
     assert read(tmp_path / "a.csv", options=SourceOptions(header=False)).names[0] == "column_1"
 
 
-def test_preambles_and_the_ways_of_other_programs(tmp_path: Path) -> None:
+def test_preambles_and_formats_of_other_programs(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", "# made by x\n\na,b,c\n1,2,3\n")).names == ["a", "b", "c"]
     assert read(write(tmp_path / "b.csv", "Sales of 2020\na,b,c\n1,2,3\n4,5,6\n")).names == ["a", "b", "c"]
     assert read(write(tmp_path / "c.csv", "sep=;\na;b\n1,5;2\n")).names == ["a", "b"]
@@ -163,7 +163,7 @@ def test_preambles_and_the_ways_of_other_programs(tmp_path: Path) -> None:
     assert read(write(tmp_path / "h.csv", 'a,b\n1,"say \\"x\\", y"\n2,"z"\n'))["b"][0] == 'say "x", y'
 
 
-def test_numbers_and_dates_of_other_kinds_stay_text_and_are_noted(tmp_path: Path) -> None:
+def test_unparsed_numbers_and_dates_stay_text_with_a_note(tmp_path: Path) -> None:
     text = "price;when;zip;share\n1.234,50;31.12.2020;00501;12 %\n7,25;1.2.2021;10001;7 %\n"
     table = read(write(tmp_path / "a.csv", text))
     assert all(table[name].dtype == pl.String for name in table.names)
@@ -171,7 +171,7 @@ def test_numbers_and_dates_of_other_kinds_stay_text_and_are_noted(tmp_path: Path
     assert {("numbers", "price"), ("dates", "when"), ("text", "zip"), ("numbers", "share")} <= notes
 
 
-def test_types_that_change_far_down(tmp_path: Path) -> None:
+def test_types_that_change_late_in_a_file(tmp_path: Path) -> None:
     body = [f"{i},{i},,x" for i in range(12_000)] + ["odd,1.5,7,y", "3,2,99999999999999999999,z"]
     table = read(write(tmp_path / "a.csv", "mixed,floats,late,text\n" + "\n".join(body) + "\n"))
     assert table["mixed"].dtype == pl.String
@@ -199,7 +199,7 @@ def test_ragged_rows(tmp_path: Path) -> None:
     assert "many.csv, line 3: 1 cells, expected 2" in message
 
 
-def test_a_column_of_its_own(tmp_path: Path) -> None:
+def test_a_single_column(tmp_path: Path) -> None:
     table = read(write(tmp_path / "a.csv", "size\n1\n\n3\n\n"))
     assert table["size"].to_list() == [1, None, 3]
     assert len(read(write(tmp_path / "long.txt", "word " * 100_000))) == 500, "a row holds a thousand characters"
@@ -207,7 +207,7 @@ def test_a_column_of_its_own(tmp_path: Path) -> None:
     assert prose["text"].to_list() == ["Once, there was\n", "a line; and, another, one\n", "and a third\n"]
 
 
-def test_packed_and_unicode_names(tmp_path: Path) -> None:
+def test_compressed_files_and_unicode_names(tmp_path: Path) -> None:
     path = tmp_path / "größe [1]*.csv.gz"
     path.write_bytes(gzip.compress(b"a,b\n1,x\n2,y\n"))
     assert rows(read(path)) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
@@ -219,7 +219,7 @@ def test_a_column_called_split_is_the_split(tmp_path: Path) -> None:
     assert (table.names, list(table.split)) == (["x"], ["train", "valid", "test"])
 
 
-def test_text_tables_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_text_tables(tmp_path: Path) -> None:
     refused("empty-source", write(tmp_path / "empty.csv", ""))
     refused("empty-source", write(tmp_path / "blank.csv", " \n\n"))
     assert "no rows" in refused("no-rows", write(tmp_path / "header.csv", "a,b,c\n"))
@@ -264,7 +264,7 @@ def test_binary_tables_and_json(tmp_path: Path, ending: str) -> None:
     refused("unreadable-file", write(tmp_path / f"bad.{ending}", b"PAR1 ARROW1 {no"))
 
 
-def test_shapes_of_json(tmp_path: Path) -> None:
+def test_json_layouts(tmp_path: Path) -> None:
     expected = [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
     for text in (
         '[{"a": 1, "b": "x"}, {"a": 2}]',
@@ -299,7 +299,7 @@ def test_excel(tmp_path: Path) -> None:
     refused("unreadable-file", write(tmp_path / "b.xlsx", b"PK no workbook"))
 
 
-def test_the_parts_of_one_table(tmp_path: Path) -> None:
+def test_train_and_test_files_of_one_table(tmp_path: Path) -> None:
     write(tmp_path / "set" / "x-train.csv", "1, a, no\n2, b, yes\n3, a, no\n")
     write(tmp_path / "set" / "x-test.csv", "4, a, no.\n5, b, yes.\n")
     write(tmp_path / "set" / "README.md", "about")
@@ -309,7 +309,7 @@ def test_the_parts_of_one_table(tmp_path: Path) -> None:
     assert noted(table, "full stop") == "column_3 in x-test.csv"
 
 
-def test_a_test_file_without_answers_is_left_out(tmp_path: Path) -> None:
+def test_a_test_file_without_targets_is_left_out(tmp_path: Path) -> None:
     write(tmp_path / "train.csv", "x,y\n1,2\n3,4\n")
     write(tmp_path / "test.csv", "x\n1\n")
     write(tmp_path / "sample_submission.csv", "x,y\n1,0\n")
@@ -324,7 +324,7 @@ def test_several_tables_are_listed(tmp_path: Path) -> None:
     assert f"deepglass train {tmp_path}/results.csv" in message
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------
+# -- images ------------------------------------------------------------------------------------------------------
 
 
 def pictures(folder: Path, *names: str) -> None:
@@ -358,7 +358,7 @@ def test_split_folders(tmp_path: Path, order: str) -> None:
     )
 
 
-def test_names_that_carry_the_label(tmp_path: Path) -> None:
+def test_labels_in_file_names(tmp_path: Path) -> None:
     pictures(tmp_path, "3_ann_0.png", "7_bob_1.png", "odd.png")
     table = read(tmp_path, filename_pattern="{digit}_{speaker}_{take}")
     assert table.names == ["image", "digit", "speaker", "take"]
@@ -368,7 +368,7 @@ def test_names_that_carry_the_label(tmp_path: Path) -> None:
     refused("bad-value", tmp_path, filename_pattern="no braces")
 
 
-def test_cells_that_are_paths(tmp_path: Path) -> None:
+def test_cells_with_paths(tmp_path: Path) -> None:
     pictures(tmp_path, "IMG/a.png", "IMG/b.png")
     write(tmp_path / "log.csv", "picture,angle\nIMG/a.png,0.5\nIMG\\b.png,-1\n,0.25\n")
     for table in (read(tmp_path), read(tmp_path / "log.csv")):
@@ -379,7 +379,7 @@ def test_cells_that_are_paths(tmp_path: Path) -> None:
     assert read(tmp_path)["picture"][0].path == tmp_path / "IMG" / "a.png"
 
 
-def test_pictures_without_labels_and_single_ones(tmp_path: Path) -> None:
+def test_unlabelled_and_single_images(tmp_path: Path) -> None:
     pictures(tmp_path, "a.png", "b.png")
     assert (read(tmp_path).names, read(tmp_path).target) == (["image"], None)
     assert len(read(tmp_path / "a.png")) == 1
@@ -387,7 +387,7 @@ def test_pictures_without_labels_and_single_ones(tmp_path: Path) -> None:
     assert read(tmp_path)["label"].null_count() == 2
 
 
-def test_folders_that_are_no_data(tmp_path: Path) -> None:
+def test_folders_without_data(tmp_path: Path) -> None:
     refused("empty-source", tmp_path)
     write(tmp_path / "code.py", "x")
     assert "code.py" in refused("empty-source", tmp_path)
@@ -463,7 +463,7 @@ def make_tar(path: Path, *members: tarfile.TarInfo) -> Path:
     return path
 
 
-def test_archives_of_tables_and_pictures(tmp_path: Path) -> None:
+def test_archives_of_tables_and_images(tmp_path: Path) -> None:
     table = read(make_zip(tmp_path / "a.zip", {"a.csv": b"x,y\n1,2\n"}))
     assert (rows(table), table.name) == ([{"x": 1, "y": 2}], "a.zip")
     pictures(tmp_path / "photos", "cat/1.png", "dog/1.png")
@@ -479,7 +479,7 @@ def test_archives_of_tables_and_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../evil.csv", "/etc/evil.csv", "a/../../evil.csv", "C:\\evil.csv", "..\\evil.csv"])
-def test_archives_that_lead_out(tmp_path: Path, name: str) -> None:
+def test_archives_with_path_traversal(tmp_path: Path, name: str) -> None:
     assert "nothing was unpacked" in refused("unsafe-archive", make_zip(tmp_path / "a.zip", {name: b"x"}))
     assert not list(tmp_path.parent.glob("evil.csv"))
     info = tarfile.TarInfo(name)
@@ -499,7 +499,7 @@ def test_archives_with_links(tmp_path: Path) -> None:
     refused("unsafe-archive", tmp_path / "l.zip")
 
 
-def test_bombs(tmp_path: Path) -> None:
+def test_archive_bombs(tmp_path: Path) -> None:
     refused("too-large", make_zip(tmp_path / "a.zip", {"a.csv": b"\0" * (32 * 2**20)}))
     info = tarfile.TarInfo("a.csv")
     info.size = 32 * 2**20
@@ -559,7 +559,7 @@ def test_pairs_of_arrays() -> None:
     assert read((np.zeros((4, 2)), np.zeros((4, 3)))).names[2:] == ["target_1", "target_2", "target_3"]
 
 
-def test_objects_that_are_no_data() -> None:
+def test_unsupported_python_objects() -> None:
     refused("bad-value", 7)
     refused("empty-source", {})
     refused("empty-source", [])

@@ -1,4 +1,4 @@
-"""Who is trained on, who steers, who is kept for the test."""
+"""Splits into train, valid and test: random, stratified, by time, group, order and source."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ def test_random_shares_and_seeds() -> None:
     assert (first != Split(test=0.2, valid=0.1, seed=1).assign(table(100))).any()
 
 
-def test_classes_keep_their_shares() -> None:
+def test_splits_are_stratified() -> None:
     target = pl.Series("y", ["rare"] * 20 + ["common"] * 180)
     parts = Split(test=0.1, valid=0.1).assign(table(200), target)
     assert counts(parts[:20]) == {"train": 16, "valid": 2, "test": 2}
 
 
-def test_the_only_row_of_a_class_is_trained_on() -> None:
+def test_the_only_row_of_a_class_is_in_train() -> None:
     target = pl.Series("y", ["once"] + ["a"] * 50 + ["b"] * 49)
     assert all(Split(seed=seed).assign(table(100), target)[0] == "train" for seed in range(20))
 
 
-def test_rows_without_a_target_are_not_tested() -> None:
+def test_rows_without_a_target_are_not_in_test() -> None:
     target = pl.Series("y", [1.5, None] * 50)
     parts = Split(test=0.2, valid=0.2).assign(table(100), target)
     assert set(parts[1::2]) == {"train"}
     assert counts(parts)["test"] == 10
 
 
-def test_given_by_the_source_and_the_lacking_part_cut_out_of_train() -> None:
+def test_a_missing_split_of_the_source_is_taken_from_train() -> None:
     split = np.array(["train"] * 80 + ["test"] * 20)
     parts = Split().assign(Table({"x": pl.Series(range(100))}, split=split), pl.Series(["a", "b"] * 50))
     assert counts(parts) == {"train": 72, "valid": 8, "test": 20}
@@ -58,13 +58,13 @@ def test_given_by_the_source_and_the_lacking_part_cut_out_of_train() -> None:
         Split(by="predefined").assign(table(10))
 
 
-def test_random_overrules_the_source() -> None:
+def test_random_split_overrides_the_source() -> None:
     split = np.array(["train"] * 80 + ["test"] * 20)
     parts = Split(by="random").assign(Table({"x": pl.Series(range(100))}, split=split))
     assert not (parts[80:] == "test").all()
 
 
-def test_the_last_times_are_tested_and_ties_stay_together() -> None:
+def test_split_by_time_tests_the_last_rows_and_keeps_ties_together() -> None:
     times = pl.Series("t", [f"2020-01-{day:02d}" for day in range(1, 11) for _ in range(3)])
     shuffled = np.random.default_rng(0).permutation(30)
     data = Table({"t": times[shuffled]})
@@ -73,7 +73,7 @@ def test_the_last_times_are_tested_and_ties_stay_together() -> None:
     assert list(ordered) == ["train"] * 21 + ["valid"] * 3 + ["test"] * 6
 
 
-def test_time_by_numbers_and_nonsense() -> None:
+def test_split_by_numeric_time_and_invalid_columns() -> None:
     assert list(Split(test=0.25, valid=0.25, by="time:x").assign(table(4))) == ["train", "train", "valid", "test"]
     with pytest.raises(SpecError, match="expected dates or numbers"):
         Split(by="time:t").assign(table(3, t=["a", "b", "c"]))
@@ -83,7 +83,7 @@ def test_time_by_numbers_and_nonsense() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 12), min_size=40, max_size=120), st.integers(0, 5))
-def test_no_group_is_in_two_parts(groups: list[int], seed: int) -> None:
+def test_no_group_is_in_two_splits(groups: list[int], seed: int) -> None:
     data = table(len(groups), g=groups)
     if len(set(groups)) < 3:
         return

@@ -1,4 +1,4 @@
-"""Several looks at one row, and batches from two pools: what they show, and that they go on to the same batches."""
+"""Augmented views of rows and batches of labelled and unlabelled rows; exact resume of loaders."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def pools(data: Dataset, sizes: tuple[int, int] = (4, 12)) -> TwoPoolLoader:
     return TwoPoolLoader(data, (np.arange(10), np.arange(10, ROWS)), sizes, seed=3)
 
 
-def test_two_views_show_the_same_rows_differently_and_the_row_itself_where_nothing_is_changed(
+def test_two_views_are_augmented_copies_of_the_same_rows(
     seen: tuple[Dataset, Image],
 ) -> None:
     data, feature = seen
@@ -59,7 +59,7 @@ def test_two_views_show_the_same_rows_differently_and_the_row_itself_where_nothi
     assert 0 < changed[0] < changed[1], "the strong view changes more than the weak one"
 
 
-def test_a_batch_of_two_pools_begins_with_the_first_and_an_epoch_shows_the_second_once(
+def test_a_batch_has_labelled_rows_first_and_an_epoch_covers_the_unlabelled_ones(
     seen: tuple[Dataset, Image],
 ) -> None:
     loader = pools(seen[0], (4, 8))
@@ -70,7 +70,7 @@ def test_a_batch_of_two_pools_begins_with_the_first_and_an_epoch_shows_the_secon
     assert all(b.targets["label"].mask[:4].all() and not b.targets["label"].mask[4:].any() for b in batches)
 
 
-def test_of_two_pools_only_the_second_is_seen_in_another_way(seen: tuple[Dataset, Image]) -> None:
+def test_only_unlabelled_rows_have_a_second_view(seen: tuple[Dataset, Image]) -> None:
     data, feature = seen
     batch = MultiViewLoader(pools(data), 0, (None, strong_augmentation([feature]))).next()
     assert len(batch) == 16
@@ -81,7 +81,7 @@ def test_of_two_pools_only_the_second_is_seen_in_another_way(seen: tuple[Dataset
 
 @pytest.mark.parametrize("kind", ["shuffled", "pools"])
 @pytest.mark.parametrize("steps", [0, 2, 7, 11])
-def test_a_stream_goes_on_to_the_same_batches(seen: tuple[Dataset, Image], kind: str, steps: int) -> None:
+def test_a_loader_resumes_to_the_same_batches(seen: tuple[Dataset, Image], kind: str, steps: int) -> None:
     data, feature = seen
 
     def make() -> MultiViewLoader:
@@ -98,7 +98,7 @@ def test_a_stream_goes_on_to_the_same_batches(seen: tuple[Dataset, Image], kind:
     assert all(same(whole.next(), going_on.next()) for _ in range(6))
 
 
-def test_another_seed_gives_another_order_and_other_changes(seen: tuple[Dataset, Image]) -> None:
+def test_another_seed_gives_another_order_and_augmentation(seen: tuple[Dataset, Image]) -> None:
     data, feature = seen
     loaders = [
         MultiViewLoader(TwoPoolLoader(data, (np.arange(10), np.arange(10, ROWS)), (4, 12), s), s, (None, None))
@@ -111,7 +111,7 @@ def test_another_seed_gives_another_order_and_other_changes(seen: tuple[Dataset,
     assert not same(*views)
 
 
-def test_cells_of_a_table_take_the_values_of_other_rows() -> None:
+def test_cells_of_a_table_are_replaced_by_other_rows() -> None:
     raw = [np.arange(ROWS) + 0.5, 100.0 + np.arange(ROWS)]
     features = [Number(name=n).fit([r]) for n, r in zip("ab", raw, strict=True)]
     view = strong_augmentation(features)
@@ -125,7 +125,7 @@ def test_cells_of_a_table_take_the_values_of_other_rows() -> None:
         assert set(after.tolist()) <= set(before.tolist())
 
 
-def test_words_of_a_text_are_left_out() -> None:
+def test_words_of_a_text_are_dropped() -> None:
     raw = pl.Series("t", [f"word{i} and another word{i + 1} here" for i in range(ROWS)])
     feature = Text(name="t").as_sequence().fit([raw])
     view = strong_augmentation([feature])
@@ -135,7 +135,7 @@ def test_words_of_a_text_are_left_out() -> None:
     assert not torch.equal(changed.inputs["t"].values, batch.inputs["t"].values)
 
 
-def test_a_single_number_cannot_be_changed_and_a_lone_one_stays_beside_a_picture(seen: tuple[Dataset, Image]) -> None:
+def test_a_single_number_is_not_augmented(seen: tuple[Dataset, Image]) -> None:
     number = Number(name="a").fit([np.arange(9.0)])
     assert strong_augmentation([number]).is_identity
     assert strong_augmentation([number, seen[1]]).cells == {}

@@ -1,4 +1,4 @@
-"""What the doctor finds in data, what it leaves in peace, and how a training mends it."""
+"""Data checks: findings, false positives, and their fixes in training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deepglass.errors import SpecError
 
 
 def clean(rows: int = 400, seed: int = 0) -> pl.DataFrame:
-    """A table with nothing wrong: `sold` follows from the other columns, none of which alone tells it."""
+    """A table without problems: `sold` depends on several columns, on none alone."""
     random = np.random.default_rng(seed)
     size, age = random.normal(100, 30, rows), random.normal(20, 5, rows)
     place = random.choice(["north", "south", "west"], rows)
@@ -34,7 +34,7 @@ def test_a_clean_table_has_no_findings() -> None:
     assert found(clean(), "sold") == {}
 
 
-def test_each_kind_is_told_once_with_all_that_the_contract_names(tmp_path: Path, command: Command) -> None:
+def test_each_kind_of_finding_is_reported_once_with_all_fields(tmp_path: Path, command: Command) -> None:
     table = clean().with_columns(empty=pl.lit(1), also=pl.lit("x"), code=pl.Series([f"A-{i:04d}" for i in range(400)]))
     table.write_csv(tmp_path / "t.csv")
     said = json.loads(command("inspect", tmp_path / "t.csv", "--target", "sold", "--json").out)
@@ -49,7 +49,7 @@ def test_each_kind_is_told_once_with_all_that_the_contract_names(tmp_path: Path,
 # -- the same rows -----------------------------------------------------------------------------------------------
 
 
-def test_equal_rows_are_found_by_place() -> None:
+def test_equal_rows_are_found_by_index() -> None:
     table = pl.concat([clean(), clean()[[5, 17]]])
     assert found(table, "sold")["duplicate"].rows == (5, 17, 400, 401)
 
@@ -60,12 +60,12 @@ def test_rows_of_few_values_may_be_equal() -> None:
     assert "duplicate" not in found(dice, "t", kinds=dict.fromkeys("abcd", "category"))
 
 
-def test_a_number_of_its_own_does_not_make_a_copy_a_new_row() -> None:
+def test_an_id_column_does_not_hide_duplicates() -> None:
     table = pl.concat([clean(), clean()[[5, 17]]]).with_columns(code=pl.Series([f"A-{i:04d}" for i in range(402)]))
     assert found(table, "sold")["duplicate"].rows == (5, 17, 400, 401)
 
 
-def test_rows_in_both_files_are_found(tmp_path: Path) -> None:
+def test_duplicates_across_files_are_found(tmp_path: Path) -> None:
     clean().write_csv(tmp_path / "train.csv")
     pl.concat([clean(100, seed=1), clean()[[3, 9]]]).write_csv(tmp_path / "test.csv")
     twins = found(tmp_path / "train.csv", "sold", test=str(tmp_path / "test.csv"))["split_duplicate"]
@@ -73,7 +73,7 @@ def test_rows_in_both_files_are_found(tmp_path: Path) -> None:
     assert "test" in twins.text
 
 
-def test_texts_with_a_changed_word_are_the_same() -> None:
+def test_texts_with_one_changed_word_are_near_duplicates() -> None:
     random = np.random.default_rng(0)
     words = np.array([f"word{k}" for k in range(300)])
     texts = [" ".join(random.choice(words, 20)) for _ in range(200)]
@@ -83,7 +83,7 @@ def test_texts_with_a_changed_word_are_the_same() -> None:
     assert found(table, "label", kinds={"text": "text"})["duplicate"].rows == (20, 30, 150, 160)
 
 
-def test_the_same_picture_in_another_size_and_quality_is_found(tmp_path: Path) -> None:
+def test_resized_and_compressed_images_are_near_duplicates(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for label in ("cat", "dog"):
         (tmp_path / label).mkdir()
@@ -96,7 +96,7 @@ def test_the_same_picture_in_another_size_and_quality_is_found(tmp_path: Path) -
     assert "labels differ" in seen["duplicate"].text
 
 
-def test_the_same_sound_at_another_loudness_is_found(tmp_path: Path) -> None:
+def test_scaled_audio_is_a_near_duplicate(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
 
     def write(path: Path, samples: np.ndarray) -> None:
@@ -123,7 +123,7 @@ def test_the_same_sound_at_another_loudness_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["copy", "code", "noisy", "other name"])
-def test_a_column_that_gives_a_class_away_is_found(how: str) -> None:
+def test_a_leak_of_a_class_is_found(how: str) -> None:
     table = clean()
     code = (table["sold"] == "yes").cast(pl.Float64).to_numpy()
     random = np.random.default_rng(0)
@@ -138,26 +138,26 @@ def test_a_column_that_gives_a_class_away_is_found(how: str) -> None:
     assert leak.fix == "data.ignore=[late]"
 
 
-def test_a_column_that_gives_a_number_away_is_found() -> None:
+def test_a_leak_of_a_number_is_found() -> None:
     table = clean()
     price = table["size"] * 3 + table["age"] ** 2 + np.random.default_rng(0).normal(0, 20, 400)
     table = table.with_columns(price=price, cents=price * 100 + 5, cubed=price**3)
     assert set(found(table, "price")["leak"].columns) == {"cents", "cubed"}
 
 
-def test_numbers_that_go_with_time_are_no_leak() -> None:
+def test_correlation_with_time_is_no_leak() -> None:
     day = pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 6, 30), eager=True)
     wave_ = np.sin(np.arange(len(day)) / 30)
     table = pl.DataFrame({"day": day, "hour": np.arange(len(day)) * 24.5, "level": wave_})
     assert "leak" not in found(table, "level")
 
 
-def test_a_column_that_tells_most_of_a_class_is_no_leak() -> None:
+def test_a_strong_predictor_is_no_leak() -> None:
     for name in ("sklearn:iris", "sklearn:wine", "sklearn:breast_cancer"):
         assert "leak" not in found(name)
 
 
-def test_a_mark_in_the_corner_of_pictures_is_a_leak() -> None:
+def test_a_mark_in_the_corner_of_images_is_a_leak() -> None:
     random = np.random.default_rng(0)
     pictures, label = random.integers(0, 255, (300, 16, 16)).astype(np.uint8), random.integers(0, 3, 300)
     assert "leak" not in found({"image": pictures, "label": label}, "label")
@@ -165,7 +165,7 @@ def test_a_mark_in_the_corner_of_pictures_is_a_leak() -> None:
     assert found({"image": pictures, "label": label}, "label")["leak"].columns == ("image",)
 
 
-def test_a_word_that_stands_in_one_class_only_is_a_leak() -> None:
+def test_a_word_in_one_class_only_is_a_leak() -> None:
     random = np.random.default_rng(0)
     label = random.choice(["ham", "spam"], 300)
     texts = [" ".join(random.choice([f"w{k}" for k in range(50)], 9)) + f" sent-to-{k}" for k in label]
@@ -176,7 +176,7 @@ def test_a_word_that_stands_in_one_class_only_is_a_leak() -> None:
 # -- the rest ----------------------------------------------------------------------------------------------------
 
 
-def test_columns_that_name_rows_are_told_from_those_that_say_something() -> None:
+def test_id_columns_are_distinguished_from_informative_ones() -> None:
     random = np.random.default_rng(0)
     table = clean().with_columns(
         customer_id=pl.Series(random.permutation(10_000)[:400]),
@@ -186,13 +186,13 @@ def test_columns_that_name_rows_are_told_from_those_that_say_something() -> None
     assert set(found(table, "sold")["id_column"].columns) == {"customer_id", "number"}
 
 
-def test_drift_is_told_where_the_test_is_of_another_kind(tmp_path: Path) -> None:
+def test_drift_between_train_and_test_is_reported(tmp_path: Path) -> None:
     clean().write_csv(tmp_path / "train.csv")
     clean(seed=1).write_csv(tmp_path / "same.csv")
     clean(seed=1).with_columns(pl.col("size") * 1.5).write_csv(tmp_path / "larger.csv")
     assert "drift" not in found(tmp_path / "train.csv", "sold", test=str(tmp_path / "same.csv"))
     drift = found(tmp_path / "train.csv", "sold", test=str(tmp_path / "larger.csv"))["drift"]
-    assert drift.columns[0] == "size"  # what goes with it is told after it
+    assert drift.columns[0] == "size"  # correlated columns come after it
 
 
 def test_texts_of_another_language_or_encoding_are_named() -> None:
@@ -205,7 +205,7 @@ def test_texts_of_another_language_or_encoding_are_named() -> None:
     assert seen["mixed_encoding"].rows == (61,)
 
 
-def test_pictures_of_an_odd_size_are_named(tmp_path: Path) -> None:
+def test_images_of_an_outlying_size_are_named(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for label in ("cat", "dog"):
         (tmp_path / label).mkdir()
@@ -216,10 +216,10 @@ def test_pictures_of_an_odd_size_are_named(tmp_path: Path) -> None:
     assert found(tmp_path)["odd_size"].rows == (34,)
 
 
-# -- mended ------------------------------------------------------------------------------------------------------
+# -- fixes -------------------------------------------------------------------------------------------------------
 
 
-def test_a_training_mends_what_is_asked_for_and_says_so(tmp_path: Path) -> None:
+def test_requested_fixes_are_applied_and_reported(tmp_path: Path) -> None:
     table = pl.concat([clean(), clean()[[5, 17]]])
     table = table.with_columns(late=pl.col("sold"), code=pl.Series([f"A-{i:04d}" for i in range(402)]))
     table.write_csv(tmp_path / "t.csv")
@@ -230,12 +230,12 @@ def test_a_training_mends_what_is_asked_for_and_says_so(tmp_path: Path) -> None:
     assert run.spec.data.ignore == ("late",)
     assert any("duplicate, leak" in note for note in run.metrics["notes"])
     kinds = {f["kind"] for f in json.loads((tmp_path / "run" / "findings.json").read_text())}
-    assert kinds == {"id_column"}  # what was not asked for is still told
+    assert kinds == {"id_column"}  # findings without a requested fix are still reported
     split = pl.read_parquet(tmp_path / "run" / "split.parquet")
     assert split.filter(pl.col("row") >= 400)["split"].to_list() == ["", ""]
 
 
-def test_twins_leave_the_training_and_stay_in_the_test(tmp_path: Path) -> None:
+def test_split_duplicates_are_dropped_from_train_and_kept_in_test(tmp_path: Path) -> None:
     clean().write_csv(tmp_path / "train.csv")
     pl.concat([clean(100, seed=1), clean()[[3, 9]]]).write_csv(tmp_path / "test.csv")
     run = deepglass.train(
@@ -256,13 +256,13 @@ def test_twins_leave_the_training_and_stay_in_the_test(tmp_path: Path) -> None:
     ("label_error", "bad-value", "data.label_corrections"),
     ("drift", "bad-value", "time:COLUMN"),
 ])  # fmt: skip
-def test_what_cannot_be_mended_is_refused_with_advice(tmp_path: Path, kind: str, code: str, words: str) -> None:
+def test_findings_without_a_fix_are_rejected_with_advice(tmp_path: Path, kind: str, code: str, words: str) -> None:
     with pytest.raises(SpecError, match=words) as error:
         deepglass.train(clean(), "sold", out=tmp_path / "run", fix=[kind])
     assert error.value.code == code
     assert not (tmp_path / "run").exists()
 
 
-def test_a_row_that_is_not_there_cannot_be_dropped(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"data.drop: expected places from 0 to 399 .* got 400"):
+def test_a_row_outside_the_table_cannot_be_dropped(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"data.drop: expected row indices from 0 to 399 .* got 400"):
         deepglass.train(clean(), "sold", out=tmp_path / "run", data={"drop": [400]})

@@ -1,4 +1,4 @@
-"""Whether the test rows are of another kind than the training rows: of all columns together."""
+"""Multivariate drift between training and test rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def drift(train: Path, test: Path) -> Finding | None:
 
 
 def made(seed: int, together: bool, path: Path) -> Path:
-    """Columns that are usual each; `low` and `high` go together, or against each other."""
+    """Columns with equal marginals; `low` and `high` are positively or negatively correlated."""
     random = np.random.default_rng(seed)
     low, noise, other = random.normal(size=(3, 600))
     high = np.where(together, low, -low) + 0.5 * noise
@@ -27,7 +27,7 @@ def made(seed: int, together: bool, path: Path) -> Path:
     return path
 
 
-def test_columns_that_go_together_otherwise_are_found_and_named(tmp_path: Path) -> None:
+def test_changed_correlations_are_found_and_named(tmp_path: Path) -> None:
     train = made(0, True, tmp_path / "train.csv")
     assert drift(train, made(1, True, tmp_path / "same.csv")) is None
     found = drift(train, made(1, False, tmp_path / "other.csv"))
@@ -36,7 +36,7 @@ def test_columns_that_go_together_otherwise_are_found_and_named(tmp_path: Path) 
     assert "a classifier separates test rows from training rows" in found.text
 
 
-def test_parts_by_chance_are_not_told_apart() -> None:
+def test_random_splits_have_no_drift() -> None:
     for seed in range(6):
         random = np.random.default_rng(seed)
         x = np.column_stack([random.normal(size=(500, 3)), np.arange(500) // 2, random.integers(0, 3, 500)])
@@ -45,7 +45,7 @@ def test_parts_by_chance_are_not_told_apart() -> None:
         assert found.auc < found.bound, seed
 
 
-def test_groups_are_not_known_again(tmp_path: Path) -> None:
+def test_groups_are_not_recognised_across_splits(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     person = np.repeat(np.arange(60), 20)
     own = random.normal(size=(60, 4))[person] + 0.1 * random.normal(size=(1200, 4))

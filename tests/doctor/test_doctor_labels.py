@@ -1,4 +1,4 @@
-"""What a trained run says of labels: wrong ones, and rows worth one."""
+"""Label errors and active learning scores of a trained run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deepglass.run.run import Run
 
 
 class Made(NamedTuple):
-    """Three clouds of points, a run that learned them, and the rows whose label was turned."""
+    """Three clusters of points, a run trained on them, and the rows whose label was changed."""
 
     frame: pl.DataFrame
     run: Run
@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(frame, run, wrong)
 
 
-def test_turned_labels_are_found_and_little_else(made: Made) -> None:
+def test_changed_labels_are_found_with_few_false_positives(made: Made) -> None:
     found = label_errors(made.run.predictor, read(made.frame))
     places = {e.row for e in found}
     assert len(places & set(made.wrong)) >= 0.9 * len(made.wrong)
@@ -45,14 +45,14 @@ def test_turned_labels_are_found_and_little_else(made: Made) -> None:
     assert all(made.frame["label"][e.row] == e.label != e.suggestion for e in found)
 
 
-def test_rows_without_a_label_are_passed_over(made: Made) -> None:
+def test_unlabelled_rows_are_skipped(made: Made) -> None:
     hidden = made.frame.with_columns(label=pl.when(pl.int_range(600) % 2 == 0).then(pl.col("label")))
     assert all(e.row % 2 == 0 for e in label_errors(made.run.predictor, read(hidden)))
     assert label_errors(made.run.predictor, read(made.frame.drop("label"))) == []
 
 
 def clouds(away: float, turned: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Three clouds so far apart, their given labels and which of these were turned."""
+    """Three clusters at a distance, their labels, and which labels were changed."""
     random = np.random.default_rng(seed)
     label = random.integers(0, 3, 2000)
     points = away * np.eye(3)[label] + random.normal(size=(2000, 3))
@@ -65,13 +65,13 @@ def named(points: np.ndarray, given: np.ndarray, margins: np.ndarray | None = No
 
 
 @pytest.mark.parametrize("away", [1.0, 2.0, 6.0])
-def test_hard_rows_are_not_taken_for_wrong_ones(away: float) -> None:
+def test_difficult_rows_are_not_reported_as_label_errors(away: float) -> None:
     points, given, _ = clouds(away, turned=0)
     assert len(named(points, given)) <= 2
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_how_sure_it_is_is_how_often_it_is_right(seed: int) -> None:
+def test_label_error_probabilities_are_calibrated(seed: int) -> None:
     points, given, wrong = clouds(4.0, turned=0.1, seed=seed)
     errors = named(points, given)
     right = wrong[[e.row for e in errors]].mean()
@@ -79,7 +79,7 @@ def test_how_sure_it_is_is_how_often_it_is_right(seed: int) -> None:
     assert abs(right - np.mean([e.probability for e in errors])) < 0.07
 
 
-def test_margins_find_what_the_network_has_learned_by_heart() -> None:
+def test_margins_find_memorised_label_errors() -> None:
     points, given, wrong = clouds(6.0, turned=0.06)
     learned = np.arange(2000) % 5 > 0
     remembered = points + 2.5 * np.eye(3)[given] * learned[:, None]  # each row is drawn to its given label
@@ -92,7 +92,7 @@ def test_margins_find_what_the_network_has_learned_by_heart() -> None:
     assert len(alone & turned) < 0.2 * len(turned)
 
 
-def test_what_is_usually_mistaken_for_something_is_found() -> None:
+def test_systematically_confused_labels_are_found() -> None:
     points, label, _ = clouds(6.0, turned=0)
     wrong = np.random.default_rng(1).random(2000) < 0.15
     errors = named(points, np.where(wrong, (label + 1) % 3, label))
@@ -100,7 +100,7 @@ def test_what_is_usually_mistaken_for_something_is_found() -> None:
     assert len(errors) > 0.8 * wrong.sum()
 
 
-def test_rows_between_the_classes_are_worth_a_label(made: Made) -> None:
+def test_rows_near_the_decision_boundary_are_worth_a_label(made: Made) -> None:
     sure = pl.DataFrame({"x": np.zeros(50), "y": np.zeros(50)})
     between = pl.DataFrame({"x": [2.0, 0.0, 2.1, 2.0], "y": [0.0, 2.0, 2.0, 2.1]})
     worth = active_learning_scores(made.run.predictor, read(pl.concat([sure, between])), count=4)
@@ -108,7 +108,7 @@ def test_rows_between_the_classes_are_worth_a_label(made: Made) -> None:
     assert [w.score for w in worth] == sorted((w.score for w in worth), reverse=True)
 
 
-def test_equal_rows_are_asked_for_once(made: Made) -> None:
+def test_equal_rows_are_queued_once(made: Made) -> None:
     twins = pl.DataFrame({"x": [2.0] * 20, "y": [0.1] * 20})
     assert len(active_learning_scores(made.run.predictor, read(twins), count=10)) == 1
 

@@ -1,4 +1,4 @@
-"""The parts of explanations beside what is known of them: sums, closed forms, words."""
+"""Parts of explanations against closed forms: Shapley values, curves, word merging, regions."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ COLUMNS = tuple("abcdefghij")
 
 
 def rows(values: np.ndarray, columns: tuple[str, ...]) -> dict[str, Field]:
-    """Columns of numbers as fields."""
+    """Numeric columns as fields."""
     x = torch.tensor(values, dtype=torch.float32)
     return {name: Field(x[:, i], torch.ones(len(x), dtype=torch.bool)) for i, name in enumerate(columns)}
 
 
 @pytest.mark.parametrize("count", [4, 10], ids=["exact", "sampled"])
-def test_shares_of_a_linear_function_are_its_weights_times_the_distance(count: int) -> None:
+def test_attributions_of_a_linear_function_are_weight_times_difference(count: int) -> None:
     random = np.random.default_rng(0)
     columns, weights = COLUMNS[:count], random.normal(size=count)
     background, row = random.normal(size=(30, count)), random.normal(size=(1, count))
@@ -49,10 +49,10 @@ def test_shares_of_a_linear_function_are_its_weights_times_the_distance(count: i
     found = shapley.shapley_values(answered, rows(row, columns), rows(background, columns), columns)
     assert found.exact == (count == 4)
     np.testing.assert_allclose(found.values[0], weights * (row[0] - background.mean(0)), atol=1e-4)
-    np.testing.assert_allclose(found.gap, 0, atol=1e-5)
+    np.testing.assert_allclose(found.completeness.gap, 0, atol=1e-5)
 
 
-def test_a_product_is_shared_fairly_and_what_is_unused_gets_nothing() -> None:
+def test_shapley_values_of_a_product_are_equal_and_unused_inputs_get_zero() -> None:
     columns = ("a", "b", "c")
     answered = lambda inputs: (inputs["a"].values * inputs["b"].values)[:, None]  # noqa: E731
     background = np.zeros((5, 3))
@@ -62,7 +62,7 @@ def test_a_product_is_shared_fairly_and_what_is_unused_gets_nothing() -> None:
     np.testing.assert_allclose(found.values[0], [3, 3, 0], atol=1e-6)
 
 
-def test_sampled_shares_of_interactions_add_up() -> None:
+def test_sampled_shapley_values_of_interactions_sum_up() -> None:
     random = np.random.default_rng(1)
     background, row = random.normal(size=(20, 10)), random.normal(size=(1, 10))
 
@@ -71,42 +71,42 @@ def test_sampled_shares_of_interactions_add_up() -> None:
         return torch.stack([torch.tanh(x).prod(1) + x[:, 0] * x[:, 1], x.square().sum(1)], 1)
 
     found = shapley.shapley_values(answered, rows(row, COLUMNS), rows(background, COLUMNS), COLUMNS)
-    np.testing.assert_allclose(found.score - found.baseline, found.values.sum(1), atol=1e-4)
+    np.testing.assert_allclose(found.completeness.score - found.completeness.baseline, found.values.sum(1), atol=1e-4)
 
 
-def test_curves_follow_the_order_of_an_additive_figure() -> None:
+def test_deletion_curves_follow_the_order_of_an_additive_score() -> None:
     weights = np.array([5.0, -1.0, 3.0, 0.5, 2.0])
     asked = lambda keep: keep.double().numpy() @ weights  # noqa: E731
     right, wrong = deletion_insertion(asked, weights), deletion_insertion(asked, -weights)
     assert right["deletion"] < right["deletion_random"] < wrong["deletion"]  # type: ignore[operator]
     assert right["insertion"] > right["insertion_random"] > wrong["insertion"]  # type: ignore[operator]
-    assert deletion_insertion(lambda keep: np.ones(len(keep)), weights) == {}  # an answer that nothing moves
+    assert deletion_insertion(lambda keep: np.ones(len(keep)), weights) == {}  # a constant prediction
 
 
-def test_rank_correlation_knows_order_alone() -> None:
+def test_rank_correlation_depends_on_order_only() -> None:
     x = np.random.default_rng(0).normal(size=50)
     assert rank_correlation(x, np.exp(x)) == pytest.approx(1)
     assert rank_correlation(x, -x) == pytest.approx(-1)
     assert rank_correlation(x, np.zeros(50)) is None
 
 
-def test_log_odds_are_exact_where_a_probability_is_nearly_one() -> None:
+def test_log_odds_are_exact_for_probabilities_near_one() -> None:
     logits = torch.tensor([[40.0, 0.0, 0.0]], dtype=torch.float64)
     assert float(log_odds(logits.log_softmax(-1), 0)[0]) == pytest.approx(40 - np.log(2))
 
 
-def test_pieces_are_put_together_to_words() -> None:
+def test_pieces_are_merged_into_words() -> None:
     groups, words = group_pieces(["un", "known", " cat", "s", ".", " A", "!"])
     assert [w.strip() for w in words] == ["unknown", "cats", ".", "A", "!"]
     assert groups == [0, 0, 1, 1, 2, 3, 4]
 
 
-def test_words_are_those_that_are_read() -> None:
+def test_attributed_words_are_those_of_the_tokenizer() -> None:
     text = Text(name="t").fit([pl.Series(["good day", "bad day, sir"])])
     assert words_in(text, "Good day, sir!") == ["Good", "day", ",", "sir", "!"]
 
 
-def test_the_brightest_region_is_told_in_pixels_of_the_picture_as_it_came() -> None:
+def test_the_strongest_region_is_in_pixels_of_the_original_image() -> None:
     weights = np.zeros((40, 40))
     weights[10:14, 20:26] = 1.0
     left, top, right, bottom = strongest_region(weights, None) or (0, 0, 0, 0)
@@ -120,7 +120,7 @@ def test_the_brightest_region_is_told_in_pixels_of_the_picture_as_it_came() -> N
     assert strongest_region(-weights, None) is None
 
 
-def test_regions_of_a_sound_add_up_and_say_their_pitch() -> None:
+def test_regions_of_audio_sum_up_and_have_frequencies() -> None:
     frames = Frames(rate=8000, size=200, hop=80, mels=40)
     cells = np.random.default_rng(0).normal(size=(2, 50, 40))
     names, weights = regions(frames, cells)
@@ -129,7 +129,7 @@ def test_regions_of_a_sound_add_up_and_say_their_pitch() -> None:
     assert names[0].endswith(" Hz")
 
 
-def test_what_remains_of_a_sound_is_the_region_that_is_kept() -> None:
+def test_masked_audio_keeps_the_selected_region() -> None:
     frames = Frames(rate=8000, size=200, hop=80, mels=40)
     time = np.arange(8000) / 8000
     wave = (8000 * (np.sin(2 * np.pi * 440 * time) + np.sin(2 * np.pi * 2500 * time))).astype(np.int16)
@@ -142,7 +142,7 @@ def test_what_remains_of_a_sound_is_the_region_that_is_kept() -> None:
     assert spectrum[np.abs(hertz - 440) < 20].max() > 20 * spectrum[np.abs(hertz - 2500) < 20].max()
 
 
-def test_telling_cells_are_few_and_speak_for_the_answer() -> None:
+def test_selected_cells_are_few_and_positive() -> None:
     cells = -np.ones((40, 20))
     cells[10:20, 5:10] = 2.0
     kept = important_cells(cells)
@@ -150,7 +150,7 @@ def test_telling_cells_are_few_and_speak_for_the_answer() -> None:
     assert not kept[25:].any()
 
 
-def test_a_map_over_a_picture_is_warm_where_it_speaks_for_the_answer() -> None:
+def test_attribution_maps_use_warm_colours_for_positive_values() -> None:
     places = np.zeros((20, 20))
     places[5, 5], places[15, 15] = 1.0, -1.0
     strength = color_strength(places)
@@ -190,7 +190,7 @@ def test_explanations_of_a_table_are_json_that_adds_up(houses: Path) -> None:
         assert size["answers"][-1] > size["answers"][0]  # larger houses cost more
 
 
-def test_the_smallest_change_turns_the_answer(houses: Path) -> None:
+def test_the_counterfactual_changes_the_prediction(houses: Path) -> None:
     row = pl.read_csv(houses / "houses.csv").drop("price", "sold").row(4, named=True)
     (found,) = deepglass.explain(houses / "run", [row])
     turn = found["sold"]["counterfactual"]
@@ -199,7 +199,7 @@ def test_the_smallest_change_turns_the_answer(houses: Path) -> None:
     assert {k: row[k] for k in turn["from"]} == turn["from"]
 
 
-def test_fast_explanations_have_no_tests_and_agree_on_what_matters(houses: Path) -> None:
+def test_fast_explanations_have_no_checks_and_agree_on_the_main_parts(houses: Path) -> None:
     full, fast = (deepglass.explain(houses / "run", houses / "houses.csv", [0, 1], fast=f) for f in (False, True))
     for a, b in zip(full, fast, strict=True):
         assert b["price"]["baseline"] is None
@@ -208,7 +208,7 @@ def test_fast_explanations_have_no_tests_and_agree_on_what_matters(houses: Path)
         assert a["price"]["attributions"][0]["part"] == b["price"]["attributions"][0]["part"]
 
 
-def test_answers_come_with_their_reasons_on_request(houses: Path, command: Command) -> None:
+def test_predictions_have_explanations_on_request(houses: Path, command: Command) -> None:
     answers = deepglass.predict(houses / "run", houses / "houses.csv", explain=True)
     plain = deepglass.predict(houses / "run", houses / "houses.csv")
     assert [a["price"]["value"] for a in answers] == [a["price"]["value"] for a in plain]
@@ -221,18 +221,18 @@ def test_answers_come_with_their_reasons_on_request(houses: Path, command: Comma
     assert re.fullmatch(r"  sold: [+-]\S+ (size|place).* \(log-odds\)", said[2])
 
 
-def test_without_the_training_data_the_given_rows_serve(houses: Path, tmp_path: Path) -> None:
+def test_without_training_data_the_rows_are_the_baseline(houses: Path, tmp_path: Path) -> None:
     frame = pl.read_csv(houses / "houses.csv")
     run = deepglass.train(frame, "price", out=tmp_path / "run", baselines=False, steps=5, training={"threads": 1})
     (found, *_) = deepglass.explain(run, frame.head(20))
-    assert "rows that were given" in found["price"]["method"]
+    assert "of the explained rows" in found["price"]["method"]
     assert found["price"]["nearest"] == []
     (known, *_) = deepglass.explain(run, frame.head(20), source=frame)
     assert "training rows" in known["price"]["method"]
     assert known["price"]["nearest"]
 
 
-def test_a_run_whose_answers_are_pictures_is_refused(tmp_path: Path) -> None:
+def test_a_run_with_image_outputs_is_rejected(tmp_path: Path) -> None:
     pictures = np.random.default_rng(0).integers(0, 255, (24, 16, 16), dtype=np.uint8)
     spec = {
         "data": {"source": {"given": pictures, "wanted": pictures}},
@@ -241,16 +241,16 @@ def test_a_run_whose_answers_are_pictures_is_refused(tmp_path: Path) -> None:
         "training": {"steps": 1, "threads": 1},
     }
     run = deepglass.train(spec, out=tmp_path / "run", baselines=False)
-    with pytest.raises(SpecError, match=r"\[bad-value\] explain: this run answers wanted \(image\)"):
+    with pytest.raises(SpecError, match=r"\[bad-value\] explain: this run predicts wanted \(image\)"):
         Explainer(run.predictor)
 
 
-def test_a_row_that_is_not_there_is_told(houses: Path) -> None:
+def test_a_row_outside_the_source_is_an_error(houses: Path) -> None:
     with pytest.raises(SpecError, match=r"\[bad-value\] --rows: there is no row 300; there are 300, from 0"):
         deepglass.explain(houses / "run", houses / "houses.csv", [300])
 
 
-def test_known_rows_are_training_rows(houses: Path) -> None:
+def test_nearest_rows_are_training_rows(houses: Path) -> None:
     run = deepglass.Run(houses / "run")
     known = training_rows(run.context.data, max_rows=50)
     split = run.folder.split()
@@ -273,12 +273,12 @@ def test_explain_on_the_command_line(houses: Path, command: Command, tmp_path: P
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--rows", "first"), "--rows 'first': expected row indices"),
+        (("--rows", "first"), "--rows: expected row indices, such as 0,1,2 or 0-9, got 'first'"),
         (("--rows", "900"), "--rows: there is no row 900"),
         (("--out", "why.png"), "--out: why.png: expected .json, or a folder"),
     ],
 )
-def test_wrong_words_are_told_what_is_expected(
+def test_wrong_arguments_state_the_expected_values(
     houses: Path, command: Command, words: tuple[str, str], text: str
 ) -> None:
     said = command("explain", houses / "run", houses / "houses.csv", *words)

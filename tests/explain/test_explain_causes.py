@@ -1,6 +1,6 @@
-"""Explanations find the cause, where it is known: data made so that one column, patch, word, tone or moment decides.
+"""Explanations find the cause of a prediction on synthetic data with one causal column, patch, word, band or step.
 
-Each run learns its task first (asserted), so that a wrong explanation cannot be the network's fault.
+The test accuracy of each run is asserted first, so that a wrong explanation is not due to the network.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WORDS = ("river", "stone", "green", "walks", "under", "seven", "light", "paper",
 
 
 def learned(folder: Path, source: Any, target: str, least: float, steps: int, **settings: Any) -> Run:
-    """A run that has learned its task: the test accuracy is at least `least`."""
+    """A run with a test accuracy of at least `least`."""
     settings = {"steps": steps, "training.threads": 1, "training.precision": "float32", **settings}
     run = deepglass.train(source, target, out=folder / "run", baselines=False, settings=settings)
     assert run.metrics["test"][target]["accuracy"] >= least
@@ -29,7 +29,7 @@ def learned(folder: Path, source: Any, target: str, least: float, steps: int, **
 
 
 def true_checks(why: dict[str, Any], shuffled: float = 0.6) -> None:
-    """What the explanation says of itself: it adds up, depends on the weights, and the answer follows it."""
+    """The faithfulness checks of an explanation pass."""
     checks = why["checks"]
     assert checks["completeness_gap"] < 0.05
     assert abs(checks["weight_randomization"]) < shuffled
@@ -37,7 +37,7 @@ def true_checks(why: dict[str, Any], shuffled: float = 0.6) -> None:
     assert checks["insertion"] > checks["insertion_random"]
 
 
-def test_columns_that_decide(tmp_path: Path) -> None:
+def test_explanations_find_the_causal_columns(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(600, 5))
     place = random.choice(["north", "south"], 600)
@@ -48,16 +48,14 @@ def test_columns_that_decide(tmp_path: Path) -> None:
     rows = table.filter(pl.col("x0") > 1.5).drop("y").head(3)
     for row in deepglass.explain(run, rows, source=table):
         parts = {p["part"]: p["weight"] for p in row["y"]["attributions"]}
-        assert parts["x0"] > 0  # a large x0 speaks for yes
-        assert {p["part"] for p in row["y"]["attributions"][:3]} == {"x0", "x1", "place"} or abs(parts["x0"]) == max(
-            map(abs, parts.values())
-        )
+        assert parts["x0"] > 0  # a large x0 makes "yes" more probable
+        assert [p["part"] for p in row["y"]["attributions"][:3]] == ["x0", "x1", "place"]
         noise = max(abs(parts[n]) for n in ("x2", "x3", "x4"))
         assert noise < 0.35 * parts["x0"]
 
 
 def patches(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Noise; a bright patch somewhere in half of the pictures. Pictures, labels, the patch's top and left."""
+    """Noise images, half of them with a bright patch; images, labels, top and left of the patch."""
     random = np.random.default_rng(seed)
     pictures = random.integers(0, 120, (count, 24, 24), dtype=np.uint8)
     corners = random.integers(1, 17, (count, 2))
@@ -76,7 +74,7 @@ def patch_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return learned(folder, folder / "patches.npz", "label", 0.95, 60, **{"training.augment": False})
 
 
-def test_the_patch_that_decides(patch_run: Run) -> None:
+def test_explanations_find_the_causal_patch(patch_run: Run) -> None:
     pictures, labels, corners = patches(40, seed=1)
     which = np.flatnonzero(labels == "patch")[:4].tolist()
     for row, i in zip(deepglass.explain(patch_run, {"image": pictures}, which), which, strict=True):
@@ -88,7 +86,7 @@ def test_the_patch_that_decides(patch_run: Run) -> None:
         true_checks(why)
 
 
-def test_the_activation_map_lies_on_the_patch(patch_run: Run) -> None:
+def test_the_class_activation_map_covers_the_patch(patch_run: Run) -> None:
     pictures, labels, corners = patches(40, seed=1)
     which = np.flatnonzero(labels == "patch")[:4].tolist()
     explainer = Explainer(patch_run.predictor, max_steps=32, checks=False)
@@ -99,7 +97,7 @@ def test_the_activation_map_lies_on_the_patch(patch_run: Run) -> None:
         assert inside > 0.3  # of 64 of 576 places
 
 
-def test_explanations_go_to_a_folder_with_their_pictures(patch_run: Run, tmp_path: Path, command: Command) -> None:
+def test_explanations_are_written_to_a_folder_with_images(patch_run: Run, tmp_path: Path, command: Command) -> None:
     pictures, _, _ = patches(6, seed=2)
     np.savez(tmp_path / "new.npz", image=pictures)
     said = command("explain", patch_run.path, tmp_path / "new.npz", "--rows", "0,2", "--out", tmp_path / "why")
@@ -114,7 +112,7 @@ def test_explanations_go_to_a_folder_with_their_pictures(patch_run: Run, tmp_pat
 
 
 @pytest.mark.parametrize("trunk", ["bag", "gru", "transformer"])
-def test_the_word_that_decides(tmp_path: Path, trunk: str) -> None:
+def test_explanations_find_the_causal_word(tmp_path: Path, trunk: str) -> None:
     random = np.random.default_rng(0)
     texts, labels = [], []
     for _ in range(500):
@@ -134,7 +132,7 @@ def test_the_word_that_decides(tmp_path: Path, trunk: str) -> None:
         true_checks(why, shuffled=1.01)  # ten words are too few for a rank correlation
 
 
-def test_the_tone_that_decides(tmp_path: Path) -> None:
+def test_explanations_find_the_causal_frequency_band(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     time = np.arange(1000) / 8000
     waves = random.normal(0, 0.02, (200, 3200)).astype(np.float32)
@@ -155,7 +153,7 @@ def test_the_tone_that_decides(tmp_path: Path) -> None:
     assert hits >= 3
 
 
-def test_the_moment_that_decides(tmp_path: Path) -> None:
+def test_explanations_find_the_causal_time_step(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(400, 16, 1)).astype(np.float32)
     labels, places = random.choice(["up", "down"], 400), random.integers(0, 16, 400)
@@ -166,7 +164,7 @@ def test_the_moment_that_decides(tmp_path: Path) -> None:
         assert row["label"]["attributions"][0]["part"] == f"walk, step {place}"
 
 
-def test_each_tag_by_its_own_word(tmp_path: Path) -> None:
+def test_each_tag_is_attributed_to_its_word(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     words = [random.choice(WORDS, random.integers(3, 7)).tolist() for _ in range(300)]
     tags = [["A" if w < "m" else "B" for w in sentence] for sentence in words]
@@ -179,7 +177,7 @@ def test_each_tag_by_its_own_word(tmp_path: Path) -> None:
         assert question["attributions"][0]["position"] == place
 
 
-def test_each_written_word_by_the_word_that_it_translates(tmp_path: Path) -> None:
+def test_each_translated_word_is_attributed_to_its_source_word(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     french = dict(
         zip(WORDS, ("fleuve", "pierre", "vert", "marche", "sous", "sept", "jour", "papier", "maison", "vite"))
@@ -201,7 +199,7 @@ def test_each_written_word_by_the_word_that_it_translates(tmp_path: Path) -> Non
     assert sum(a == b for a, b in zip(found, ["river", "stone", "house"], strict=True)) >= 2
 
 
-def test_the_class_of_a_mask_by_its_own_region(tmp_path: Path) -> None:
+def test_a_mask_class_is_attributed_to_its_region(tmp_path: Path) -> None:
     pictures, _, corners = patches(160, seed=3)
     random = np.random.default_rng(0)
     masks = np.zeros(pictures.shape, np.uint8)
@@ -224,7 +222,7 @@ def test_the_class_of_a_mask_by_its_own_region(tmp_path: Path) -> None:
     assert np.abs(centre - (corners[0] + 3)).max() <= 3
 
 
-def test_each_object_by_its_own_region(tmp_path: Path) -> None:
+def test_each_object_is_attributed_to_its_region(tmp_path: Path) -> None:
     pictures, _, corners = patches(120, seed=4)
     big = np.kron(pictures, np.ones((1, 2, 2), np.uint8))
     boxes = []

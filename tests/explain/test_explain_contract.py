@@ -1,6 +1,6 @@
-"""What every explanation must do, whatever a run reads and answers: it is finite, adds up, and breaks on no row.
+"""Contract of explanations for every kind of input and output: finite, complete, no error on any row.
 
-Networks are as they begin, untrained: parts must add up for those too.
+Networks are untrained: attributions must be complete for those too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def boxes() -> list[list[dict[str, Any]]]:
 
 
 def table() -> dict[str, Any]:
-    """Columns of each kind, with gaps."""
+    """Columns of each kind with missing values."""
     full = {
         "size": RANDOM.normal(size=ROWS).tolist(),
         "colour": [WORDS[i % 3] for i in range(ROWS)],
@@ -105,7 +105,7 @@ def untrained(source: dict[str, Any], outputs: list[dict[str, Any]], **spec: Any
 
 
 def adds_up(predictor: Predictor, rows: Any, known: ReferenceRows | None) -> list[dict[str, Any]]:
-    """Both modes of explaining are plain JSON of finite figures; the parts of the full one add up."""
+    """Both modes give plain JSON with finite numbers; the attributions of the full mode sum up."""
     for fast in (True, False):
         found = explain_rows(predictor, rows, known, None, fast=fast)
         json.dumps(found, allow_nan=False)
@@ -121,7 +121,7 @@ def adds_up(predictor: Predictor, rows: Any, known: ReferenceRows | None) -> lis
 
 
 @pytest.mark.parametrize("kind", INPUTS)
-def test_what_is_read(kind: str) -> None:
+def test_each_kind_of_input_is_explained(kind: str) -> None:
     settings, values, trunk = INPUTS[kind]
     source = {"input": values, "label": [WORDS[i % 2] for i in range(ROWS)]}
     predictor, known = untrained(source, [{"name": "label"}], inputs=[{"name": "input", **settings}], trunk=trunk)
@@ -133,7 +133,7 @@ def test_what_is_read(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", OUTPUTS)
-def test_what_is_answered(kind: str) -> None:
+def test_each_kind_of_output_is_explained(kind: str) -> None:
     settings, values, read = OUTPUTS[kind]
     given, rows, trunk = ({"kind": "image"}, pictures(48, 48), "conv") if read == "large image" else INPUTS[read]
     trunk = "unet" if kind == "mask" else trunk
@@ -144,7 +144,7 @@ def test_what_is_answered(kind: str) -> None:
     adds_up(predictor, [{"input": None, "more": 1}], known)
 
 
-def test_a_table_of_all_kinds_with_gaps() -> None:
+def test_a_table_of_all_kinds_with_missing_values() -> None:
     columns = table()
     outputs = [{"name": "sold"}, {"name": "size"}, {"name": "colour"}]
     predictor, known = untrained(columns, outputs)
@@ -155,7 +155,7 @@ def test_a_table_of_all_kinds_with_gaps() -> None:
     adds_up(predictor, [{"day": None}], None)
 
 
-def test_a_picture_beside_columns_and_words() -> None:
+def test_an_image_beside_columns_and_words() -> None:
     source = {**table(), "image": pictures(12, 12), "said": [" ".join(s) for s in sentences()]}
     predictor, known = untrained(source, [{"name": "sold"}])
     row = {"image": source["image"][0], "said": "red green", "size": 1.0, "colour": None}
@@ -164,7 +164,7 @@ def test_a_picture_beside_columns_and_words() -> None:
     adds_up(predictor, [{"image": None, "said": "", "size": None}], None)
 
 
-def test_columns_beside_a_text_say_how_answers_go_with_them() -> None:
+def test_columns_beside_a_text_have_attributions() -> None:
     source = {"size": RANDOM.normal(size=ROWS), "said": [" ".join(s) for s in sentences()]}
     source["sold"] = [bool(i % 2) for i in range(ROWS)]
     predictor, known = untrained(
@@ -179,17 +179,17 @@ def test_columns_beside_a_text_say_how_answers_go_with_them() -> None:
     ["rbm", {"name": "dbn", "layers": [8, 8]}, "autoencoder", "variational", "contrastive", "fixmatch", "pseudo_label"],
     ids=lambda o: o if isinstance(o, str) else o["name"],
 )
-def test_whatever_the_answer_was_learned_by(objective: Any) -> None:
+def test_predictions_of_each_objective_are_explained(objective: Any) -> None:
     source = {"input": pictures(12, 12), "label": [WORDS[i % 2] if i % 4 else None for i in range(ROWS)]}
     predictor, known = untrained(source, [{"name": "label"}], objective=objective)
     adds_up(predictor, {"input": source["input"][:2]}, known)
 
 
-def test_kinds_of_learning_that_answer_nothing_are_refused() -> None:
+def test_objectives_without_predictions_are_rejected() -> None:
     source = {"input": pictures(12, 12), "label": [WORDS[i % 2] for i in range(ROWS)]}
     drawing, known = untrained(source, [{"name": "label"}], objective="gan")
     with pytest.raises(SpecError, match="predicts nothing: use deepglass generate"):
         explain_rows(drawing, {"input": source["input"][:2]}, known)
     silent, known = untrained({"input": source["input"]}, [], objective="autoencoder")
-    with pytest.raises(SpecError, match="explain: this run answers nothing"):
+    with pytest.raises(SpecError, match="explain: this run has no output"):
         explain_rows(silent, {"input": source["input"][:2]}, known)

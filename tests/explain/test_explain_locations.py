@@ -1,4 +1,4 @@
-"""The cause is found where an input has several places, or a row several inputs: captions, videos, pictures, series."""
+"""Explanations find the causal location in an input or the causal input: captions, videos, images, series."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def trained(folder: Path, source: dict[str, Any], output: dict[str, Any], steps:
     return deepglass.train(whole, out=folder / "run", baselines=False)
 
 
-def test_each_word_of_a_caption_by_its_own_half(tmp_path: Path) -> None:
-    """Left or not is said by the first word, right or not by the second."""
+def test_each_word_of_a_caption_is_attributed_to_its_half(tmp_path: Path) -> None:
+    """The first word depends on the left half, the second on the right half."""
     random, pictures = noise(300, 16, 24)
     lit = random.random((300, 2)) < 0.5
     tops = random.integers(1, 9, (300, 2))
@@ -55,7 +55,7 @@ def test_each_word_of_a_caption_by_its_own_half(tmp_path: Path) -> None:
             assert np.abs(centre - (tops[i, half] + 3, 6 + 12 * half)).max() <= 4
 
 
-def test_the_frame_and_the_place_of_a_flash(tmp_path: Path) -> None:
+def test_a_flash_is_attributed_to_its_frame_and_region(tmp_path: Path) -> None:
     random, videos = noise(400, 6, 16, 16)
     labels = random.choice(["flash", "dark"], 400)
     frames, corners = random.integers(0, 6, 400), random.integers(0, 10, (400, 2))
@@ -78,7 +78,7 @@ def test_the_frame_and_the_place_of_a_flash(tmp_path: Path) -> None:
         assert np.abs(np.array([(top + bottom) / 2, (left + right) / 2]) - (corners[i] + 3)).max() <= 3
 
 
-def test_the_picture_of_two_that_decides(tmp_path: Path) -> None:
+def test_explanations_find_the_causal_image_of_two(tmp_path: Path) -> None:
     random, pictures = noise(400, 2, 16, 16)
     lit = random.random((400, 2)) < 0.5
     for i, which in zip(*np.nonzero(lit), strict=True):
@@ -99,7 +99,7 @@ def test_the_picture_of_two_that_decides(tmp_path: Path) -> None:
         assert parts["second"] > 3 * abs(parts["first"])
 
 
-def test_the_lag_that_a_series_goes_on_from(tmp_path: Path) -> None:
+def test_explanations_find_the_causal_lag(tmp_path: Path) -> None:
     lag, walks = 3, np.random.default_rng(0).normal(size=(500, 6, 1)).astype(np.float32)
     run = trained(
         tmp_path,

@@ -1,4 +1,4 @@
-"""Sounds: whatever they come as, the same samples; and what cannot be heard is named before training."""
+"""Audio: formats, sample rates, channels, and errors before training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def saved(path: Path, samples: np.ndarray, rate: int = RATE, subtype: str | None
 
 
 def broken_off(media: Media, share: float = 0.5) -> Media:
-    """The beginning of a file, as a download leaves it that was interrupted."""
+    """A truncated file."""
     data = media.path.read_bytes()
     path = media.path.with_name(f"half_{media.path.name}")
     path.write_bytes(data[: int(share * len(data))])
@@ -37,11 +37,11 @@ def broken_off(media: Media, share: float = 0.5) -> Media:
 
 @pytest.fixture
 def sound(tmp_path: Path) -> Audio:
-    """Fitted on two tones."""
+    """Audio fitted on two sine waves."""
     return Audio(name="sound").fit([[saved(tmp_path / f"fit{i}.wav", tone(0.5 + i)) for i in range(2)]])
 
 
-def test_samples_come_back_as_written_with_their_own_lengths(sound: Audio, tmp_path: Path) -> None:
+def test_samples_round_trip_with_their_lengths(sound: Audio, tmp_path: Path) -> None:
     files = [saved(tmp_path / "a.wav", tone(0.3)), None, saved(tmp_path / "b.flac", tone(0.7))]
     column = sound.encode(files)
     assert (sound.rate_, column.values.dtype) == (RATE, np.int16)
@@ -52,19 +52,19 @@ def test_samples_come_back_as_written_with_their_own_lengths(sound: Audio, tmp_p
 
 
 @pytest.mark.parametrize("rate", [11_025, 16_000, 44_100])
-def test_any_rate_gives_the_same_tone(sound: Audio, tmp_path: Path, rate: int) -> None:
+def test_resampling_keeps_the_frequency(sound: Audio, tmp_path: Path, rate: int) -> None:
     codes = sound.encode([saved(tmp_path / "a.wav", tone(0.5, rate), rate)]).values
     assert len(codes) == 4000
     np.testing.assert_allclose(codes[500:-500], tone(0.5)[500:-500] * 32767, atol=0.02 * 32767)
 
 
-def test_what_the_rate_cannot_say_is_left_out_and_not_folded_back(sound: Audio, tmp_path: Path) -> None:
+def test_resampling_has_no_aliasing(sound: Audio, tmp_path: Path) -> None:
     codes = sound.encode([saved(tmp_path / "a.wav", tone(0.5, 44_100, 6_000), 44_100)]).values
     assert np.abs(codes[500:-500]).max() < 0.01 * 32767
 
 
 @pytest.mark.parametrize("ending", ["ogg", "mp3"])
-def test_compressed_files_sound_alike(sound: Audio, tmp_path: Path, ending: str) -> None:
+def test_compressed_files_are_similar(sound: Audio, tmp_path: Path, ending: str) -> None:
     codes = sound.encode([saved(tmp_path / f"a.{ending}", tone(1.0))]).values
     spectrum = np.abs(np.fft.rfft(codes[:RATE].astype(float)))
     assert abs(int(spectrum.argmax()) - 440) <= 1
@@ -84,7 +84,7 @@ def test_files_in_a_zip(sound: Audio, tmp_path: Path) -> None:
     np.testing.assert_array_equal(sound.encode([packed]).values, sound.encode([plain]).values)
 
 
-def test_a_path_given_as_text_is_the_file_that_it_names(sound: Audio, tmp_path: Path) -> None:
+def test_a_path_as_text_is_read_as_a_file(sound: Audio, tmp_path: Path) -> None:
     file = saved(tmp_path / "a.wav", tone(0.3))
     column = sound.encode(pl.Series([str(file.path), None]))
     np.testing.assert_array_equal(column.values, sound.encode([file]).values)
@@ -93,7 +93,7 @@ def test_a_path_given_as_text_is_the_file_that_it_names(sound: Audio, tmp_path: 
         sound.encode(pl.Series([str(tmp_path / "nowhere.wav")]))
 
 
-def test_of_an_hour_only_the_beginning_is_read(sound: Audio, tmp_path: Path) -> None:
+def test_only_the_beginning_of_a_long_recording_is_read(sound: Audio, tmp_path: Path) -> None:
     long = saved(tmp_path / "hour.wav", np.zeros(3600 * RATE, np.int16))
     tracemalloc.start()
     column = sound.encode([long])
@@ -101,10 +101,10 @@ def test_of_an_hour_only_the_beginning_is_read(sound: Audio, tmp_path: Path) -> 
     tracemalloc.stop()
     assert len(column.values) == 30 * RATE
     assert most < 10e6  # the hour itself is 58 MB
-    assert sound.count_anomalies([long, None]) == {"sound longer than 30 seconds, its end left out": 1}
+    assert sound.count_anomalies([long, None]) == {"audio longer than 30 seconds, truncated": 1}
 
 
-def test_what_cannot_be_heard_is_named(sound: Audio, tmp_path: Path) -> None:
+def test_unreadable_audio_is_named(sound: Audio, tmp_path: Path) -> None:
     good = saved(tmp_path / "good.wav", tone())
     (tmp_path / "words.wav").write_bytes(b"these are words and no sound " * 20)
     (tmp_path / "nothing.wav").write_bytes(b"")
@@ -114,7 +114,7 @@ def test_what_cannot_be_heard_is_named(sound: Audio, tmp_path: Path) -> None:
         Media("words.wav", tmp_path / "words.wav"): "[unreadable-file] words.wav",
         Media("nothing.wav", tmp_path / "nothing.wav"): "[unreadable-file] nothing.wav",
         saved(tmp_path / "empty.wav", np.zeros(0, np.float32)): "0 samples",
-        saved(tmp_path / "odd.wav", odd, subtype="FLOAT"): "no numbers",
+        saved(tmp_path / "odd.wav", odd, subtype="FLOAT"): "NaN or infinite",
     }
     reasons = sound.unreadable([good, None, *bad])
     assert list(reasons) == [2, 3, 4, 5, 6]
@@ -123,17 +123,17 @@ def test_what_cannot_be_heard_is_named(sound: Audio, tmp_path: Path) -> None:
         assert media.name in reason
     with pytest.raises(SourceError, match=r"\[unreadable-file\] words.wav"):
         sound.encode([Media("words.wav", tmp_path / "words.wav")])
-    with pytest.raises(SourceError, match=r"\[no-rows\] sound: there is no readable sound"):
+    with pytest.raises(SourceError, match=r"\[no-rows\] sound: no training row has readable audio"):
         Audio(name="sound").fit([[*bad]])
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac", "mp3", "aiff", "au"])
-def test_a_file_that_is_broken_off_is_named(sound: Audio, tmp_path: Path, ending: str) -> None:
+def test_a_truncated_file_is_named(sound: Audio, tmp_path: Path, ending: str) -> None:
     half = broken_off(saved(tmp_path / f"a.{ending}", tone(5.0)))
-    assert f"half_a.{ending}: is broken off" in sound.unreadable([half])[0]
+    assert f"half_a.{ending}: is truncated" in sound.unreadable([half])[0]
 
 
-def test_a_wave_that_was_streamed_states_no_length_and_is_read(sound: Audio, tmp_path: Path) -> None:
+def test_a_streamed_wav_without_length_is_read(sound: Audio, tmp_path: Path) -> None:
     media = saved(tmp_path / "a.wav", tone())
     data = bytearray(media.path.read_bytes())
     data[4:8] = data[40:44] = b"\xff" * 4  # RIFF and data sizes, as a pipe leaves them
@@ -147,10 +147,10 @@ def test_a_header_with_an_impossible_rate_is_named(sound: Audio, tmp_path: Path)
     data = bytearray(media.path.read_bytes())
     data[24:28] = (2_000_000_011).to_bytes(4, "little")
     media.path.write_bytes(data)
-    assert "a.wav: expected from 1,000 to 400,000 samples a second" in sound.unreadable([media])[0]
+    assert "a.wav: expected a sample rate from 1,000 to 400,000 Hz" in sound.unreadable([media])[0]
 
 
-def test_what_is_taken_for_a_sound(tmp_path: Path) -> None:
+def test_kind_inference_of_audio(tmp_path: Path) -> None:
     assert infer_type([Media("a.flac", tmp_path / "a.flac"), None], "x")[0] == "audio"
     assert Audio.infer_type([Media("a.png", tmp_path / "a.png")], "x") is None
 

@@ -1,4 +1,4 @@
-"""Boxes: into the letterbox and back, what is left out, figures, calibration, and a detector that learns."""
+"""Boxes: letterbox, invalid boxes, metrics, calibration, and a trained detector."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import deepglass
+from deepglass.config import construct
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
@@ -45,7 +46,7 @@ def _best(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> dict[str
 
 
 def scenes(count: int, side: int = 64, seed: int = 0) -> Table:
-    """Dark pictures with up to three bright rectangles; the first is empty, the last was never labelled."""
+    """Dark images with up to three bright rectangles; the first is empty, the last is unlabelled."""
     random = np.random.default_rng(seed)
     pictures = random.integers(0, 40, (count, side, side, 3), dtype=np.uint8)
     rows: list[list[dict[str, object]] | None] = []
@@ -61,7 +62,7 @@ def scenes(count: int, side: int = 64, seed: int = 0) -> Table:
     return Table({"image": pictures, "boxes": _series(*rows)}, kinds={"image": "image", "boxes": "boxes"})
 
 
-def test_there_and_back_through_a_letterbox() -> None:
+def test_boxes_round_trip_through_a_letterbox() -> None:
     wide, tall = np.zeros((20, 40, 3), np.uint8), np.zeros((40, 20, 3), np.uint8)
     picture = Image(name="image", size=(40, 40)).fit([np.zeros((1, 40, 40, 3), np.uint8)])
     frames = [picture.encode(one[None]).letterbox for one in (wide, tall)]
@@ -75,7 +76,7 @@ def test_there_and_back_through_a_letterbox() -> None:
     assert [row["value"] for row in decoded] == [[{**box, "confidence": 0.9} for box in row] for row in raw.to_list()]
 
 
-def test_boxes_are_cut_at_the_border_and_those_beside_the_picture_are_left_out() -> None:
+def test_boxes_are_clipped_at_the_border_and_dropped_outside() -> None:
     picture = Image(name="image").fit([np.zeros((1, 50, 100, 3), np.uint8)])
     inputs = {"image": picture.encode(np.zeros((1, 50, 100, 3), np.uint8))}
     feature = _fitted()
@@ -86,13 +87,13 @@ def test_boxes_are_cut_at_the_border_and_those_beside_the_picture_are_left_out()
     assert placed.offsets.tolist() == [0, 1]
 
 
-def test_boxes_that_teach_nothing_are_left_out_and_counted() -> None:
+def test_unusable_boxes_are_dropped_and_counted() -> None:
     feature = _fitted()
     raw = _series([_box("cat", 5, 5, 5, 9), _box("cow", 0, 0, 1, 1), _box("dog", 0, 0, float("nan"), 1)], None, [])
     column = feature.encode(raw)
     assert column.offsets.tolist() == [0, 0, 0, 0]
     assert column.mask.tolist() == [True, False, True]  # the last is known to be empty, the second is not known
-    assert feature.count_anomalies(raw) == {"box of a class that training did not have": 1, "box without an area": 2}
+    assert feature.count_anomalies(raw) == {"box of an unseen class": 1, "box without an area": 2}
 
 
 def test_boxes_without_labels_are_objects() -> None:
@@ -101,17 +102,17 @@ def test_boxes_without_labels_are_objects() -> None:
     assert BoxesOutput(name="b").fit([_series([_box(None, 0, 0, 1, 1)])]).vocabulary_ == ("object",)
 
 
-def test_what_is_no_box_is_refused_by_name() -> None:
+def test_invalid_boxes_are_rejected_with_their_value() -> None:
     with pytest.raises(SourceError, match=r"bad-value.*'spots': expected lists of boxes"):
         BoxesOutput(name="spots").fit([pl.Series([[1.0, 2.0]])])
-    with pytest.raises(SpecError, match=r"outputs\.b\.nms_iou"):
-        BoxesOutput(name="b", nms_iou=2)
+    with pytest.raises(SpecError, match=r"outputs\.b\.nms_iou: expected a number from 0 to 1, got 2"):
+        construct(BoxesOutput, {"name": "b", "nms_iou": 2}, "outputs.b")
     feature = BoxesOutput(name="b").fit([_series([], [])])
     with pytest.raises(SourceError, match=r"constant-target.*no training row has a box"):
         feature.check_target(feature.encode(_series([], [])), "here")
 
 
-def test_figures_of_perfect_and_of_empty_answers() -> None:
+def test_metrics_of_perfect_and_empty_predictions() -> None:
     feature = _fitted()
     truth = feature.encode(_series([_box("cat", 0.1, 0.1, 0.4, 0.4)], [_box("dog", 0.5, 0.5, 0.9, 0.9)], None))
     boxes = np.concatenate([truth.values[:, None, 1:], np.zeros((1, 1, 4), np.float32)])
@@ -122,7 +123,7 @@ def test_figures_of_perfect_and_of_empty_answers() -> None:
     assert feature.decode(constant)[0] == {"value": [], "confidence": 1.0}
 
 
-def test_calibration_mends_confidence_and_says_what_to_show() -> None:
+def test_calibration_fixes_confidence_and_selects_the_threshold() -> None:
     random = np.random.default_rng(0)
     feature = _fitted()
     truth = feature.encode(_series(*[[_box("cat", 0.1, 0.1, 0.5, 0.5)]] * 300))
@@ -139,24 +140,24 @@ def test_calibration_mends_confidence_and_says_what_to_show() -> None:
     assert np.mean(right[shown]) > 0.65
 
 
-def test_warp_keeps_rows_and_drops_what_leaves() -> None:
+def test_warp_keeps_rows_and_drops_boxes_outside() -> None:
     feature = _fitted()
     values = torch.tensor([[[1.0, 0.0, 0.1, 0.2, 0.3], [0.0, 0.6, 0.1, 0.9, 0.3]]])
     field = Field(values, torch.ones(1, 2, dtype=torch.bool), torch.ones(1, dtype=torch.bool))
     moved = feature.warp(field, Warp(torch.tensor([[[1.0, 0.0, 0.8], [0.0, 1.0, 0.0]]]), True))
     assert moved.mask.tolist() == [[False, True]]
     torch.testing.assert_close(moved.values[0, 1], torch.tensor([0.0, 0.2, 0.1, 0.5, 0.3]))
-    assert moved.known.tolist() == [True]
+    assert moved.present.tolist() == [True]
 
 
-def test_batches_tell_empty_from_unlabelled() -> None:
+def test_batches_distinguish_empty_from_unlabelled() -> None:
     feature = _fitted()
     batch = Dataset({}, {"boxes": feature.encode(_series([], None, [_box("cat", 0, 0, 1, 1)]))}).batch(torch.arange(3))
-    assert batch.targets["boxes"].known.tolist() == [True, False, True]
+    assert batch.targets["boxes"].present.tolist() == [True, False, True]
     assert batch.targets["boxes"].mask.any(1).tolist() == [False, False, True]
 
 
-def test_a_detector_learns_its_sixteen_pictures() -> None:
+def test_a_detector_overfits_sixteen_images() -> None:
     torch.manual_seed(0)
     table = scenes(17)
     picture = Image(name="image").fit([table["image"]])
@@ -175,12 +176,12 @@ def test_a_detector_learns_its_sixteen_pictures() -> None:
         best = {k: v.numpy() for k, v in network.predictions(batch.inputs)["boxes"].mode().items()}
     assert feature.score(best, data.truth["boxes"].take(np.arange(16)))["map50"] >= 0.95
     answers = feature.decode({**best, **feature.context({"image": inputs["image"].take(np.arange(16))})})
-    assert answers[0]["value"] == []  # the picture that is known to be empty
+    assert answers[0]["value"] == []  # the empty image
     for box in answers[3]["value"]:
         assert any(all(abs(box[side] - true[side]) < 4 for side in SIDES) for true in table["boxes"][3].to_list())
 
 
-def test_a_run_ends_with_figures_and_a_report(tmp_path: Path) -> None:
+def test_a_detection_run_has_metrics_and_a_report(tmp_path: Path) -> None:
     run = deepglass.train(
         scenes(30), "boxes", out=tmp_path / "run", network={"width": 8, "depth": 1}, training={"steps": 4, "threads": 1}
     )
@@ -188,7 +189,7 @@ def test_a_run_ends_with_figures_and_a_report(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "report.html").exists()
 
 
-def test_pictures_are_larger_where_boxes_are_asked_for() -> None:
+def test_images_are_larger_for_box_outputs() -> None:
     table = Table({"image": np.zeros((12, 200, 400, 3), np.uint8), "boxes": _series(*[[]] * 12)})
     features = {
         f.name: f for f in infer_columns(table, Spec.from_dict({"data": {"source": table}, "outputs": ["boxes"]}))[1]
@@ -197,11 +198,11 @@ def test_pictures_are_larger_where_boxes_are_asked_for() -> None:
     assert features["image"].fit([table["image"]]).size_ == (160, 320)
 
 
-def test_pictures_with_boxes_are_cropped_and_never_repeat_their_border() -> None:
+def test_images_with_boxes_are_cropped_and_not_shifted() -> None:
     picture = Image(name="image").fit([scenes(4).columns["image"]])
     change = augmentation_for(TrainingSettings(), TrainingDefaults(augment=True), [picture], [_fitted()], epochs=50)
     assert change is not None
-    augment = change.changes["image"]
+    augment = change.augmentations["image"]
     assert augment.crop > 0
     assert augment.flip
     assert augment.shift == augment.rotate == augment.random_erasing == 0

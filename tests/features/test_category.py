@@ -1,4 +1,4 @@
-"""Categories and binaries: one value, however it is written; and their answers."""
+"""Categories and binary columns: spellings, vocabulary, predictions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_numbers_are_one_category_however_they_are_written(raw: Raw) -> None:
     assert feature.count_anomalies(raw) == {"unseen category": 1}
 
 
-def test_text_by_falling_frequency_and_without_spaces_around() -> None:
+def test_vocabulary_is_sorted_by_frequency_and_stripped() -> None:
     feature = CategoryOutput(name="x").fit([pl.Series(["b ", " a", "a", "NA", "", None, "c", "b", "b"])])
     assert feature.vocabulary_ == ("b", "a", "c")
     assert feature.counts_ == (3, 2, 1)
@@ -46,7 +46,7 @@ def test_text_by_falling_frequency_and_without_spaces_around() -> None:
     assert same == feature
 
 
-def test_rare_values_beyond_the_largest_vocabulary_are_unknown() -> None:
+def test_values_beyond_max_vocabulary_are_unknown() -> None:
     feature = CategoryOutput(name="x", max_values=2).fit([pl.Series(["a", "a", "b", "b", "c"])])
     assert feature.encode(pl.Series(["a", "c"])).values.tolist() == [1, 0]
 
@@ -56,7 +56,7 @@ def test_rare_values_beyond_the_largest_vocabulary_are_unknown() -> None:
     [([3, 1, 1], 1), (["u", "v", "v"], "v"), ([True, False, False], False), ([0.5, 1.5, 1.5], 1.5)],
 )
 @pytest.mark.parametrize("cls", [CategoryOutput, BinaryOutput])
-def test_answers_come_back_as_what_they_were(cls: type, values: list, value: object) -> None:
+def test_predictions_have_the_original_type(cls: type, values: list, value: object) -> None:
     feature = cls(name="x").fit([pl.Series(values)])
     best = {"log_probs": feature.baseline(feature.encode(pl.Series(values)))["log_probs"]}
     answer = output_from_state(json.loads(json.dumps(feature.state()))).decode(best)[0]
@@ -67,7 +67,7 @@ def test_answers_come_back_as_what_they_were(cls: type, values: list, value: obj
     assert sum(answer["probabilities"].values()) == pytest.approx(1)
 
 
-def test_five_likeliest_are_shown() -> None:
+def test_the_five_most_probable_classes_are_returned() -> None:
     feature = CategoryOutput(name="x").fit([pl.Series(list("abcdefgh"))])
     probs = np.array([[0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05]])
     answer = feature.decode({"log_probs": np.log(probs)})[0]
@@ -97,7 +97,7 @@ def test_binary_loss_is_that_of_one_logit() -> None:
     torch.testing.assert_close(loss, expected)
 
 
-def test_members_mix_probabilities() -> None:
+def test_ensemble_members_average_probabilities() -> None:
     feature = CategoryOutput(name="x").fit([pl.Series(["a", "b"])])
     params = torch.log(torch.tensor([[0.9, 0.1], [0.1, 0.9], [0.6, 0.4], [0.8, 0.2]]))
     mixed = feature.prediction(params).ensemble_mean(2).mode()["log_probs"].exp()
@@ -105,21 +105,21 @@ def test_members_mix_probabilities() -> None:
 
 
 @pytest.mark.parametrize("cls", [CategoryOutput, BinaryOutput])
-def test_one_class_is_refused(cls: type) -> None:
+def test_one_class_is_rejected(cls: type) -> None:
     feature = cls(name="x").fit([pl.Series(["a", "a", None])])
     with pytest.raises(SourceError, match=r"\[one-class\] ships.csv: .*'x'.* only 'a'"):
         feature.check_target(feature.encode(pl.Series(["a", "a"])), "ships.csv")
 
 
 @pytest.mark.parametrize("cls", [CategoryOutput, BinaryOutput])
-def test_imbalance_is_remarked(cls: type) -> None:
+def test_imbalance_gives_a_warning(cls: type) -> None:
     values = pl.Series(["a"] * 97 + ["b"] * 3)
     feature = cls(name="x").fit([values])
     assert feature.target_warnings(feature.encode(values)) == ["x: the class 'b' has only 3 of 100 rows"]
     assert feature.target_warnings(feature.encode(pl.Series(["a", "b"]))) == []
 
 
-def test_temperature_is_kept_when_it_helps() -> None:
+def test_temperature_is_used_if_it_improves_the_loss() -> None:
     generator = np.random.default_rng(0)
     feature = CategoryOutput(name="x").fit([pl.Series(["a", "b", "c"])])
     probs = generator.dirichlet([1, 1, 1], 1000)
@@ -149,11 +149,11 @@ def test_temperature_is_kept_when_it_helps() -> None:
         ([None, None], ()),
     ],
 )
-def test_which_value_is_positive(values: list, expected: tuple[str, ...]) -> None:
+def test_the_positive_class(values: list, expected: tuple[str, ...]) -> None:
     assert BinaryOutput(name="x").fit([pl.Series(values)]).values_ == expected
 
 
-def test_positive_can_be_chosen() -> None:
+def test_the_positive_class_can_be_set() -> None:
     values = [pl.Series(["cat", "dog", "dog"])]
     assert BinaryOutput(name="x", positive="dog").fit(values).values_ == ("cat", "dog")
     with pytest.raises(SourceError, match="'bird', but the values are"):
@@ -162,13 +162,13 @@ def test_positive_can_be_chosen() -> None:
         BinaryOutput(name="x").fit([pl.Series(["a", "b", "c"])])
 
 
-def test_true_and_false_in_other_words() -> None:
+def test_binary_values_in_other_words() -> None:
     feature = BinaryOutput(name="x").fit([pl.Series([True, False])])
     for raw in (pl.Series(["TRUE", "0", "yes"]), pl.Series([1, 0, 1]), pl.Series(["true", "No", "1"])):
         assert feature.encode(raw).values.tolist() == [2, 1, 2]
 
 
-def test_yes_and_no_are_two_values_however_they_are_written() -> None:
+def test_yes_and_no_in_any_spelling() -> None:
     raw = pl.Series(["yes"] * 5 + ["Yes", "YES", "No", "NO", "no", "no", None])
     assert infer_type(raw, "paid")[0] == "binary"
     feature = BinaryOutput(name="paid").fit([raw])
@@ -180,7 +180,7 @@ def test_yes_and_no_are_two_values_however_they_are_written() -> None:
         BinaryOutput(name="x").fit([pl.Series(["red", "Red", "blue"])])
 
 
-def test_threshold_moves_where_one_value_is_rare() -> None:
+def test_threshold_moves_for_a_rare_class() -> None:
     generator = np.random.default_rng(0)
     label = generator.random(2000) < 0.05
     seen = generator.normal(2.0 * label)

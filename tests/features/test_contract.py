@@ -1,87 +1,28 @@
-"""What every kind of data must do, whatever it holds."""
+"""Contract of every kind of data."""
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
+from feature_samples import ROWS, SAMPLES
 from torch import nn
 
-from deepglass.features.base import FEATURES, Column, Feature, Raw, from_state, infer_type, take_raw
+from deepglass.features.base import FEATURES, Column, Feature, from_state, infer_type, take_raw
 from deepglass.features.outputs.base import OUTPUTS, Output
 from deepglass.metrics.table import METRICS
 from deepglass.nn.decoding import AutoregressiveHead, DecoderOutput
 from deepglass.nn.tokens import Field, Tokens
 
 DIM = 8
-ROWS = 60
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Raw values of a kind, the same with some missing, and nothing but missing ones; None where it has no such."""
-
-    raw: Raw
-    some_missing: Raw | None
-    all_missing: Raw | None
-
-
-def _with_gaps(values: list) -> Sample:
-    gaps = [None if i % 4 == 1 else v for i, v in enumerate(values)]
-    dtype = pl.Series(values).dtype
-    return Sample(pl.Series(values), pl.Series(gaps, dtype=dtype), pl.Series([None] * len(values), dtype=dtype))
-
-
-def _samples() -> dict[str, Sample]:
-    generator = np.random.default_rng(0)
-    words = ["red", "green", "blue"]
-    sentences = ["a good day", "the bad road is long", "no rain in spring", "what a long night it was"]
-    day = datetime.datetime(2020, 1, 1)
-    hours = [day + datetime.timedelta(hours=int(h)) for h in generator.integers(0, 20_000, ROWS)]
-    numbers = generator.normal(100, 20, ROWS).tolist()
-    vectors = generator.normal(size=(ROWS, 3))
-    flat = np.ones((ROWS, 12, 10), np.uint8)  # one grey a picture, so that a vector can say all that is in it
-    pictures = flat * generator.integers(0, 255, (ROWS, 1, 1), dtype=np.uint8)
-    return {
-        "number": _with_gaps(numbers),
-        "category": _with_gaps([words[i % 3] for i in range(ROWS)]),
-        "binary": _with_gaps([bool(i % 3) for i in range(ROWS)]),
-        "date": _with_gaps(hours),
-        "vector": _with_gaps(vectors.tolist()),
-        "image": Sample(pictures, None, None),
-        "mask": Sample(flat * (np.arange(ROWS) % 3).astype(np.uint8)[:, None, None], None, None),
-        "video": Sample(np.repeat(pictures[:, None, :, :, None], 3, 1), None, None),
-        "multilabel": _with_gaps([[["a"], ["b", "c"], [], ["c", "a", "b"], ["c"]][i % 5] for i in range(ROWS)]),
-        "identity": _with_gaps([["Ada", "Bo", "Cleo"][i % 3] for i in range(ROWS)]),
-        "boxes": _boxes(generator),
-        "text": _with_gaps([sentences[i % 4] + f" {i}" for i in range(ROWS)]),
-        "tags": _with_gaps([["A", "B", "C"][: 1 + i % 3] for i in range(ROWS)]),
-        "sequence": _with_gaps([numbers[i : i + 2 + i % 3] for i in range(ROWS)]),
-        "audio": Sample(pictures.repeat(100, 1)[:, :, 0].astype(np.float32) / 255 - 0.5, None, None),
-    }
-
-
-def _boxes(generator: np.random.Generator) -> Sample:
-    """None to two boxes a row, as shares of a picture, as `place` would give them."""
-    corners = generator.uniform(0.0, 0.4, (ROWS, 2, 4)) + np.array([0.0, 0.0, 0.5, 0.5])
-    sides = ("left", "top", "right", "bottom")
-    boxes = [
-        [{"label": "ab"[j], **dict(zip(sides, corners[i, j].tolist(), strict=True))} for j in range(i % 3)]
-        for i in range(ROWS)
-    ]
-    return _with_gaps(boxes)
-
-
-SAMPLES = _samples()
 KINDS = [kind for kind in FEATURES.names() if kind in SAMPLES]
-ASKED_FOR = ("identity", "mask", "tags", "audio")  # they look like others, as arrays at least; only the user knows
+EXPLICIT_KINDS = ("identity", "mask", "tags", "audio")  # as arrays they look like other kinds
 STEPS = 4  # as many as the longest sample that goes along with an input's steps has
 LINEAR = ("number", "category", "binary", "vector", "multilabel", "identity", "tags")  # heads of one layer
 PREDICTED = [kind for kind in OUTPUTS.names() if kind in SAMPLES]
@@ -92,7 +33,7 @@ def _fitted(kind: str) -> Feature:
 
 
 def _field(column: Column, copies: int = 1) -> Field:
-    """The rows as a batch makes them: ragged ones padded to the longest."""
+    """Rows as a batch; ragged ones are padded to the longest."""
     if column.offsets is not None:
         lengths = np.diff(column.offsets)
         mask = np.arange(max(lengths.max(), 1)) < lengths[:, None]
@@ -110,7 +51,7 @@ def _output(kind: str) -> Output:
 
 
 def _params(head: nn.Module, tokens: Tokens, target: Column) -> Any:
-    """What a head says; one that writes a token at a time must be told what was written."""
+    """The output of a head; autoregressive heads get the target."""
     return head(tokens, _field(target)) if isinstance(head, AutoregressiveHead) else head(tokens)
 
 
@@ -130,7 +71,7 @@ def _head(feature: Output) -> nn.Module:
 
 
 def _read(rows: int, count: int = 1, draw: Callable[..., torch.Tensor] = torch.randn) -> Tokens:
-    """What a trunk gives, with three maps for the kinds that want to know where things are."""
+    """Tokens of a trunk, with three feature maps for dense outputs."""
     maps = tuple(draw(rows, DIM, side, side) for side in (8, 4, 2))
     return Tokens(draw(rows, count, DIM), torch.ones(rows, count, dtype=torch.bool), None, maps)
 
@@ -141,14 +82,14 @@ def _members(params: Any, count: int) -> Any:
     return type(params)(*(p.repeat_interleave(count, 0) for p in params))
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ASKED_FOR])
-def test_recognises_its_own(kind: str) -> None:
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in EXPLICIT_KINDS])
+def test_kind_is_inferred_for_its_own_samples(kind: str) -> None:
     assert FEATURES.get(kind).infer_type(SAMPLES[kind].raw, "x").score > 0.4
     assert infer_type(SAMPLES[kind].raw, "x")[0] == kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_recognise_never_fails_on_what_others_hold(kind: str) -> None:
+def test_kind_inference_accepts_samples_of_other_kinds(kind: str) -> None:
     for other in SAMPLES.values():
         for raw in (other.raw, other.some_missing, other.all_missing, take_raw(other.raw, np.arange(0))):
             guess = None if raw is None else FEATURES.get(kind).infer_type(raw, "x")
@@ -166,14 +107,14 @@ def test_fit_makes_a_copy(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_fit_in_chunks_is_fit_at_once(kind: str) -> None:
+def test_fit_in_chunks_equals_fit_at_once(kind: str) -> None:
     raw = SAMPLES[kind].raw
     chunks = [take_raw(raw, np.arange(0, 25)), take_raw(raw, np.arange(25, ROWS))]
     assert FEATURES.get(kind)(name="x").fit(chunks).state() == _fitted(kind).state()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_state_comes_back_from_json(kind: str) -> None:
+def test_state_round_trips_through_json(kind: str) -> None:
     feature = _fitted(kind)
     again = from_state(json.loads(json.dumps(feature.state())))
     assert again.state() == feature.state()
@@ -197,7 +138,7 @@ def test_encode_row_by_row(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_missing_values_are_known(kind: str) -> None:
+def test_missing_values_are_masked(kind: str) -> None:
     feature, sample = _fitted(kind), SAMPLES[kind]
     assert feature.encode(sample.raw).mask.all()
     assert feature.count_anomalies(sample.raw) == {}
@@ -252,7 +193,7 @@ def test_encoder_gives_one_row_as_in_a_batch(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_encoder_can_be_asked_for_its_shape_without_memory(kind: str) -> None:
+def test_encoder_shape_needs_no_memory(kind: str) -> None:
     feature = _fitted(kind)
     with torch.device("meta"):
         shape = feature.encoder(DIM).shape
@@ -260,7 +201,7 @@ def test_encoder_can_be_asked_for_its_shape_without_memory(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if FEATURES.get(k).joint])
-def test_joint_encoder_reads_columns_side_by_side(kind: str) -> None:
+def test_joint_encoder_encodes_several_columns(kind: str) -> None:
     torch.manual_seed(0)
     cls = FEATURES.get(kind)
     features = [cls(name="a").fit([SAMPLES[kind].raw]), cls(name="b").fit([SAMPLES[kind].raw[:7]])]
@@ -275,7 +216,7 @@ def test_joint_encoder_reads_columns_side_by_side(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", PREDICTED)
-def test_head_and_answer(kind: str) -> None:
+def test_head_and_prediction(kind: str) -> None:
     torch.manual_seed(0)
     feature = _output(kind)
     head = _head(feature)
@@ -290,7 +231,7 @@ def test_head_and_answer(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", PREDICTED)
-def test_learning_one_batch_by_heart(kind: str) -> None:
+def test_one_batch_is_overfitted(kind: str) -> None:
     torch.manual_seed(0)
     feature = _output(kind)
     column = feature.encode(SAMPLES[kind].raw).take(np.arange(6))
@@ -312,7 +253,7 @@ def test_learning_one_batch_by_heart(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", PREDICTED)
-def test_members_are_mixed(kind: str) -> None:
+def test_ensemble_members_are_averaged(kind: str) -> None:
     torch.manual_seed(0)
     feature = _output(kind)
     head = _head(feature)
@@ -320,7 +261,7 @@ def test_members_are_mixed(kind: str) -> None:
         params = head(_read(ROWS))
         alone = _numpy(feature.prediction(params).mode())
         if isinstance(params, DecoderOutput):  # the members of a writer lie in its search
-            pytest.skip("see tests/nn/test_writers.py")
+            pytest.skip("see tests/nn/test_decoding.py")
         mixed = _numpy(feature.prediction(_members(params, 3)).ensemble_mean(3).mode())
         different = _numpy(feature.prediction(params).ensemble_mean(3).mode())
     for name, value in alone.items():
@@ -351,7 +292,7 @@ def test_score_calibrate_decode(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", PREDICTED)
-def test_constant_answer_is_the_best_that_ignores_the_input(kind: str) -> None:
+def test_baseline_is_the_best_constant_prediction(kind: str) -> None:
     feature = _output(kind)
     sample = SAMPLES[kind]
     truth = feature.encode(sample.raw if sample.some_missing is None else sample.some_missing)

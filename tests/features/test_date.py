@@ -1,4 +1,4 @@
-"""Dates: which parts they have, and that circles close."""
+"""Dates: parts, cyclic encoding, formats."""
 
 import datetime
 import json
@@ -17,7 +17,7 @@ def _code(feature: Date, when: datetime.date, part: str) -> float:
     return float(feature.encode(pl.Series([when])).values[0, feature.parts_.index(part)])
 
 
-def test_parts_that_do_not_differ_are_left_out() -> None:
+def test_constant_date_parts_are_left_out() -> None:
     days = Date(name="x").fit([pl.Series(DAYS)])
     assert days.parts_ == (
         "since",
@@ -30,7 +30,7 @@ def test_parts_that_do_not_differ_are_left_out() -> None:
     assert np.isfinite(same.encode(pl.Series(DAYS)).values).all()
 
 
-def test_parts_are_standardised_and_circles_close() -> None:
+def test_date_parts_are_standardised_and_cyclic() -> None:
     feature = Date(name="x").fit([pl.Series(DAYS)])
     values = feature.encode(pl.Series(DAYS)).values
     np.testing.assert_allclose(values.mean(0), 0, atol=1e-4)
@@ -45,7 +45,7 @@ def test_parts_are_standardised_and_circles_close() -> None:
     )
 
 
-def test_text_means_the_same_as_dates() -> None:
+def test_text_and_date_columns_give_equal_codes() -> None:
     text = Date(name="x").fit([pl.Series([d.strftime("%d.%m.%Y") for d in DAYS])])
     native = Date(name="x").fit([pl.Series(DAYS)])
     np.testing.assert_allclose(
@@ -58,7 +58,7 @@ def test_text_means_the_same_as_dates() -> None:
     np.testing.assert_allclose(native.encode(moment).values, text.encode(pl.Series(["17.05.2021"])).values)
 
 
-def test_times_of_day_and_several_ways_to_write_mean_the_same() -> None:
+def test_times_of_day_in_several_formats_give_equal_codes() -> None:
     clock = Date(name="x").fit([pl.Series([f"{h}:30" for h in range(24)])])
     native = Date(name="x").fit([pl.Series([datetime.time(h, 30) for h in range(24)])])
     np.testing.assert_allclose(
@@ -71,7 +71,7 @@ def test_times_of_day_and_several_ways_to_write_mean_the_same() -> None:
     np.testing.assert_array_equal(codes.values[0], codes.values[1])
 
 
-def test_what_is_not_a_date_is_refused() -> None:
+def test_non_dates_are_rejected() -> None:
     with pytest.raises(SourceError, match=r"\[bad-value\] column 'x': expected dates, .*'red'"):
         Date(name="x").fit([pl.Series(["red", "blue"])])
     with pytest.raises(SourceError, match="expected dates, not Int64"):

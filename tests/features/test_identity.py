@@ -1,4 +1,4 @@
-"""Identity: strangers can be told apart, figures are those of pairs, the verdict is the calibrated one."""
+"""Identity: unseen identities, losses, metrics over pairs, calibrated verification."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from torch import nn
 
 from deepglass import metrics
+from deepglass.config import construct
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Column
 from deepglass.features.outputs.identity import IdentityOutput
@@ -31,7 +32,7 @@ def _column(codes: list[int]) -> Column:
     return Column(np.array(codes, np.int32), np.array(codes) > 0)
 
 
-def test_strangers_have_codes_of_their_own() -> None:
+def test_unseen_identities_have_their_own_codes() -> None:
     feature = _people()
     first = feature.encode(pl.Series(["zoe", "p1", "max", None, "zoe"]))
     assert first.mask.tolist() == [True, True, True, False, True]
@@ -43,7 +44,7 @@ def test_strangers_have_codes_of_their_own() -> None:
     assert feature.encode(pl.Series(["max"])).values[0] == max_  # whoever stands beside it
 
 
-def test_strangers_cost_nothing_in_the_loss() -> None:
+def test_unseen_identities_have_no_loss() -> None:
     feature = _people()
     head = feature.head(4)
     tokens = Tokens(torch.randn(6, 1, 4), torch.ones(6, 1, dtype=torch.bool))
@@ -52,7 +53,7 @@ def test_strangers_cost_nothing_in_the_loss() -> None:
     assert (loss > 0).tolist() == [False, True, True, False, True, True]
 
 
-def test_arcface_is_a_softmax_with_the_angle_made_larger() -> None:
+def test_arcface_is_softmax_with_an_angular_margin() -> None:
     angle = torch.tensor([[0.5, 1.2, 2.0], [1.0, 3.1, 0.2]])
     label = torch.tensor([0, 2])
     moved = angle.clone()
@@ -61,20 +62,20 @@ def test_arcface_is_a_softmax_with_the_angle_made_larger() -> None:
     torch.testing.assert_close(arcface(angle.cos(), label, 0.4, 8.0), expected)
 
 
-def test_arcface_grows_with_the_angle_all_the_way_round() -> None:
+def test_arcface_increases_with_the_angle_up_to_pi() -> None:
     angles = torch.linspace(0, torch.pi, 200)
     cosine = torch.stack([angles.cos(), torch.zeros(200)], 1)
     loss = arcface(cosine, torch.zeros(200, dtype=torch.long), 0.5, 16.0)
     assert (loss.diff() > 0).all()
 
 
-def test_arcface_has_a_gradient_at_the_centre_itself() -> None:
+def test_arcface_has_a_finite_gradient_at_the_class_centre() -> None:
     cosine = torch.tensor([[1.0, -1.0]], requires_grad=True)
     arcface(cosine, torch.tensor([0]), 0.3, 16.0).sum().backward()
     assert torch.isfinite(cosine.grad).all()
 
 
-def test_triplet_takes_the_farthest_fellow_and_the_nearest_stranger() -> None:
+def test_triplet_loss_uses_the_hardest_positive_and_negative() -> None:
     angles = torch.tensor([0.0, 0.3, 0.8, 1.0, 2.5])
     unit = torch.stack([angles.cos(), angles.sin()], 1)
     label = torch.tensor([0, 0, 0, 1, -1])  # the last is unknown
@@ -86,8 +87,8 @@ def test_triplet_takes_the_farthest_fellow_and_the_nearest_stranger() -> None:
 
 
 @pytest.mark.parametrize("loss", ["arcface", "triplet"])
-def test_strangers_are_told_apart_after_learning_from_others(loss: str) -> None:
-    """Who it is shows in three of twelve columns, under four times as much noise; margin 0.1."""
+def test_unseen_identities_are_separated_after_training(loss: str) -> None:
+    """Three of twelve columns hold the identity, with noise four times as large; margin 0.1."""
     torch.manual_seed(0)
     random = np.random.default_rng(0)
     who = np.repeat(np.arange(80), 6)
@@ -121,7 +122,7 @@ def _alike(rows: int) -> dict[str, np.ndarray]:
     return {"embedding": np.ones((rows, 2), np.float32) / np.sqrt(2)}
 
 
-def test_figures_are_those_of_all_pairs() -> None:
+def test_metrics_are_computed_over_all_pairs() -> None:
     random = np.random.default_rng(0)
     codes = random.integers(1, 8, 60)
     embedding = random.normal(size=(7, 5))[codes - 1] + random.normal(size=(60, 5))
@@ -136,11 +137,11 @@ def test_figures_are_those_of_all_pairs() -> None:
 
 
 @pytest.mark.parametrize(("scores", "rate"), [([3, 2, 1, 0], 0.0), ([0, 1, 2, 3], 1.0), ([1, 1, 1, 1], 0.5)])
-def test_equal_error_rate_at_its_ends(scores: list[int], rate: float) -> None:
+def test_equal_error_rate_of_perfect_and_inverted_scores(scores: list[int], rate: float) -> None:
     assert metrics.equal_error_rate(np.array([1, 1, 0, 0]), np.array(scores, float)) == pytest.approx(rate)
 
 
-def test_a_row_drawn_twice_is_no_proof() -> None:
+def test_a_row_paired_with_itself_does_not_count() -> None:
     random = np.random.default_rng(0)
     codes, embedding = random.integers(1, 8, 60), random.normal(size=(60, 5))
     feature, twice = _people(), np.repeat(np.arange(60), 2)
@@ -149,7 +150,7 @@ def test_a_row_drawn_twice_is_no_proof() -> None:
     assert again == pytest.approx(once, abs=1e-9)
 
 
-def test_many_rows_are_judged_by_some_of_their_pairs() -> None:
+def test_pairs_of_many_rows_are_sampled() -> None:
     random = np.random.default_rng(0)
     codes = random.integers(1, 100, 1000)
     embedding = random.normal(size=(100, 8))[codes - 1] + random.normal(size=(1000, 8))
@@ -160,7 +161,7 @@ def test_many_rows_are_judged_by_some_of_their_pairs() -> None:
     assert some == pytest.approx(whole, abs=0.005)
 
 
-def test_calibrated_verdicts_say_how_often_they_are_right() -> None:
+def test_verification_probabilities_are_calibrated() -> None:
     random = np.random.default_rng(0)
     label = random.integers(0, 2, 4000)
     x = random.normal(size=4000) + 1.5 * label
@@ -172,7 +173,7 @@ def test_calibrated_verdicts_say_how_often_they_are_right() -> None:
     assert fit_logistic(x, np.ones(4000)) is None
 
 
-def test_verdict_names_threshold_and_probability() -> None:
+def test_verdict_has_threshold_and_probability() -> None:
     feature = _people()
     best = _best(np.array([[1.0, 0.0], [0.8, 0.6], [-1.0, 0.1]]))
     calibration = {"threshold": 0.5, "slope": 10.0, "offset": -5.0}
@@ -186,7 +187,7 @@ def test_verdict_names_threshold_and_probability() -> None:
     assert feature.compare(best).confidence is None  # nothing was calibrated
 
 
-def test_answers_name_the_nearest_known_one() -> None:
+def test_predictions_name_the_nearest_training_identity() -> None:
     feature = _people()
     torch.manual_seed(0)
     params = feature.head(4)(Tokens(torch.randn(5, 1, 4), torch.ones(5, 1, dtype=torch.bool)))
@@ -199,12 +200,12 @@ def test_answers_name_the_nearest_known_one() -> None:
     assert len(decoded[0]["embedding"]) == feature.embedding_dim
 
 
-def test_nothing_to_learn_is_refused() -> None:
+def test_targets_without_positive_pairs_are_rejected() -> None:
     alone = IdentityOutput(name="who").fit([pl.Series(["a", "b", "c"])])
     with pytest.raises(SourceError, match=r"too-few-rows.*'who'.*every name occurs once"):
         alone.check_target(alone.encode(pl.Series(["a", "b", "c"])), "faces")
     one = IdentityOutput(name="who").fit([pl.Series(["a", "a"])])
     with pytest.raises(SourceError, match=r"one-class.*only 'a'"):
         one.check_target(one.encode(pl.Series(["a", "a"])), "faces")
-    with pytest.raises(SpecError, match=r"outputs.who.*margin from 0 to 1.5"):
-        IdentityOutput(name="who", margin=3.0)
+    with pytest.raises(SpecError, match=r"outputs.who.margin: expected a number from 0 to 1.5"):
+        construct(IdentityOutput, {"name": "who", "margin": 3.0}, "outputs.who")

@@ -1,4 +1,4 @@
-"""Pictures of every kind that people have become compact codes of one size, and broken ones are named."""
+"""Images: formats, layouts, bit depths, letterbox, and errors that name the file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
+from deepglass.config import construct
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._images import check, picture_size
+from deepglass.features._images import decode_error, decode_sized
 from deepglass.features.base import Media, from_state
 from deepglass.features.image import Image
 from deepglass.nn.tokens import Field
@@ -36,7 +37,7 @@ def save(folder: Path, name: str, image: Pillow.Image, **options: object) -> Med
 
 
 def bomb(path: Path) -> Media:
-    """A PNG of 20,000 x 20,000 pixels whose data is cut off: only the header can be read."""
+    """A PNG of 20,000 x 20,000 pixels with truncated data: only the header is readable."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -65,7 +66,7 @@ def test_byte_arrays_of_every_layout_are_kept_as_they_are(array: np.ndarray, cha
     assert np.array_equal(np.sort(column.values.ravel()), np.sort(array.ravel()))
 
 
-def test_colour_arrays_keep_their_pixels_in_place() -> None:
+def test_channel_layouts_of_arrays() -> None:
     array = np.stack([colour() for _ in range(2)])
     column = Image(name="x").fit([array]).encode(array)
     assert np.array_equal(column.values[1, 2], array[1, :, :, 2])
@@ -90,7 +91,7 @@ def test_float_arrays_keep_their_levels(values: np.ndarray, levels: int, dtype: 
     np.testing.assert_allclose(back, array, atol=1e-3)
 
 
-def test_every_kind_of_file_becomes_the_same_picture(tmp_path: Path) -> None:
+def test_every_file_format_gives_the_same_image(tmp_path: Path) -> None:
     pixels = np.zeros((16, 16, 3), np.uint8)
     pixels[:, 8:] = (250, 30, 30)
     image = Pillow.fromarray(pixels)
@@ -110,10 +111,10 @@ def test_every_kind_of_file_becomes_the_same_picture(tmp_path: Path) -> None:
     values = feature.encode(files).values.astype(int)
     assert values.shape == (9, 3, 16, 16)
     assert np.abs(values - values[0]).max() <= 12
-    assert feature.count_anomalies(files) == {"animated picture, of which the first frame is used": 1}
+    assert feature.count_anomalies(files) == {"animated image, only its first frame is used": 1}
 
 
-def test_sixteen_bits_are_kept_and_join_with_eight(tmp_path: Path) -> None:
+def test_sixteen_bit_images_are_kept_and_mix_with_eight_bit(tmp_path: Path) -> None:
     deep = RNG.integers(0, 65536, (8, 8), dtype=np.uint16)
     files = [
         save(tmp_path, "deep.png", Pillow.fromarray(deep)),
@@ -126,20 +127,20 @@ def test_sixteen_bits_are_kept_and_join_with_eight(tmp_path: Path) -> None:
     assert (column.values[1] == 65535).all()
 
 
-def test_the_camera_s_turn_is_undone(tmp_path: Path) -> None:
+def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     pixels = np.zeros((10, 20), np.uint8)
     pixels[:, 10:] = 200
     exif = Pillow.Exif()
-    exif[0x0112] = 6  # the camera was turned by a quarter
+    exif[0x0112] = 6  # rotated by 90 degrees
     turned = save(tmp_path, "turned.jpg", Pillow.fromarray(pixels), exif=exif, quality=95)
-    assert picture_size(turned) == (20, 10)
+    assert decode_sized(turned)[1] == (20, 10)
     column = (feature := Image(name="x").fit([[turned]])).encode([turned])
     assert feature.size_ == (20, 10)
     assert column.values[0, 0, 15:].mean() > 190
     assert column.values[0, 0, :5].mean() < 10
 
 
-def test_transparent_drawings_do_not_vanish() -> None:
+def test_transparent_images_are_composited() -> None:
     for ink in (0, 255):
         pixels = np.zeros((8, 8, 4), np.uint8)
         pixels[..., :3] = ink
@@ -149,7 +150,7 @@ def test_transparent_drawings_do_not_vanish() -> None:
         assert abs(int(column.values[0, 0, 4, 4]) - int(column.values[0, 0, 0, 0])) == 255
 
 
-def test_other_shapes_are_letterboxed_in_the_mean_colour() -> None:
+def test_other_aspect_ratios_are_letterboxed_in_the_mean_colour() -> None:
     wide, square = np.full((10, 30), 200, np.uint8), np.full((20, 20), 200, np.uint8)
     feature = Image(name="x", size=(20, 20)).fit([[Pillow.fromarray(square), Pillow.fromarray(square // 2)]])
     values = feature.encode([Pillow.fromarray(wide)]).values[0, 0]
@@ -157,15 +158,15 @@ def test_other_shapes_are_letterboxed_in_the_mean_colour() -> None:
     assert (values[0] == round(feature.mean_[0])).all()
 
 
-def test_large_pictures_are_learned_smaller() -> None:
+def test_large_images_are_downscaled() -> None:
     feature = Image(name="x").fit([[Pillow.new("L", (800, 400)), Pillow.new("L", (400, 200))]])
     assert feature.size_ == (64, 128)
 
 
-def test_grey_pictures_stored_in_colour_are_grey() -> None:
+def test_grey_images_stored_in_colour_are_grey() -> None:
     files = [Pillow.fromarray(grey()).convert("RGB") for _ in range(3)]
     assert Image(name="x").fit([files]).channels_ == 1
-    assert Image(name="x", colour="rgb").fit([files]).channels_ == 3
+    assert Image(name="x", mode="rgb").fit([files]).channels_ == 3
 
 
 def test_a_fourth_band_that_is_no_alpha_is_kept() -> None:
@@ -175,20 +176,20 @@ def test_a_fourth_band_that_is_no_alpha_is_kept() -> None:
     assert Image(name="x").fit([bands]).encode(bands).values.shape == (5, 3, 8, 8)
 
 
-def test_a_faint_alpha_among_colours_is_no_band() -> None:
+def test_an_alpha_channel_is_not_a_band() -> None:
     faint = Pillow.fromarray(colour()).convert("RGBA")
     faint.putalpha(200)
     files = [Pillow.fromarray(colour()), faint]
     assert Image(name="x").fit([files]).encode(files).values.shape == (2, 3, 12, 10)
 
 
-def test_a_picture_without_the_bands_of_training_is_named(tmp_path: Path) -> None:
+def test_an_image_with_other_bands_is_named(tmp_path: Path) -> None:
     feature = Image(name="x").fit([RNG.integers(10, 200, (5, 12, 10, 4), dtype=np.uint8)])
-    with pytest.raises(SourceError, match=r"plain.png: expected 4 channels.*got 3.*colour: rgb"):
+    with pytest.raises(SourceError, match=r"plain.png: expected 4 channels.*got 3.*mode: rgb"):
         feature.encode([save(tmp_path, "plain.png", Pillow.fromarray(colour()))])
 
 
-def test_missing_pictures() -> None:
+def test_missing_images() -> None:
     files = [Pillow.fromarray(grey()), None]
     feature = Image(name="x").fit([files])
     column = feature.encode(files)
@@ -213,7 +214,7 @@ def test_paths_in_a_table_and_files_in_a_zip(tmp_path: Path) -> None:
     assert np.array_equal(feature.encode([zipped]).values[0, 0], pixels)
 
 
-def test_recognise() -> None:
+def test_kind_inference_of_images() -> None:
     files = [Media("a", Path("a.JPG")), Media("b", Path("z.zip"), "b.png")]
     assert Image.infer_type(files, "x").score == 1.0
     assert Image.infer_type([*files, Media("c", Path("c.wav"))], "x") is None
@@ -237,7 +238,7 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
     feature = Image(name="x").fit([files])
     reasons = feature.unreadable(files)
     assert list(reasons) == [1, 2, 3, 4, 5]
-    assert check(good) is None
+    assert decode_error(good) is None
     codes = ["unreadable-image", "unreadable-image", "not-found", "unreadable-image", "too-large"]
     for (i, reason), code in zip(reasons.items(), codes, strict=True):
         assert reason.startswith(f"[{code}]")
@@ -249,11 +250,15 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
         Image(name="x").fit([[cut, empty]])
 
 
-def test_settings_that_cannot_be_used() -> None:
-    with pytest.raises(SpecError, match=r"inputs\.x\.colour"):
-        Image(name="x", colour="gray")
-    with pytest.raises(SpecError, match=r"inputs\.x\.size"):
-        Image(name="x", size=(0, 5))
+def test_invalid_settings() -> None:
+    for setting, value, text in (
+        ("mode", "grayscal", r"inputs\.x\.mode: expected one of auto, grayscale, rgb.*did you mean 'grayscale'\?"),
+        ("size", (0, 5), r"inputs\.x\.size\[0\]: expected a whole number from 1 to 4096, got 0"),
+        ("size", 5, r"inputs\.x\.size: expected a list of 2, each a whole number from 1 to 4096, got 5"),
+        ("max_side", 5000, r"inputs\.x\.max_side: expected a whole number from 1 to 4096, got 5000"),
+    ):
+        with pytest.raises(SpecError, match=text):
+            construct(Image, {"name": "x", setting: value}, "inputs.x")
 
 
 def test_state_round_trip() -> None:
@@ -275,7 +280,7 @@ def test_prepare_scales() -> None:
     assert (float(signed.min()), float(signed.max())) == (-1, 1)
 
 
-def test_encoder_gives_tokens_on_a_grid_and_learns_the_missing_picture() -> None:
+def test_encoder_gives_tokens_on_a_grid_and_a_learned_missing_image() -> None:
     array = np.stack([colour() for _ in range(5)])
     feature = Image(name="x").fit([array])
     encoder = feature.encoder(16).to(memory_format=torch.channels_last)

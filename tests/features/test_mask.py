@@ -1,4 +1,4 @@
-"""Masks: what is read from files, how they stay on their pictures, what is answered, and what is refused."""
+"""Masks: files, letterbox, augmentation, metrics, decoding, and errors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import torch
 from PIL import Image as Pillow
 
 from deepglass import metrics
+from deepglass.config import construct
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._dense_outputs import pack, unpack, unpacked
 from deepglass.features.base import Column, Media
 from deepglass.features.image import Image
+from deepglass.features.outputs._dense import decode_png, decode_runs, encode_runs
 from deepglass.features.outputs.image import ImageOutput
 from deepglass.features.outputs.mask import MaskOutput
 from deepglass.nn.tokens import Field
@@ -25,7 +26,7 @@ NAMES = ("road", "sky", "car")
 
 
 def squares(rows: int = 4, size: tuple[int, int] = (12, 16)) -> np.ndarray:
-    """Sky above road, and a car that moves to the right with each row."""
+    """Sky above road, with a car that is further right in each row."""
     masks = np.zeros((rows, *size), np.uint8)
     masks[:, : size[0] // 2] = 1
     for i in range(rows):
@@ -41,7 +42,7 @@ def saved(path: Path, numbers: np.ndarray, palette: bool = False) -> Media:
     return Media(path.name, path)
 
 
-def test_a_palette_gives_its_indices_and_not_its_colours(tmp_path: Path) -> None:
+def test_palette_masks_use_their_indices(tmp_path: Path) -> None:
     masks = squares()
     plain = [saved(tmp_path / f"{i}.png", m) for i, m in enumerate(masks)]
     coloured = [saved(tmp_path / f"p{i}.png", m, palette=True) for i, m in enumerate(masks)]
@@ -64,13 +65,13 @@ def test_size_classes_and_names_are_learned() -> None:
     assert MaskOutput(name="mask", size=(30, 40)).fit([masks]).encode(masks).values.shape == (4, 30, 40)
 
 
-def test_a_wholly_unlabelled_mask_is_missing() -> None:
+def test_a_mask_without_labelled_pixels_is_missing() -> None:
     masks = squares()
     masks[2] = 255
     assert MaskOutput(name="mask").fit([masks]).encode(masks).mask.tolist() == [True, True, False, True]
 
 
-def test_what_cannot_be_a_mask_is_named(tmp_path: Path) -> None:
+def test_invalid_masks_are_named(tmp_path: Path) -> None:
     masks = squares()
     masks[1, 0, 0] = 7
     files = [saved(tmp_path / f"{i}.png", m) for i, m in enumerate(masks)]
@@ -81,41 +82,41 @@ def test_what_cannot_be_a_mask_is_named(tmp_path: Path) -> None:
     reasons = MaskOutput(name="mask", names=NAMES).unreadable(files)
     assert sorted(reasons) == [1, 4, 5]
     assert "1.png: class 7 has no name; the names go from 0 to 2" in reasons[1]
-    assert "photo.png: expected a mask whose pixels are class numbers, found colours" in reasons[4]
+    assert "photo.png: expected a mask whose pixels are class numbers, got colours" in reasons[4]
     assert reasons[5].startswith("[unreadable-image] torn.png")
-    with pytest.raises(SpecError, match=r"outputs.mask.class_weights: expected a number from 0 to 1"):
-        MaskOutput(name="mask", class_weights=2)
+    with pytest.raises(SpecError, match=r"outputs.mask.class_weights: expected a number from 0 to 1, got 2"):
+        construct(MaskOutput, {"name": "mask", "class_weights": 2}, "outputs.mask")
     one = MaskOutput(name="mask").fit([np.zeros((3, 4, 4), np.uint8)])
-    with pytest.raises(SourceError, match=r"\[one-class\] roads: .* found only 'class 0'"):
+    with pytest.raises(SourceError, match=r"\[one-class\] roads: .* got only 'class 0'"):
         one.check_target(one.encode(np.zeros((3, 4, 4), np.uint8)), "roads")
 
 
 @pytest.mark.parametrize("sizes", [((32, 32), (64, 64)), ((24, 48), (64, 64)), ((64, 64), (30, 60))])
 @pytest.mark.parametrize("shape", [(40, 40), (20, 60), (70, 30)])
-def test_a_mask_stays_on_its_picture(sizes: tuple[tuple[int, int], ...], shape: tuple[int, int]) -> None:
+def test_a_mask_has_the_letterbox_of_its_image(sizes: tuple[tuple[int, int], ...], shape: tuple[int, int]) -> None:
     masks = np.zeros((1, *shape), np.uint8)
     masks[:, shape[0] // 2 :, shape[1] // 3 :] = 1
-    image = Image(name="image", size=sizes[0], colour="grey").fit([masks * 255])
+    image = Image(name="image", size=sizes[0], mode="grayscale").fit([masks * 255])
     feature = MaskOutput(name="mask", size=sizes[1]).fit([masks])
     picture = image.encode(masks * 255)
     column = feature.to_input_frame(feature.encode(masks), {"image": picture})
     Y, X = sizes[0]
     seen = column.values[0][(np.arange(Y) + 0.5).astype(int) * sizes[1][0] // Y][:, np.arange(X) * sizes[1][1] // X]
     bright = np.where(picture.values[0, 0] > 127, 2, 1)
-    assert (seen == bright)[seen > 0].mean() > 0.93  # all but the pixels on the border
+    assert (seen == bright)[seen > 0].mean() > 0.93  # except pixels on the border
     best = {"classes": column.values, "confidence": np.full_like(column.values, 255)}
     answer = feature.decode({**best, **feature.context({"image": picture})})[0]
-    assert (unpack(answer["value"]) == masks[0]).mean() > 0.93
+    assert (decode_runs(answer["value"]) == masks[0]).mean() > 0.93
     assert answer["value"]["size"] == list(shape)
 
 
-def test_a_mask_follows_its_picture_when_that_is_varied() -> None:
+def test_a_mask_is_augmented_with_its_image() -> None:
     masks = squares(2)
     feature = MaskOutput(name="mask").fit([masks])
     field = Field(torch.from_numpy(feature.encode(masks).values), torch.ones(2, dtype=torch.bool))
     mirror = Warp(torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]] * 2), True)
     assert torch.equal(feature.warp(field, mirror).values, field.values.flip(2))
-    smaller = Warp(torch.tensor([[[2.0, 0, 0], [0, 2, 0]]] * 2), False)  # seen from twice as far
+    smaller = Warp(torch.tensor([[[2.0, 0, 0], [0, 2, 0]]] * 2), False)  # half the size
     values = feature.warp(field, smaller).values
     assert values.dtype == torch.uint8
     assert (values[:, :3] == 0).all()  # nothing is known of what lay outside
@@ -124,7 +125,7 @@ def test_a_mask_follows_its_picture_when_that_is_varied() -> None:
     assert torch.equal(values[:, 3:9, 4:12], picture[:, 3:9, 4:12].byte())
 
 
-def test_unlabelled_pixels_cost_nothing_and_rare_classes_can_weigh_more() -> None:
+def test_unlabelled_pixels_have_no_loss_and_class_weights_apply() -> None:
     torch.manual_seed(0)
     masks = squares()
     logits = torch.randn(4, 3, 12, 16)
@@ -144,7 +145,7 @@ def test_unlabelled_pixels_cost_nothing_and_rare_classes_can_weigh_more() -> Non
     torch.testing.assert_close(plain.prediction(logits).loss(hidden), each.sum((1, 2)) / where.sum((1, 2)))
 
 
-def test_figures_agree_with_a_plain_count() -> None:
+def test_metrics_agree_with_counts() -> None:
     random = np.random.default_rng(0)
     masks = random.integers(0, 3, (5, 9, 7)).astype(np.uint8)
     masks[0, 0] = 255
@@ -166,7 +167,7 @@ def test_figures_agree_with_a_plain_count() -> None:
     assert metrics.segmentation(np.zeros((3, 3), int)) == {}
 
 
-def test_answers_are_plain_and_their_confidence_follows_the_validation_rows() -> None:
+def test_decoded_masks_have_calibrated_confidence() -> None:
     masks = squares()
     feature = MaskOutput(name="mask", names=NAMES).fit([masks])
     truth = feature.encode(masks)
@@ -180,19 +181,19 @@ def test_answers_are_plain_and_their_confidence_follows_the_validation_rows() ->
     assert sum(plain["shares"].values()) == pytest.approx(1)
     assert list(plain["shares"].values()) == sorted(plain["shares"].values(), reverse=True)
     assert json.loads(json.dumps(plain)) == plain
-    np.testing.assert_array_equal(unpack(plain["value"]), wrong[0] - 1)
+    np.testing.assert_array_equal(decode_runs(plain["value"]), wrong[0] - 1)
 
 
-def test_runs_come_back() -> None:
+def test_run_length_codes_round_trip() -> None:
     numbers = np.random.default_rng(0).integers(0, 2, (13, 7)) * 40_000
-    np.testing.assert_array_equal(unpack(pack(numbers)), numbers)
-    np.testing.assert_array_equal(unpack(pack(numbers[:1, :1])), numbers[:1, :1])
+    np.testing.assert_array_equal(decode_runs(encode_runs(numbers)), numbers)
+    np.testing.assert_array_equal(decode_runs(encode_runs(numbers[:1, :1])), numbers[:1, :1])
 
 
-# -- pictures as answers -----------------------------------------------------------------------------------------
+# -- image outputs -----------------------------------------------------------------------------------------------
 
 
-def test_psnr_is_that_of_the_definition() -> None:
+def test_psnr_agrees_with_its_definition() -> None:
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
     feature = ImageOutput(name="image").fit([pictures])
@@ -206,18 +207,18 @@ def test_psnr_is_that_of_the_definition() -> None:
     assert feature.score({"codes": truth.values}, truth)["psnr"] == 100
 
 
-def test_an_answer_is_a_png_without_its_letterbox() -> None:
+def test_a_predicted_image_is_a_png_without_letterbox() -> None:
     wide = np.random.default_rng(0).integers(0, 256, (2, 10, 30, 3), dtype=np.uint8)
     feature = ImageOutput(name="image", size=(32, 32)).fit([wide])
     column = feature.encode(wide)
     answer = json.loads(json.dumps(feature.decode({"codes": column.values, **feature.context({"image": column})})))[0]
-    pixels = unpacked(answer["value"])
+    pixels = decode_png(answer["value"])
     assert pixels.shape == (11, 32, 3)
     top = int(column.letterbox[0, 0])
     np.testing.assert_array_equal(pixels, column.values[0, :, top : top + 11].transpose(1, 2, 0))
 
 
-def test_noise_is_the_pictures_own() -> None:
+def test_noise_is_reproducible_for_each_image() -> None:
     pictures = np.full((2, 40, 40), 100, np.uint8)
     pictures[1] += 50
     clean = Image(name="clean").fit([pictures])
@@ -228,11 +229,11 @@ def test_noise_is_the_pictures_own() -> None:
     difference = values.astype(float) - clean.encode(pictures).values
     assert difference.std() == pytest.approx(25.5, rel=0.1)
     assert abs(np.corrcoef(difference.reshape(2, -1))[0, 1]) < 0.1
-    with pytest.raises(SpecError, match=r"inputs.noisy.input_noise_std: expected a share of the range"):
-        Image(name="noisy", input_noise_std=20)
+    with pytest.raises(SpecError, match=r"inputs.noisy.input_noise_std: expected a number from 0 to 1, got 20"):
+        construct(Image, {"name": "noisy", "input_noise_std": 20}, "inputs.noisy")
 
 
-def test_a_constant_answer_is_the_mean_picture() -> None:
+def test_the_constant_prediction_is_the_mean_image() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (20, 6, 6), dtype=np.uint8)
     feature = ImageOutput(name="image").fit([pictures])
     truth = feature.encode(pictures)
@@ -242,7 +243,7 @@ def test_a_constant_answer_is_the_mean_picture() -> None:
     assert feature.baseline_loss(truth) < 1
 
 
-def test_a_file_of_a_mask_may_be_turned(tmp_path: Path) -> None:
+def test_exif_orientation_of_masks_is_applied(tmp_path: Path) -> None:
     masks = squares(1)
     image = Pillow.fromarray(masks[0])
     exif = image.getexif()

@@ -1,4 +1,4 @@
-"""Sets: several labels a row, however they are written; figures as scikit-learn has them."""
+"""Multi-label columns: formats, and metrics against scikit-learn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deepglass.nn.tokens import Field
 GENRES = pl.Series([["drama"], ["comedy", "drama"], [], None, ["horror"], ["drama", "horror"]] * 5)
 
 
-def test_an_empty_list_is_known_and_a_missing_one_is_not() -> None:
+def test_empty_lists_are_not_missing() -> None:
     feature = MultilabelOutput(name="genres").fit([GENRES])
     column = feature.encode(GENRES[:4])
     assert feature.vocabulary_ == ("drama", "horror", "comedy")
@@ -25,14 +25,14 @@ def test_an_empty_list_is_known_and_a_missing_one_is_not() -> None:
 
 
 @pytest.mark.parametrize("cells", [["a; b", "b", None, "c;a"], ["a | b", "b", None, "c|a"], ["a, b", "b", None, "c,a"]])
-def test_text_is_taken_apart(cells: list[str | None]) -> None:
+def test_text_is_split_into_labels(cells: list[str | None]) -> None:
     feature = MultilabelOutput(name="x").fit([pl.Series(cells)])
     assert feature.vocabulary_ == ("a", "b", "c")
     assert feature.encode(pl.Series(cells)).values.sum(1).tolist() == [2, 1, 0, 2]
     assert feature.encode(pl.Series(cells)).mask.tolist() == [True, True, False, True]
 
 
-def test_a_comma_within_a_label_is_no_separator_where_there_is_a_semicolon() -> None:
+def test_a_semicolon_takes_precedence_over_commas_as_separator() -> None:
     feature = MultilabelOutput(name="x").fit([pl.Series(["Paris, France; Rome, Italy", "Rome, Italy"])])
     assert set(feature.vocabulary_) == {"Paris, France", "Rome, Italy"}
 
@@ -40,7 +40,7 @@ def test_a_comma_within_a_label_is_no_separator_where_there_is_a_semicolon() -> 
 FILMS = ["Drama", "Comedy, Drama", "Sci-Fi", "Horror, Sci-Fi", "Drama, Horror, Comedy", "Comedy", "Sci-Fi, Drama", None]
 
 
-def test_labels_are_recognised_in_lists_and_where_texts_are_made_of_few() -> None:
+def test_the_kind_is_inferred_for_lists_and_for_texts_of_few_labels() -> None:
     assert infer_type(GENRES, "genres")[0] == "multilabel"
     assert infer_type(pl.Series([*FILMS, "Horror", "Horror, Drama"] * 10), "genres")[0] == "multilabel"
     assert (
@@ -58,11 +58,11 @@ def test_labels_are_recognised_in_lists_and_where_texts_are_made_of_few() -> Non
         ["a, b, a", "b", "a, a", "b, a", "c", "c, b", "c, a"],
     ],
 )
-def test_other_texts_with_a_separator_are_not_taken_for_labels(cells: list[str]) -> None:
+def test_other_texts_with_a_separator_are_not_inferred_as_labels(cells: list[str]) -> None:
     assert MultilabelOutput.infer_type(pl.Series(cells * 10), "x") is None
 
 
-def test_arrays_bring_their_columns_in_order() -> None:
+def test_array_columns_keep_their_order() -> None:
     array = np.array([[0, 1, 1], [0, 0, 1]])
     feature = MultilabelOutput(name="x", names=("sea", "sky", "sun")).fit([array])
     assert feature.class_names == ("sea", "sky", "sun")
@@ -71,10 +71,10 @@ def test_arrays_bring_their_columns_in_order() -> None:
     assert missing.mask.tolist() == [False, True]
 
 
-def test_bad_values_are_named() -> None:
+def test_errors_name_bad_values() -> None:
     with pytest.raises(SourceError, match=r"bad-value.*'x', row 1: expected 0 or 1, got 3"):
         MultilabelOutput(name="x").fit([np.array([[0, 1], [3, 0]])])
-    with pytest.raises(SourceError, match=r"bad-value.*'x': has 2 labels, but 1 names"):
+    with pytest.raises(SourceError, match=r"bad-value.*'x': has 2 labels, but `names` has 1"):
         MultilabelOutput(name="x", names=("a",)).fit([np.array([[0, 1], [1, 0]])])
     feature = MultilabelOutput(name="x").fit([pl.Series([["a"], ["a"]])])
     with pytest.raises(SourceError, match=r"one-class.*the same in each"):
@@ -89,7 +89,7 @@ def test_unseen_labels_are_counted() -> None:
 
 
 def _made_up(rows: int = 400, seed: int = 0) -> tuple[MultilabelOutput, dict[str, np.ndarray], Column]:
-    """Answers that are too sure by half, of labels of which one is rare."""
+    """Overconfident predictions of labels, one of which is rare."""
     random = np.random.default_rng(seed)
     logits = random.normal([0, -1, -2.5], 1.5, (rows, 3))
     true = (random.random((rows, 3)) < 1 / (1 + np.exp(-logits))).astype(np.uint8)
@@ -97,7 +97,7 @@ def _made_up(rows: int = 400, seed: int = 0) -> tuple[MultilabelOutput, dict[str
     return feature, {"log_odds": (3 * logits).astype(np.float32)}, Column(true, np.ones(rows, bool))
 
 
-def test_figures_are_scikit_learns() -> None:
+def test_metrics_agree_with_scikit_learn() -> None:
     feature, best, truth = _made_up()
     figures = feature.score(best, truth)
     chosen, true = best["log_odds"] >= 0, truth.values
@@ -109,7 +109,7 @@ def test_figures_are_scikit_learns() -> None:
     assert [each[n]["f1"] for n in feature.class_names] == pytest.approx(f1_score(true, chosen, average=None).tolist())
 
 
-def test_thresholds_and_temperature_help_new_rows() -> None:
+def test_calibrated_thresholds_and_temperature_improve_held_out_metrics() -> None:
     feature, valid, truth = _made_up()
     calibration = feature.calibrate(valid, truth)
     _, best, new = _made_up(seed=1)
@@ -120,7 +120,7 @@ def test_thresholds_and_temperature_help_new_rows() -> None:
     assert after["map"] == pytest.approx(before["map"])
 
 
-def test_answers_are_labels_with_the_likeliest_first() -> None:
+def test_predictions_are_labels_most_probable_first() -> None:
     feature = MultilabelOutput(name="genres").fit([GENRES])
     answers = feature.decode({"log_odds": np.array([[1.0, 2.0, -3.0], [-4.0, -4.0, -4.0]])})
     assert answers[0]["value"] == ["horror", "drama"]
@@ -130,7 +130,7 @@ def test_answers_are_labels_with_the_likeliest_first() -> None:
     assert answers[0]["probabilities"]["horror"] == pytest.approx(odds[1])
 
 
-def test_members_probabilities_are_averaged() -> None:
+def test_ensemble_probabilities_are_averaged() -> None:
     params = torch.tensor([[4.0, 0.0], [-2.0, 1.0]])
     pooled = MultilabelOutput(name="x").prediction(params).ensemble_mean(2).mode()["log_odds"].sigmoid()
     torch.testing.assert_close(pooled, params.sigmoid().mean(0, keepdim=True))

@@ -1,4 +1,4 @@
-"""Numbers: how they are written, how large they are, and what they are taken for."""
+"""Numbers: formats, ranges, kind inference, loss, intervals."""
 
 import datetime
 from decimal import Decimal
@@ -34,14 +34,14 @@ def _fit(values: Raw | list) -> NumberOutput:
         np.array([[1.0], [0.0], [1.0]]),
     ],
 )
-def test_every_way_to_write_a_number(raw: Raw) -> None:
+def test_number_formats_are_inferred(raw: Raw) -> None:
     column = _fit(raw).encode(raw)
     assert column.values.tolist() == [1, 0, 1]
     assert column.mask.all()
     assert column.values.dtype == np.float32
 
 
-def test_text_is_read_as_it_was_learned() -> None:
+def test_text_is_parsed_with_the_fitted_format() -> None:
     feature = _fit(["1.234,50 €", "7,25 €", "?", "12,00 €"])
     new = pl.Series(["2.000,00 €", "cheap", None, "inf"])
     column = feature.encode(new)
@@ -51,7 +51,7 @@ def test_text_is_read_as_it_was_learned() -> None:
     assert feature.encode(pl.Series([3.5])).values == 3.5
 
 
-def test_infinity_and_the_immense_are_missing_and_counted() -> None:
+def test_infinite_and_huge_values_are_missing_and_counted() -> None:
     feature = _fit([1.0, 2.0, float("inf"), 1e300])
     assert feature.high_ == 2.0
     assert feature.encode(pl.Series([float("inf"), 1e300, 1.0])).mask.tolist() == [False, False, True]
@@ -86,7 +86,7 @@ def test_any_floats_can_be_encoded(seen: list[float | None], new: list[float | N
     assert torch.isfinite(tokens).all()
 
 
-def test_mostly_one_value_has_a_scale() -> None:
+def test_a_mostly_constant_column_has_a_scale() -> None:
     feature = _fit([0] * 90 + list(range(10)))
     assert feature.scale_ == pytest.approx(9 / 4)
     assert list(feature.edges_) == sorted(set(feature.edges_))
@@ -101,7 +101,7 @@ def test_loss_is_the_squared_error_over_the_variance() -> None:
     assert answer.mode()["value"].tolist() == pytest.approx([20.0, 20.0])
 
 
-def test_interval_holds_nine_of_ten() -> None:
+def test_interval_covers_ninety_percent() -> None:
     generator = np.random.default_rng(0)
     values = generator.normal(50, 10, 4000)
     feature = _fit(pl.Series(values))
@@ -127,12 +127,12 @@ def test_interval_holds_nine_of_ten() -> None:
         (np.zeros((2, 3)), "float64"),
     ],
 )
-def test_refusals_name_column_and_value(raw: Raw, came: str) -> None:
+def test_errors_name_column_and_value(raw: Raw, came: str) -> None:
     with pytest.raises(SourceError, match=rf"\[bad-value\] column 'x': expected numbers, .*{came}"):
         _fit(raw)
 
 
-def test_constant_target_is_refused() -> None:
+def test_constant_target_is_rejected() -> None:
     feature = _fit([5.0, 5.0, None])
     with pytest.raises(SourceError, match=r"\[constant-target\] houses.csv: .*'x'.* only 5"):
         feature.check_target(feature.encode(pl.Series([5.0, 5.0])), "houses.csv")
@@ -165,5 +165,5 @@ GENERATOR = np.random.default_rng(0)
         (GENERATOR.normal(size=(20, 4)), "x", "vector"),
     ],
 )
-def test_what_columns_are_taken_for(raw: Raw, name: str, kind: str) -> None:
+def test_kind_inference(raw: Raw, name: str, kind: str) -> None:
     assert infer_type(raw, name)[0] == kind

@@ -1,4 +1,4 @@
-"""Texts: what is found in them, how they are looked up again, and what large or odd cells do."""
+"""Texts as n-grams: vocabulary, lookup, large and unusual cells."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ NEWS = pl.Series(["The team won the game.", "Shares fell, the market fell", "the
 
 
 def _grams(text: Text, cell: str | None) -> list[str]:
-    """The n-grams that a cell is encoded as; "?" is "nothing known"."""
+    """The n-grams of an encoded cell; "?" if none is in the vocabulary."""
     return [("?", *text.vocabulary_)[i] for i in text.encode(pl.Series([cell], dtype=pl.String)).values]
 
 
-def test_vocabulary_is_what_more_than_one_text_has() -> None:
+def test_vocabulary_needs_two_texts() -> None:
     text = Text(name="x", subword_features="stems").fit([NEWS])
     assert text.vocabulary_[0] == "the"
     assert text.counts_[0] == 3
@@ -36,7 +36,7 @@ def test_vocabulary_is_what_more_than_one_text_has() -> None:
     assert set(text.vocabulary_) == {"the", "team", "the^", "the team"} - {"the^"}
 
 
-def test_parts_of_words() -> None:
+def test_character_n_grams() -> None:
     stems = Text(name="x", subword_features="stems").fit([pl.Series(["Elections soon", "Elections soon"])])
     assert set(stems.vocabulary_) == {"elections", "elec*", "elections^", "soon", "elections soon"}
     characters = Text(name="x").fit([pl.Series(["Abé", "Abé"])])
@@ -45,7 +45,7 @@ def test_parts_of_words() -> None:
     assert "very good" not in Text(name="x", ngrams=1).fit([pl.Series(["very good"] * 2)]).vocabulary_
 
 
-def test_encode_finds_the_same_as_a_plain_loop() -> None:
+def test_encode_agrees_with_a_plain_loop() -> None:
     rng = np.random.default_rng(0)
     words = ["alpha", "Beta", "gamma", "d", "é", "!", "東京"]
     cells = pl.Series([" ".join(rng.choice(words, rng.integers(0, 9))) for _ in range(200)])
@@ -61,7 +61,7 @@ def test_encode_finds_the_same_as_a_plain_loop() -> None:
         assert Counter(_grams(text, cell)) == expected
 
 
-def test_nothing_known_is_not_missing() -> None:
+def test_texts_without_vocabulary_words_are_not_missing() -> None:
     text = Text(name="x").fit([NEWS])
     column = text.encode(pl.Series(["zzz", None, "  ", "the"]))
     np.testing.assert_array_equal(column.mask, [True, False, False, True])
@@ -72,7 +72,9 @@ def test_max_vocabulary_keeps_the_most_frequent() -> None:
     text = Text(name="x", max_vocabulary=2, subword_features="stems").fit([NEWS])
     assert len(text.vocabulary_) == 2
     assert text.vocabulary_[0] == "the"
-    with pytest.raises(SpecError, match=r"\[bad-value\] inputs\.x: max_vocabulary: expected at least 1, got 0"):
+    with pytest.raises(
+        SpecError, match=r"\[bad-value\] inputs\.x\.max_vocabulary: expected a whole number above 0, got 0"
+    ):
         construct(Text, {"max_vocabulary": 0}, "inputs.x", name="x")
 
 
@@ -84,7 +86,7 @@ def test_chunks_of_odd_types() -> None:
         text.encode(pl.Series([[1, 2]]))
 
 
-def test_no_text_at_all() -> None:
+def test_column_without_texts() -> None:
     text = Text(name="x").fit([pl.Series([None, None], dtype=pl.String)])
     assert text.vocabulary_ == ()
     assert text.rows_ == 0
@@ -93,7 +95,7 @@ def test_no_text_at_all() -> None:
     assert encoder(Field(values, mask)).values.isfinite().all()
 
 
-def test_a_large_cell_is_cut_and_said() -> None:
+def test_a_large_cell_is_truncated_and_counted() -> None:
     text = Text(name="x", max_words=50).fit([NEWS])
     cells = pl.Series(["the team " * 500_000, "x" * 5_000_000, "the " * 50, "the " * 51, None])
     started = time.perf_counter()
@@ -101,7 +103,7 @@ def test_a_large_cell_is_cut_and_said() -> None:
     begun = text.encode(pl.Series(["the team " * 25, "x" * 40, "the " * 50, "the " * 50, None]))
     np.testing.assert_array_equal(column.values, begun.values)  # as if nothing came after the fiftieth word
     np.testing.assert_array_equal(column.offsets, begun.offsets)
-    assert text.count_anomalies(cells) == {"text longer than 50 words, its end left out": 3}
+    assert text.count_anomalies(cells) == {"text longer than 50 words, truncated": 3}
     assert text.count_anomalies(NEWS) == {}
     assert time.perf_counter() - started < 10
 
@@ -110,13 +112,13 @@ def test_many_rows_are_encoded_in_slices(monkeypatch: pytest.MonkeyPatch) -> Non
     text = Text(name="x").fit([NEWS])
     many = pl.concat([NEWS] * 20)
     whole = text.encode(many)
-    monkeypatch.setattr("deepglass.features._ngrams._SLICE", 100)
+    monkeypatch.setattr("deepglass.features._ngrams._SLICE_BYTES", 100)
     parts = text.encode(many)
     np.testing.assert_array_equal(whole.values, parts.values)
     np.testing.assert_array_equal(whole.offsets, parts.offsets)
 
 
-def test_state_is_json_and_comes_back() -> None:
+def test_state_round_trips_as_json() -> None:
     text = Text(name="x", ngrams=1).fit([NEWS])
     again = from_state(json.loads(json.dumps(text.state())))
     assert again == text
@@ -134,12 +136,12 @@ def test_state_is_json_and_comes_back() -> None:
         ([f"{i * 3.7:.2f} €".replace(".", ",") for i in range(60)], "number"),
     ],
 )
-def test_recognises(cells: list[str], kind: str) -> None:
+def test_kind_inference_of_texts(cells: list[str], kind: str) -> None:
     assert infer_type(pl.Series(cells), "x")[0] == kind
 
 
 @pytest.mark.parametrize("cells", [[f"images/{i}.png" for i in range(60)], [f"{i}.wav" for i in range(60)]])
-def test_paths_are_no_texts(cells: list[str]) -> None:
+def test_paths_are_not_texts(cells: list[str]) -> None:
     assert Text.infer_type(pl.Series(cells), "x").score < 0.5
 
 

@@ -1,4 +1,4 @@
-"""Vectors: arrays and lists, and entries that are missing on their own."""
+"""Vectors: arrays, lists, and missing entries."""
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,7 @@ ARRAY = np.array([[1.0, 2.0], [np.nan, 4.0], [np.nan, np.nan], [5.0, 6.0]])
         pl.Series([[1, 2], [None, 4], [None, None], [5, 6]]),
     ],
 )
-def test_every_way_to_hold_vectors(raw: Raw) -> None:
+def test_vector_formats(raw: Raw) -> None:
     feature = VectorOutput(name="x").fit([raw])
     assert feature.mean_ == (3.0, 4.0)
     assert feature.low_ == (1.0, 2.0)
@@ -46,7 +46,7 @@ def test_missing_entries_are_left_out_of_the_loss_and_give_finite_gradients() ->
     assert torch.isfinite(params.grad).all()
 
 
-def test_other_lengths_are_refused() -> None:
+def test_other_lengths_are_rejected() -> None:
     with pytest.raises(SourceError, match=r"\[bad-value\] column 'x', row 1: expected 2 numbers.* not 1"):
         VectorOutput(name="x").fit([pl.Series([[1, 2], [1]])])
     with pytest.raises(SourceError, match="expected 2 numbers a row, not 3"):
@@ -55,7 +55,7 @@ def test_other_lengths_are_refused() -> None:
         VectorOutput(name="x").fit([pl.Series(["a"])])
 
 
-def test_constant_target_is_refused() -> None:
+def test_constant_target_is_rejected() -> None:
     same = np.ones((4, 2))
     feature = VectorOutput(name="x").fit([same])
     with pytest.raises(SourceError, match=r"\[constant-target\] here: .*'x'"):

@@ -1,4 +1,4 @@
-"""Videos: whatever they come as, the same frames; and a network that sees where things move."""
+"""Videos: formats, and a network that learns the direction of motion."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import torch
 from PIL import Image as Pillow
 
 import deepglass
+from deepglass.config import construct
 from deepglass.data.sources import read
 from deepglass.data.sources.synthetic import moving_digits
 from deepglass.errors import MissingExtra, SourceError, SpecError
-from deepglass.features._frames import spread
+from deepglass.features._frames import frame_indices
 from deepglass.features.base import Media, from_state, infer_type
 from deepglass.features.video import Video
 from deepglass.nn.tokens import Field
@@ -60,10 +61,10 @@ def test_arrays_folders_and_files_give_the_same_frames(tmp_path: Path) -> None:
     assert from_state(feature.state()) == feature
 
 
-def test_short_videos_repeat_frames_and_long_ones_are_read_evenly() -> None:
-    assert spread(3, 5).tolist() == [0, 0, 1, 2, 2]
-    assert spread(100, 3).tolist() == [0, 50, 99]
-    assert spread(1, 2).tolist() == [0, 0]
+def test_short_videos_repeat_frames_and_long_ones_are_sampled_evenly() -> None:
+    assert frame_indices(3, 5).tolist() == [0, 0, 1, 2, 2]
+    assert frame_indices(100, 3).tolist() == [0, 50, 99]
+    assert frame_indices(1, 2).tolist() == [0, 0]
     feature = Video(name="clip", frames=4).fit([drifting(frames=2)])
     assert feature.encode(drifting(frames=2)).values.shape == (6, 4, 1, 16, 20)
 
@@ -77,7 +78,7 @@ def test_colour_videos_and_size() -> None:
     assert tokens.grid == (15, 20)
 
 
-def test_what_is_taken_for_a_video(tmp_path: Path) -> None:
+def test_kind_inference_of_videos(tmp_path: Path) -> None:
     assert infer_type(drifting(), "video")[0] == "video"
     assert infer_type(np.zeros((3, 5, 8, 8, 3), np.uint8), "x")[0] == "video"
     assert infer_type(np.zeros((3, 8, 8, 3), np.uint8), "picture")[0] == "image"
@@ -85,7 +86,7 @@ def test_what_is_taken_for_a_video(tmp_path: Path) -> None:
     assert infer_type([Media("a.mp4", tmp_path / "a.mp4")], "clip")[0] == "video"
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_unreadable_videos_are_named(tmp_path: Path) -> None:
     good = Media("good", saved(drifting()[0], tmp_path / "good"))
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.gif").write_bytes(b"GIF89a broken")
@@ -94,16 +95,16 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     feature = Video(name="clip", frames=3).fit([[good, broken]])
     reasons = feature.unreadable([good, empty, broken, lost])
     assert set(reasons) == {1, 2, 3}
-    assert "[unreadable-file] empty: there is no picture" in reasons[1]
+    assert "[unreadable-file] empty: this folder of frames holds no image" in reasons[1]
     assert "[unreadable-image] broken.gif" in reasons[2]
     assert "[not-found] lost.gif" in reasons[3]
-    with pytest.raises(SourceError, match=r"no-rows.*clip: there is no readable video"):
+    with pytest.raises(SourceError, match=r"no-rows.*clip: no training row has a readable video"):
         Video(name="clip").fit([[broken]])
-    with pytest.raises(SpecError, match=r"inputs.clip.frames: expected from 2 to 64, got 1"):
-        Video(name="clip", frames=1)
+    with pytest.raises(SpecError, match=r"inputs.clip.frames: expected a whole number from 2 to 64, got 1"):
+        construct(Video, {"name": "clip", "frames": 1}, "inputs.clip")
 
 
-def test_a_video_file_asks_for_its_extra(tmp_path: Path) -> None:
+def test_a_video_file_needs_the_extra(tmp_path: Path) -> None:
     if find_spec("av"):
         pytest.skip("PyAV is installed")
     (tmp_path / "a.mp4").write_bytes(b"....ftypmp42")
@@ -111,7 +112,7 @@ def test_a_video_file_asks_for_its_extra(tmp_path: Path) -> None:
         Video(name="clip").fit([[Media("a.mp4", tmp_path / "a.mp4")]])
 
 
-def test_moving_digits_are_made_the_same_each_time() -> None:
+def test_moving_digits_are_reproducible() -> None:
     table = moving_digits(600)
     assert table["video"].shape == (600, 10, 40, 40)
     assert (table.kinds["video"], len(set(table["direction"]))) == ("video", 8)
@@ -126,8 +127,8 @@ def test_moving_digits_are_made_the_same_each_time() -> None:
         read("synthetic:moving_digit")
 
 
-def test_a_network_tells_where_things_move(tmp_path: Path) -> None:
-    """Same frames, other order: only the movement tells the classes apart. Chance is 0.5."""
+def test_a_network_learns_the_direction_of_motion(tmp_path: Path) -> None:
+    """The classes have the same frames in another order. Chance is 0.5."""
     forward = drifting(150)
     video = np.concatenate([forward, forward[:, ::-1]])
     way = pl.Series("way", ["there"] * 150 + ["back"] * 150)
@@ -139,15 +140,15 @@ def test_a_network_tells_where_things_move(tmp_path: Path) -> None:
 
 def test_folders_of_frames_are_a_source(tmp_path: Path) -> None:
     for label in ("jump", "walk"):
-        for clip in ("a", "b", "c"):
+        for video in ("a", "b", "c"):
             (tmp_path / "clips" / label).mkdir(parents=True, exist_ok=True)
-            saved(drifting(1, 4)[0], tmp_path / "clips" / label / clip)
+            saved(drifting(1, 4)[0], tmp_path / "clips" / label / video)
     table = read(tmp_path / "clips")
     assert (table.kinds["video"], table.target, len(table)) == ("video", "label", 6)
     assert [m.name for m in table["video"]][:2] == ["jump/a", "jump/b"]
-    one = read(tmp_path / "clips" / "walk" / "c")  # such as a video to answer for
+    one = read(tmp_path / "clips" / "walk" / "c")  # such as a video to predict
     assert [m.path for m in one["video"]] == [tmp_path / "clips" / "walk" / "c"]
-    rows = [{"clip": f"{label}/{clip}", "score": i} for i, label in enumerate(["jump", "walk"]) for clip in "abc"]
+    rows = [{"clip": f"{label}/{video}", "score": i} for i, label in enumerate(["jump", "walk"]) for video in "abc"]
     pl.DataFrame(rows).write_csv(tmp_path / "clips" / "scores.csv")
     named = read(tmp_path / "clips" / "scores.csv")
     assert named.kinds["clip"] == "video"
@@ -155,7 +156,7 @@ def test_folders_of_frames_are_a_source(tmp_path: Path) -> None:
     np.testing.assert_array_equal(codes.values[5, :, 0], drifting(1, 4)[0])
 
 
-def test_moving_gifs_are_a_source_of_videos_and_still_ones_of_pictures(tmp_path: Path) -> None:
+def test_animated_gifs_are_videos_and_still_ones_images(tmp_path: Path) -> None:
     for name, count in (("moving", 3), ("still", 1)):
         for label in "ab":
             for i in range(3):

@@ -1,4 +1,4 @@
-"""Capsules: squashing, routing by agreement against its written-out form, the losses, and what a user can do wrong."""
+"""Capsules: squash, routing by agreement against a plain implementation, losses, invalid settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from deepglass.objectives.capsule import Capsule
 
 
 def bars(rows: int) -> tuple[np.ndarray, pl.Series]:
-    """Upright and level bright bars on noise."""
+    """Vertical and horizontal bright bars on noise."""
     pictures = np.random.default_rng(0).integers(0, 100, (rows, 16, 16)).astype(np.uint8)
     for i, picture in enumerate(pictures):
         picture[(slice(None), i % 16) if i % 2 else (i % 16, slice(None))] = 255
@@ -42,7 +42,7 @@ def built(image: Feature, label: Feature, trunk: str = "capsule", **settings: fl
     return objective
 
 
-def test_squashing_keeps_the_direction_and_shortens_below_one():
+def test_squash_keeps_the_direction_with_norm_below_one():
     x = torch.randn(5, 7, 4) * torch.logspace(-3, 3, 7)[:, None]
     y = squash(x)
     squared = x.square().sum(-1)
@@ -51,19 +51,19 @@ def test_squashing_keeps_the_direction_and_shortens_below_one():
     assert squash(torch.zeros(2, 3)).abs().max() == 0
 
 
-def test_squashing_has_finite_gradients_at_zero():
+def test_squash_has_finite_gradients_at_zero():
     x = torch.zeros(2, 3, requires_grad=True)
     evidence(squash(x)).sum().backward()
     assert x.grad.isfinite().all()
 
 
-def test_evidence_is_the_log_odds_of_the_length():
+def test_logits_are_the_log_odds_of_the_length():
     capsules = squash(torch.randn(6, 3, 8))
     torch.testing.assert_close(evidence(capsules).sigmoid(), lengths(capsules), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 3])
-def test_routing_gives_what_the_paper_writes_out(iterations: int):
+def test_routing_agrees_with_the_algorithm_of_the_paper(iterations: int):
     torch.manual_seed(0)
     B, N, E, K, D = 3, 20, 4, 5, 6
     routing = Routing(N, E, K, D, iterations)
@@ -76,7 +76,7 @@ def test_routing_gives_what_the_paper_writes_out(iterations: int):
     torch.testing.assert_close(routing(u), above, rtol=1e-4, atol=1e-5)
 
 
-def test_parts_go_to_the_whole_that_they_agree_on():
+def test_routing_increases_coupling_with_agreement():
     routing = Routing(6, 2, 2, 2, iterations=3)
     with torch.no_grad():  # all parts say the same to the first whole, and opposite things to the second
         together = torch.eye(2).repeat(6, 1)
@@ -87,7 +87,7 @@ def test_parts_go_to_the_whole_that_they_agree_on():
     assert length[1] < 0.1
 
 
-def test_the_margin_loss_counts_only_what_crosses_its_margins():
+def test_the_margin_loss_is_zero_outside_its_margins():
     label = torch.tensor([0])
     assert margin_loss(torch.tensor([[0.95, 0.05]]), label).item() == 0
     torch.testing.assert_close(margin_loss(torch.tensor([[0.4, 0.3]]), label), torch.tensor([0.25 + 0.5 * 0.04]))
@@ -107,7 +107,7 @@ def test_any_size_and_every_norm(size: tuple[int, int], norm: str):
     assert network(field)["label"].shape == (4, 3)
 
 
-def test_several_pictures_and_numbers_are_all_used():
+def test_several_images_and_numbers_are_all_used():
     rng = np.random.default_rng(0)
     left, right = (
         Image(name=n).fit([rng.integers(0, 256, (8, 12, s)).astype(np.uint8)]) for n, s in (("l", 12), ("r", 9))
@@ -128,12 +128,12 @@ def test_several_pictures_and_numbers_are_all_used():
         assert not torch.allclose(network(changed)["label"], once), name
 
 
-def test_without_a_picture_it_says_so():
+def test_a_missing_image_input_is_an_error():
     with pytest.raises(SpecError, match="rows and columns"):
         Trunk([TokenShape(1)])
 
 
-def test_learning_classes_and_drawing_them_again():
+def test_a_capsule_network_learns_classes_and_reconstructions():
     image, label, data = prepared()
     objective = built(image, label, reconstruction_weight=0.005)
     optimizer = torch.optim.AdamW(objective.parameter_groups()["network"].parameters(), 0.003)
@@ -150,7 +150,7 @@ def test_learning_classes_and_drawing_them_again():
     assert logs[-1]["reconstruction"] < 0.7 * logs[0]["reconstruction"]
 
 
-def test_a_capsule_a_class_whatever_the_network_had():
+def test_there_is_one_capsule_per_class():
     image, label, data = prepared()
     objective = built(image, label)
     assert objective.network.trunk.out_dim == 2 * 16
@@ -159,7 +159,7 @@ def test_a_capsule_a_class_whatever_the_network_had():
     torch.testing.assert_close(params.sigmoid(), lengths(capsules), rtol=1e-3, atol=1e-4)
 
 
-def test_rows_without_a_label_teach_nothing():
+def test_unlabelled_rows_have_no_gradient():
     image, label, data = prepared()
     objective = built(image, label, reconstruction_weight=0.0)
     batch = data.batch(torch.arange(8))
@@ -169,7 +169,7 @@ def test_rows_without_a_label_teach_nothing():
     assert objective.loss(batch).value.item() == 0
 
 
-def test_what_a_user_can_do_wrong_is_said_before_training():
+def test_invalid_settings_are_rejected_before_training():
     image, label, _ = prepared()
     with pytest.raises(SpecError, match=r"\[bad-value\] objective: 'capsule' needs .* network.trunk=capsule"):
         built(image, label, trunk="conv")
@@ -178,5 +178,5 @@ def test_what_a_user_can_do_wrong_is_said_before_training():
     frames = Video(name="video", frames=2).fit([np.zeros((4, 2, 8, 8, 1), np.uint8)])
     with pytest.raises(SpecError, match=r"\[bad-value\] objective: .* kind image"):
         built(frames, label)
-    with pytest.raises(ValueError, match="m_minus < m_plus"):
+    with pytest.raises(ValueError, match="m_minus: expected less than m_plus"):
         Capsule(m_plus=0.1, m_minus=0.9)

@@ -1,4 +1,4 @@
-"""The modern convolutional network: any size, several inputs, every norm, and blocks that begin near their shortcut."""
+"""ConvNeXt: image sizes, several inputs, norms, receptive field."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def network(inputs: list[Feature], **settings: object) -> Network:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 50), (28, 28), (33, 47), (96, 128)])
-def test_any_size_and_its_maps(size: tuple[int, int]):
+def test_any_image_size_and_its_feature_maps(size: tuple[int, int]):
     image = Image(name="image").fit([pictures(4, size, 3)])
     net = network([image])
     tokens = net.embed(Dataset({"image": image.encode(pictures(4, size, 3))}, {}).batch(torch.arange(4)).inputs)
@@ -52,7 +52,7 @@ def test_every_norm(norm: str, size: tuple[int, int]):
     out.square().sum().backward()
 
 
-def test_several_pictures_and_numbers_are_all_used():
+def test_several_images_and_numbers_are_all_used():
     left, right = (Image(name=n).fit([pictures(4, size)]) for n, size in (("l", (12, 12)), ("r", (9, 20))))
     speed = Number(name="speed").fit([pl.Series([1.0, 2.0, 3.0])])
     net = network([left, speed, right]).eval()
@@ -68,9 +68,9 @@ def test_several_pictures_and_numbers_are_all_used():
         assert not torch.allclose(net(changed)["label"], once), name
 
 
-def test_a_block_sees_as_far_as_its_kernel_says():
+def test_a_block_has_the_receptive_field_of_its_kernel():
     trunk = Convnext([TokenShape(64, (8, 8))], width=4, depth=1, kernel=5, norm="none")
-    block = trunk.pictures.body.stages[0][1]
+    block = trunk.body.stages[0][1]
     x = torch.zeros(1, 4, 9, 9, requires_grad=True)
     block(x)[0, :, 4, 4].sum().backward()
     rows = x.grad.abs().sum((0, 1)).nonzero()
@@ -78,15 +78,15 @@ def test_a_block_sees_as_far_as_its_kernel_says():
     assert rows.max() == 6
 
 
-def test_what_does_not_fit_is_refused():
+def test_unsuitable_inputs_are_rejected():
     image = Image(name="image").fit([pictures(4, (8, 8))])
-    with pytest.raises(SpecError, match=r"\[bad-value\] network: kernel: expected an odd number, got 4"):
+    with pytest.raises(SpecError, match=r"\[bad-value\] network.kernel: expected an odd number, got 4"):
         network([image], kernel=4)
     with pytest.raises(SpecError, match="rows and columns"):
         network([Number(name="speed").fit([pl.Series([1.0, 2.0])])])
 
 
-def test_it_learns_where_a_bright_bar_stands():
+def test_it_learns_the_position_of_a_bright_bar():
     values = pictures(64, (16, 16))[..., 0] // 3
     answers = ["upright" if i % 2 else "level" for i in range(64)]
     for i, picture in enumerate(values):

@@ -1,4 +1,4 @@
-"""The default trunk: shapes for any input, independent members, and that it learns."""
+"""The default trunk: shapes, independent ensemble members, learning."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_shape_and_gradients(members: int, depth: int):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in trunk.parameters())
 
 
-def test_inputs_of_unknown_number_and_pictures_count_as_their_mean():
+def test_inputs_of_variable_length_and_images_are_averaged():
     trunk = Mlp([TokenShape(None), TokenShape(9, (3, 3)), TokenShape(2)], width=16, ensemble_size=2).eval()
     words, picture, numbers = tokens_of(7, trunk.dim), tokens_of(9, trunk.dim, grid=(3, 3)), tokens_of(2, trunk.dim)
     padded = Tokens(
@@ -45,7 +45,7 @@ def test_inputs_of_unknown_number_and_pictures_count_as_their_mean():
     torch.testing.assert_close(trunk([padded, picture, numbers]).values, once)
 
 
-def test_tokens_that_are_absent_do_not_count():
+def test_absent_tokens_are_ignored():
     trunk = Mlp([TokenShape(3)], width=16).eval()
     mask = torch.tensor([[True, False, True]])
     a, b = torch.randn(2, 1, 3, trunk.dim)
@@ -53,7 +53,7 @@ def test_tokens_that_are_absent_do_not_count():
     torch.testing.assert_close(trunk([Tokens(a, mask)]).values, trunk([Tokens(b, mask)]).values)
 
 
-def test_members_do_not_see_each_other():
+def test_ensemble_members_are_independent():
     torch.manual_seed(0)
     trunk = Mlp([TokenShape(3)], width=16, ensemble_size=4).eval()
     inputs = [tokens_of(3, trunk.dim)]
@@ -69,7 +69,7 @@ def test_members_do_not_see_each_other():
     assert before.std(1).mean() > 0.05  # and they differ from the start
 
 
-def test_one_member_with_relu_is_the_classic_network():
+def test_one_member_with_relu_is_a_plain_mlp():
     trunk = Mlp([TokenShape(3)], depth=2, width=16, ensemble_size=1, activation="relu", dim=4).eval()
     inputs = tokens_of(3, 4)
     first, second = (m for m in trunk.modules() if isinstance(m, nn.Linear))
@@ -81,7 +81,7 @@ def test_one_member_with_relu_is_the_classic_network():
 
 
 @pytest.mark.parametrize("settings", [{"norm": "batch"}, {"norm": "layer"}, {"activation": "tanh"}, {"dropout": 0.5}])
-def test_settings_change_what_comes_out(settings: dict[str, object]):
+def test_settings_change_the_output(settings: dict[str, object]):
     torch.manual_seed(0)
     plain = Mlp([TokenShape(3)], width=16, ensemble_size=2, dropout=0.0)
     torch.manual_seed(0)
@@ -119,9 +119,9 @@ def test_it_learns_a_step_and_a_category():
     assert 1 - error / y.var() > 0.9
 
 
-def test_a_picture_is_read_pixel_by_pixel_beside_numbers():
+def test_pixels_are_inputs_beside_numbers():
     pictures = np.zeros((4, 6, 5), np.uint8)
-    pictures[np.arange(4), 1, np.arange(4)] = 255  # the same pixels in other places: their mean tells nothing
+    pictures[np.arange(4), 1, np.arange(4)] = 255  # the same pixels at other positions: their mean is equal
     image = Image(name="image").fit([pictures])
     speed = Number(name="speed").fit([pl.Series([1.0, 2.0, 3.0])])
     label = CategoryOutput(name="label").fit([pl.Series(["a", "b"])])

@@ -1,4 +1,4 @@
-"""Vision encoders of the transformers library: a tiny one, saved by the test, is found, trained on and kept."""
+"""Pretrained encoders of the transformers library, with tiny models saved by the tests."""
 
 import shutil
 from pathlib import Path
@@ -33,14 +33,14 @@ def learn(encoder: Path, out: Path, source: object = "sklearn:digits", **network
 
 
 def distance(run: deepglass.Run, encoder: Path) -> float:
-    """How far the run's encoder has moved from the pretrained one."""
+    """Distance of the run's encoder weights from the pretrained ones."""
     before = transformers.ViTModel.from_pretrained(encoder, add_pooling_layer=False).state_dict()
     after = {n.partition(".model.")[2]: t for n, t in run.objective.state_dict().items() if ".model." in n}
     moved = [(after[n] - t).abs().max().item() for n, t in before.items()]
     return max(moved)
 
 
-def test_a_frozen_encoder_stays_and_a_fine_tuned_one_moves_more_at_a_higher_rate(encoder, tmp_path):
+def test_a_frozen_encoder_is_unchanged_and_fine_tuning_follows_its_rate(encoder, tmp_path):
     frozen = learn(encoder, tmp_path / "frozen", freeze=True)
     slow = learn(encoder, tmp_path / "slow", lr_multiplier=0.01)
     fast = learn(encoder, tmp_path / "fast", lr_multiplier=1.0)
@@ -49,7 +49,7 @@ def test_a_frozen_encoder_stays_and_a_fine_tuned_one_moves_more_at_a_higher_rate
     assert fast.metrics["test"]["label"]["accuracy"] > 0.2  # ten classes
 
 
-def test_a_run_needs_the_pretrained_folder_no_more(encoder, tmp_path):
+def test_a_run_does_not_need_the_pretrained_folder(encoder, tmp_path):
     run = learn(encoder, tmp_path / "run", freeze=True)
     shutil.rmtree(encoder)
     again = deepglass.Run(tmp_path / "run")
@@ -60,23 +60,23 @@ def test_a_run_needs_the_pretrained_folder_no_more(encoder, tmp_path):
 def test_only_safetensors_are_read(encoder, tmp_path):
     weights = encoder / "model.safetensors"
     weights.rename(encoder / "pytorch_model.bin")
-    with pytest.raises(SourceError, match=r"no \.safetensors; no other is read"):
+    with pytest.raises(SourceError, match=r"expected a \.safetensors file in"):
         learn(encoder, tmp_path / "run")
 
 
-def test_a_folder_that_is_not_there_and_a_model_of_another_kind_are_named(encoder, tmp_path):
+def test_missing_folders_and_unsuitable_models_are_named(encoder, tmp_path):
     with pytest.raises(SourceError, match=r"\[not-found\] network.pretrained: there is no folder"):
         learn(tmp_path / "nowhere", tmp_path / "run")
     config = transformers.BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     transformers.BertModel(config).save_pretrained(tmp_path / "bert")
     with pytest.raises(SpecError, match=r"reads texts, but there is 'image' \(image\)"):
         learn(tmp_path / "bert", tmp_path / "run")
-    with pytest.raises(SpecError, match=r"reads pictures, but there is 'words' \(text\)"):
+    with pytest.raises(SpecError, match=r"reads images, but there is 'words' \(text\)"):
         learn(encoder, tmp_path / "run", {"words": [f"red leaf {i}" for i in range(40)], "label": ["a", "b"] * 20})
 
 
 @pytest.mark.parametrize("kind", ["resnet", "convnext"])
-def test_encoders_that_give_maps_fit_as_well(kind, tmp_path):
+def test_encoders_with_feature_maps_are_supported(kind, tmp_path):
     make = {
         "resnet": lambda: transformers.ResNetModel(
             transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1])
@@ -96,7 +96,7 @@ SMALL |= {"decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim"
 
 
 @pytest.mark.parametrize("kind", ["whisper", "spectrogram"])
-def test_a_model_of_spectrograms_is_no_model_of_texts_or_pictures(kind, tmp_path):
+def test_spectrogram_models_are_rejected_for_texts_and_images(kind, tmp_path):
     if kind == "whisper":
         tokens = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"), 1)
         config = transformers.WhisperConfig(**SMALL, **tokens, num_mel_bins=8, max_source_positions=20)
@@ -115,7 +115,7 @@ WORDS = ["red", "green", "small", "large", "stone", "leaf"]
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Path:
-    """A tiny model of texts and its tokenizer."""
+    """A tiny text encoder and its tokenizer."""
     tokenizers = pytest.importorskip("tokenizers", reason="the extra `text` is not installed")
     torch.manual_seed(0)
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
@@ -132,7 +132,7 @@ def reader(tmp_path: Path) -> Path:
     return tmp_path / "bert"
 
 
-def test_a_text_comes_in_the_models_own_codes_and_the_run_needs_its_folder_no_more(reader, tmp_path):
+def test_texts_use_the_tokenizer_of_the_model_and_a_run_does_not_need_its_folder(reader, tmp_path):
     random = np.random.default_rng(0)
     texts = [" ".join(WORDS[i] for i in random.integers(6, size=4)) for _ in range(200)]
     frame = pl.DataFrame({"text": texts, "stony": ["stone" in text for text in texts]})
@@ -150,7 +150,7 @@ def test_a_text_comes_in_the_models_own_codes_and_the_run_needs_its_folder_no_mo
 
 
 @pytest.mark.parametrize("kind", ["t5", "gpt2"])
-def test_of_an_encoder_with_a_decoder_the_encoder_reads_and_widths_have_many_names(kind, reader):
+def test_encoder_decoder_models_use_the_encoder(kind, reader):
     config, model = {
         "t5": (transformers.T5Config(vocab_size=8, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2), "T5Model"),
         "gpt2": (transformers.GPT2Config(vocab_size=8, n_embd=16, n_layer=1, n_head=2, eos_token_id=1), "GPT2Model"),

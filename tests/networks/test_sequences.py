@@ -1,4 +1,4 @@
-"""The networks for sequences: padding, alignment, several inputs, causality, gradients, and that they learn."""
+"""Sequence networks: padding, several inputs, causality, gradients, learning."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def trunk_of(name: str, inputs: list[TokenShape], **settings: object) -> Trunk:
 
 
 def tokens_of(lengths: list[int], dim: int = 16, seed: int = 0) -> Tokens:
-    """Rows of these lengths; what stands in the padding is not zero."""
+    """Rows of these lengths; the padding is not zero."""
     values = torch.randn(len(lengths), max(lengths), dim, generator=torch.Generator().manual_seed(seed))
     return Tokens(values, torch.arange(max(lengths)) < torch.tensor(lengths)[:, None])
 
@@ -38,7 +38,7 @@ def alone(tokens: Tokens, row: int) -> Tokens:
     return Tokens(tokens.values[row : row + 1, there], tokens.mask[row : row + 1, there])
 
 
-def test_the_registry_lists_them_and_says_that_they_read_in_order():
+def test_sequence_networks_are_registered_as_ordered():
     assert {name for name, trunk in TRUNKS if trunk.ordered} == set(ORDERED)
 
 
@@ -86,7 +86,7 @@ def test_numbers_alone_are_a_sequence_too(name: str):
 
 
 @pytest.mark.parametrize("name", ORDERED)
-def test_a_causal_network_sees_nothing_later(name: str):
+def test_a_causal_network_ignores_later_tokens(name: str):
     settings = TRUNKS.get(name).causal({"depth": 2})
     trunk = trunk_of(name, [SEQUENCE], **settings).eval()
     words = tokens_of([6, 6])
@@ -99,7 +99,7 @@ def test_a_causal_network_sees_nothing_later(name: str):
     assert not torch.allclose(*seen), "by default it sees both sides"
 
 
-def test_what_cannot_be_causal_is_refused():
+def test_networks_that_cannot_be_causal_are_rejected():
     with pytest.raises(SpecError, match=r"\[bad-value\] network.trunk: .*sequence model, one of: gru, lstm"):
         Bag.causal({})
     with pytest.raises(SpecError, match=r"\[bad-value\] network.bidirectional"):
@@ -108,12 +108,12 @@ def test_what_cannot_be_causal_is_refused():
 
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 @pytest.mark.parametrize("name", ["tcn", "transformer"])
-def test_norms_that_would_read_the_padding_are_refused(name: str, norm: str):
+def test_norms_over_padding_are_rejected(name: str, norm: str):
     with pytest.raises(SpecError, match=rf"\[bad-value\] network.norm: .*got '{norm}'"):
         construct(TRUNKS.get(name), {"norm": norm}, "network", inputs=[SEQUENCE])
 
 
-def test_a_transformer_reads_longer_rows_than_any_before():
+def test_a_transformer_accepts_longer_rows_than_in_training():
     out = trunk_of("transformer", [SEQUENCE]).eval()([tokens_of([3_000])])
     assert out.values.isfinite().all()
     near, far = sinusoidal_positions(torch.tensor([2_998, 2_999]), 16)
@@ -144,4 +144,4 @@ def test_it_learns_whether_the_last_token_is_the_first(name: str):
         optimizer.step()
     trunk.eval()
     logits, truth = said(500)
-    assert ((logits > 0) == (truth > 0)).float().mean() > 0.9  # 0.62 for the commoner answer
+    assert ((logits > 0) == (truth > 0)).float().mean() > 0.9  # 0.62 for the majority class

@@ -1,4 +1,4 @@
-"""The U-Net answers for each place, on any grid, and uses all that it is given."""
+"""U-Net: dense outputs on any grid, several inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 
 def dots(rows: int = 24, size: tuple[int, int] = (16, 16), seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy grey pictures with a bright square, and masks of where it is."""
+    """Noisy grey images with a bright square, and masks of the square."""
     random = np.random.default_rng(seed)
     pictures = random.integers(0, 120, (rows, *size)).astype(np.uint8)
     masks = np.zeros((rows, *size), np.uint8)
@@ -36,7 +36,7 @@ def field(column: Column) -> Field:
 def learned(
     inputs: list[Feature], output: Feature, raw: dict[str, np.ndarray], steps: int, trunk: str = "unet"
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Figures of a network after some steps on all rows, and those of a constant answer."""
+    """Metrics of a network after some steps on all rows, and of the constant prediction."""
     torch.manual_seed(0)
     inputs, output = [f.fit([raw[f.column]]) for f in inputs], output.fit([raw[output.column]])
     network = Network(inputs, [output], trunk, {"width": 8})
@@ -64,18 +64,18 @@ def test_a_mask_is_learned_on_any_trunk_that_keeps_its_maps(trunk: str) -> None:
     assert found["miou"] > 0.75  # seed 0: 0.95 unet, 0.84 conv, 0.90 resnet
 
 
-def test_colours_come_back_and_small_pictures_grow() -> None:
+def test_a_unet_learns_colourisation_and_super_resolution() -> None:
     random = np.random.default_rng(0)
     bright = random.integers(40, 200, (32, 1, 1))
     pictures = np.stack([bright, 255 - bright, bright // 2], -1) * np.ones((1, 16, 16, 1))
     pictures[:, 4:12, 4:12] *= 0.5
     raw = {"image": pictures.astype(np.uint8)}
-    small = Image(name="small", column="image", size=(8, 8), colour="grey")
+    small = Image(name="small", column="image", size=(8, 8), mode="grayscale")
     found, constant = learned([small], ImageOutput(name="large", column="image"), raw, 60)
     assert found["psnr"] > constant["psnr"] + 5
 
 
-def test_a_number_beside_a_picture_is_used() -> None:
+def test_a_number_input_beside_an_image_is_used() -> None:
     random = np.random.default_rng(0)
     side = random.integers(0, 2, 24)
     masks = np.zeros((24, 12, 12), np.uint8)
@@ -107,7 +107,7 @@ def test_any_grid_and_norm(grid: tuple[int, int], norm: str) -> None:
     assert other.values.grad.abs().sum() > 0
 
 
-def test_it_needs_a_picture_and_a_budget_makes_it_wide() -> None:
+def test_an_image_is_required_and_the_width_follows_the_budget() -> None:
     with pytest.raises(SpecError, match="'unet' needs an input with rows and columns"):
         Unet([TokenShape(1)])
     shape = TokenShape(48 * 64, (48, 64))

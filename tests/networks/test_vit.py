@@ -1,4 +1,4 @@
-"""Attention against torch's own, masks and order; the vision transformer on pictures of any size and beside others."""
+"""Attention against torch, masks, causality; the vision transformer with any image size and other inputs."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def test_attention_is_the_scaled_dot_product(fused: bool, causal: bool):
 
 
 @pytest.mark.parametrize("fused", [False, True])
-def test_absent_tokens_are_never_read(fused: bool):
+def test_absent_tokens_are_not_attended(fused: bool):
     torch.manual_seed(0)
     attention = Attention(8, 2, fused=fused, memory_dim=6).eval()
     x, memory = torch.randn(2, 3, 8), torch.randn(2, 4, 6)
     mask = torch.tensor([[True, True, False, True], [True, False, False, False]])
     other = torch.where(mask.unsqueeze(-1), memory, 99.0)
     torch.testing.assert_close(attention(x, mask, memory), attention(x, mask, other))
-    each = mask[:, None].expand(2, 3, 4)  # the same, said for each token that asks
+    each = mask[:, None].expand(2, 3, 4)  # the same mask for each query
     torch.testing.assert_close(attention(x, each, memory), attention(x, mask, memory))
 
 
-def test_what_comes_later_is_not_read_by_what_comes_before():
+def test_causal_attention_ignores_later_tokens():
     torch.manual_seed(0)
     block = AttentionBlock(8, 2).eval()
     x = torch.randn(2, 6, 8)
@@ -72,7 +72,7 @@ def test_what_comes_later_is_not_read_by_what_comes_before():
     assert not torch.allclose(block(x)[:, :4], block(later)[:, :4])
 
 
-def test_a_block_reads_its_memory():
+def test_cross_attention_uses_the_memory():
     torch.manual_seed(0)
     block = AttentionBlock(8, 2, memory_dim=6).eval()
     x, memory = torch.randn(2, 1, 8), torch.randn(2, 4, 6)
@@ -83,7 +83,7 @@ def test_a_block_reads_its_memory():
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match="divides the width 10, got 4"):
         Attention(10, 4)
-    with pytest.raises(SpecError, match=r"\[bad-value\] network: heads: .*divides the width 16, got 3"):
+    with pytest.raises(SpecError, match=r"\[bad-value\] network.heads: .*divides the width 16, got 3"):
         network([Image(name="image").fit([pictures(4, (8, 8))])], heads=3)
 
 
@@ -105,7 +105,7 @@ def test_every_norm(norm: str):
     assert network([image], norm=norm)(batch.inputs)["label"].isfinite().all()
 
 
-def test_several_pictures_numbers_and_texts_are_all_used_and_padding_is_not():
+def test_several_images_numbers_and_texts_are_used_and_padding_is_not():
     left, right = (Image(name=n).fit([pictures(4, size)]) for n, size in (("l", (12, 12)), ("r", (9, 20))))
     speed = Number(name="speed").fit([pl.Series([1.0, 2.0, 3.0])])
     text = Text(name="text").fit([pl.Series(["a dog runs", "a cat sleeps", "birds fly far away"] * 4)])
@@ -136,7 +136,7 @@ def test_frames_become_patches_too():
     assert tokens.values.isfinite().all()
 
 
-def test_where_a_patch_lies_matters():
+def test_patch_positions_matter():
     image = Image(name="image").fit([pictures(4, (16, 16))])
     net = network([image]).eval()
     blank = np.zeros((2, 16, 16), np.uint8)
@@ -146,7 +146,7 @@ def test_where_a_patch_lies_matters():
     assert not torch.allclose(top, bottom, atol=1e-3)
 
 
-def test_what_does_not_fit_is_refused():
+def test_unsuitable_inputs_are_rejected():
     image = Image(name="image").fit([pictures(4, (8, 8))])
     with pytest.raises(SpecError, match=r"\[bad-value\] network.patch: expected 1 to 8 pixels, got 9"):
         network([image], patch=9)

@@ -1,4 +1,4 @@
-"""Activations against their formulas, and the words of the error."""
+"""Activations against their formulas, and unknown names."""
 
 import pytest
 import torch
@@ -32,10 +32,10 @@ def test_each_call_makes_a_new_module() -> None:
     assert activation("relu") is not activation("relu")
 
 
-def test_takes_what_makes_a_module() -> None:
+def test_accepts_module_factories() -> None:
     assert activation(lambda: nn.LeakyReLU(0.3)).negative_slope == 0.3
 
 
-def test_unknown_name_says_what_was_meant() -> None:
+def test_unknown_name_gets_the_near_miss() -> None:
     with pytest.raises(SpecError, match=r"\[unknown-name\] no activation 'rellu'; did you mean 'relu'\?"):
         activation("rellu")

@@ -1,4 +1,4 @@
-"""Bags against a plain loop, and what a row without n-grams gives."""
+"""Bags of embeddings against a plain loop, and rows without n-grams."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_padding_changes_nothing() -> None:
     torch.testing.assert_close(bag(longer, torch.cat([mask, torch.zeros(3, 4, dtype=torch.bool)], 1)), bag(ids, mask))
 
 
-def test_drop_keeps_the_mean_and_rests_in_evaluation() -> None:
+def test_token_dropout_keeps_the_mean_and_is_off_in_evaluation() -> None:
     bag = _bag(drop=0.5)
     ids, mask = _rows()
     whole = bag.eval()(ids, mask)
@@ -71,6 +71,6 @@ def test_encoder_gives_one_token_that_is_present() -> None:
     assert tokens.mask.shape == (3, 1)
 
 
-def test_rare_words_count_more() -> None:
+def test_rare_words_have_larger_weights() -> None:
     weights = inverse_document_frequency([10, 1], rows=10)
     torch.testing.assert_close(weights, torch.tensor([1.0, math.log(11 / 2) + 1]))

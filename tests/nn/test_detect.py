@@ -1,4 +1,4 @@
-"""The detector's parts: overlap, assignment, suppression, boxes that follow their picture."""
+"""Parts of the detector: IoU, assignment, non-maximum suppression, transformed boxes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_overlap_agrees_with_numpy() -> None:
     np.testing.assert_allclose(shapes.iou(a[:, None], b[None]), detection.iou(a.numpy(), b.numpy()), atol=1e-6)
 
 
-def test_giou_of_boxes_apart_says_how_far() -> None:
+def test_giou_of_disjoint_boxes_decreases_with_distance() -> None:
     a = torch.tensor([0.0, 0.0, 1.0, 1.0])
     assert shapes.giou(a, a).item() == pytest.approx(1)
     assert shapes.giou(a, a + torch.tensor([2.0, 0.0, 2.0, 0.0])).item() == pytest.approx(
@@ -53,7 +53,7 @@ def test_giou_of_boxes_apart_says_how_far() -> None:
     )  # a hull of 3, one empty
 
 
-def test_cells_lie_where_the_maps_do() -> None:
+def test_cell_centres_agree_with_the_feature_maps() -> None:
     cells = detect.point_grid((3, 4), (12, 16), torch.device("cpu"))
     torch.testing.assert_close(cells[0], torch.tensor([0.125, 1 / 6, 0.25, 1 / 3]))
     hanging = detect.point_grid((2, 2), (12, 16), torch.device("cpu"))  # cells of 8 x 8: the lower ones hang over
@@ -72,7 +72,7 @@ def test_each_box_has_cells_near_its_centre() -> None:
         assert (away < detect.RADIUS).all()
 
 
-def test_rows_are_assigned_alike_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_assignment_in_chunks_gives_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     cells, target = _head()(_tokens(8)), _target(8)
     whole = detect.assign(cells, target)
     monkeypatch.setattr(detect, "MAX_PAIRS", 1)
@@ -80,7 +80,7 @@ def test_rows_are_assigned_alike_in_parts(monkeypatch: pytest.MonkeyPatch) -> No
         assert torch.equal(a, b)
 
 
-def test_loss_has_gradients_and_falls_when_answers_get_better() -> None:
+def test_loss_has_gradients_and_decreases_with_better_predictions() -> None:
     head, tokens, target = _head(), _tokens(6), _target(6)
     optimizer = torch.optim.Adam(head.parameters(), 0.01)
     first = detect.loss(head(tokens), target).mean()
@@ -93,14 +93,14 @@ def test_loss_has_gradients_and_falls_when_answers_get_better() -> None:
     assert loss < first / 2
 
 
-def test_a_picture_known_to_be_empty_teaches_and_an_unlabelled_one_does_not_count() -> None:
+def test_empty_images_have_a_loss_and_unlabelled_ones_do_not() -> None:
     cells = _head()(_tokens(3))
     mask = torch.tensor([[True], [False], [False]])
     values = torch.tensor([0.0, 0.2, 0.2, 0.6, 0.7]).view(1, 1, 5) * mask[..., None]
     both = detect.loss(cells, Field(values, mask, torch.tensor([True, True, True])))
     one = detect.loss(cells, Field(values, mask, torch.tensor([True, True, False])))
     assert both[1] > 0
-    # the same cells answer for two known rows instead of three
+    # the same cells are assigned to two labelled rows instead of three
     torch.testing.assert_close(one[:2].sum() / 2, both[:2].sum() / 3)
 
 
@@ -111,7 +111,7 @@ def test_a_batch_may_be_empty() -> None:
     assert detect.postprocess(cells.boxes, cells.logits, 10, 0.5).boxes.shape == (0, 10, 4)
 
 
-def test_suppression_is_the_greedy_kind() -> None:
+def test_suppression_agrees_with_greedy_nms() -> None:
     generator = torch.Generator().manual_seed(2)
     boxes, labels = _boxes(generator, 4, 60), torch.randint(2, (4, 60), generator=generator)
     kept = shapes.nms(boxes, labels, 0.1)
@@ -125,7 +125,7 @@ def test_suppression_is_the_greedy_kind() -> None:
         assert kept[row].nonzero()[:, 0].tolist() == stays
 
 
-def test_answers_have_fixed_slots_and_export_for_any_batch() -> None:
+def test_predictions_have_fixed_slots_and_export_for_any_batch_size() -> None:
     class Whole(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -148,7 +148,7 @@ def test_answers_have_fixed_slots_and_export_for_any_batch() -> None:
 
 
 @pytest.mark.parametrize("turn", [0, 20])
-def test_boxes_follow_their_picture(turn: float) -> None:
+def test_boxes_are_transformed_with_their_image(turn: float) -> None:
     augment = Augment(shift=0.15, flip=True, rotate=turn, scale=turn / 100)
     Y, X = 60, 80
     pictures = torch.zeros(12, 1, Y, X)
@@ -163,10 +163,8 @@ def test_boxes_follow_their_picture(turn: float) -> None:
         assert [float(s) for s in seen] == pytest.approx([left, top, right, bottom], abs=1.6 / Y)
 
 
-def test_boxes_that_mostly_leave_are_dropped() -> None:
-    half = torch.tensor(
-        [[[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]]
-    )  # the new picture's places lie half a picture to the right
+def test_boxes_mostly_outside_are_dropped() -> None:
+    half = torch.tensor([[[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]])  # half an image to the right
     boxes = torch.tensor([[[0.1, 0.1, 0.3, 0.3], [0.4, 0.1, 0.6, 0.3], [0.45, 0.1, 0.95, 0.3]]])
     moved, stays = shapes.warp_boxes(boxes, half, 0.6)
     assert stays.tolist() == [[False, False, True]]

@@ -1,4 +1,4 @@
-"""Initialisations against the spread that their papers ask for."""
+"""Initialisations against the standard deviations of their papers."""
 
 import math
 
@@ -22,14 +22,14 @@ SPREAD = {
 
 
 @pytest.mark.parametrize("name", SPREAD)
-def test_spread(name: str) -> None:
+def test_standard_deviation_of_the_initial_weights(name: str) -> None:
     torch.manual_seed(0)
     layer = initialise(nn.Linear(IN, OUT), name)
     assert layer.weight.std().item() == pytest.approx(SPREAD[name], rel=0.02)
     assert not layer.bias.any()
 
 
-def test_a_convolution_counts_its_kernel() -> None:
+def test_fan_in_of_a_convolution_includes_its_kernel() -> None:
     torch.manual_seed(0)
     layer = initialise(nn.Conv2d(32, 64, 3), "lecun_normal")
     assert layer.weight.std().item() == pytest.approx(1 / math.sqrt(32 * 9), rel=0.02)
@@ -41,7 +41,7 @@ def test_orthogonal_keeps_lengths() -> None:
 
 
 @pytest.mark.parametrize("name", INITIALISATIONS)
-def test_leaves_norms_and_embeddings_alone(name: str) -> None:
+def test_norms_and_embeddings_are_not_initialised(name: str) -> None:
     table = nn.Embedding(5, 4)
     before = table.weight.detach().clone()
     module = initialise(nn.Sequential(table, nn.LayerNorm(4), nn.LSTM(4, 4), nn.MultiheadAttention(4, 2)), name)
@@ -59,6 +59,6 @@ def test_takes_a_function() -> None:
     assert (initialise(nn.Linear(3, 2), nn.init.ones_).weight == 1).all()
 
 
-def test_unknown_name_says_what_was_meant() -> None:
+def test_unknown_name_gets_the_near_miss() -> None:
     with pytest.raises(SpecError, match=r"no initialisation 'he_norm'; did you mean 'he_normal'\?"):
         initialise(nn.Linear(3, 2), "he_norm")

@@ -1,4 +1,4 @@
-"""Norms against their definitions: over which axes the mean is 0 and the deviation 1."""
+"""Normalisation layers against their definitions."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def test_keeps_the_shape_of_vectors(name: str, shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_keeps_the_shape_of_pictures(name: str) -> None:
+def test_keeps_the_shape_of_images(name: str) -> None:
     x = rows(6, 12, 4, 3)
     assert norm2d(name, 12)(x).shape == x.shape
 
@@ -42,7 +42,7 @@ def test_tokens(name: str, axes: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(("name", "axes"), [("batch", (0, 2, 3)), ("layer", (1,)), ("instance", (2, 3))])
-def test_pictures(name: str, axes: tuple[int, ...]) -> None:
+def test_images(name: str, axes: tuple[int, ...]) -> None:
     x = rows(6, 12, 4, 3)
     torch.testing.assert_close(norm2d(name, 12)(x), standard(x, axes), atol=1e-4, rtol=1e-4)
 
@@ -62,13 +62,13 @@ def test_batch_norm_evaluates_with_its_running_averages() -> None:
     torch.testing.assert_close(layer(rows(64, 12)), standard(rows(64, 12), (0,)), atol=0.05, rtol=0.05)
 
 
-def test_a_row_of_its_own_does_not_depend_on_the_others() -> None:
+def test_rows_are_normalised_independently() -> None:
     x = rows(6, 5, 12)
     for name in ("layer", "instance", "group"):
         torch.testing.assert_close(norm(name, 12)(x)[:1], norm(name, 12)(x[:1]))
 
 
 @pytest.mark.parametrize("make", [norm, norm2d])
-def test_unknown_name_says_what_was_meant(make) -> None:
+def test_unknown_name_gets_the_near_miss(make) -> None:
     with pytest.raises(SpecError, match=r"\[unknown-name\] no norm 'bacth'; did you mean 'batch'\?"):
         make("bacth", 4)

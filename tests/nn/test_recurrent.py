@@ -1,4 +1,4 @@
-"""Recurrent layers beside torch's own with packed rows, both directions, and normalisation in the cell."""
+"""Recurrent layers against torch with packed sequences, both directions, layer normalisation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def rows() -> torch.Tensor:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_both_directions_are_those_of_torch_with_packed_rows(cell: str):
+def test_both_directions_agree_with_packed_sequences_of_torch(cell: str):
     torch.manual_seed(0)
     ours = Recurrent(cell, 4, 6, 2, bidirectional=True)
     theirs = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[cell](4, 6, 2, batch_first=True, bidirectional=True)
@@ -39,7 +39,7 @@ def test_both_directions_are_those_of_torch_with_packed_rows(cell: str):
 
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
-def test_what_is_absent_changes_nothing_wherever_it_stands(cell: str, layer_norm: bool):
+def test_absent_tokens_have_no_effect_at_any_position(cell: str, layer_norm: bool):
     torch.manual_seed(0)
     net = Recurrent(cell, 4, 6, bidirectional=True, layer_norm=layer_norm)
     mask = torch.tensor([[True, False, True, True, False]])
@@ -52,7 +52,7 @@ def test_what_is_absent_changes_nothing_wherever_it_stands(cell: str, layer_norm
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_normed_cell_does_not_care_for_the_scale_of_its_inputs(cell: str):
+def test_a_layer_normalised_cell_is_invariant_to_input_scale(cell: str):
     torch.manual_seed(0)
     normed, plain = (Recurrent(cell, 4, 6, layer_norm=layer_norm) for layer_norm in (True, False))
     once, loud = rows(), rows() * 100
@@ -62,7 +62,7 @@ def test_a_normed_cell_does_not_care_for_the_scale_of_its_inputs(cell: str):
 
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_states_follow_from_the_gates(cell: str, layer_norm: bool):
+def test_states_agree_with_the_gate_equations(cell: str, layer_norm: bool):
     torch.manual_seed(0)
     layer = Recurrent(cell, 4, 6, layer_norm=layer_norm).layers[0][0]
     states = layer(rows())[0]
@@ -78,7 +78,7 @@ def test_states_follow_from_the_gates(cell: str, layer_norm: bool):
         torch.testing.assert_close(h, states[:, t])
 
 
-def test_recurrent_weights_turn_and_an_lstm_begins_by_remembering():
+def test_recurrent_weights_are_orthogonal_and_forget_gates_start_open():
     for layer_norm in (False, True):
         layer = Recurrent("lstm", 4, 6, layer_norm=layer_norm).layers[0][0]
         weight = layer.state.weight if layer_norm else layer.weight_hh_l0
@@ -88,7 +88,7 @@ def test_recurrent_weights_turn_and_an_lstm_begins_by_remembering():
         assert bias.view(4, 6).mean(1).tolist() == [0.0, 1.0, 0.0, 0.0]
 
 
-def test_gradients_of_a_long_row_reach_its_first_token_through_an_lstm():
+def test_lstm_gradients_reach_the_first_token_of_a_long_row():
     torch.manual_seed(0)
     share = {}
     for cell in ("rnn", "lstm"):

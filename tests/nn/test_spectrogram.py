@@ -1,4 +1,4 @@
-"""Spectrograms against the plain formula; tokens that do not see padding; changes that keep a sound a sound."""
+"""Log-mel spectrograms against the formula, padding, and audio augmentation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RATE, LENGTHS = 8_000, (4_000, 2_345, 90, 0)  # the last but one is shorter than
 
 
 def chirps(rows: int, rising: torch.Tensor, seed: int = 0) -> torch.Tensor:
-    """Tones of half a second (rows, 4000) int16 that rise or fall, from anywhere, in noise."""
+    """Chirps of half a second (rows, 4000) int16 with rising or falling frequency, in noise."""
     random = torch.Generator().manual_seed(seed)
     start = 500 + 1_000 * torch.rand(rows, 1, generator=random)
     slope = torch.where(rising[:, None], 1_500.0, -800.0)
@@ -38,7 +38,7 @@ def sound() -> Audio:
     return Audio(name="sound", rate=RATE).fit([batch().values[:2].numpy()])
 
 
-def test_bands_are_those_of_the_plain_formula(sound: Audio) -> None:
+def test_mel_bands_agree_with_the_formula(sound: Audio) -> None:
     wave = batch().values[:1]
     expected = (log_mel(wave[0].numpy(), sound.frames) - np.array(sound.mean_)) / np.array(sound.std_)
     torch.testing.assert_close(
@@ -46,7 +46,7 @@ def test_bands_are_those_of_the_plain_formula(sound: Audio) -> None:
     )
 
 
-def test_a_tone_is_loudest_in_the_band_of_its_pitch(sound: Audio) -> None:
+def test_a_sine_wave_peaks_in_the_band_of_its_frequency(sound: Audio) -> None:
     low, high = (torch.sin(2 * torch.pi * hertz * torch.arange(4_000) / RATE)[None] for hertz in (300.0, 2_500.0))
     mean, std = torch.tensor(sound.mean_), torch.tensor(sound.std_)
     bands = [int(sound.normalizer()(tone)[0].mean(0).mul(std).add(mean).argmax()) for tone in (low, high)]
@@ -66,7 +66,7 @@ def test_a_row_is_the_same_alone_and_in_a_batch(sound: Audio) -> None:
         torch.testing.assert_close(there, alone.values[0][alone.mask[0]], rtol=1e-4, atol=1e-4)
 
 
-def test_samples_feel_what_the_tokens_want(sound: Audio) -> None:
+def test_gradients_reach_the_samples(sound: Audio) -> None:
     waves = batch().values.float().requires_grad_()
     sound.normalizer()(waves / 32768).sum().backward()
     assert waves.grad is not None
@@ -77,7 +77,7 @@ def test_samples_feel_what_the_tokens_want(sound: Audio) -> None:
 ALL = AudioAugment(speed=0.2, shift=0.2, gain=6, noise=0.1, pitch=0.2, time_mask=0.2, frequency_mask=0.2)
 
 
-def test_nothing_asked_changes_nothing() -> None:
+def test_without_augmentations_nothing_changes() -> None:
     field = batch()
     waves, mask = AudioAugment().waves(field.values.float(), field.mask)
     assert torch.equal(waves, field.values.float())
@@ -86,7 +86,7 @@ def test_nothing_asked_changes_nothing() -> None:
     assert torch.equal(AudioAugment().bands(x, torch.tensor([20, 10, 1, 1])), x)
 
 
-def test_changes_stay_within_the_row(sound: Audio) -> None:
+def test_augmentations_stay_within_the_row(sound: Audio) -> None:
     torch.manual_seed(0)
     field = batch()
     for _ in range(20):
@@ -101,7 +101,7 @@ def test_changes_stay_within_the_row(sound: Audio) -> None:
     assert encoder(field).values.isfinite().all()
 
 
-def test_speed_raises_the_pitch_and_shortens_the_sound() -> None:
+def test_speed_raises_the_pitch_and_shortens_the_audio() -> None:
     torch.manual_seed(1)
     tone = torch.sin(2 * torch.pi * 1_000 * torch.arange(4_000) / RATE).repeat(8, 1)
     waves, mask = AudioAugment(speed=0.3).waves(tone, torch.ones_like(tone, dtype=torch.bool))
@@ -112,7 +112,7 @@ def test_speed_raises_the_pitch_and_shortens_the_sound() -> None:
         assert abs(pitch * length - 1_000 * 4_000) < 0.02 * 1_000 * 4_000
 
 
-def test_masks_take_at_most_their_share() -> None:
+def test_time_and_frequency_masks_have_a_maximum_share() -> None:
     torch.manual_seed(0)
     x = torch.ones(64, 40, 30)
     lengths = torch.full((64,), 40)
@@ -122,7 +122,7 @@ def test_masks_take_at_most_their_share() -> None:
     assert 6 < bands.max() <= 12
 
 
-def test_the_same_seed_gives_the_same_changes() -> None:
+def test_the_same_seed_gives_the_same_augmentations() -> None:
     field = batch()
     drawn = []
     for _ in range(2):
@@ -132,13 +132,13 @@ def test_the_same_seed_gives_the_same_changes() -> None:
 
 
 @pytest.mark.parametrize("setting", [{"speed": -0.1}, {"noise": 2.0}, {"time_mask": 1.0}])
-def test_numbers_outside_their_range_are_refused(setting: dict[str, float]) -> None:
+def test_settings_out_of_range_are_rejected(setting: dict[str, float]) -> None:
     with pytest.raises(SpecError, match=rf"training.augment.{next(iter(setting))}: expected a number from 0 to "):
         construct(AudioAugment, setting, "training.augment")
 
 
-def test_rising_and_falling_tones_are_learned_with_changes(sound: Audio) -> None:
-    """At least 0.95 on tones from new places; 0.5 is chance."""
+def test_rising_and_falling_tones_are_learned_with_augmentation(sound: Audio) -> None:
+    """At least 0.95 on chirps at new frequencies; chance is 0.5."""
     torch.manual_seed(0)
     rising = torch.arange(256) % 2 == 0
     waves = chirps(256, rising, seed=1)

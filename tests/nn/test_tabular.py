@@ -1,4 +1,4 @@
-"""Embeddings of columns and layers of an ensemble: shapes, gradients, missing values, and what each promises."""
+"""Embeddings of columns and ensemble layers: shapes, gradients, missing values, properties."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from deepglass.nn.tabular import (
     Dropout,
     EnsembleLinear,
     NumberEmbedding,
-    ParametricActivation,
     smooth_clip,
 )
 
@@ -24,13 +23,13 @@ def number_embedding(dim: int = 8) -> NumberEmbedding:
     return NumberEmbedding([1.0, 100.0, 5.5], [1.0, 10.0, 0.0], EDGES, dim)
 
 
-def test_smooth_clip_keeps_what_is_near_and_bounds_what_is_far():
+def test_smooth_clip_keeps_small_values_and_bounds_large_ones():
     x = torch.tensor([-1e9, -0.01, 0.0, 0.01, 3.0, 1e9])
     expected = torch.tensor([-3.0, -0.01, 0.0, 0.01, 3 / math.sqrt(2), 3.0])
     torch.testing.assert_close(smooth_clip(x), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_numbers_become_one_token_a_column():
+def test_there_is_one_token_per_number_column():
     embedding = number_embedding()
     tokens = embedding(torch.tensor([[0.5, 90.0, 5.0], [9.0, 110.0, 7.0]]), torch.ones(2, 3, dtype=torch.bool))
     assert tokens.values.shape == (2, 3, 8)
@@ -41,7 +40,7 @@ def test_numbers_become_one_token_a_column():
     assert all(g is not None and g.isfinite().all() and g.abs().sum() > 0 for g in present.values())
 
 
-def test_bins_fill_one_after_the_other():
+def test_piecewise_linear_bins_fill_in_order():
     embedding = number_embedding()
     values = torch.tensor([-1.0, 0.5, 1.5, 3.0, 99.0])[:, None]
     filled = ((values - embedding.bin_start[0]) * embedding.bin_slope[0]).clamp(0, 1)
@@ -51,7 +50,7 @@ def test_bins_fill_one_after_the_other():
 
 
 @pytest.mark.parametrize("hidden", [math.nan, math.inf, -math.inf, 1e30])
-def test_a_missing_number_is_its_columns_token_whatever_lies_there(hidden: float):
+def test_a_missing_number_is_a_learned_token(hidden: float):
     embedding = number_embedding()
     mask = torch.tensor([[False, True, True]])
     tokens = embedding(torch.tensor([[hidden, 100.0, 5.0]]), mask)
@@ -60,18 +59,18 @@ def test_a_missing_number_is_its_columns_token_whatever_lies_there(hidden: float
     assert all(p.grad.isfinite().all() for p in embedding.parameters())
 
 
-def test_outliers_stay_small():
+def test_outliers_are_bounded():
     tokens = number_embedding()(torch.tensor([[1e30, -1e30, 1e30]]), torch.ones(1, 3, dtype=torch.bool))
     assert tokens.values.abs().max() < 20
 
 
-def test_embeddings_can_be_made_without_data():
+def test_embeddings_need_no_data():
     with torch.device("meta"):
         assert NumberEmbedding([0.0], [1.0], [[0.0, 1.0]], 4).shape.count == 1
         assert CategoryEmbedding([3, 2], 4).shape.count == 2
 
 
-def test_categories_share_a_table_and_not_a_vector():
+def test_categories_share_a_table_with_separate_vectors():
     embedding = CategoryEmbedding([3, 4], dim=8).eval()
     codes = torch.tensor([[1, 1], [2, 3], [0, 0]], dtype=torch.int32)
     tokens = embedding(codes, torch.ones(3, 2, dtype=torch.bool))
@@ -87,7 +86,7 @@ def test_a_missing_category_is_code_zero():
     torch.testing.assert_close(embedding(codes, missing).values, embedding(codes * 0, present).values)
 
 
-def test_some_categories_are_forgotten_in_training_only():
+def test_category_dropout_applies_in_training_only():
     torch.manual_seed(0)
     embedding = CategoryEmbedding([2], dim=1, embedding_dropout=0.25)
     codes, mask = torch.ones(4000, 1, dtype=torch.int64), torch.ones(4000, 1, dtype=torch.bool)
@@ -96,7 +95,7 @@ def test_some_categories_are_forgotten_in_training_only():
     assert not (embedding.eval()(codes, mask).values == unknown).any()
 
 
-def test_dropout_keeps_the_mean_and_rests_in_evaluation():
+def test_dropout_keeps_the_mean_and_is_off_in_evaluation():
     torch.manual_seed(0)
     x = torch.ones(301, 33)
     dropout = Dropout(0.25)
@@ -107,15 +106,7 @@ def test_dropout_keeps_the_mean_and_rests_in_evaluation():
     assert Dropout(0.0)(x) is x
 
 
-def test_a_parametric_activation_begins_as_its_activation():
-    x = torch.randn(5, 4)
-    layer = ParametricActivation(torch.nn.ReLU(), 4)
-    torch.testing.assert_close(layer(x), x.relu())
-    torch.nn.init.zeros_(layer.amount)
-    torch.testing.assert_close(layer(x), x)
-
-
-def test_an_ensemble_layer_is_its_members_one_by_one():
+def test_an_ensemble_layer_equals_separate_members():
     torch.manual_seed(0)
     layer = EnsembleLinear(4, 3, members=5, scaled=True)
     x = torch.randn(2, 1, 4)

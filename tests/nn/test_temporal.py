@@ -1,4 +1,4 @@
-"""Temporal convolutions: how far a token sees, and that padding is silent."""
+"""Temporal convolutions: receptive field and padding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deepglass.nn.temporal import TemporalBlock
 
 
 @pytest.mark.parametrize(("causal", "seen"), [(True, [0, 2, 4, 6, 8]), (False, [4, 6, 8, 10, 12])])
-def test_how_far_a_token_sees(causal: bool, seen: list[int]):
+def test_the_receptive_field_of_a_token(causal: bool, seen: list[int]):
     """Two convolutions of 3 tokens at a distance of 2 reach 8 tokens back, or 4 to each side."""
     torch.manual_seed(0)
     block = TemporalBlock(4, 3, 2, causal=causal, dropout=0.0)
@@ -21,7 +21,7 @@ def test_how_far_a_token_sees(causal: bool, seen: list[int]):
 
 @pytest.mark.parametrize("norm", ["layer", "group", "none"])
 @pytest.mark.parametrize("kernel", [2, 3, 4])
-def test_padding_is_silent_and_stays_silent(norm: str, kernel: int):
+def test_padding_stays_zero(norm: str, kernel: int):
     torch.manual_seed(0)
     blocks = nn.ModuleList(TemporalBlock(4, kernel, 2**i, norm=norm, dropout=0.0) for i in range(3))
     x, mask = torch.randn(1, 9, 4), torch.arange(9)[None] < 5

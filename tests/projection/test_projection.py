@@ -1,4 +1,4 @@
-"""The map: rows where their space has them, what the page holds, and what --no-samples leaves out."""
+"""The embedding map: projections, neighbours, page contents, --no-samples."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def page(run: Run) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("rows", "dim"), [(200, 3), (300, 60), (300, 700), (30, 900)])
-def test_principal_directions_are_those_of_scikit_learn(rows: int, dim: int) -> None:
+def test_pca_agrees_with_scikit_learn(rows: int, dim: int) -> None:
     random = np.random.default_rng(1)
     turned = np.linalg.qr(random.standard_normal((dim, dim)))[0]
     points = (random.standard_normal((rows, dim)) * 0.7 ** np.arange(dim)) @ turned + 3
@@ -63,13 +63,13 @@ def test_principal_directions_are_those_of_scikit_learn(rows: int, dim: int) -> 
     assert np.abs(axes(points)) == pytest.approx(np.abs(known.transform(points)), abs=0.01)
 
 
-def test_principal_directions_of_points_that_are_all_one() -> None:
+def test_pca_of_identical_points() -> None:
     axes = fit_pca(np.ones((5, 4)))
     assert np.abs(axes(np.ones((5, 4)))).max() == 0
     assert axes.explained == 1
 
 
-def test_each_row_lies_where_pca_has_it(run: Run, page: tuple[str, dict[str, Any]]) -> None:
+def test_points_have_their_pca_coordinates(run: Run, page: tuple[str, dict[str, Any]]) -> None:
     data = page[1]
     rows = data["items"]["rows"]
     points = deepglass.embed(run, frame()).vectors[rows]
@@ -81,7 +81,7 @@ def test_each_row_lies_where_pca_has_it(run: Run, page: tuple[str, dict[str, Any
     assert spread[0] == pytest.approx(spread[1], rel=0.02)  # one scale for both axes
 
 
-def test_neighbours_are_the_nearest_in_the_whole_space() -> None:
+def test_neighbours_are_nearest_in_the_full_embedding() -> None:
     points = np.random.default_rng(0).standard_normal((50, 7)).astype(np.float32)
     kept = np.arange(10, 40)
     found = nearest_points(points, kept, 4)
@@ -91,7 +91,7 @@ def test_neighbours_are_the_nearest_in_the_whole_space() -> None:
         assert found[i].tolist() == np.argsort(away)[:4].tolist()
 
 
-def test_the_page_holds_points_and_colours_and_no_address(page: tuple[str, dict[str, Any]]) -> None:
+def test_the_page_contains_points_and_colours_and_no_external_url(page: tuple[str, dict[str, Any]]) -> None:
     html, data = page
     assert "Embedding map" in html
     assert len(unpacked(data["layouts"][0]["positions"])) == 2 * data["count"]
@@ -101,7 +101,7 @@ def test_the_page_holds_points_and_colours_and_no_address(page: tuple[str, dict[
     assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)|https?://(?!www\.w3\.org)", html)
 
 
-def test_the_label_of_a_row_is_the_source_s(page: tuple[str, dict[str, Any]]) -> None:
+def test_row_labels_come_from_the_source(page: tuple[str, dict[str, Any]]) -> None:
     data, table = page[1], frame()
     kind = data["colourings"][0]
     codes = unpacked(kind["codes"]).astype(int)
@@ -109,7 +109,7 @@ def test_the_label_of_a_row_is_the_source_s(page: tuple[str, dict[str, Any]]) ->
         assert kind["names"][codes[point]] == table["kind"][row]
 
 
-def test_the_course_ends_where_the_map_is(run: Run, page: tuple[str, dict[str, Any]]) -> None:
+def test_the_trajectory_ends_at_the_final_map(run: Run, page: tuple[str, dict[str, Any]]) -> None:
     data = page[1]
     steps = data["trajectories"]["steps"]
     assert steps[0] == 0
@@ -122,7 +122,7 @@ def test_the_course_ends_where_the_map_is(run: Run, page: tuple[str, dict[str, A
     assert np.abs(course[0] - places).max() > 0.01 * 65535
 
 
-def test_without_samples_nothing_tells_a_row(run: Run, page: tuple[str, dict[str, Any]]) -> None:
+def test_without_samples_no_row_is_in_the_page(run: Run, page: tuple[str, dict[str, Any]]) -> None:
     data = told(run, samples=False)[1]
     assert "items" not in data
     assert "sprites" not in data
@@ -130,13 +130,13 @@ def test_without_samples_nothing_tells_a_row(run: Run, page: tuple[str, dict[str
     assert data["layouts"][0]["positions"] == page[1]["layouts"][0]["positions"]
 
 
-def test_tsne_lays_out_the_same_rows(run: Run) -> None:
+def test_tsne_shows_the_same_rows(run: Run) -> None:
     data = told(run, map="tsne")[1]
     assert [p["name"] for p in data["layouts"]] == ["PCA", "t-SNE"]
     assert len(unpacked(data["layouts"][1]["points"])) == data["count"]
 
 
-def test_a_layer_s_own_space(run: Run) -> None:
+def test_the_map_of_another_layer(run: Run) -> None:
     html, data = told(run, layer="encoders.0")
     assert "the space of layer encoders.0" in html
     assert "trajectories" not in data
@@ -144,7 +144,7 @@ def test_a_layer_s_own_space(run: Run) -> None:
         deepglass.report(run, source=frame(), layer="trunc")
 
 
-def test_layouts_that_are_not_there_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_projections_are_rejected(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SpecError, match="no layout 'tsme'; did you mean 'tsne'"):
         deepglass.report(run, source=frame(), map="tsme")
     monkeypatch.setitem(__import__("sys").modules, "umap", None)
@@ -152,7 +152,9 @@ def test_layouts_that_are_not_there_are_refused(run: Run, monkeypatch: pytest.Mo
         deepglass.report(run, source=frame(), map="umap")
 
 
-def test_followed_rows_change_no_weights(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recording_embeddings_does_not_change_weights(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = torch.get_rng_state()
     monkeypatch.setattr("deepglass.run.callbacks.embedding_recorder.EmbeddingRecorder._record", lambda *_: None)
     again = deepglass.train(frame(), "kind", out=tmp_path / "run", steps=30, baselines=False, seed=0)

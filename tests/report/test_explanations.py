@@ -10,8 +10,8 @@ from report_values import base, checked, class_output
 
 from deepglass.explain.files import encode_png
 from deepglass.features._audio_files import wav
+from deepglass.report.examples import OutputExamples
 from deepglass.report.explanation_facts import Contribution, ExplanationFacts, NeighbourCard, TargetFacts
-from deepglass.report.sections.explanations import OutputExplanations
 
 EVIL = '<script>alert("1")</script>&\''
 PICTURE = encode_png(np.zeros((8, 8, 3), np.uint8))
@@ -20,7 +20,7 @@ CHECKS = {"gap": 0.004, "shuffled": 0.03, "deletion": 0.1, "deletion_random": 0.
 
 def page(*rows: ExplanationFacts) -> str:
     """The section of a report with these explanations."""
-    html = checked(base({"explanations": (OutputExplanations("answer", rows),)}, outputs=(class_output(),)))
+    html = checked(base({"explanations": (OutputExamples("answer", rows),)}, outputs=(class_output(),)))
     section = re.search(r'<section id="explanations".*?</section>', html, re.S)
     assert section is not None
     return section.group()
@@ -31,7 +31,7 @@ def explained(*targets: TargetFacts, **more: object) -> ExplanationFacts:
     return ExplanationFacts(row=7, predicted="yes", targets=targets, **shared, **more)  # type: ignore[arg-type]
 
 
-def test_columns_are_bars_with_their_values_and_the_rest_is_added_up() -> None:
+def test_columns_are_bars_and_small_attributions_are_summed() -> None:
     weights = (10, 9, 8, 7, 6, 5, 4, 0.3, 0.2, 0.1, 0.1, 0.05)
     parts = tuple(Contribution(f"c{i}", w, str(i)) for i, w in enumerate(weights))
     html = page(
@@ -49,20 +49,20 @@ def test_columns_are_bars_with_their_values_and_the_rest_is_added_up() -> None:
     assert "in random order 50" in html
 
 
-def test_words_stand_in_their_order_coloured_by_their_weight() -> None:
+def test_words_are_in_order_and_coloured_by_attribution() -> None:
     parts = (Contribution("not", -1.0), Contribution("very", 0.2), Contribution("good", 2.0))
     html = page(explained(TargetFacts(name="yes", layout="words", parts=parts)))
     assert re.search(r'class="con" style="--w:0.50"[^>]*>not<.*>very<.*class="pro" style="--w:1.00"[^>]*>good<', html)
 
 
-def test_moments_are_drawn_and_the_strongest_is_named() -> None:
+def test_time_steps_are_drawn_and_the_strongest_is_named() -> None:
     parts = tuple(Contribution(f"walk, step {t}", 1.0 if t == 3 else 0.1) for t in range(8))
     html = page(explained(TargetFacts(name="yes", layout="steps", parts=parts)))
     assert html.count("<rect") == 8
     assert "the strongest is walk, step 3" in html
 
 
-def test_pictures_and_sounds_are_shown_and_heard() -> None:
+def test_images_are_shown_and_audio_is_playable() -> None:
     seen = TargetFacts(name="yes", parts=(Contribution("image", 3.0),), image=PICTURE, activation=PICTURE)
     html = page(explained(seen, image=PICTURE, neighbours=(NeighbourCard(4, "no", PICTURE),)))
     assert html.count("<img") == 4
@@ -72,12 +72,12 @@ def test_pictures_and_sounds_are_shown_and_heard() -> None:
     assert html.count("<audio") == 2
 
 
-def test_where_nothing_was_found_the_card_says_what_it_explains() -> None:
+def test_an_empty_explanation_names_its_target() -> None:
     html = page(replace(explained(TargetFacts(name="cat, which was not found", image=PICTURE)), predicted="nothing"))
     assert '<p class="target-name">cat, which was not found</p>' in html
 
 
-def test_no_word_of_the_user_becomes_markup() -> None:
+def test_user_texts_are_escaped() -> None:
     parts = (Contribution(EVIL, 1.0, EVIL), Contribution("b", 1.0))
     for layout in ("bars", "words"):
         target = TargetFacts(name=EVIL, layout=layout, parts=parts)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Pictures in the report: what a user sees of masks, boxes, pairs, filters, variations; and how many bytes it takes."""
+"""Report sections on images: masks, boxes, pairs, filters, augmentation, and their size."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, 
 from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
 from deepglass.prepare.prepared_data import PreparedData
+from deepglass.report.examples import OutputExamples
 from deepglass.report.outputs import output_facts
 from deepglass.report.overlays import Annotation, ClassColour, OutputOverlays, Overlay, OverlayBox
 from deepglass.report.sections.augmentation import AugmentationFacts, AugmentedImage, augmented_images
-from deepglass.report.sections.image_outputs import ImageRow, OutputImages, image_rows
+from deepglass.report.sections.image_outputs import ImageRow, image_rows
 from deepglass.report.sections.image_predictions import output_overlays
 from deepglass.report.sections.per_class import OutputClasses
 from deepglass.report.sections.precision_recall import precision_recall_facts
@@ -81,7 +82,7 @@ def box_overlay(row: int = 3) -> Overlay:
 # -- what the page says ------------------------------------------------------------------------------------------
 
 
-def test_masks_can_be_wiped_and_their_colours_are_named() -> None:
+def test_masks_have_a_slider_and_a_legend() -> None:
     legend = (ClassColour("road", colour(0)), ClassColour("sky", colour(1)))
     output = OutputOverlays(name="mask", overlays=(mask_overlay(), mask_overlay(8, typical=True)), legend=legend)
     html = checked(base({"image_predictions": (output,)}))
@@ -91,11 +92,11 @@ def test_masks_can_be_wiped_and_their_colours_are_named() -> None:
     assert "mean IoU 0.250" in html
     assert html.count(">typical<") == 1
     assert "#0072b2" in html
-    # The picture itself is stored once, though it lies below both masks.
+    # The image is stored once for both masks.
     assert html.count('<image id="overlay-0-0"') == html.count('href="#overlay-0-0"') == 1
 
 
-def test_boxes_are_shown_from_a_confidence_on() -> None:
+def test_boxes_are_filtered_by_confidence() -> None:
     output = OutputOverlays(name="boxes", overlays=(box_overlay(),), threshold=0.5)
     html = checked(base({"image_predictions": (output,)}))
     assert "<b data-matched>1</b> of 2 true boxes" in html
@@ -116,7 +117,7 @@ def test_classes_can_be_sorted_and_the_worst_comes_first() -> None:
     assert table.count('class="chip"') == 1
 
 
-def test_precision_is_drawn_over_recall() -> None:
+def test_precision_recall_curves_are_drawn() -> None:
     recall = np.linspace(0.01, 1, 100)
     curves = [ClassCurve(f"kind {i}", 1 - i / 10 * recall, recall, 1 - i / 20, 10) for i in range(6)]
     html = checked(base({"precision_recall": (precision_recall_facts("labels", curves),)}))
@@ -126,7 +127,7 @@ def test_precision_is_drawn_over_recall() -> None:
     assert "kind 0" not in html, "only the classes with the smallest areas stand beside the mean"
 
 
-def test_pairs_stand_beside_their_threshold() -> None:
+def test_pairs_are_shown_with_the_threshold() -> None:
     pairs = (
         VerificationPair(noise(seed=1), noise(seed=2), (5, 1200), 0.2, True),
         VerificationPair(noise(seed=3), noise(), (6, 8), 0.3, False),
@@ -141,14 +142,14 @@ def test_pairs_stand_beside_their_threshold() -> None:
     assert "20.0\u00a0%" in html
 
 
-def test_pictures_are_set_side_by_side() -> None:
-    output = OutputImages("clean", (ImageRow(4, noise(), noise(), noise(), 21.5),))
+def test_images_are_shown_side_by_side() -> None:
+    output = OutputExamples("clean", (ImageRow(4, noise(), noise(), noise(), 21.5),))
     html = checked(base({"image_outputs": (output,)}))
     assert ">Image outputs</h2>" in html
     assert all(f"<figcaption>{name}</figcaption>" in html for name in ("input", "predicted", "true"))
 
 
-def test_the_sheet_shows_before_and_after() -> None:
+def test_augmented_images_are_shown_with_the_original() -> None:
     version = AugmentedImage(noise(), Annotation(mask_overlay().truth.mask, (OverlayBox("cell", 0.1, 0.2, 0.5, 0.6),)))
     facts = AugmentationFacts(("flipped horizontally in half of the cases",), ((version, version, version),))
     html = checked(base({"augmentation": facts}))
@@ -168,7 +169,7 @@ def test_filters_and_patches_are_shown_stage_by_stage() -> None:
     assert "one position, which sees the whole image" in html
 
 
-def test_names_of_classes_do_no_harm() -> None:
+def test_class_names_are_escaped() -> None:
     box = OverlayBox(EVIL, 0.1, 0.1, 0.2, 0.2, 0.9, False)
     over = replace(
         box_overlay(),
@@ -196,7 +197,7 @@ def test_names_of_classes_do_no_harm() -> None:
     assert "<script>alert" not in html
 
 
-def test_many_large_pictures_stay_below_ten_megabytes() -> None:
+def test_many_large_images_stay_below_ten_megabytes() -> None:
     large = np.random.default_rng(0).integers(0, 255, (360, 360, 3), dtype=np.uint8)
     places = np.random.default_rng(0).integers(0, 30, (360, 360))
     layer = draw.classes(places, tuple(colour(k) for k in range(30)))
@@ -208,7 +209,7 @@ def test_many_large_pictures_stay_below_ten_megabytes() -> None:
     assert len(checked(base({"image_predictions": overlays}, filters=filters))) < 10_000_000
 
 
-# -- from answers to facts ---------------------------------------------------------------------------------------
+# -- from predictions to facts -----------------------------------------------------------------------------------
 
 
 def prepared(picture: Image, output: Feature, pictures: np.ndarray, answers: object) -> PreparedData:
@@ -233,7 +234,7 @@ def seen_of(
     return OutputRows(ready, np.arange(len(pictures)), {**best, **output.context(inputs)}, truth, calibration)
 
 
-def test_the_worst_mask_comes_first_and_says_what_went_wrong() -> None:
+def test_the_worst_mask_is_first_with_its_main_confusion() -> None:
     pictures = pictures_of(8)
     answers = np.zeros((8, 16, 16), np.uint8)
     answers[:, :, 8:] = 1
@@ -285,7 +286,7 @@ def test_boxes_are_matched_once_each() -> None:
     assert curve.positives == 2
 
 
-def test_several_labels_have_curves_and_mistakes() -> None:
+def test_multilabel_outputs_have_curves_and_mistakes() -> None:
     pictures = pictures_of(4)
     answers = pl.Series("labels", [["sea"], ["sea", "sun"], [], ["sun"]])
     feature = MultilabelOutput(name="labels").fit([answers])
@@ -317,7 +318,7 @@ def test_the_hardest_pairs_are_found() -> None:
     assert sum(found.different) == 12
 
 
-def test_pictures_as_answers_are_set_beside_what_was_given() -> None:
+def test_predicted_images_are_shown_beside_the_input() -> None:
     pictures = pictures_of(4)
     feature, picture = ImageOutput(name="clean").fit([pictures]), Image(name="image").fit([pictures])
     codes = feature.encode(pictures).values.copy()
@@ -330,7 +331,7 @@ def test_pictures_as_answers_are_set_beside_what_was_given() -> None:
     assert (opened(worst.input_image)[..., :3] == pictures[2]).all()
 
 
-def test_other_kinds_add_nothing() -> None:
+def test_other_kinds_have_no_image_sections() -> None:
     answers = pl.Series("label", ["a", "b", "a"])
     feature = CategoryOutput(name="label").fit([answers])
     seen = seen_of(Image(name="image").fit([pictures_of(3)]), feature, pictures_of(3), answers, {})
@@ -344,7 +345,7 @@ def test_other_kinds_add_nothing() -> None:
 # -- variations and filters --------------------------------------------------------------------------------------
 
 
-def test_masks_move_with_the_varied_pictures() -> None:
+def test_masks_are_shown_with_the_augmented_images() -> None:
     pictures = np.zeros((6, 16, 16, 3), np.uint8)
     pictures[:, :, 4:8] = 200
     answers = (pictures[..., 0] > 0).astype(np.uint8)
@@ -366,7 +367,7 @@ def test_masks_move_with_the_varied_pictures() -> None:
 
 
 def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, Dataset, np.ndarray]:
-    """An untrained network whose pictures are dark but for one bright square each."""
+    """An untrained network with dark images that have one bright square each."""
     random = np.random.default_rng(0)
     pictures = random.integers(0, 30, (80, size, size, 3), dtype=np.uint8)
     corners = random.integers(0, size - 4, (80, 2))
@@ -382,11 +383,12 @@ def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, D
 @pytest.mark.parametrize(
     ("trunk", "least"), [("conv", 3), ("resnet", 3), ("lenet5", 3), ("alexnet", 3), ("convnext", 4), ("vit", 3)]
 )
-def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int) -> None:
+def test_receptive_fields_grow_with_depth(trunk: str, least: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deepglass.introspect.filters.MAX_SECONDS", 600)  # all images, however slow the machine
     network, data, _ = small_network(trunk, 32)
     found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "image", ["a", "b"] * 40)
     assert found is not None
-    assert found.looked_at == 80
+    assert found.num_images == 80
     assert len(found.stages) >= least
     assert len(found.first) == min(found.stages[0].channels, 64)
     assert opened(found.first[0]).shape[:2] == found.kernel
@@ -404,18 +406,18 @@ def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int) -> None:
     assert len(html) < 1_500_000
 
 
-def test_top_patches_hold_what_the_channel_answers_to() -> None:
+def test_top_patches_contain_the_pattern_of_the_channel() -> None:
     network, data, _ = small_network("conv", 32, width=8)
     conv = next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.in_channels == 3)
     with torch.no_grad():
-        conv.weight[0] = 1.0  # the first channel answers to brightness
+        conv.weight[0] = 1.0  # the first channel detects brightness
     found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "image")
     assert found is not None
     unit = next(u for u in found.stages[0].units if u.channel == 0)
     assert all((opened(patch)[..., :3] == 255).all() for patch in unit.patches)
 
 
-def test_of_several_pictures_in_a_row_the_first_is_looked_at() -> None:
+def test_filters_of_several_images_use_the_first() -> None:
     random = np.random.default_rng(0)
     cameras = {name: random.integers(0, 255, (40, 16, 16, 3), dtype=np.uint8) for name in ("left", "right")}
     labels = pl.Series("label", ["a", "b"] * 20)
@@ -431,7 +433,7 @@ def test_of_several_pictures_in_a_row_the_first_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("beside", [0, 3])
-def test_a_full_layer_over_all_pixels_shows_its_largest_weights_first(beside: int) -> None:
+def test_a_linear_layer_over_pixels_shows_its_largest_weights_first(beside: int) -> None:
     """`beside`: other inputs that the layer reads after the pixels."""
     pictures = pictures_of(20, 8)
     picture = Image(name="image").fit([pictures])
@@ -447,14 +449,14 @@ def test_a_full_layer_over_all_pixels_shows_its_largest_weights_first(beside: in
 
     found = filters_of(layer, run, data, "image")
     assert found is not None
-    assert (found.kernel, found.size, len(found.first), found.units, found.stages) == ((8, 8), (8, 8), 64, 70, ())
+    assert (found.kernel, found.size, len(found.first), found.num_filters, found.stages) == ((8, 8), (8, 8), 64, 70, ())
     assert (opened(found.first[0])[..., :3] == (255, 128, 128)).all()
     html = checked(base(own={"filters": found}))
     assert re.search(r"64 of 70\sfilters of 8\u00a0×\u00a08 pixels, those with the largest weights", html)
     assert not layer._forward_pre_hooks
 
 
-def test_layers_that_read_something_else_of_the_same_width_show_none() -> None:
+def test_layers_over_other_inputs_of_equal_width_show_no_filters() -> None:
     pictures = pictures_of(20, 8)
     picture = Image(name="image").fit([pictures])
     data = Dataset({"image": picture.encode(pictures)}, {})
@@ -466,7 +468,7 @@ def test_layers_that_read_something_else_of_the_same_width_show_none() -> None:
 # -- a whole run -------------------------------------------------------------------------------------------------
 
 
-def test_a_run_shows_what_it_looks_for_and_keeps_rows_to_itself_when_asked(
+def test_a_report_shows_filters_and_omits_patches_without_samples(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Language and sound in the report: what can be heard, where words looked, and that all of it can be left out."""
+"""Report sections on text and audio: players, attention, omission without samples."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from report_values import base, checked
 
 import deepglass
 from deepglass.features._display import spectrogram
-from deepglass.features.text import Text
-from deepglass.introspect.attention import DecoderAttention, EncoderAttention, _words_of
+from deepglass.introspect.attention import DecoderAttention, EncoderAttention
 from deepglass.mel import Frames
+from deepglass.report.examples import OutputExamples
 from deepglass.report.sections.attention import OutputAttention
-from deepglass.report.sections.audio import MAX_BYTES, AudioRow, OutputAudio, playable_wav
+from deepglass.report.sections.audio import MAX_BYTES, AudioRow, playable_wav
 
 EVIL = '<script>alert("1")</script>&\''
 RATE = 8_000
@@ -28,7 +28,7 @@ QUICK = {"baselines": False, "training": {"threads": 1, "steps": 2}}
 
 
 def tones(rows: int = 40, seconds: float = 0.4) -> dict[str, object]:
-    """High and low tones."""
+    """High and low sine waves."""
     time = np.arange(int(seconds * RATE)) / RATE
     hertz = np.where(np.arange(rows) % 2, 300, 1200)
     waves = 0.5 * np.sin(2 * np.pi * hertz[:, None] * time)
@@ -41,10 +41,10 @@ def reported(run: deepglass.Run, source: object) -> tuple[str, str]:
     return shown, hidden
 
 
-# -- sounds ----------------------------------------------------------------------------------------------------------
+# -- audio -----------------------------------------------------------------------------------------------------------
 
 
-def test_sounds_can_be_heard_and_left_out(tmp_path: Path) -> None:
+def test_audio_can_be_played_and_left_out(tmp_path: Path) -> None:
     source = tones(20, seconds=4.0)
     run = deepglass.train(source, "pitch", out=tmp_path / "run", kinds={"sound": "audio"}, **QUICK)
     shown, hidden = reported(run, source)
@@ -60,7 +60,7 @@ def test_sounds_can_be_heard_and_left_out(tmp_path: Path) -> None:
     assert "data:audio" not in hidden
 
 
-def test_transcripts_stand_beside_the_truth(tmp_path: Path) -> None:
+def test_transcripts_are_shown_with_the_truth(tmp_path: Path) -> None:
     source = tones()
     run = deepglass.train(
         source, "pitch", out=tmp_path / "run", kinds={"sound": "audio", "pitch": "text"}, network={"width": 8}, **QUICK
@@ -70,14 +70,14 @@ def test_transcripts_stand_beside_the_truth(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("rate", "heard"), [(4_000, 8_000), (8_000, 8_000), (44_100, 16_000)])
-def test_waves_have_a_rate_that_browsers_play(rate: int, heard: int) -> None:
+def test_wav_files_have_a_sample_rate_that_browsers_support(rate: int, heard: int) -> None:
     wave = (8_000 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)).astype(np.int16)
     samples, found = soundfile.read(io.BytesIO(playable_wav(wave, rate)))
     assert found == heard
     assert abs(int(np.abs(np.fft.rfft(samples)).argmax()) - 440 * len(samples) / heard) <= 1
 
 
-def test_a_high_tone_is_bright_above() -> None:
+def test_a_high_frequency_is_bright_at_the_top_of_the_spectrogram() -> None:
     wave = (8_000 * np.sin(2 * np.pi * 3_000 * np.arange(RATE) / RATE)).astype(np.int16)
     picture = Pillow.open(io.BytesIO(spectrogram(wave, Frames(RATE, 200, 80, 40)))).convert("L")
     light = np.asarray(picture, float).mean(1)
@@ -86,10 +86,10 @@ def test_a_high_tone_is_bright_above() -> None:
     assert silent.size == (1, 40)
 
 
-def test_many_sounds_keep_the_report_small() -> None:
+def test_many_audio_rows_keep_the_report_small() -> None:
     picture = spectrogram(np.zeros(800, np.int16), Frames(RATE, 200, 80, 40))
-    row = AudioRow(3, bytes(96_044), picture, 3.0, 3.0, EVIL, EVIL, confidence=0.5)
-    html = checked(base({"audio": (OutputAudio("pitch", (row,) * 200),)}))
+    row = AudioRow(3, bytes(96_044), picture, 3.0, EVIL, EVIL, confidence=0.5)
+    html = checked(base({"audio": (OutputExamples("pitch", (row,) * 200),)}))
     assert html.count("<audio") == pytest.approx(MAX_BYTES // row.num_bytes, abs=1)
     assert len(html) < 5_000_000
     assert "<script>alert" not in html
@@ -101,14 +101,14 @@ FRENCH = {"red": "rouge", "blue": "bleu", "green": "vert", "big": "grand", "smal
 
 
 def backwards(rows: int) -> pl.DataFrame:
-    """Words, and the same in another language the other way round."""
+    """Words and their translation in reverse order."""
     random = np.random.default_rng(0)
     drawn = [random.permutation(list(FRENCH))[: random.integers(2, 5)].tolist() for _ in range(rows)]
     french = [" ".join(FRENCH[w] for w in reversed(words)) for words in drawn]
     return pl.DataFrame({"en": [" ".join(words) for words in drawn], "fr": french})
 
 
-def test_a_translated_word_looked_at_the_word_that_it_translates(tmp_path: Path) -> None:
+def test_cross_attention_of_a_translated_word_is_on_its_source_word(tmp_path: Path) -> None:
     source = backwards(400)
     training = {"threads": 1, "steps": 200, "learning_rate": 0.005}
     network = {"trunk": "gru", "width": 48, "dropout": 0.0}
@@ -119,14 +119,14 @@ def test_a_translated_word_looked_at_the_word_that_it_translates(tmp_path: Path)
     shown, hidden = reported(run, source)
     pairs = re.findall(r"(\w+) attends most to (\w+)", shown)
     assert len(pairs) > 20
-    assert np.mean([FRENCH[read] == said for said, read in pairs]) > 0.6  # by chance about a third
+    assert np.mean([FRENCH[read] == said for said, read in pairs]) > 0.6  # chance is about a third
     assert ">Attention<" not in hidden
     assert "looked at" not in hidden
 
 
 @pytest.mark.parametrize("trunk", ["transformer", "gru"])
 @pytest.mark.parametrize("unit", ["words", "characters", "pieces"])
-def test_shares_of_words_add_up_whatever_a_token_is(trunk: str, unit: str, tmp_path: Path) -> None:
+def test_attention_shares_of_words_sum_to_one_for_any_tokenization(trunk: str, unit: str, tmp_path: Path) -> None:
     source = backwards(40)
     inputs = [{"name": "en", "kind": "text", "tokenization": unit}]
     network = {"trunk": trunk, "width": 16}
@@ -143,14 +143,7 @@ def test_shares_of_words_add_up_whatever_a_token_is(trunk: str, unit: str, tmp_p
         assert sum(shares) == pytest.approx(100 * rows, abs=3 * len(names) * rows)
 
 
-def test_spelled_words_are_put_together() -> None:
-    text = Text(name="t", tokenization="characters").fit([pl.Series(["a cab, ace"])])
-    codes = text.encode(pl.Series(["a cab, ace"])).values.tolist()
-    assert [word for word, _ in _words_of(text, codes)] == ["a", "cab,", "ace"]
-    assert sorted(p for _, places in _words_of(text, codes) for p in places) == list(range(10))
-
-
-def test_captions_show_where_on_the_picture(tmp_path: Path) -> None:
+def test_caption_attention_is_drawn_on_the_image(tmp_path: Path) -> None:
     pictures = np.zeros((80, 32, 32), np.uint8)
     corner = np.arange(80) % 4
     for i, place in enumerate(corner):
@@ -170,7 +163,7 @@ def test_captions_show_where_on_the_picture(tmp_path: Path) -> None:
     assert 'class="strip"' not in hidden
 
 
-def test_words_that_a_transformer_read_before_its_answer(tmp_path: Path) -> None:
+def test_encoder_attention_of_a_transformer_is_shown(tmp_path: Path) -> None:
     source = backwards(60).select("en", label=pl.col("en").str.contains("red"))
     network = {"trunk": "transformer", "width": 16}
     for pool in ("mean", "last"):
@@ -186,7 +179,7 @@ def test_words_that_a_transformer_read_before_its_answer(tmp_path: Path) -> None
         assert 'class="attended-text"' not in hidden
 
 
-def test_attention_escapes_what_it_shows_and_takes_odd_values() -> None:
+def test_attention_texts_are_escaped_and_odd_values_rendered() -> None:
     looked = DecoderAttention(1, (EVIL, "b"), (EVIL, "d"), ((0.0, 0.0), (float("nan"), 1.0)))
     read = EncoderAttention(2, ((EVIL, 0.0), ("w" * 500, 0.0)), 7, EVIL, "no", 0.5, True)
     html = checked(base({"attention": (OutputAttention("answer", (looked,), (read,)),)}))

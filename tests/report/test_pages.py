@@ -1,7 +1,7 @@
-"""The contract of every page: a small run of each kind of learning and data, its report with and without rows.
+"""Contract of pages: reports of a small run of each objective and kind of data, with and without samples.
 
-Each is trained for a few steps and its facts are gathered once. Everything that a report must not show without rows
-carries a mark: words, values of columns, names of files.
+Each is trained for a few steps and its facts are computed once. Everything that a report without samples must omit
+is marked: words, values of columns, names of files.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WORDS = ("river", "stone", "green", "walks", "under", "seven", MARK)
 
 
 class Made(NamedTuple):
-    """What a run learns from, and how."""
+    """Data and settings of a run."""
 
     source: Any
     settings: Mapping[str, Any] = {}
@@ -56,7 +56,7 @@ def texts(rows: int, most: int = 6) -> list[str]:
 
 
 def table(folder: Path) -> Made:
-    """Every kind of column; three kinds of answers; a row that cannot be read."""
+    """Every kind of column, three kinds of outputs, an unreadable row."""
     rows = 160
     size, place = RANDOM.uniform(20, 200, rows), RANDOM.choice([f"{MARK}-north", "south", "west"], rows)
     day = np.datetime64("2020-01-01") + RANDOM.integers(0, 900, rows)
@@ -100,7 +100,7 @@ def photos(folder: Path, rows: int = 30) -> list[Path]:
 
 
 def pictures(folder: Path) -> Made:
-    """A folder of class folders; one file cannot be read."""
+    """A folder of class folders with an unreadable file."""
     for i, path in enumerate(photos(folder)):
         kind = folder / "pictures" / "abc"[i % 3]
         kind.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def faces(folder: Path) -> Made:
 
 
 def colours(folder: Path) -> Made:
-    grey = {"name": "grey", "column": "image", "kind": "image", "colour": "grey"}
+    grey = {"name": "grey", "column": "image", "kind": "image", "mode": "grayscale"}
     colour = {"name": "colour", "column": "image", "kind": "image"}
     source = {"image": RANDOM.integers(0, 256, (ROWS, 16, 16, 3), dtype=np.uint8)}
     return Made(source, {"inputs": [grey], "outputs": [colour], "network": {"width": 4}})
@@ -220,7 +220,7 @@ OWN_PICTURES = {"filters", "feature-visualization", "map", "boundary", "samples"
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Pages]]:
-    """The pages of a kind, made when they are first asked for."""
+    """The pages of a kind, written at first use."""
     kept: list[ReportData] = []
 
     @cache
@@ -242,13 +242,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    """One page of a browser, as wide as a phone, which goes from report to report."""
+    """One browser page, as wide as a phone, for all reports."""
     with Chromium() as browser:
         yield browser.open("about:blank", width=390)
 
 
 class Parsed(HTMLParser):
-    """What the contract asks of a page: its ids, where links lead, what would be loaded, what has no words."""
+    """Parses a page: ids, links, loaded resources, elements without text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -280,7 +280,7 @@ class Parsed(HTMLParser):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_page_is_whole_and_loads_nothing(pages: Callable[[str], Pages], kind: str) -> None:
+def test_a_page_is_complete_and_loads_nothing(pages: Callable[[str], Pages], kind: str) -> None:
     for html in pages(kind):
         assert len(html.encode()) <= LARGEST
         page = Parsed(html)
@@ -294,7 +294,7 @@ def test_a_page_is_whole_and_loads_nothing(pages: Callable[[str], Pages], kind: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_samples_no_row_is_seen(pages: Callable[[str], Pages], kind: str) -> None:
+def test_without_samples_no_row_is_shown(pages: Callable[[str], Pages], kind: str) -> None:
     shown, hidden = pages(kind)
     assert (MARK in shown) == (kind in MARKED), "the mark is where it could be seen"
     assert MARK not in hidden
@@ -305,7 +305,7 @@ def test_without_samples_no_row_is_seen(pages: Callable[[str], Pages], kind: str
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_page_opens_on_a_phone(pages: Callable[[str], Pages], page: Page, kind: str, tmp_path: Path) -> None:
+def test_a_page_fits_a_phone(pages: Callable[[str], Pages], page: Page, kind: str, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(pages(kind).shown)
     page.go(path)
@@ -317,7 +317,7 @@ def test_a_page_opens_on_a_phone(pages: Callable[[str], Pages], page: Page, kind
 
 
 @pytest.mark.parametrize("kind", ["table", "sounds"])
-def test_a_page_can_be_used_by_everyone(pages: Callable[[str], Pages], page: Page, kind: str, tmp_path: Path) -> None:
+def test_a_page_is_accessible(pages: Callable[[str], Pages], page: Page, kind: str, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(pages(kind).shown)
     page.go(path)
@@ -327,9 +327,7 @@ def test_a_page_can_be_used_by_everyone(pages: Callable[[str], Pages], page: Pag
     page.shade(dark=False)
 
 
-def test_keys_reach_everything_and_show_where_they_are(
-    pages: Callable[[str], Pages], page: Page, tmp_path: Path
-) -> None:
+def test_keyboard_focus_reaches_all_controls_visibly(pages: Callable[[str], Pages], page: Page, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(pages("table").shown)
     page.go(path)

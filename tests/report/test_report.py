@@ -1,4 +1,4 @@
-"""The report: every part is there, nothing is loaded from outside, and odd values do no harm."""
+"""The report: sections, offline use, unusual values, formatting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 
 import deepglass
 from deepglass import formatting as numerals
-from deepglass import web
+from deepglass import metrics, web
 from deepglass.data.table import Note
 from deepglass.doctor.base import Finding
 from deepglass.errors import StorageError
@@ -77,9 +77,9 @@ def number_output(rows: int = 2000) -> OutputFacts:
     ],
     ids=["classes", "yes or no", "number"],
 )
-def test_every_part_is_there(output: OutputFacts, titles: list[str]) -> None:
+def test_all_sections_are_present(output: OutputFacts, titles: list[str]) -> None:
     html = checked(base(outputs=(output,)))
-    common = ["Test metrics", "Data", "Learning curves", "The network", "Data problems", "Reproduce"]
+    common = ["Test metrics", "Data", "Learning curves", "Network", "Data problems", "Reproduce"]
     places = [html.index(f">{title}</h2>") for title in common]
     assert places == sorted(places)
     for title in titles:
@@ -87,7 +87,7 @@ def test_every_part_is_there(output: OutputFacts, titles: list[str]) -> None:
     assert len(html) < 1_000_000
 
 
-def test_missing_parts_are_left_out() -> None:
+def test_sections_without_data_are_left_out() -> None:
     bare = report_of(name="bare", task="Nothing is known.", data=DataFacts(source="x", rows=0))
     html = checked(bare)
     assert html.count("<section") == 2
@@ -101,7 +101,7 @@ def test_several_outputs_are_named() -> None:
     assert html.count('<h3 class="output">answer</h3>') == 4
 
 
-def test_the_better_error_rate_is_the_lower_one() -> None:
+def test_lower_error_rates_are_better() -> None:
     output = class_output(
         metric=METRICS["bleu"],
         test={"bleu": Figure(20.0), "character_error_rate": Figure(0.2)},
@@ -140,7 +140,7 @@ def test_user_text_is_escaped() -> None:
     html.encode("utf-8")
 
 
-def test_bad_values_do_no_harm() -> None:
+def test_bad_values_are_rendered() -> None:
     inf = float("inf")
     classes = ClassFacts(
         names=("a", "b", "c"),
@@ -184,7 +184,7 @@ def test_one_thousand_classes_show_the_most_confused() -> None:
     assert len(html) < 1_000_000
 
 
-def test_no_mistakes_are_said() -> None:
+def test_a_run_without_mistakes_is_reported() -> None:
     perfect = ClassFacts(names=("a", "b"), confusion=np.diag([5, 6]))
     html = checked(base(outputs=(class_output(("a", "b"), classes=perfect, mistakes=()),)))
     assert "There is no mistake among these test rows" in html
@@ -202,7 +202,7 @@ def test_size_stays_below_ten_megabytes() -> None:
     assert len(checked(base(outputs=outputs, columns=columns)).encode()) < 10_000_000
 
 
-def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_writing_is_atomic(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_report(base(), path)
     assert path.read_text("utf-8").startswith("<!doctype html>")
@@ -226,7 +226,7 @@ def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:
         (Figure(0.9), {}, "unknown"),
     ],
 )
-def test_verdict_is_honest(ours: Figure, baselines: dict[str, float], worth: str) -> None:
+def test_verdict_compares_with_baselines(ours: Figure, baselines: dict[str, float], worth: str) -> None:
     models = {name: Baseline({"accuracy": value}, 500, 1.0) for name, value in baselines.items()}
     assert judge(class_output(test={"accuracy": ours}, baselines=models), 800, 9.0).worth == worth
     # The same figures as errors: less is better.
@@ -236,13 +236,13 @@ def test_verdict_is_honest(ours: Figure, baselines: dict[str, float], worth: str
     assert judge(output).worth == worth
 
 
-def test_verdict_says_when_a_baseline_saw_fewer_rows() -> None:
+def test_verdict_mentions_baselines_fitted_on_fewer_rows() -> None:
     sentence = judge(class_output(), train_rows=800, seconds=9).sentence
     assert "fitted on 500 of the 800 training rows in 1.4\u00a0s, the network in 9.0\u00a0s" in sentence
     assert "look worse than it is" in sentence
 
 
-def test_thresholds_agree_with_counting() -> None:
+def test_threshold_curves_agree_with_counts() -> None:
     random = np.random.default_rng(1)
     truth, score = random.random(300) < 0.4, random.random(300)
     facts = measure.thresholds(score, truth, chosen=0.37)
@@ -255,16 +255,16 @@ def test_thresholds_agree_with_counting() -> None:
         assert facts.true_negative[i] == (~said & ~truth).sum()
 
 
-def test_intervals_hold_the_value() -> None:
+def test_intervals_contain_the_value() -> None:
     share = measure.share_interval(93, 100)
     assert share.low == pytest.approx(0.8625, abs=5e-4)  # statsmodels: proportion_confint(93, 100, method="wilson")
     assert share.high == pytest.approx(0.9657, abs=5e-4)
     values = np.random.default_rng(0).normal(size=400)
-    mean = measure.bootstrap(lambda rows: float(values[rows].mean()), 400, repeats=500)
+    mean = metrics.interval(np.mean, values, repeats=500)
     assert mean.high - mean.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.15)
 
 
-def test_layers_come_in_the_order_of_the_forward_pass() -> None:
+def test_layers_are_in_forward_order() -> None:
     class Reversed(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -299,11 +299,11 @@ def test_layers_come_in_the_order_of_the_forward_pass() -> None:
         (1.2e-5, "1.20 × 10⁻⁵"),
     ],
 )
-def test_numbers_read_well(value: float, said: str) -> None:
+def test_numbers_are_formatted(value: float, said: str) -> None:
     assert numerals.number(value).replace("\u00a0", " ") == said
 
 
-def test_shares_never_claim_too_much() -> None:
+def test_shares_are_not_rounded_to_0_or_100_percent() -> None:
     assert numerals.percent(0.9999).replace("\u00a0", " ") == ">99.9 %"
     assert numerals.percent(1.0).replace("\u00a0", " ") == "100.0 %"
     assert numerals.percent(0.0001).replace("\u00a0", " ") == "<0.1 %"
@@ -311,7 +311,7 @@ def test_shares_never_claim_too_much() -> None:
 
 
 @pytest.mark.parametrize("values", [[0, 1], [3, 3], [-1e9, 1e9], [1e-7, 2e-7], [0.8, 0.9], [NAN], [], [99990, 100010]])
-def test_ticks_are_few_different_and_inside(values: list[float]) -> None:
+def test_axis_ticks_are_few_distinct_and_inside(values: list[float]) -> None:
     made = axis(values, 0, 100)
     ticks = made.ticks(5)
     assert 1 <= len(ticks) <= 8
@@ -319,7 +319,7 @@ def test_ticks_are_few_different_and_inside(values: list[float]) -> None:
     assert all(-0.2 <= made(value) <= 100.2 for value, _ in ticks)
 
 
-def test_error_rates_point_down_and_the_lower_one_is_bold() -> None:
+def test_error_rates_are_marked_lower_is_better_and_the_lowest_is_bold() -> None:
     output = class_output(
         metric=METRICS["bleu"],
         test={"bleu": Figure(30.0), "character_error_rate": Figure(0.2), "interval_coverage": Figure(0.9)},

@@ -1,4 +1,4 @@
-"""Slices: where a run errs more is found and told, alone or by two columns, and chance is not taken for it."""
+"""Slices: weak ones are found by one or two columns, without false positives, and reported."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ROWS = 1500
 
 
 class Made(NamedTuple):
-    """A run whose data hide two weak slices: `sold` is a coin in the west, `price` is vague for the young."""
+    """A run with two weak slices: `sold` is random in the west, `price` is noisy for the young."""
 
     frame: pl.DataFrame
     run: Run
@@ -60,7 +60,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(frame, run, tested)
 
 
-def test_planted_slices_are_found_with_their_rows(made: Made) -> None:
+def test_inserted_slices_are_found_with_their_rows(made: Made) -> None:
     findings = deepglass.inspect(made.run.spec.data.source, ["sold", "price"], run=made.run).findings
     found = next(f for f in findings if f.kind == "weak_slice")
     assert re.search(
@@ -77,7 +77,7 @@ def test_planted_slices_are_found_with_their_rows(made: Made) -> None:
     assert rows["place"].eq("west").sum() == made.tested["place"].eq("west").sum()
 
 
-def test_the_command_says_the_same(made: Made, command: Command) -> None:
+def test_the_command_prints_the_same_slices(made: Made, command: Command) -> None:
     source = made.run.spec.data.source
     words = ("inspect", source, "--target", "sold", "--target", "price", "--run", made.run.path, "--json")
     said = json.loads(command(*words).out)["findings"]
@@ -86,7 +86,7 @@ def test_the_command_says_the_same(made: Made, command: Command) -> None:
     assert set(found["rows"]) <= set(made.run.folder.split().filter(pl.col("split") == "test")["row"])
 
 
-def test_the_report_has_a_line_a_slice(made: Made) -> None:
+def test_the_report_has_one_line_per_slice(made: Made) -> None:
     html = deepglass.report(made.run).read_text()
     section = re.search(r'<section id="slices".*?</section>', html, re.S)
     assert section is not None
@@ -111,7 +111,7 @@ def told(*slices: SliceFacts, **more: object) -> OutputSlices:
     return OutputSlices(slices=slices, **{**facts, **more})  # type: ignore[arg-type]
 
 
-def test_rows_are_shown_on_a_click_and_left_out_where_asked() -> None:
+def test_rows_are_shown_on_click_and_omitted_without_samples() -> None:
     item = RowCard(row=7, truth="yes", predicted="no", values={"secret": "Mrs Smith"})
     weak = SliceFacts(f"a is {EVIL!r}", 40, Figure(0.5, 0.35, 0.65), True, (0,), "a is …")
     facts = base({"slices": (told(weak, weak=(weak.words,), items=(item,)),)}, outputs=(class_output(),))
@@ -124,7 +124,7 @@ def test_rows_are_shown_on_a_click_and_left_out_where_asked() -> None:
     assert "data-items=" not in bare
 
 
-def test_without_rows_neither_the_slices_nor_their_finding_say_values(made: Made) -> None:
+def test_without_samples_slices_and_findings_omit_values(made: Made) -> None:
     html = deepglass.report(made.run, samples=False).read_text()
     slices, findings = (
         re.search(rf'<section id="{name}".*?</section>', html, re.S).group()  # type: ignore[union-attr]
@@ -138,7 +138,7 @@ def test_without_rows_neither_the_slices_nor_their_finding_say_values(made: Made
     assert "rows; what they hold is left out" in findings
 
 
-def test_a_slice_is_chosen_by_keys(made: Made) -> None:
+def test_slices_can_be_selected_by_keyboard(made: Made) -> None:
     with Chromium() as browser:
         page = browser.open(deepglass.report(made.run))
         page.run("document.querySelector('#slices button[data-items]').focus(); 0")
@@ -156,7 +156,7 @@ def test_a_slice_is_chosen_by_keys(made: Made) -> None:
         assert page.errors == []
 
 
-def test_a_figure_without_an_interval_or_a_row_without_words_does_no_harm() -> None:
+def test_metrics_without_interval_and_empty_rows_are_rendered() -> None:
     far = SliceFacts("day (time) is from 2021-01-01 to 2021-07-02", 40, Figure(1e6), False, (0,))
     item = RowCard(row=7, truth="", predicted="MAE 3")
     html = checked(base({"slices": (told(far, metric="mae", whole=Figure(2.0, NAN, NAN), items=(item,)),)}))
@@ -175,7 +175,7 @@ def measured(random: np.random.Generator, rows: int) -> list[Measure]:
 
 @pytest.mark.parametrize("kind", ["rare", "frequent", "heavy"])
 @pytest.mark.parametrize("rows", [150, 1500])
-def test_nothing_is_named_where_errors_are_chance(kind: str, rows: int) -> None:
+def test_random_errors_give_no_slice(kind: str, rows: int) -> None:
     alarms = 0
     for seed in range(20):
         random = np.random.default_rng(seed)
@@ -185,7 +185,7 @@ def test_nothing_is_named_where_errors_are_chance(kind: str, rows: int) -> None:
     assert alarms == 0  # at most one in a hundred is allowed
 
 
-def test_two_columns_are_named_where_one_does_not_explain_it() -> None:
+def test_pairs_of_columns_are_used_where_one_does_not_suffice() -> None:
     random = np.random.default_rng(0)
     measures = measured(random, 2000)
     young, second = measures[0].values < np.quantile(measures[0].values, 0.25), measures[6].values == 1
@@ -199,7 +199,7 @@ def test_two_columns_are_named_where_one_does_not_explain_it() -> None:
     assert alone.slice.description == "c3 is '1'"
 
 
-def test_little_is_said_of_few_rows() -> None:
+def test_few_rows_give_no_slice() -> None:
     measures = measured(np.random.default_rng(0), 30)
     assert build_slices(measures, np.ones(30, bool)) == []
     assert weak_slices([], np.ones(30)) == []
@@ -214,7 +214,7 @@ def words(kind: str, raw: pl.Series, rows: int) -> list[str]:
     ]
 
 
-def test_dates_are_days_months_and_weekdays() -> None:
+def test_dates_are_sliced_by_day_month_and_weekday() -> None:
     days = pl.date_range(pl.date(2021, 1, 1), pl.date(2022, 12, 31), eager=True).alias("day")
     said = words("date", days, len(days))
     assert "day (time) is from 2021-01-01 to 2021-07-02" in said
@@ -227,12 +227,12 @@ def test_dates_are_days_months_and_weekdays() -> None:
     assert not any("month" in word for word in said)
 
 
-def test_frequent_and_missing_values_are_slices_of_their_own() -> None:
+def test_frequent_and_missing_values_are_slices() -> None:
     gains = pl.Series("gain", [0.0] * 90 + [float(v) for v in range(1, 31)] + [None] * 30)
     assert words("number", gains, 150) == ["gain is missing", "gain is 0", "gain is from 1 to 30"]
 
 
-def test_pictures_that_nobody_opened_are_not_missing() -> None:
+def test_unopened_images_are_not_missing() -> None:
     values = np.where(np.arange(200) < 100, np.nan, np.arange(200.0))
     said = [
         s.description
@@ -242,7 +242,7 @@ def test_pictures_that_nobody_opened_are_not_missing() -> None:
     assert not any("missing" in word for word in said)
 
 
-def test_dark_pictures_are_a_slice() -> None:
+def test_dark_images_are_a_slice() -> None:
     random = np.random.default_rng(0)
     light = np.tile([20.0, 90.0, 160.0, 230.0], 100)
     pictures = np.clip(light[:, None, None] + random.normal(0, 8, (400, 8, 8)), 0, 255).astype(np.uint8)
@@ -260,10 +260,10 @@ def test_dark_pictures_are_a_slice() -> None:
     assert (weak.slice.inside == (light == 20)).all()
 
 
-# -- how right each answer is ------------------------------------------------------------------------------------
+# -- score of each prediction ------------------------------------------------------------------------------------
 
 
-def test_yes_or_no_is_judged_by_the_run_s_own_threshold() -> None:
+def test_binary_predictions_use_the_calibrated_threshold() -> None:
     feature = BinaryOutput(name="paid").fit([pl.Series(["no"] * 9 + ["yes"])])
     truth = feature.encode(pl.Series(["yes", "yes", "no", None]))
     probs = np.array([0.3, 0.1, 0.3, 0.3])
@@ -273,7 +273,7 @@ def test_yes_or_no_is_judged_by_the_run_s_own_threshold() -> None:
     np.testing.assert_array_equal(found.errors, [0, 1, 1, np.nan])
 
 
-def test_other_kinds_are_judged_by_their_score_of_one_row() -> None:
+def test_other_kinds_are_scored_row_by_row() -> None:
     feature = MultilabelOutput(name="labels").fit([pl.Series([["a", "b"], ["b"], ["a", "c"]])])
     truth = feature.encode(pl.Series([["a", "b"], ["a"], None]))
     log_odds = np.array([[5.0, 5.0, -5.0], [-5.0, 5.0, -5.0], [0.0, 0.0, 0.0]])
@@ -284,7 +284,7 @@ def test_other_kinds_are_judged_by_their_score_of_one_row() -> None:
     assert row_scores(feature, {"log_odds": log_odds}, Column(truth.values, np.zeros(3, bool)), {}) is not None
 
 
-def test_texts_and_tags_are_judged_row_by_row() -> None:
+def test_texts_and_tags_are_scored_row_by_row() -> None:
     texts = pl.Series(["a dog", "a dog", "two cats", None])
     feature = TextOutput(name="said", tokenization="characters").fit([texts])
     truth = feature.encode(texts)

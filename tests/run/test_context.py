@@ -16,7 +16,7 @@ SETTINGS = {"network": {"width": 8}, "training": {"threads": 1}}
 
 
 class Opens(Callback):
-    """Opens the context of the run at an evaluation, in this process or in another."""
+    """Opens the context of a run at an evaluation, in this process or in another."""
 
     def __init__(self, path: Path, at: int, other_process: bool = False) -> None:
         self.path, self.at, self.other_process = path, at, other_process
@@ -45,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_a_finished_run_opens_with_everything(run: Path) -> None:
+def test_a_finished_run_opens_with_all_fields(run: Path) -> None:
     context = RunContext.open(run)
     assert context.experiment.trunk == "mlp"
     assert context.experiment.split.by is None
@@ -73,7 +73,7 @@ def test_a_run_opens_while_it_trains(tmp_path: Path, other_process: bool) -> Non
     assert all(torch.isfinite(p).all() for p in context.objective.parameters())
 
 
-def test_a_run_without_weights_says_so(run: Path, tmp_path: Path) -> None:
+def test_a_run_without_weights_is_an_error(run: Path, tmp_path: Path) -> None:
     for name in ("spec.yaml", "features.json", "split.parquet", "plan.json"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     with pytest.raises(deepglass.UserError, match=r"\[not-found\].*model.safetensors"):

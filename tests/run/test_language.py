@@ -1,4 +1,4 @@
-"""What a user does with texts: translate, tag, go on writing; from Python and from the command line."""
+"""Text tasks from Python and from the command line: translation, tagging, language models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUIET = {"baselines": False, "training": {"threads": 1}}
 
 
 def phrases(rows: int = 400) -> pl.DataFrame:
-    """Words, the same in another language the other way round, and a tag for each."""
+    """Words, their translation in reverse order, and a tag for each."""
     random = np.random.default_rng(0)
     drawn = [[list(WORDS)[i] for i in random.integers(5, size=random.integers(2, 5))] for _ in range(rows)]
     return pl.DataFrame(
@@ -77,7 +77,7 @@ def test_tags_of_another_length_than_the_words_are_named(tmp_path: Path) -> None
         deepglass.train(frame, "tags", out=tmp_path / "run", kinds={"words": "text", "tags": "tags"}, steps=1)
 
 
-def test_a_tag_that_training_never_saw_is_counted_and_no_mistake(tmp_path: Path) -> None:
+def test_unseen_tags_are_counted_and_not_scored(tmp_path: Path) -> None:
     tags = TagsOutput(name="t").fit([pl.Series([["A", "B"]])])
     truth = tags.encode(pl.Series([["A", "Z"]]))
     best = {"log_probs": np.log(np.array([[[0.9, 0.1], [0.1, 0.9]]], np.float32)), "mask": np.ones((1, 2), bool)}
@@ -85,7 +85,7 @@ def test_a_tag_that_training_never_saw_is_counted_and_no_mistake(tmp_path: Path)
     assert tags.score(best, truth)["accuracy"] == 1.0
 
 
-def test_a_language_model_goes_on(book: Path, tmp_path: Path) -> None:
+def test_a_language_model_continues_a_prompt(book: Path, tmp_path: Path) -> None:
     network = {"trunk": "gru", "width": 16, "hidden": 64}
     training = {"threads": 1, "steps": 150, "batch_size": 8, "learning_rate": 0.01}
     run = deepglass.train(
@@ -127,7 +127,7 @@ def test_generate_from_the_command_line(book: Path, tmp_path: Path, command) -> 
 
 
 @pytest.mark.parametrize("what", ["text", "language"])
-def test_a_stopped_run_goes_on_to_the_same_weights(what: str, tmp_path: Path, book: Path) -> None:
+def test_a_stopped_run_resumes_to_the_same_weights(what: str, tmp_path: Path, book: Path) -> None:
     if what == "text":
         source = str(tmp_path / "pairs.csv")
         phrases(100).select("en", "fr").write_csv(source)

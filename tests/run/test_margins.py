@@ -1,4 +1,4 @@
-"""The margins of rows as a run learned: what they tell, and that keeping them changes nothing."""
+"""Margins of training rows over training: label errors, and no effect on weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WRONG = np.arange(0, 300, 20)
 
 
 class Stop(Callback):
-    """Ends a run at its third evaluation as a kill would: nothing is written after it."""
+    """Ends a run at its third evaluation like a kill: nothing is written after it."""
 
     def __init__(self) -> None:
         self.left = 3
@@ -32,7 +32,7 @@ class Stop(Callback):
 
 
 def table() -> pl.DataFrame:
-    """Two clouds far apart; the labels of `WRONG` are turned, the last ten rows have none."""
+    """Two distant clusters; the labels of `WRONG` are changed, the last ten rows have none."""
     random = np.random.default_rng(0)
     label = np.arange(300) % 2
     points = 4.0 * label[:, None] + random.normal(0, 0.7, (300, 2))
@@ -53,7 +53,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(folder / "run")
 
 
-def test_rows_with_wrong_labels_trail_and_only_rows_learned_from_have_margins(run: Run) -> None:
+def test_wrong_labels_have_low_margins_and_only_training_rows_have_any(run: Run) -> None:
     margins = margins_for_table(run.folder, read(run.path.parent / "table.csv"))["label"]
     split = run.folder.split()
     assert set(np.flatnonzero(np.isfinite(margins))) == set(split.filter(split="train")["row"])
@@ -62,18 +62,18 @@ def test_rows_with_wrong_labels_trail_and_only_rows_learned_from_have_margins(ru
     assert margins[learned & wrong].max() < np.quantile(margins[learned & ~wrong], 0.05)
 
 
-def test_other_rows_than_the_run_s_own_have_no_margins(run: Run) -> None:
+def test_rows_outside_the_run_have_no_margins(run: Run) -> None:
     assert margins_for_table(run.folder, read(table().head(200))) == {}
 
 
-def test_keeping_margins_changes_no_weight(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recording_margins_does_not_change_weights(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit, "record_margins", lambda stream, *_: nullcontext(stream))
     bare = train(run.path.parent / "bare")
     assert bare.metrics["weights_sha256"] == run.metrics["weights_sha256"]
     assert read_margins(bare.folder, 300) == {}
 
 
-def test_a_broken_run_goes_on_to_the_same_margins(run: Run) -> None:
+def test_a_resumed_run_has_the_same_margins(run: Run) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(run.path.parent / "broken", callbacks=[Stop()])
     again = deepglass.resume(run.path.parent / "broken")
@@ -81,7 +81,7 @@ def test_a_broken_run_goes_on_to_the_same_margins(run: Run) -> None:
     assert (again.path / FILE).read_bytes() == (run.path / FILE).read_bytes()
 
 
-def test_answers_without_classes_have_no_margins(tmp_path: Path) -> None:
+def test_outputs_without_classes_have_no_margins(tmp_path: Path) -> None:
     out = tmp_path / "run"
     run = deepglass.train(table().drop("label"), "y", out=out, steps=5, baselines=False, training={"threads": 1})
     assert not (run.path / FILE).exists()

@@ -1,4 +1,4 @@
-"""Answers to rows that differ from those of the training: counted notes, or an error that names the column."""
+"""Predictions of rows that differ from the training rows: notes with counts, or an error that names the column."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def value(run: Run, row: dict[str, Any]) -> float:
     return float(answer)
 
 
-def test_a_good_row_needs_no_notes(run: Run) -> None:
+def test_a_valid_row_has_no_notes(run: Run) -> None:
     value(run, GOOD)
     assert not run.predictor.notes
     value(run, GOOD | {"useless": 1})
@@ -73,7 +73,7 @@ def test_a_good_row_needs_no_notes(run: Run) -> None:
         ({"more": 1}, "column 'more' is not used"),
     ],
 )
-def test_odd_values_are_counted(run: Run, change: dict[str, Any], note: str) -> None:
+def test_unusual_values_are_counted(run: Run, change: dict[str, Any], note: str) -> None:
     value(run, GOOD | change)
     run.predict([GOOD | change, GOOD | change])
     assert run.predictor.notes == {note: 3}
@@ -102,13 +102,13 @@ def test_a_missing_column_is_a_missing_value(run: Run, name: str) -> None:
         {"shape": np.array([1.0, 2.0, 3.0])},
     ],
 )
-def test_the_same_value_in_another_type(run: Run, same: dict[str, Any]) -> None:
+def test_equal_values_of_another_type_are_equal(run: Run, same: dict[str, Any]) -> None:
     assert value(run, GOOD | same) == pytest.approx(value(run, GOOD), rel=1e-6)
     assert not run.predictor.notes
 
 
 @pytest.mark.parametrize("nothing", [None, float("nan"), float("inf"), "", "NA"])
-def test_unknown_is_unknown(run: Run, nothing: Any) -> None:
+def test_unseen_categories_are_counted(run: Run, nothing: Any) -> None:
     assert value(run, GOOD | {"size": nothing}) == value(run, GOOD | {"size": None})
 
 
@@ -144,7 +144,7 @@ def test_wrong_types_name_the_column(run: Run, change: dict[str, Any], names: tu
         (pl.DataFrame({"size": pl.Series([], dtype=pl.Float64)}), "no-rows"),
     ],
 )
-def test_what_are_no_rows(run: Run, rows: Any, code: str) -> None:
+def test_invalid_rows_are_rejected(run: Run, rows: Any, code: str) -> None:
     with pytest.raises(UserError) as error:
         run.predict(rows)
     assert error.value.code == code, str(error.value)
@@ -159,17 +159,17 @@ def test_rows_columns_and_frames_are_the_same(run: Run) -> None:
     assert [value(run, row) for row in rows] == pytest.approx(expected, rel=1e-5), "one at a time as all together"
 
 
-def test_interval_holds_the_value(run: Run) -> None:
+def test_interval_contains_the_value(run: Run) -> None:
     answer = run.predict(GOOD)[0]["worth"]
     assert answer["low"] <= answer["value"] <= answer["high"]
 
 
-def test_evaluating_needs_the_answers(run: Run) -> None:
+def test_evaluate_needs_the_targets(run: Run) -> None:
     with pytest.raises(UserError, match=r"\[unknown-column\].*'worth'.*did you mean 'worht'"):
         run.evaluate({"size": [1.0, 2.0], "worht": [1.0, 2.0]})
 
 
-def test_a_damaged_run_says_so(trained: Path, tmp_path: Path) -> None:
+def test_a_damaged_run_is_an_error(trained: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     for path in trained.iterdir():
@@ -193,12 +193,12 @@ def test_a_damaged_run_says_so(trained: Path, tmp_path: Path) -> None:
         deepglass.Run(broken).predict(GOOD)
 
 
-# -- pictures --------------------------------------------------------------------------------------------------------
+# -- images ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on tiny pictures, which lie in `photos` beside it."""
+    """A run on tiny images in the folder `photos`."""
     random = np.random.default_rng(0)
     folder = tmp_path_factory.mktemp("pictures")
     for label, level in (("dark", 60), ("bright", 200)):
@@ -211,7 +211,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_pictures_in_any_form(seen: Path) -> None:
+def test_images_as_paths_arrays_and_files(seen: Path) -> None:
     run = deepglass.Run(seen / "run")
     path = seen / "photos" / "bright" / "3.png"
     pixels = np.asarray(Image.open(path))
@@ -234,7 +234,7 @@ def test_pictures_in_any_form(seen: Path) -> None:
     assert run.predict({"image": np.full((30, 50, 3), 220, np.uint8)[None]})[0]["label"]["value"] == "bright"
 
 
-def test_a_folder_is_answered_in_natural_order(seen: Path) -> None:
+def test_a_folder_is_predicted_in_natural_order(seen: Path) -> None:
     run = deepglass.Run(seen / "run")
     answers = run.predict(seen / "photos")
     one_by_one = [
@@ -244,14 +244,14 @@ def test_a_folder_is_answered_in_natural_order(seen: Path) -> None:
     assert values[0] == pytest.approx(values[1], rel=1e-5)
 
 
-def test_a_picture_that_is_not_there_is_named(seen: Path) -> None:
+def test_a_missing_image_file_is_named(seen: Path) -> None:
     run = deepglass.Run(seen / "run")
     with pytest.raises(UserError, match=r"\[not-found\].*absent.png"):
         run.predict({"image": "absent.png"})
     assert run.predict([{"image": None}, {"image": seen / "photos/dark/1.png"}])[1]["label"]["value"] == "dark"
 
 
-def test_a_picture_needs_no_table_where_the_run_learned_from_one(seen: Path) -> None:
+def test_an_image_needs_no_table_where_the_run_has_one_image_input(seen: Path) -> None:
     files = [f"photos/{label}/{i}.png,{label},{i}" for label in ("dark", "bright") for i in range(12)]
     (seen / "list.csv").write_text("\n".join(["photo,label,weight", *files]))
     run = deepglass.train(
@@ -262,7 +262,7 @@ def test_a_picture_needs_no_table_where_the_run_learned_from_one(seen: Path) -> 
     assert run.predictor.notes["column 'weight' is missing"] == 25
 
 
-def test_a_row_that_cannot_be_read_has_no_point(seen: Path, tmp_path: Path) -> None:
+def test_an_unreadable_row_has_no_embedding(seen: Path, tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(b"no picture")
     for i in (1, 2):
         (tmp_path / f"{i}.png").write_bytes((seen / f"photos/dark/{i}.png").read_bytes())

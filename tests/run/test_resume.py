@@ -1,4 +1,4 @@
-"""A run that is killed and goes on ends in the same bits as one that is not."""
+"""A killed and resumed run ends with the weights of an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _sha(run: Path) -> str:
 
 
 def _assert_same_end(one: Folder, other: Folder) -> None:
-    """The best weights may be older than the kill; the last state says whether what came after it was the same."""
+    """The best weights may be older than the kill, so the last state is compared too."""
     ends = [folder.checkpoints.load() for folder in (one, other)]
     assert ends[0] is not None
     assert ends[1] is not None
@@ -52,7 +52,7 @@ def _wait_for(path: Path, lines: int, process: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a table and a run over it, `whole`, that nothing stopped."""
+    """A folder with a table and an uninterrupted run `whole`."""
     folder = tmp_path_factory.mktemp("resume")
     made_up().write_csv(folder / "houses.csv")
     assert _start(folder, "whole").wait() == 0
@@ -75,7 +75,7 @@ def test_killed_run_resumes_to_the_same_weights(folder: Path, lines: int, monkey
     assert steps == sorted(set(steps)), "a resumed history has each evaluation once"
 
 
-def test_interrupted_run_is_usable_and_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_run_is_usable_and_resumes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process = _start(folder, "stopped")
     _wait_for(folder / "stopped" / "history.jsonl", 3, process)
     process.send_signal(signal.SIGINT)
@@ -95,7 +95,7 @@ def test_resume_of_a_finished_run_changes_nothing(table_file: Path, monkeypatch:
     assert (run.path / "metrics.json").read_text() == before
 
 
-def test_resume_refuses_a_source_that_has_changed(table_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resume_rejects_a_changed_source(table_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(table_file.parent)
     run = deepglass.train("houses.csv", "price", steps=5, out="run", baselines=False)
     (run.path / "metrics.json").unlink()

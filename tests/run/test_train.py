@@ -1,4 +1,4 @@
-"""From any table to a tested run: what goes in, how rows are divided, and that the run folder tells the truth."""
+"""Training on tables: sources, splits, baselines, folds, and the contents of the run folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def train(source: Any, target: Any = None, out: str = "run", **settings: Any) ->
 
 
 def everything(rows: int = ROWS, seed: int = 0) -> pl.DataFrame:
-    """A column of each kind that a table can hold, each with some values missing, and two answers."""
+    """A column of each tabular kind with missing values, and two targets."""
     random = np.random.default_rng(seed)
     size, place = random.uniform(0, 100, rows), random.choice(["north", "south", "west"], rows)
     fresh = random.random(rows) < 0.5
@@ -71,7 +71,7 @@ def test_all_kinds_of_columns_with_missing_values() -> None:
     assert np.isfinite(empty[0]["worth"]["value"]), "a row without any value has an answer as well"
 
 
-def test_two_outputs_with_labels_that_are_missing_in_one() -> None:
+def test_two_outputs_with_missing_labels_in_one() -> None:
     unknown = pl.int_range(ROWS) % 4 == 0
     frame = everything().with_columns(pl.when(unknown).then(None).otherwise(pl.col("class")).alias("class"))
     run = train(frame, ["worth", "class"])
@@ -108,7 +108,7 @@ def test_split_by_time_group_and_rows() -> None:
     assert by_rows == {"train": [*range(100)], "valid": [*range(100, 120)], "test": [*range(120, 150)]}
 
 
-def test_a_column_that_gives_the_split_is_obeyed() -> None:
+def test_a_split_column_defines_the_split() -> None:
     words = ["train"] * 100 + ["valid"] * 20 + ["test"] * 40
     frame = everything().with_columns(split=pl.Series(words))
     frame.drop("shape").write_csv("data.csv")
@@ -117,7 +117,7 @@ def test_a_column_that_gives_the_split_is_obeyed() -> None:
     assert run.evaluate() == run.metrics["test"]
 
 
-def test_a_second_source_is_the_test() -> None:
+def test_test_source_gives_the_test_rows() -> None:
     everything().drop("shape").write_csv("train.csv")
     everything(40, seed=1).drop("shape").write_csv("test.csv")
     run = train("train.csv", "worth", test="test.csv")
@@ -149,7 +149,7 @@ def test_a_folder_of_class_folders() -> None:
     assert run.predict([{"image": Image.open("photos/bright/3.png")}])[0]["label"]["value"] == "bright"
 
 
-def test_folders_that_give_the_split() -> None:
+def test_split_folders_define_the_split() -> None:
     pictures("photos", {"dark": 60, "bright": 200}, 12, ("train", "test"))
     run = deepglass.train("photos", out="run", steps=4, baselines=False, training={"threads": 1})
     counts = {part: len(rows) for part, rows in parts(run).items()}
@@ -160,7 +160,7 @@ def test_folders_that_give_the_split() -> None:
 
 
 @pytest.mark.parametrize("target", ["worth", "class"])
-def test_stored_answers_are_those_that_the_run_gives(target: str) -> None:
+def test_stored_predictions_equal_those_of_the_run(target: str) -> None:
     frame = everything()
     run = train(frame, target)
     stored = pl.read_parquet(run.path / "predictions.parquet")
@@ -181,7 +181,7 @@ def test_stored_answers_are_those_that_the_run_gives(target: str) -> None:
     assert again.evaluate() == run.metrics["test"]
 
 
-def test_the_run_folder_is_complete_and_repeatable() -> None:
+def test_the_run_folder_is_complete_and_reproducible() -> None:
     everything().drop("shape").write_csv("data.csv")
     run = train("data.csv", "worth")
     names = {p.name for p in run.path.iterdir()}
@@ -215,7 +215,7 @@ def test_baselines_and_report() -> None:
     assert (run.path / "report.html").stat().st_size > 10_000
 
 
-def test_nothing_is_pickled() -> None:
+def test_no_file_is_a_pickle() -> None:
     source = Path(deepglass.__file__).parent
     for path in source.rglob("*.py"):
         words = path.read_text()
@@ -226,7 +226,7 @@ def test_nothing_is_pickled() -> None:
 # -- rare classes ----------------------------------------------------------------------------------------------------
 
 
-def test_a_rare_class_moves_the_threshold_and_both_figures_are_told() -> None:
+def test_a_rare_class_moves_the_threshold_and_both_metrics_are_reported() -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=1200)
     rare = x + random.normal(0, 0.6, 1200) > 2.0
@@ -243,7 +243,7 @@ def test_a_rare_class_moves_the_threshold_and_both_figures_are_told() -> None:
 # -- Python objects --------------------------------------------------------------------------------------------------
 
 
-def test_objects_of_all_sorts_are_the_same_data() -> None:
+def test_python_objects_with_equal_data_give_equal_runs() -> None:
     frame = everything().select("size", "place", "worth").with_columns(size=pl.col("size").fill_null(5.0))
     sources = {
         "polars": frame,
@@ -273,7 +273,7 @@ def test_a_pair_of_arrays() -> None:
     assert [f.kind for f in images.state.experiment.inputs] == ["image"]
 
 
-def test_resume_and_report_of_a_run_on_an_object_ask_for_it_again() -> None:
+def test_resume_and_report_of_a_run_on_an_object_need_its_source() -> None:
     frame = everything().select("size", "worth")
     run = train(frame, "worth")
     with pytest.raises(deepglass.UserError, match="source="):
@@ -313,7 +313,7 @@ def test_all_folds_are_trained_and_averaged(command: Command) -> None:
     assert deepglass.Run("one").metrics["weights_sha256"] == folds[1].metrics["weights_sha256"]
 
 
-def test_folds_that_were_stopped_go_on() -> None:
+def test_stopped_cross_validation_resumes() -> None:
     everything().drop("shape").write_csv("data.csv")
     run = train("data.csv", "worth", split={"folds": 3})
     sha = run.metrics["weights_sha256"]

@@ -1,4 +1,4 @@
-"""`verify`: two pictures or rows of people that the run has never seen."""
+"""`verify`: two images or rows of unseen identities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HIDDEN = 3  # of the columns tell who it is
 
 
 def _rows(people: int, each: int, seed: int) -> pl.DataFrame:
-    """Who it is shows in three of eight columns; the others are noise, and louder."""
+    """Three of eight columns hold the identity; the others are larger noise."""
     random = np.random.default_rng(seed)
     who = np.repeat(np.arange(people), each)
     x = np.concatenate([3 * random.normal(size=(people, HIDDEN))[who], 4 * random.normal(size=(len(who), 5))], 1)
@@ -38,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> deepglass.Run:
     return deepglass.train(spec, out=tmp_path_factory.mktemp("runs") / "who")
 
 
-def test_the_people_of_the_test_are_others(run: deepglass.Run) -> None:
+def test_test_identities_do_not_occur_in_training(run: deepglass.Run) -> None:
     split = run.folder.split()
     who = _rows(50, 6, 0)["who"]
     people = {part: set(who[rows["row"].to_list()]) for (part,), rows in split.group_by("split")}
@@ -47,13 +47,13 @@ def test_the_people_of_the_test_are_others(run: deepglass.Run) -> None:
     assert len(people["test"]) == 10
 
 
-def test_a_new_spec_keeps_people_apart_too() -> None:
+def test_a_written_spec_splits_by_identity() -> None:
     text = deepglass.new(_rows(10, 3, 0), "who", kinds={"who": "identity"})
     assert yaml.safe_load(text)["data"]["split"]["by"] == "group:who"
 
 
-def test_strangers_are_told_apart(run: deepglass.Run) -> None:
-    """From 0.9; the raw columns' cosine is at 0.6."""
+def test_unseen_identities_are_separated(run: deepglass.Run) -> None:
+    """ROC AUC of at least 0.9; the cosine of the raw columns has 0.6."""
     figures = run.metrics["test"]["who"]
     assert figures["roc_auc"] > 0.9
     assert figures["equal_error_rate"] < 0.2
@@ -61,7 +61,7 @@ def test_strangers_are_told_apart(run: deepglass.Run) -> None:
     assert (run.path / "report.html").exists()
 
 
-def test_verdicts_are_right_and_as_sure_as_they_say(run: deepglass.Run) -> None:
+def test_verdicts_are_accurate_and_calibrated(run: deepglass.Run) -> None:
     frame = _rows(12, 2, 7)
     rows = frame.drop("who").to_dicts()
     same = [run.verify(rows[2 * i], rows[2 * i + 1]) for i in range(12)]
@@ -95,7 +95,7 @@ def test_other_runs_cannot_verify(tmp_path: Path) -> None:
         deepglass.verify(run, {}, {})
 
 
-def test_pictures_by_their_paths(tmp_path: Path) -> None:
+def test_images_by_path(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for person in range(8):
         folder = tmp_path / "faces" / f"p{person}"

@@ -1,4 +1,4 @@
-"""What steers the trainer's control flow: commands of callbacks, and the reduction over processes."""
+"""The trainer's control flow: commands of callbacks, and the reduction over processes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _wait_until_paused(control: TrainerControl) -> None:
     raise AssertionError("the trainer never paused")
 
 
-def test_a_run_pauses_takes_single_steps_and_goes_on() -> None:
+def test_pause_single_steps_and_resume() -> None:
     control, stepped = TrainerControl(), At(TrainerControl.pause)
 
     def commands() -> None:
@@ -92,7 +92,7 @@ def test_a_pause_does_not_count_for_the_time_budget() -> None:
     assert clock.start - before > 0.25
 
 
-def test_stop_ends_a_run_as_an_interrupt_does() -> None:
+def test_stop_ends_a_run_like_an_interrupt() -> None:
     history = _fit(Line(), callbacks=[At(TrainerControl.stop, 20)])
     assert (history.stop_reason, history.step) == ("interrupted", 20)
 
@@ -119,7 +119,7 @@ def test_the_learning_rate_is_set_and_recorded() -> None:
 
 
 class Reduction:
-    """A fake reduction that answers some values itself, as if other processes had had their say."""
+    """A fake reduction that replaces some values, as if other processes had contributed."""
 
     def __init__(self, **answers: Callable[[float], float]) -> None:
         self.answers = answers

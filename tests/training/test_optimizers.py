@@ -1,4 +1,4 @@
-"""Optimizers against torch's own or a reference written by hand, and against themselves after a reload."""
+"""Optimizers against torch or a reference implementation, and exact resume."""
 
 import copy
 import math
@@ -16,7 +16,7 @@ RATE, DECAY = 0.01, 0.1
 
 
 class Small(nn.Module):
-    """A matrix inside, a convolution in channels-last memory, a norm, an encoder and a head."""
+    """A hidden matrix, a channels-last convolution, a norm, an encoder and a head."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ def torch_s(name: str, groups: list[dict]) -> torch.optim.Optimizer:
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"])
-def test_is_torch_s(name: str) -> None:
+def test_optimizers_agree_with_torch(name: str) -> None:
     ours, theirs = small(), small()
     groups = [
         {"params": [p for n, p in theirs.named_parameters() if decays(n, p) == decaying], "weight_decay": decay}
@@ -69,7 +69,7 @@ def test_is_torch_s(name: str) -> None:
 
 
 def follow(optimizer: str, update: Callable[[Tensor, Tensor, dict], Tensor], **settings: float) -> None:
-    """Descend on |W A - B|^2 with the optimizer and with an update by hand, side by side."""
+    """Minimise |W A - B|^2 with the optimizer and with a hand-written update."""
     g = torch.Generator().manual_seed(0)
     a, b = torch.randn(5, 9, generator=g), torch.randn(3, 9, generator=g)
     w = nn.Parameter(torch.randn(3, 5, generator=g))
@@ -87,7 +87,7 @@ def follow(optimizer: str, update: Callable[[Tensor, Tensor, dict], Tensor], **s
     assert losses[-1] < losses[0]
 
 
-def test_lion_is_its_paper_s() -> None:
+def test_lion_agrees_with_the_paper() -> None:
     def update(w: Tensor, grad: Tensor, state: dict) -> Tensor:
         m = state.get("m", torch.zeros_like(w))
         move = torch.sign(0.9 * m + 0.1 * grad)
@@ -97,7 +97,7 @@ def test_lion_is_its_paper_s() -> None:
     follow("lion", update)
 
 
-def test_muon_is_its_author_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_muon_agrees_with_the_reference_implementation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deepglass.training.optimizers.fast_bfloat16", lambda device: False)
 
     def update(w: Tensor, grad: Tensor, state: dict) -> Tensor:
@@ -112,7 +112,7 @@ def test_muon_is_its_author_s(monkeypatch: pytest.MonkeyPatch) -> None:
     follow("muon", update)
 
 
-def test_muon_is_close_to_torch_s() -> None:
+def test_muon_is_close_to_torch() -> None:
     ours, theirs = nn.Linear(12, 7, bias=False), nn.Linear(12, 7, bias=False)
     theirs.load_state_dict(ours.state_dict())
     mine = make_optimizer("muon", ours.named_parameters(), RATE, DECAY)
@@ -125,7 +125,7 @@ def test_muon_is_close_to_torch_s() -> None:
     torch.testing.assert_close(ours.weight, theirs.weight, atol=1e-3, rtol=0)  # torch iterates in bfloat16
 
 
-def test_muon_takes_inner_matrices_and_adamw_the_rest() -> None:
+def test_muon_updates_hidden_matrices_and_adamw_the_rest() -> None:
     ours, theirs = small(), small()
     optimizer = make_optimizer("muon", ours.named_parameters(), RATE, DECAY)
     inner = {id(p) for g in optimizer.param_groups if g["orthogonal"] for p in g["params"]}
@@ -141,7 +141,7 @@ def test_muon_takes_inner_matrices_and_adamw_the_rest() -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 16, 8), (1, 8, 16), (3, 8, 8)])
-def test_orthogonalise_makes_singular_values_alike(shape: tuple[int, ...]) -> None:
+def test_orthogonalise_equalises_singular_values(shape: tuple[int, ...]) -> None:
     x = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
     before, after = torch.linalg.svdvals(x), torch.linalg.svdvals(orthogonalise(x))
     assert after.max() < 1.3
@@ -149,7 +149,7 @@ def test_orthogonalise_makes_singular_values_alike(shape: tuple[int, ...]) -> No
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_goes_on_to_the_same_bits(name: str) -> None:
+def test_state_dict_resumes_to_identical_weights(name: str) -> None:
     unbroken = small()
     train(unbroken, make_optimizer(name, unbroken.named_parameters(), None, DECAY), range(12))
 
@@ -169,7 +169,7 @@ def test_goes_on_to_the_same_bits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_learns_at_its_own_rate(name: str) -> None:
+def test_each_optimizer_learns_at_its_default_rate(name: str) -> None:
     module = small()
     optimizer = make_optimizer(name, module.named_parameters())
     x = torch.randn(256, 6, generator=torch.Generator().manual_seed(99))
@@ -203,7 +203,7 @@ def test_frozen_and_shared_parameters() -> None:
     assert sum(len(g["params"]) for g in optimizer.param_groups) == len(list(module.parameters())) - 2
 
 
-def test_a_parameter_without_gradient_stays() -> None:
+def test_a_parameter_without_gradient_is_unchanged() -> None:
     for name in OPTIMIZERS:
         module = small()
         optimizer = make_optimizer(name, module.named_parameters(), RATE, DECAY)
@@ -213,7 +213,7 @@ def test_a_parameter_without_gradient_stays() -> None:
         assert not torch.equal(module.trunk.weight, small().trunk.weight)
 
 
-def test_muon_s_own_defaults_are_adamw() -> None:
+def test_adamw_defaults_of_muon() -> None:
     module = small()
     train(module, Muon(module.parameters(), 1e-3), range(2))
     assert not torch.equal(module.trunk.weight, small().trunk.weight)

@@ -1,4 +1,4 @@
-"""Fixed rules that make a plan."""
+"""Rules of the plan: precision and batch size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from deepglass.training.settings import TrainingSettings
         ("float32", "bfloat16", True, "float32"),
     ],
 )
-def test_auto_precision_is_bfloat16_where_trunk_and_processor_are_fine_with_it(
+def test_auto_precision_is_bfloat16_where_trunk_and_cpu_support_it(
     setting: str, default: str, native: bool, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deepglass.training.planning.fast_bfloat16", lambda device: native)

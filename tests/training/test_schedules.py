@@ -13,7 +13,7 @@ POINTS = [i / 200 for i in range(201)]
 
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5])
-def test_stays_between_none_and_all(name: str, warmup: float) -> None:
+def test_stays_between_zero_and_one(name: str, warmup: float) -> None:
     factors = [schedule(name, warmup)(p) for p in POINTS]
     assert all(-1e-12 <= f <= 1 + 1e-12 for f in factors)
     assert max(factors) > 0.99
@@ -32,18 +32,18 @@ def test_stays_between_none_and_all(name: str, warmup: float) -> None:
         ("cos4", 0),
     ],
 )
-def test_ends(name: str, end: float) -> None:
+def test_values_at_start_and_end(name: str, end: float) -> None:
     assert schedule(name)(1.0) == pytest.approx(end, abs=1e-12)
 
 
-def test_warmup_rises_in_a_line_and_reaches_the_peak() -> None:
+def test_warmup_is_linear_and_reaches_the_peak() -> None:
     factor = schedule("cosine", 0.2)
     assert [factor(p) for p in (0, 0.05, 0.1, 0.2)] == pytest.approx([0, 0.25, 0.5, 1])
     assert factor(0.6) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("warmup", [0.1, 0.3])
-def test_one_cycle_is_torch_s(warmup: float) -> None:
+def test_one_cycle_agrees_with_torch(warmup: float) -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     reference = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1.0, 1001, pct_start=warmup, cycle_momentum=False)
     rates = []
@@ -60,7 +60,7 @@ def test_cos4_has_four_peaks() -> None:
     assert [schedule("cos4")((2 ** (k + 0.5) - 1) / 15) for k in range(4)] == pytest.approx([1] * 4)
 
 
-def test_trapezoid_stays_and_then_falls() -> None:
+def test_trapezoid_is_constant_and_then_decays() -> None:
     assert [schedule("trapezoid")(p) for p in (0, 0.8, 0.9)] == pytest.approx([1, 1, 0.5])
 
 

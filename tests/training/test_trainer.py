@@ -74,13 +74,13 @@ def test_learns_and_keeps_the_best_weights() -> None:
     assert history.records[-1].monitor < 0.3 * history.records[0].monitor
 
 
-def test_the_same_plan_gives_the_same_bits() -> None:
+def test_equal_plans_give_identical_weights() -> None:
     a, b = Line(), Line()
     _fit(a), _fit(b)
     assert weights_sha256(a.state_dict()) == weights_sha256(b.state_dict())
 
 
-def test_a_state_on_disk_goes_on_to_the_same_bits(tmp_path) -> None:
+def test_a_stored_state_resumes_to_identical_weights(tmp_path) -> None:
     whole, part = Line(), Line()
     _fit(whole)
     _fit(part, replace(PLAN, steps=30), checkpoints=Checkpoints(tmp_path))
@@ -92,7 +92,7 @@ def test_a_state_on_disk_goes_on_to_the_same_bits(tmp_path) -> None:
     assert weights_sha256(again.state_dict()) == weights_sha256(whole.state_dict())
 
 
-def test_a_broken_checkpoint_falls_back_to_the_one_before(tmp_path) -> None:
+def test_a_damaged_checkpoint_falls_back_to_the_previous_one(tmp_path) -> None:
     checkpoints = Checkpoints(tmp_path)
     _fit(Line(), checkpoints=checkpoints)
     newest = max(tmp_path.glob("*.safetensors"), key=lambda p: int(p.with_suffix(".sha256").read_text().split()[1]))
@@ -110,7 +110,7 @@ def test_a_non_finite_loss_is_recovered_from_at_half_the_rate() -> None:
     assert history.step == 60
 
 
-def test_a_loss_that_stays_non_finite_is_given_up() -> None:
+def test_a_persistently_non_finite_loss_is_an_error() -> None:
     with pytest.raises(TrainingError, match="diverged"):
         _fit(Line(forever=True))
 
@@ -146,7 +146,7 @@ def test_progress_is_continuous_over_replans() -> None:
     assert Plan.from_json(plan.to_json()) == plan
 
 
-def test_a_budget_holds_its_steps_and_evaluations() -> None:
+def test_a_time_budget_covers_steps_and_evaluations() -> None:
     costs = StepCosts(step=0.01, evaluation=0.2)
     plan = fit_to_budget(PLAN, 10.0, costs, max_steps=10**9)
     evaluations = -(-plan.steps // plan.evaluate_every)
@@ -167,7 +167,7 @@ def test_the_clock_shortens_a_run_that_is_too_slow(monkeypatch) -> None:
     assert clock.new_length(plan, 450) == 450, "at the end of the budget a run ends at once"
 
 
-def test_steps_that_turn_slow_do_not_overrun_the_budget(monkeypatch) -> None:
+def test_slower_steps_do_not_exceed_the_budget(monkeypatch) -> None:
     now = [0.0]
     monkeypatch.setattr("deepglass.training.clock.time.perf_counter", lambda: now[0])
 
@@ -205,7 +205,7 @@ def test_one_slow_step_does_not_end_a_run_early(monkeypatch) -> None:
     assert now[0] <= 31
 
 
-def test_a_replanned_run_is_replayed_to_the_same_bits() -> None:
+def test_a_replanned_run_is_reproduced_with_identical_weights() -> None:
     plan = PLAN.with_steps(20, 45)
     assert plan.replans == (Replan(20, 45),)
     a, b = Line(), Line()
@@ -213,7 +213,7 @@ def test_a_replanned_run_is_replayed_to_the_same_bits() -> None:
     assert weights_sha256(a.state_dict()) == weights_sha256(b.state_dict())
 
 
-def test_the_probe_leaves_no_trace() -> None:
+def test_the_probe_does_not_change_the_state() -> None:
     objective, data = Line(), _data()
     loader = objective.make_loader(data, 8, 0)
     before = {n: t.clone() for n, t in objective.state_dict().items()}

@@ -1,7 +1,5 @@
 """Baselines: the test metrics of simple models on the same rows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib import import_module
 

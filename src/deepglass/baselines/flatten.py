@@ -1,7 +1,5 @@
 """Inputs of any types as one matrix, for scikit-learn models."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -92,18 +90,16 @@ def _with_nan(column: Column) -> np.ndarray:
 
 
 def _numbers(values: TrainTest) -> _Block:
-    known = np.isfinite(values.train)
-    count = np.maximum(known.sum(0), 1)
-    filled = np.where(known, values.train.astype(np.float64), 0)
-    mean = filled.sum(0) / count
-    std = np.sqrt(np.where(known, (values.train - mean) ** 2, 0).sum(0) / count)
+    present = np.isfinite(values.train)
+    masked = np.ma.masked_array(values.train.astype(np.float64), ~present)
+    mean, std = masked.mean(0).filled(0), masked.std(0).filled(0)
     std[std < 1e-9 * (1 + np.abs(mean))] = np.inf  # a constant column
-    low, high = np.where(known, values.train, mean).min(0), np.where(known, values.train, mean).max(0)
-    holes = ~known.all(0)
+    low, high = masked.min(0).filled(mean), masked.max(0).filled(mean)
+    incomplete = ~present.all(0)
 
     def standard(x: np.ndarray) -> np.ndarray:
         inside = np.clip(np.where(np.isfinite(x), x, mean), low, high)  # no extrapolation
-        return np.concatenate([(inside - mean) / std, ~np.isfinite(x[:, holes])], axis=1).astype(np.float32)
+        return np.concatenate([(inside - mean) / std, ~np.isfinite(x[:, incomplete])], axis=1).astype(np.float32)
 
     return _Block(TrainTest(standard(values.train), standard(values.test)), values)
 

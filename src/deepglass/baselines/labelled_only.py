@@ -1,7 +1,5 @@
 """Baseline of a semi-supervised run: the same network, trained on the labelled rows alone."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 
@@ -14,6 +12,7 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.build import build
 from deepglass.run.context import RunContext
 from deepglass.run.fit import adapted_defaults, augmentation_of
+from deepglass.spec.spec import ObjectiveSpec
 from deepglass.training.augmentation import set_audio_augmentation
 from deepglass.training.planning import make_plan
 from deepglass.training.trainer import Trainer
@@ -57,8 +56,8 @@ def labelled_alone(context: RunContext) -> dict[str, dict[str, float]]:
 def _supervised(experiment: Experiment) -> Experiment:
     spec = experiment.spec
     training = replace(spec.training, time=None, epochs=None, steps=None, patience=0)
-    network = {k: v for k, v in spec.network.items() if k != "init_from"}
-    return replace(experiment, spec=replace(spec, objective={"name": "supervised"}, training=training, network=network))
+    network = replace(spec.network, init_from=None)
+    return replace(experiment, spec=replace(spec, objective=ObjectiveSpec(), training=training, network=network))
 
 
 def _labelled(data: PreparedData) -> PreparedData:

@@ -1,7 +1,5 @@
 """The baseline of an agent: actions drawn at random."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from deepglass.data.environments import Environment, return_stats, run_episodes

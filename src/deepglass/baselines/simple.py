@@ -3,13 +3,11 @@
     constant            the mean or the class shares of the training rows
     linear              ridge or logistic regression on standardised numbers, one-hot categories, tf-idf and pixels
     gradient_boosting   scikit-learn's histogram gradient boosting on numbers, codes and the first 50 components of
-                        texts and pictures
+                        texts and images
 
 The number of rows that they are fitted on follows from rows, columns and classes by a fixed rule, not from a clock, so
 that the same data give the same metrics.
 """
-
-from __future__ import annotations
 
 import time
 import warnings
@@ -27,15 +25,15 @@ from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
 from deepglass.features.outputs.base import Output, PredictionArrays
 
-_ITERATIONS = 200  # most trees a class; early stopping ends well-behaved fits before
-_FEWEST_ITERATIONS = 20
-_FEWEST_ROWS = 2000
+_MAX_ITERATIONS = 200  # trees of each class
+_MIN_ITERATIONS = 20
+_MIN_ROWS = 2000
 _LINEAR_ITERATIONS = 100
-_STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # of the penalty, tried on a part of the rows
-_SURE = 1e-6  # the least probability of a class, among them those that the fitted rows lack
+_INVERSE_PENALTIES = (0.01, 0.1, 1.0, 10.0)  # of the penalty, tried on a part of the rows
+_MIN_PROBABILITY = 1e-6  # the least probability of a class, among them those that the fitted rows lack
 
-# Speeds of one thread of a 2.6 GHz server, measured; a slower machine takes longer, it doesn't get other figures.
-_FILES_PER_SECOND = 1500  # pictures
+# Measured on one thread of a 2.6 GHz server. A slower machine takes longer, with the same metrics.
+_FILES_PER_SECOND = 1500  # images
 _ARRAYS_PER_SECOND = 1e5
 _CHARACTERS_PER_SECOND = 6e6
 _PRODUCTS_PER_SECOND = 4e9  # multiplications of dense linear algebra
@@ -115,7 +113,7 @@ def _rows_to_read(train: Table, test_rows: int, inputs: Sequence[Feature], secon
             sample = train[feature.column][:1000]
             characters = sum(len(str(text)) for text in sample) / max(len(sample), 1)
             a_row += characters / _CHARACTERS_PER_SECOND
-    return max(_FEWEST_ROWS, int(seconds / a_row) - test_rows)
+    return max(_MIN_ROWS, int(seconds / a_row) - test_rows)
 
 
 def _linear(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: float) -> _Model | None:
@@ -126,10 +124,10 @@ def _linear(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: 
     a_row = 2 * filled * passes * (classes or 1) / (_SPARSE_PER_SECOND if sparse else _PRODUCTS_PER_SECOND)
     n = _fitting(len(truth), seconds / a_row)
     if classes is None:
-        y = _values(truth)[:n]
+        y = truth.values[:n].astype(np.float64)
         ridge = _tuned(lambda c: Ridge(1 / c, solver="sparse_cg" if sparse else "cholesky"), x[:n], y)
         return _Model(lambda test: {"value": ridge.predict(test)}, n)
-    labels = _labels(truth)[:n]
+    labels = truth.values[:n].astype(np.int64) - 1  # codes of classes begin at 1
     if len(np.unique(labels)) < 2:
         return None
     logistic = _tuned(lambda c: LogisticRegression(C=c, max_iter=_LINEAR_ITERATIONS), x[:n], labels)
@@ -138,13 +136,13 @@ def _linear(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: 
 
 def _tuned(make: Callable[[float], Linear], x: Matrix, y: np.ndarray) -> Linear:
     """The model fitted with the penalty that does best on rows held out; 1 / C is the strength of the penalty."""
-    n = min(len(y), max(_FEWEST_ROWS, len(y) // 4))
+    n = min(len(y), max(_MIN_ROWS, len(y) // 4))
     fitted, held = slice(0, int(0.8 * n)), slice(int(0.8 * n), n)
     losses = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the limit on iterations is intended
         if n >= 50 and len(np.unique(y[fitted])) > 1:
-            losses = {c: _loss(make(c).fit(x[fitted], y[fitted]), x[held], y[held]) for c in _STRENGTHS}
+            losses = {c: _loss(make(c).fit(x[fitted], y[fitted]), x[held], y[held]) for c in _INVERSE_PENALTIES}
         return make(min(losses, key=losses.__getitem__, default=1.0)).fit(x, y)
 
 
@@ -152,9 +150,9 @@ def _loss(model: Linear, x: Matrix, y: np.ndarray) -> float:
     """Squared error, or minus the mean log probability."""
     if isinstance(model, Ridge):
         return float(np.mean((model.predict(x) - y) ** 2))
-    place = np.searchsorted(model.classes_, y).clip(max=len(model.classes_) - 1)
-    probs = model.predict_proba(x)[np.arange(len(y)), place]
-    return float(-np.log(np.maximum(np.where(model.classes_[place] == y, probs, 0), _SURE)).mean())
+    index = np.searchsorted(model.classes_, y).clip(max=len(model.classes_) - 1)
+    probs = model.predict_proba(x)[np.arange(len(y)), index]
+    return float(-np.log(np.maximum(np.where(model.classes_[index] == y, probs, 0), _MIN_PROBABILITY)).mean())
 
 
 def _boosting(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: float) -> _Model | None:
@@ -169,10 +167,10 @@ def _boosting(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds
         "random_state": 0,
     }
     if classes is None:
-        y = _values(truth)[:n]
+        y = truth.values[:n].astype(np.float64)
         regressor = HistGradientBoostingRegressor(early_stopping=n >= 1000, **settings).fit(x[:n], y)
         return _Model(lambda test: {"value": regressor.predict(test)}, n)
-    labels = _labels(truth)[:n]
+    labels = truth.values[:n].astype(np.int64) - 1  # codes of classes begin at 1
     _, counts = np.unique(labels, return_counts=True)
     if len(counts) < 2:
         return None
@@ -190,27 +188,18 @@ def _boosting_size(rows: int, width: int, trees: int, seconds: float) -> tuple[i
         return left * _BINS_PER_SECOND / width
 
     fewest = min(rows, 5000)
-    iterations = _ITERATIONS
-    while iterations > _FEWEST_ITERATIONS and fitting(iterations) < fewest:
-        iterations = max(_FEWEST_ITERATIONS, int(iterations * 0.8))
+    iterations = _MAX_ITERATIONS
+    while iterations > _MIN_ITERATIONS and fitting(iterations) < fewest:
+        iterations = max(_MIN_ITERATIONS, int(iterations * 0.8))
     return _fitting(rows, fitting(iterations)), iterations
 
 
 def _fitting(rows: int, affordable: float) -> int:
-    return min(rows, max(_FEWEST_ROWS, int(affordable)))
-
-
-def _values(truth: Column) -> np.ndarray:
-    return truth.values.astype(np.float64)
-
-
-def _labels(truth: Column) -> np.ndarray:
-    """Classes from 0; the codes of categories and binaries begin at 1."""
-    return truth.values.astype(np.int64) - 1
+    return min(rows, max(_MIN_ROWS, int(affordable)))
 
 
 def _log_probs(probs: np.ndarray, present: np.ndarray, classes: int) -> PredictionArrays:
     """Log probabilities of all classes (N, K) from those of the fitted classes."""
-    full = np.full((len(probs), classes), _SURE)
-    full[:, present] = np.maximum(probs, _SURE)
+    full = np.full((len(probs), classes), _MIN_PROBABILITY)
+    full[:, present] = np.maximum(probs, _MIN_PROBABILITY)
     return {"log_probs": np.log(full / full.sum(1, keepdims=True)).astype(np.float32)}

@@ -12,7 +12,7 @@ _HOMES = {
     "serve_label": "deepglass.serve.label",
     "show": "deepglass.cli.show",
     "spec_schema": "deepglass.spec.schema",
-    "write_answers": "deepglass.run.write_predictions",
+    "write_predictions": "deepglass.run.write_predictions",
     "write_texts": "deepglass.run.write_predictions",
     "write_vectors": "deepglass.run.embedding",
 }

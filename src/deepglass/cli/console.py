@@ -1,7 +1,5 @@
 """Consoles for stdout and stderr, and tables without a frame."""
 
-from __future__ import annotations
-
 import textwrap
 
 from rich.box import SIMPLE

@@ -1,6 +1,4 @@
-"""`make demo`: real handwritten digits, from scikit-learn's own bundle, to a trained and reported network."""
-
-from __future__ import annotations
+"""`make demo`: train a network on the handwritten digits of scikit-learn and write its report."""
 
 import time
 from pathlib import Path
@@ -9,13 +7,14 @@ import numpy as np
 
 import deepglass
 from deepglass.cli.progress import ProgressBar
-from deepglass.cli.show import image_lines, prediction_line
+from deepglass.cli.show import prediction_line
 from deepglass.data.sources import read
 from deepglass.errors import DeepglassError
 from deepglass.run.folder import Folder
 
 TRAINING_SECONDS = 15
 SHOWN_DIGITS = 4
+SHADES = " .:-=+*#%@"
 
 
 def main() -> None:
@@ -24,20 +23,24 @@ def main() -> None:
     out = Folder.next_free("demo")
     run = deepglass.train("sklearn:digits", time=TRAINING_SECONDS, out=out, callbacks=[ProgressBar()])
     test = run.metrics["test"]["label"]
-    print(f"\ntest accuracy {test['accuracy']:.4f} on {_test_rows(out)} digits; some of them:\n")
-    rows = run.folder.split().filter(split="test")["row"].to_numpy()[:SHOWN_DIGITS]
-    images = read("sklearn:digits").take(rows)["image"]
+    rows = run.folder.split().filter(split="test")["row"].to_numpy()
+    print(f"\ntest accuracy {test['accuracy']:.4f} on {len(rows)} test digits; some of them:\n")
+    images = read("sklearn:digits").take(rows[:SHOWN_DIGITS])["image"]
     predictions = run.predict({"image": images})
-    for row in zip(*(image_lines(np.asarray(image)) for image in images), strict=True):
+    for row in zip(*(_image_lines(np.asarray(image)) for image in images), strict=True):
         print("   ".join(row))
     width = 2 * np.asarray(images).shape[2]
     print("   ".join(f"{prediction_line(p['label']):^{width}}" for p in predictions))
-    print(f"\n{time.perf_counter() - started:.0f} s in all. The report, to be opened in a browser:")
-    print(f"  {(Path.cwd() / out / 'report.html')}")
+    print(f"\n{time.perf_counter() - started:.0f} s in all. Open the report in a browser:")
+    print(f"  {Path.cwd() / out / 'report.html'}")
 
 
-def _test_rows(run: Path) -> int:
-    return deepglass.Run(run).folder.split().filter(split="test").height
+def _image_lines(image: np.ndarray, width: int = 16) -> list[str]:
+    """A grey image (Y, X) as lines of text, two characters per pixel to keep the aspect ratio."""
+    step = max(1, -(-image.shape[1] // width))
+    small = image[::step, ::step].astype(float)
+    levels = (small / max(small.max(), 1) * (len(SHADES) - 1)).astype(int)
+    return ["".join(SHADES[v] * 2 for v in row) for row in levels]
 
 
 if __name__ == "__main__":

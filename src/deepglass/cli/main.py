@@ -1,7 +1,5 @@
 """The command `deepglass`: its commands in the order of their use, and errors as exit codes."""
 
-from __future__ import annotations
-
 import errno
 import gc
 import sys
@@ -62,10 +60,8 @@ def list_names(
     if what is not None and what not in LISTS:
         raise SpecError("unknown-name", f"list: no list {what!r}{near_miss(what, LISTS)}")
     groups = cli.listing(what)
-    if as_json:
-        print_json(groups)
-    else:
-        cli.show.show_listing(groups)
+    show = print_json if as_json else cli.show.show_listing
+    show(groups)
 
 
 def main() -> NoReturn:

@@ -1,13 +1,12 @@
 """Arguments and options that several commands share, and the settings that they give."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from deepglass.errors import SpecError
+from deepglass.errors import Code, SpecError
 from deepglass.values import parse_value
 
 
@@ -48,40 +47,37 @@ def parse_settings(
     columns: str | None,
     filename_pattern: str | None,
 ) -> dict[str, Any]:
-    """Settings by their path in a spec, from key=value pairs and options.
+    """Settings by their path in a spec, from KEY=VALUE pairs and options.
 
     Raises:
         SpecError: `unknown-key` or `bad-value` for text without a name and an equals sign.
     """
-    settings: dict[str, Any] = {}
-    for pair in pairs or []:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise SpecError("unknown-key", f"{pair!r}: expected KEY=VALUE, such as training.batch_size=64")
-        settings[key] = parse_value(value, key)
-    for pair in kinds or []:
-        column, equals, kind = pair.rpartition("=")
-        if not equals or not column:
-            raise SpecError("bad-value", f"--kind: expected COLUMN=KIND, such as year=category, got {pair!r}")
-        settings.setdefault("kinds", {})[column] = kind
+    expected = "settings: expected KEY=VALUE, such as training.batch_size=64"
+    settings = {key: parse_value(value, key) for key, value in split_pairs(pairs, expected, "unknown-key")}
+    by_column = dict(split_pairs(kinds, "--kind: expected COLUMN=KIND, such as year=category", split=str.rpartition))
     names = [name.strip() for name in columns.split(",")] if columns else None
-    options = {"ignore": ignore, "columns": names, "filename_pattern": filename_pattern}
-    return settings | {key: value for key, value in options.items() if value}
+    values = {"ignore": ignore, "columns": names, "filename_pattern": filename_pattern}
+    settings |= {"kinds": {**settings.get("kinds", {}), **by_column}} if by_column else {}
+    return settings | {key: value for key, value in values.items() if value}
 
 
-def parse_conditions(pairs: list[str] | None) -> dict[str, str]:
-    """`["label=7"]` -> {"label": "7"}.
+def split_pairs(
+    pairs: list[str] | None, expected: str, code: Code = "bad-value", split: Callable[..., Any] = str.partition
+) -> Iterator[tuple[str, str]]:
+    """`["label=7"]` -> ("label", "7").
+
+    Args:
+        expected: where the pairs stand and what they look like, for the message.
+        split: `str.rpartition` for names that may hold an equals sign.
 
     Raises:
-        SpecError: `bad-value` for text without a name and an equals sign.
+        SpecError: `code` for text without a name and an equals sign.
     """
-    conditions = {}
     for pair in pairs or []:
-        name, equals, value = pair.partition("=")
+        name, equals, value = split(pair, "=")
         if not equals or not name:
-            raise SpecError("bad-value", f"--given: expected COLUMN=VALUE, such as label=7, got {pair!r}")
-        conditions[name] = value
-    return conditions
+            raise SpecError(code, f"{expected}, got {pair!r}")
+        yield name, value
 
 
 def parse_row_indices(text: str) -> list[int]:

@@ -1,7 +1,5 @@
 """The commands predict, explain, generate, embed and verify: what a trained run does with new rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -86,9 +84,8 @@ def generate(
     check_not_exists(out, force)
     loaded = deepglass.Run(run)
     if not cli.generates_text(loaded):
-        samples = deepglass.sample(
-            loaded, 64 if count is None else count, given=options.parse_conditions(given), seed=seed
-        )
+        conditions = dict(options.split_pairs(given, "--given: expected COLUMN=VALUE, such as label=7"))
+        samples = deepglass.sample(loaded, 64 if count is None else count, given=conditions, seed=seed)
         output_rows(samples, "rows", out, as_json)
         return
     texts = []

@@ -1,7 +1,5 @@
 """Progress of a training in the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn

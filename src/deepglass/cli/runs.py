@@ -1,7 +1,5 @@
 """The commands evaluate, compare, report and label: what one looks at and corrects after training."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -21,10 +19,8 @@ def evaluate(
     Example: deepglass evaluate runs/houses-1 sold.csv
     """
     metrics = deepglass.evaluate(run, source)
-    if as_json:
-        print_json(metrics)
-    else:
-        cli.show.show_metrics(metrics)
+    show = print_json if as_json else cli.show.show_metrics
+    show(metrics)
 
 
 def compare(runs: Annotated[list[Path], argument("RUN", "Two or more run folders.")], as_json: Json = False) -> None:
@@ -33,10 +29,8 @@ def compare(runs: Annotated[list[Path], argument("RUN", "Two or more run folders
     Example: deepglass compare runs/houses-1 runs/houses-2
     """
     comparison = deepglass.compare(*runs)
-    if as_json:
-        print_json(comparison)
-    else:
-        cli.show.show_comparison(comparison)
+    show = print_json if as_json else cli.show.show_comparison
+    show(comparison)
 
 
 def report(

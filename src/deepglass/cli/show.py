@@ -1,11 +1,7 @@
-"""Terminal output: progress bar, tables, predictions, explanations, images as text."""
-
-from __future__ import annotations
+"""Results as text in the terminal: metrics, tables, predictions, explanations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from deepglass.cli.console import err, grid_of, hanging, out
 from deepglass.doctor.inspect import Inspection
@@ -13,7 +9,6 @@ from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number, prediction_text
 from deepglass.run.run import Run
 
-SHADES = " .:-=+*#%@"
 MAX_PARTS = 8  # of an explanation
 MAX_PARTS_BESIDE_PREDICTION = 4
 
@@ -142,30 +137,27 @@ def _show_explanation(row: int, name: str, explanation: Mapping[str, Any]) -> No
         grid.add_row("", f"{part['weight']:+.4g}", bar, _part(part))
     out.print(grid)
     baseline = "" if explanation["baseline"] is None else f" (baseline {plain_number(explanation['baseline'])})"
-    print(
-        hanging(f"  {explanation['unit']} {plain_number(explanation['score'])}{baseline}; {explanation['method']}", 2)
-    )
+    score = f"{explanation['unit']} {plain_number(explanation['score'])}"
+    print(hanging(f"  {score}{baseline}; {explanation['method']}", 2))
     if "counterfactual" in explanation:
         change = explanation["counterfactual"]
         changes = (f"{k} from {v} to {change['to'][k]}" for k, v in change["from"].items())
         flipped = prediction_line(change | {"value": change["answer"]})
         print(hanging(f"  counterfactual: {flipped} with {' and '.join(changes)}", 2))
     if explanation["nearest"]:
-        near = (
-            f"{n['row']} ({n['label']})" if n["label"] is not None else str(n["row"]) for n in explanation["nearest"]
-        )
-        print(hanging(f"  nearest training rows: {', '.join(near)}", 2))
+        rows = (f"{n['row']}" + ("" if n["label"] is None else f" ({n['label']})") for n in explanation["nearest"])
+        print(hanging(f"  nearest training rows: {', '.join(rows)}", 2))
     if "checks" in explanation:
-        print(hanging("  " + "; ".join(check_texts(explanation["checks"])), 2))
+        print(hanging("  " + "; ".join(_check_texts(explanation["checks"])), 2))
 
 
-def check_texts(checks: Mapping[str, float]) -> list[str]:
-    """The faithfulness checks of an explanation in words, each with what is good."""
+def _check_texts(checks: Mapping[str, float]) -> list[str]:
+    """The faithfulness checks of an explanation, each with its ideal value."""
     texts = []
     if "completeness_gap" in checks:
-        texts.append(f"completeness gap {checks['completeness_gap']:.1%} (0 % is right)")
+        texts.append(f"completeness gap {checks['completeness_gap']:.1%} (0 % is ideal)")
     if "weight_randomization" in checks:
-        texts.append(f"weight randomization {checks['weight_randomization']:.2f} (near 0 is right)")
+        texts.append(f"weight randomization {checks['weight_randomization']:.2f} (0 is ideal)")
     for name, better in (("deletion", "lower"), ("insertion", "higher")):
         if name in checks:
             texts.append(f"{name} {checks[name]:.2f}, random order {checks[f'{name}_random']:.2f} ({better} is better)")
@@ -173,7 +165,7 @@ def check_texts(checks: Mapping[str, float]) -> list[str]:
 
 
 def _part(part: Mapping[str, Any]) -> str:
-    """A part of an input with its value or its place."""
+    """A part of an input with its value or its box."""
     value = part.get("value")
     value = plain_number(value) if isinstance(value, float) else value
     text = f"{part['part']} = {value}" if "value" in part else str(part["part"])
@@ -191,29 +183,20 @@ def prediction_line(prediction: Mapping[str, Any]) -> str:
     if "shares" in prediction:
         largest = [f"{name} {share:.0%}".replace("%", " %") for name, share in list(prediction["shares"].items())[:3]]
         return ", ".join(largest)
-    if isinstance(prediction["value"], list) and prediction["value"] and isinstance(prediction["value"][0], Mapping):
-        return "\n  " + "\n  ".join(map(_box, prediction["value"]))
-    if isinstance(prediction["value"], Mapping) and "png" in prediction["value"]:
-        rows, columns = prediction["value"]["size"]
-        return f"an image of {rows} x {columns}"
+    value = prediction["value"]
+    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        return "\n  " + "\n  ".join(map(_box, value))
+    if isinstance(value, Mapping) and "png" in value:
+        return "an image of {} x {}".format(*value["size"])
     if "low" in prediction and "high" in prediction:
-        interval = f"[{plain_number(prediction['low'])} .. {plain_number(prediction['high'])}]"
-        return f"{prediction_text(prediction['value'])} {interval}"
-    return prediction_text(prediction["value"], prediction.get("confidence"))
+        return f"{prediction_text(value)} [{plain_number(prediction['low'])} .. {plain_number(prediction['high'])}]"
+    return prediction_text(value, prediction.get("confidence"))
 
 
 def _box(box: Mapping[str, Any]) -> str:
     """`WBC (87 %) from 202, 87 to 413, 313`: left and top, right and bottom, in pixels."""
     left, top, right, bottom = (round(box[side]) for side in ("left", "top", "right", "bottom"))
     return f"{prediction_text(box['label'], box['confidence'])} from {left}, {top} to {right}, {bottom}"
-
-
-def image_lines(image: np.ndarray, width: int = 16) -> list[str]:
-    """A grey image (Y, X) as lines of text, two characters per pixel to keep the aspect ratio."""
-    step = max(1, -(-image.shape[1] // width))
-    small = image[::step, ::step].astype(float)
-    levels = (small / max(small.max(), 1) * (len(SHADES) - 1)).astype(int)
-    return ["".join(SHADES[v] * 2 for v in row) for row in levels]
 
 
 def _setting(value: Any) -> str:

@@ -1,7 +1,5 @@
 """Rows from stdin, results on stdout, notes on stderr."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path
@@ -48,7 +46,7 @@ def print_json(value: Any) -> None:
 def output_rows(rows: list[dict[str, Any]], noun: str, out: Path | None, as_json: bool) -> None:
     """Write rows to a file, or print them as JSON or as text; `noun` names them in the message about the file."""
     if out is not None:
-        cli.write_answers(out, rows)
+        cli.write_predictions(out, rows)
         message(f"{len(rows)} {noun} in {out}")
     elif as_json:
         print_json(rows)

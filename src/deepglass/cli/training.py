@@ -1,7 +1,5 @@
 """The commands inspect, new, train and resume: from a source to a run."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -105,26 +103,14 @@ def train(
 
     Example: deepglass train houses.csv --target price --time 60s network.depth=4
     """
-    chosen = options.parse_settings(settings, ignore, kind, columns, filename_pattern)
-    chosen |= {"objective.name": objective} if objective else {}
-    chosen |= {"network.trunk": network} if network else {}
+    chosen = {
+        "time": time, "epochs": epochs, "steps": steps, "seed": seed, "fix": fix or None, "test": test,
+        "labels": labels, "init_from": init_from, "data_root": data_root, "objective.name": objective,
+        "network.trunk": network, **options.parse_settings(settings, ignore, kind, columns, filename_pattern),
+    }  # fmt: skip
+    callbacks = [cli.ProgressBar()]
     run = deepglass.train(
-        source,
-        target,
-        out=out,
-        force=force,
-        callbacks=[cli.ProgressBar()],
-        baselines=baselines,
-        time=time,
-        epochs=epochs,
-        steps=steps,
-        seed=seed,
-        fix=fix or None,
-        test=test,
-        labels=labels,
-        init_from=init_from,
-        data_root=data_root,
-        settings=chosen,
+        source, target, out=out, force=force, callbacks=callbacks, baselines=baselines, settings=chosen
     )
     _show_run(run, as_json)
 

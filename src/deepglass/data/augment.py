@@ -67,7 +67,7 @@ class Augment:
         Args:
             values: encoded images.
             generator: of the random numbers.
-            map: drawn before, so that other features can follow it; None draws one.
+            map: the affine map, if other features use it too; None draws one.
 
         Shapes:
             values: (B, C, Y, X), or (B, T, C, Y, X) for frames that share the change, of any dtype; integers stay so
@@ -166,8 +166,8 @@ def is_directional(classes: Iterable[str]) -> bool:
     """Whether a horizontal flip would change a class: digits, letters, and words for sides."""
     names = [str(name).strip().lower() for name in classes]
     single = [name for name in names if len(name) == 1 or name.isdigit()]
-    parts = {word for name in names for word in words(name)}
-    return len(single) > len(names) / 2 or bool(parts & _SIDE_WORDS)
+    all_words = {word for name in names for word in words(name)}
+    return len(single) > len(names) / 2 or bool(all_words & _SIDE_WORDS)
 
 
 def is_angle(name: str) -> bool:

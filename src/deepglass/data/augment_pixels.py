@@ -1,7 +1,5 @@
 """Pixel-wise image augmentation: colour jitter, Gaussian noise, random erasing."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Text augmentation: word dropout and swaps of neighbouring tokens."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -50,11 +48,11 @@ class BatchTextAugment:
     """Text augmentation of a batch.
 
     Args:
-        changes: input name -> its augmentation.
+        augmentations: input name -> its augmentation.
     """
 
-    changes: Mapping[str, TextAugment]
+    augmentations: Mapping[str, TextAugment]
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
-        inputs = {name: augment(batch.inputs[name], generator) for name, augment in self.changes.items()}
+        inputs = {name: augment(batch.inputs[name], generator) for name, augment in self.augmentations.items()}
         return replace(batch, inputs={**batch.inputs, **inputs})

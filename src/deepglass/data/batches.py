@@ -153,6 +153,39 @@ class Cursor(NamedTuple):
     position: int
 
 
+class EpochOrder:
+    """Batches of indices in an order that is drawn for each epoch, and a position that can be saved and restored.
+
+    Args:
+        draw: epoch -> its order; a pure function.
+        batch_size: indices per batch; an incomplete last batch of an epoch is dropped.
+
+    Shapes:
+        draw(epoch): (N,) int64, of the same N for each epoch.
+    """
+
+    def __init__(self, draw: Callable[[int], Tensor], batch_size: int) -> None:
+        self._draw, self._order, self.cursor = draw, draw(0), Cursor(0, 0)
+        self.batch_size = min(batch_size, len(self._order))
+        self.batches_per_epoch = max(len(self._order) // self.batch_size, 1)
+
+    def next(self) -> Tensor:
+        epoch, position = self.cursor
+        indices = self._order[position * self.batch_size : (position + 1) * self.batch_size]
+        if position + 1 < self.batches_per_epoch:
+            self.cursor = Cursor(epoch, position + 1)
+        else:
+            self.load_state_dict({"epoch": epoch + 1, "position": 0})
+        return indices
+
+    def state_dict(self) -> dict[str, int]:
+        return self.cursor._asdict()
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        self.cursor = Cursor(state["epoch"], state["position"])
+        self._order = self._draw(self.cursor.epoch)
+
+
 class Loader(Protocol):
     """An endless iterator over batches whose position can be saved and restored."""
 
@@ -192,52 +225,35 @@ class ShuffledLoader(Loader):
         transform: BatchTransform | None = None,
         rows: np.ndarray | None = None,
     ) -> None:
-        self.data = data
-        self.rows = torch.arange(len(data)) if rows is None else torch.as_tensor(rows)
-        self.batch_size = min(batch_size, len(self.rows))
-        self.batches_per_epoch = max(len(self.rows) // self.batch_size, 1)
-        self.seed, self.transform = seed, transform
+        self.data, self.seed, self.transform = data, seed, transform
+        self._rows = torch.arange(len(data)) if rows is None else torch.as_tensor(rows)
         self._lengths = data.lengths
-        self._cursor = Cursor(0, 0)
-        self._order = self._shuffle(0)
+        self.batch_size = min(batch_size, len(self._rows))
+        self.order = EpochOrder(self._shuffle, self.batch_size)
+        self.batches_per_epoch = self.order.batches_per_epoch
         self._generator = Generator(data.device)
 
-    @property
-    def cursor(self) -> tuple[int, int]:
-        """Epoch and index of the next batch."""
-        return self._cursor
-
     def next(self) -> Batch:
-        seed = mix_seeds(self.seed, *self._cursor)
-        batch = self.data.batch(self.next_rows())
+        seed = mix_seeds(self.seed, *self.order.cursor)
+        batch = self.data.batch(self.order.next())
         if self.transform is not None:
             batch = self.transform(batch, self._generator.manual_seed(seed))
         return batch
 
-    def next_rows(self) -> Tensor:
-        """Indices of the rows of the next batch."""
-        epoch, position = self._cursor
-        rows = self._order[position * self.batch_size : (position + 1) * self.batch_size]
-        last = position + 1 == self.batches_per_epoch
-        self._cursor = Cursor(epoch + 1, 0) if last else Cursor(epoch, position + 1)
-        if last:
-            self._order = self._shuffle(epoch + 1)
-        return rows
-
     def state_dict(self) -> dict[str, int]:
-        return self._cursor._asdict()
+        return self.order.state_dict()
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        self._cursor = Cursor(state["epoch"], state["position"])
-        self._order = self._shuffle(self._cursor.epoch)
+        self.order.load_state_dict(state)
 
     def _shuffle(self, epoch: int) -> Tensor:
         generator = Generator().manual_seed(mix_seeds(self.seed, epoch, -1))
-        order = self.rows[torch.randperm(len(self.rows), generator=generator)]
+        order = self._rows[torch.randperm(len(self._rows), generator=generator)]
         if self._lengths is None:
             return order
-        whole = order[: self.batches_per_epoch * self.batch_size]
+        num_batches = max(len(order) // self.batch_size, 1)
+        whole = order[: num_batches * self.batch_size]
         buckets = whole.split(BUCKET_BATCHES * self.batch_size)
         by_length = [bucket[self._lengths[bucket].argsort(stable=True)] for bucket in buckets]
-        batches = torch.cat(by_length).view(self.batches_per_epoch, -1)
-        return batches[torch.randperm(len(batches), generator=generator)].flatten()
+        batches = torch.cat(by_length).view(num_batches, -1)
+        return batches[torch.randperm(num_batches, generator=generator)].flatten()

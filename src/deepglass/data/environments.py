@@ -87,9 +87,8 @@ def make(name: str, settings: Mapping[str, Any]) -> gymnasium.Env:
             raise MissingExtra("pygame-ce", "games", where) from error
         raise SourceError("missing-extra", f"{where}: {' '.join(str(error).split())}") from error
     except (gym.error.NameNotFound, gym.error.NamespaceNotFound, gym.error.VersionNotFound) as error:
-        raise SourceError(
-            "unknown-name", f"{where}: gymnasium has no such environment{near_miss(name, gym.registry)}"
-        ) from error
+        text = f"{where}: gymnasium has no such environment{near_miss(name, gym.registry)}"
+        raise SourceError("unknown-name", text) from error
     except (gym.error.Error, ImportError, TypeError, ValueError) as error:
         raise SourceError("bad-value", f"{where}: cannot be created ({' '.join(str(error).split())})") from error
 
@@ -97,10 +96,11 @@ def make(name: str, settings: Mapping[str, Any]) -> gymnasium.Env:
 def _with_flat_observations(env: gymnasium.Env, gym: Any) -> gymnasium.Env:
     """The environment with flattened observations, unless they are a number, a vector or an image."""
     space = env.observation_space
-    fits = isinstance(space, gym.spaces.Discrete) or (
-        isinstance(space, gym.spaces.Box) and (len(space.shape) == 1 or is_image_space(space))
-    )
-    return env if fits else gym.wrappers.FlattenObservation(env)
+    if isinstance(space, gym.spaces.Discrete):
+        return env
+    if isinstance(space, gym.spaces.Box) and (len(space.shape) == 1 or is_image_space(space)):
+        return env
+    return gym.wrappers.FlattenObservation(env)
 
 
 def is_image_space(space: Any) -> bool:

@@ -9,10 +9,9 @@ repeating the actions of their episodes; the replay buffer itself is tensors.
 T time steps, N environments, B rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -93,38 +92,33 @@ class Rollouts(Loader):
     """
 
     def __init__(self, environments: Environments, policy: Policy, steps: int, batches_per_epoch: int) -> None:
-        self.environments, self.policy, self.steps, self.batches_per_epoch = (
-            environments,
-            policy,
-            steps,
-            batches_per_epoch,
-        )
+        self.environments, self.policy = environments, policy
+        self.steps, self.batches_per_epoch = steps, batches_per_epoch
         self._count = 0
 
     def next(self) -> Rollout:
         random = np.random.default_rng([self.environments.seed, 1, self._count])
         policy, environments = self.policy, self.environments
-        observations, actions, next_observations, steps = [], [], [], []
+        transitions = []
         now = policy.encode_observations(environments.observations)
         for _ in range(self.steps):
             action = policy.act(now, random)
             step = environments.step(action)
             then = policy.encode_observations(step.observations)
-            observations.append(now)
-            actions.append(action)
-            next_observations.append(then)
-            steps.append(step)
+            transitions.append((now, action, then, step.rewards, step.terminated, step.done))
             now = policy.encode_observations(environments.observations) if step.done.any() else then
         self._count += 1
-        tensor = lambda parts, join=np.concatenate: torch.from_numpy(join(parts)).to(policy.device)  # noqa: E731
+        observations, actions, next_observations, rewards, terminated, done = (
+            torch.from_numpy(np.stack(values)).to(policy.device) for values in zip(*transitions, strict=True)
+        )
         return Rollout(
-            inputs={policy.observation: present(tensor(observations))},
-            targets={policy.action: present(tensor(actions))},
+            inputs={policy.observation: present(observations.flatten(0, 1))},
+            targets={policy.action: present(actions.flatten(0, 1))},
             rows=torch.arange(self.steps * len(environments)),
-            next_observations={policy.observation: present(tensor(next_observations))},
-            rewards=tensor([s.rewards for s in steps], np.stack),
-            terminated=tensor([s.terminated for s in steps], np.stack),
-            done=tensor([s.done for s in steps], np.stack),
+            next_observations={policy.observation: present(next_observations.flatten(0, 1))},
+            rewards=rewards,
+            terminated=terminated,
+            done=done,
             finished_episodes=tuple(environments.take_finished()),
         )
 
@@ -158,26 +152,22 @@ class Replay(Loader):
         discount: float,
         batches_per_epoch: int,
     ) -> None:
-        self.environments, self.policy, self.rows, self.batches_per_epoch = (
-            environments,
-            policy,
-            rows,
-            batches_per_epoch,
-        )
+        self.environments, self.policy = environments, policy
+        self.rows, self.batches_per_epoch = rows, batches_per_epoch
         self.n_steps, self.discount = n_steps, discount
         now = torch.from_numpy(policy.encode_observations(environments.observations)).to(policy.device)
         N = len(environments)
-        held = max(n_steps + 1, min(capacity // N, MAX_REPLAY_BYTES // (2 * now.nbytes)))
-        self.learning_starts = min(max(learning_starts // N, n_steps + 1), held)
+        capacity = max(n_steps + 1, min(capacity // N, MAX_REPLAY_BYTES // (2 * now.nbytes)))  # in time steps
+        self.learning_starts = min(max(learning_starts // N, n_steps + 1), capacity)
+        zeros = partial(torch.zeros, (capacity, N), device=now.device)
         self.memory = {
-            "observations": now.new_zeros((held, *now.shape)),
-            "next_observations": now.new_zeros((held, *now.shape)),
-            "actions": torch.zeros((held, N), dtype=torch.int64, device=now.device),
-            "rewards": torch.zeros((held, N), device=now.device),
-            "terminated": torch.zeros((held, N), dtype=torch.bool, device=now.device),
-            "done": torch.zeros((held, N), dtype=torch.bool, device=now.device),
+            **{name: now.new_zeros((capacity, *now.shape)) for name in ("observations", "next_observations")},
+            "actions": zeros(dtype=torch.int64),
+            "rewards": zeros(),
+            "terminated": zeros(dtype=torch.bool),
+            "done": zeros(dtype=torch.bool),
         }
-        self._held, self._count = held, 0  # capacity in time steps; steps taken
+        self._capacity, self._count = capacity, 0  # time steps: in the buffer, and so far
 
     def next(self) -> ReplayBatch:
         new_steps = 1 if self._count >= self.learning_starts else self.learning_starts - self._count
@@ -198,34 +188,33 @@ class Replay(Loader):
             "terminated": step.terminated,
             "done": step.done,
         }
-        at = self._count % self._held
         for name, values in new.items():
-            self.memory[name][at] = torch.from_numpy(values)
+            self.memory[name][self._count % self._capacity] = torch.from_numpy(values)
         self._count += 1
 
     def _draw(self, new_steps: int) -> ReplayBatch:
         """A random batch with n-step rewards, fewer steps at the end of the episode or of the buffer."""
-        N, filled, memory = len(self.environments), min(self._count, self._held), self.memory
+        N, filled, memory = len(self.environments), min(self._count, self._capacity), self.memory
         random = np.random.default_rng([self.environments.seed, 3, self._count])
-        drawn = torch.from_numpy(random.integers(0, filled * N, self.rows)).to(memory["rewards"].device)
-        age, copy = drawn // N, drawn % N  # age 0 is the oldest step
+        index = torch.from_numpy(random.integers(0, filled * N, self.rows)).to(memory["rewards"].device)
+        age, copy = index // N, index % N  # age 0 is the oldest step
         oldest = self._count - filled
-        time = (oldest + age) % self._held
+        time = (oldest + age) % self._capacity
         rewards, factor = memory["rewards"][time, copy], torch.ones_like(age, dtype=torch.float32)
-        last, going = time, ~memory["done"][time, copy]
+        last, running = time, ~memory["done"][time, copy]
         for k in range(1, self.n_steps):
-            then = (oldest + age + k) % self._held
-            going = going & (age + k < filled)
-            factor = torch.where(going, factor * self.discount, factor)
-            rewards = rewards + torch.where(going, factor * memory["rewards"][then, copy], 0.0)
-            last = torch.where(going, then, last)
-            going = going & ~memory["done"][then, copy]
+            then = (oldest + age + k) % self._capacity
+            running = running & (age + k < filled)
+            factor = torch.where(running, factor * self.discount, factor)
+            rewards = rewards + torch.where(running, factor * memory["rewards"][then, copy], 0.0)
+            last = torch.where(running, then, last)
+            running = running & ~memory["done"][then, copy]
         discount = factor * self.discount * (~memory["terminated"][last, copy])
         name = self.policy.observation
         return ReplayBatch(
             inputs={name: present(memory["observations"][time, copy])},
             targets={self.policy.action: present(memory["actions"][time, copy])},
-            rows=drawn,
+            rows=index,
             next_observations={name: present(memory["next_observations"][last, copy])},
             rewards=rewards,
             discount=discount,
@@ -234,7 +223,7 @@ class Replay(Loader):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        filled = min(self._count, self._held)
+        filled = min(self._count, self._capacity)
         memory = {f"memory.{name}": values[:filled].clone() for name, values in self.memory.items()}
         return {"count": self._count, **self.environments.state_dict(), **memory}
 

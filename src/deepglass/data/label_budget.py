@@ -63,12 +63,11 @@ class LabelBudget:
         random = np.random.default_rng(seed)
         labels = np.zeros(len(split), bool)
         for value in np.unique(classes[labelled]):
-            for part, budget in self._budgets(split, labelled).items():
-                rows = np.flatnonzero(labelled & (split == part) & (classes == value))
-                if part == "train" and len(rows) < budget and self.per_class is not None:
-                    raise SpecError(
-                        "bad-value", f"{_WHERE}: {self.per_class} of each class, but one has only {len(rows)} rows"
-                    )
+            for name, budget in self._budgets(split, labelled).items():
+                rows = np.flatnonzero(labelled & (split == name) & (classes == value))
+                if name == "train" and len(rows) < budget and self.per_class is not None:
+                    text = f"expected at least {self.per_class} rows of each class, got a class of {len(rows)}"
+                    raise SpecError("bad-value", f"{_WHERE}: {text}")
                 labels[random.permutation(rows)[:budget]] = True
         return labelled & ~labels
 
@@ -82,8 +81,8 @@ class LabelBudget:
     def _classes(self, raw: Raw) -> np.ndarray:
         if self.per_class is None:
             return np.zeros(len(raw), np.int64)
-        flat = isinstance(raw, np.ndarray) and raw.ndim == 1
-        single = raw if isinstance(raw, pl.Series) else pl.Series(raw) if flat else None
-        if single is None or single.dtype.is_nested() or single.dtype.is_float():
+        if isinstance(raw, np.ndarray) and raw.ndim == 1:
+            raw = pl.Series(raw)
+        if not isinstance(raw, pl.Series) or raw.dtype.is_nested() or raw.dtype.is_float():
             raise SpecError("bad-value", f"{_WHERE}: per_class needs a target with classes; give a number of labels")
-        return single.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+        return raw.rank("dense").fill_null(0).to_numpy().astype(np.int64)

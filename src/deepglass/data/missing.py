@@ -5,8 +5,6 @@ that is not finite. A value that cannot be parsed, such as a word among numbers,
 separately.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 
@@ -15,7 +13,7 @@ from deepglass.parsing import is_missing
 
 
 def is_null(raw: Raw) -> np.ndarray:
-    """Whether each row of a raw column is missing, (N,) bool; a row of numbers is if none of them is finite."""
+    """Whether each row of a raw column is missing, (N,) bool; a row of numbers is missing if none is finite."""
     if isinstance(raw, pl.Series):
         infinite = raw.is_infinite().fill_null(False) if raw.dtype.is_float() else False
         return (is_missing(raw) | infinite).to_numpy()
@@ -28,10 +26,10 @@ def is_null(raw: Raw) -> np.ndarray:
 
 def set_null(raw: Raw, rows: np.ndarray) -> Raw:
     """A copy of a raw column with the rows of a mask (N,) bool set to missing."""
-    if isinstance(raw, pl.Series):
-        return raw.set(pl.Series(rows), None) if not raw.dtype.is_nested() else _set_null_in_lists(raw, rows)
     if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind != "f":
-        return pl.Series(raw).set(pl.Series(rows), None)
+        raw = pl.Series(raw)
+    if isinstance(raw, pl.Series):
+        return pl.select(pl.when(~pl.Series(rows)).then(raw)).to_series()
     if isinstance(raw, np.ndarray):
         values = raw.astype(np.float64)
         values[rows] = np.nan
@@ -46,8 +44,3 @@ def null_like(raw: Raw, count: int) -> Raw:
     if isinstance(raw, np.ndarray):
         return np.full((count, *raw.shape[1:]), np.nan)
     return [None] * count  # type: ignore[list-item]
-
-
-def _set_null_in_lists(raw: pl.Series, rows: np.ndarray) -> pl.Series:
-    values = [None if null else value for value, null in zip(raw.to_list(), rows, strict=True)]
-    return pl.Series(raw.name, values, dtype=raw.dtype)

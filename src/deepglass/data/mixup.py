@@ -6,8 +6,6 @@ targets: weight * loss(own) + (1 - weight) * loss(partner's), for every kind of 
 Source: Zhang et al., 2017, arXiv 1710.09412. Ours draws a weight per row instead of one per batch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 

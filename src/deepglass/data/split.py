@@ -1,7 +1,5 @@
 """Split of the rows into training, validation and test rows."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ import polars as pl
 
 from deepglass.data.missing import is_null
 from deepglass.data.table import Table
-from deepglass.errors import SourceError, SpecError
+from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Raw
 from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_dates, to_numbers
 
@@ -38,8 +36,8 @@ class Split:
         SpecError: `bad-value` for a setting outside its range.
 
     Example:
-        parts = Split(test=0.2, by="time:date").assign(table)
-        train = table.take(np.flatnonzero(parts == "train"))
+        split = Split(test=0.2, by="time:date").assign(table)
+        train = table.take(np.flatnonzero(split == "train"))
     """
 
     test: float = 0.1
@@ -52,7 +50,7 @@ class Split:
 
     def __post_init__(self) -> None:
         if not (0 <= self.test < 1 and 0 <= self.valid < 1 and self.test + self.valid < 1):
-            raise _bad(f"expected shares that leave rows to train on, got test {self.test} and valid {self.valid}")
+            raise _bad(f"expected test + valid below 1, to leave training rows, got {self.test} and {self.valid}")
         word, colon, column = (self.by or "random").partition(":")
         if word not in ("random", "predefined", "order", "time", "group") or (word in ("time", "group")) != bool(
             colon and column
@@ -60,9 +58,9 @@ class Split:
             raise _bad(f"expected by: random, predefined, order, time:COLUMN or group:COLUMN, got {self.by!r}")
         if self.folds is not None:
             if self.folds < 2 or not 0 <= (self.fold or 0) < self.folds:
-                raise _bad(f"expected at least 2 folds and a fold below them, got folds {self.folds}, fold {self.fold}")
+                raise _bad(f"expected at least 2 folds and 0 <= fold < folds, got folds {self.folds}, fold {self.fold}")
             if word in ("time", "predefined", "order") or self.rows is not None:
-                raise _bad(f"folds go with random and group:COLUMN, not with {self.by or 'rows'}")
+                raise _bad(f"folds need by: random or by: group:COLUMN, got {self.by or 'rows'}")
         if isinstance(self.rows, list):  # as YAML gives it
             object.__setattr__(self, "rows", tuple(self.rows))
         if self.rows is not None and (len(self.rows) != 3 or min(self.rows) < 0 or self.rows[0] == 0):
@@ -102,16 +100,14 @@ class Split:
         if word == "group":
             return self._by_group(table, column, rng)
         split = np.full(len(table), "train", "U5")
-        rows = np.flatnonzero(labelled)
-        rows = rows[_stratified_order(None if classes is None else classes[rows], len(rows), rng)]
+        rows = _stratified_order(np.flatnonzero(labelled), classes, rng)
         if self.folds is not None:
             _check_enough(len(rows), self.folds, f"{self.folds} folds", table)
             test = np.array_split(rows, self.folds)[self.fold or 0]
         else:
             test = rows[: self._count(self.test, len(rows), table)]
         split[test] = "test"
-        rest = np.setdiff1d(rows, test)
-        rest = rest[_stratified_order(None if classes is None else classes[rest], len(rest), rng)]
+        rest = _stratified_order(np.setdiff1d(rows, test), classes, rng)
         split[rest[: self._count(self.valid, len(rows), table, len(rest))]] = "valid"
         return split
 
@@ -124,14 +120,13 @@ class Split:
     def _by_source(self, table: Table, classes: np.ndarray | None, labelled: np.ndarray) -> np.ndarray:
         """The predefined split; a missing test or validation split is drawn from its training rows."""
         if table.split is None:
-            raise SpecError("bad-value", f"data.split.by: {table.name} has no predefined split; expected random, "
-                            "time:COLUMN or group:COLUMN")  # fmt: skip
+            text = f"{table.name} has no predefined split; expected random, time:COLUMN or group:COLUMN"
+            raise SpecError("bad-value", f"data.split.by: {text}")
         split = np.asarray(table.split).astype("U5")
         rng = np.random.default_rng(self.seed)
         for name, share in (("test", self.test), ("valid", self.valid)):
-            rows = np.flatnonzero((split == "train") & labelled)
             if share and not (split == name).any():
-                rows = rows[_stratified_order(None if classes is None else classes[rows], len(rows), rng)]
+                rows = _stratified_order(np.flatnonzero((split == "train") & labelled), classes, rng)
                 split[rows[: self._count(share, len(rows), table)]] = name
         if not (split == "train").any():
             raise SourceError("too-few-rows", f"{table.name}: its predefined split has no training rows")
@@ -142,17 +137,14 @@ class Split:
         times = _times(table, column)
         dated = np.flatnonzero(~np.isnan(times))
         values, inverse, counts = np.unique(times[dated], return_inverse=True, return_counts=True)
-        sizes = [round(self.test * len(dated)), round(self.valid * len(dated))]
-        names = [name for name, share in (("test", self.test), ("valid", self.valid)) if share]
-        _check_enough(len(values), 1 + len(names), f"a split by {column!r}, counting different times", table)
+        shares = {name: share for name, share in (("test", self.test), ("valid", self.valid)) if share}
+        _check_enough(len(values), 1 + len(shares), f"a split by {column!r}, counting different times", table)
         before = np.concatenate([[0], np.cumsum(counts)])  # rows before each different time
         split_of_time = np.full(len(values), "train", "U5")
         end = len(values)
-        for name in names:
-            size = sizes[0] if name == "test" else sizes[1]
-            fewest = 1 if name == names[-1] else len(names)  # times that must stay before it
-            starts = np.arange(fewest, end)
-            start = starts[np.argmin(np.abs(before[end] - before[starts] - size))]
+        for i, (name, share) in enumerate(shares.items()):
+            starts = np.arange(len(shares) - i, end)  # so that a time is left for each split before it
+            start = starts[np.argmin(np.abs(before[end] - before[starts] - round(share * len(dated))))]
             split_of_time[start:end] = name
             end = start
         split = np.full(len(table), "train", "U5")
@@ -161,14 +153,12 @@ class Split:
 
     def _by_group(self, table: Table, column: str, rng: np.random.Generator) -> np.ndarray:
         """Whole groups in random order, until a split is full; a row without a group is a group of its own."""
-        raw = table[column]
+        raw = _column(table, column)
         if isinstance(raw, list):  # files are grouped by name
             raw = pl.Series(column, [None if item is None else item.name for item in raw], dtype=pl.String)
         if not isinstance(raw, pl.Series) or raw.dtype.is_nested():
             raise _bad(f"by: group:{column}: expected a column of single values or of files")
-        groups = (
-            raw.rank("dense").to_numpy().astype(float) if raw.null_count() < len(raw) else np.full(len(raw), np.nan)
-        )
+        groups = raw.rank("dense").cast(pl.Float64).to_numpy().copy()
         ungrouped = np.isnan(groups)
         groups[ungrouped] = len(raw) + 1 + np.arange(ungrouped.sum())
         _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
@@ -218,19 +208,25 @@ def _balanced_folds(counts: np.ndarray, order: np.ndarray, folds: int) -> np.nda
     return fold_of
 
 
-def _stratified_order(classes: np.ndarray | None, count: int, rng: np.random.Generator) -> np.ndarray:
-    """A random order in which every range has about the overall class frequencies; classes of one row come last."""
-    order = rng.permutation(count)
+def _stratified_order(rows: np.ndarray, classes: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    """The rows in a random order in which every range has about the overall class frequencies.
+
+    The only row of a class comes last, as it is of more use in training.
+
+    Args:
+        classes: of all rows of the table; None: no classes.
+    """
+    order = rng.permutation(len(rows))
     if classes is None:
-        return order
-    inverse = classes[order]
+        return rows[order]
+    inverse = classes[rows][order]
     counts = np.bincount(inverse)
     by_class = np.argsort(inverse, kind="stable")
-    rank = np.empty(count)
-    rank[by_class] = np.arange(count) - np.repeat(np.cumsum(counts) - counts, counts)
+    rank = np.empty(len(rows))
+    rank[by_class] = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     position = (rank + rng.random(len(counts))[inverse]) / counts[inverse]
-    position[counts[inverse] == 1] = 1  # the only row of a class is of more use in training
-    return order[np.argsort(position, kind="stable")]
+    position[counts[inverse] == 1] = 1
+    return rows[order[np.argsort(position, kind="stable")]]
 
 
 def _classes(raw: Raw | None) -> np.ndarray | None:
@@ -246,7 +242,7 @@ def _classes(raw: Raw | None) -> np.ndarray | None:
 
 def _times(table: Table, column: str) -> np.ndarray:
     """A column as sortable floats, NaN = missing."""
-    raw = table[column]
+    raw = _column(table, column)
     where = f"data.split.by: time:{column}"
     if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind in "iuf":
         return raw.astype(float)
@@ -280,6 +276,13 @@ def _natural_order(names: Sequence[str | None]) -> np.ndarray:
 def _check_enough(have: int, need: int, what: str, table: Table) -> None:
     if have < need:
         raise SourceError("too-few-rows", f"{table.name}: {have} rows, expected at least {need} for {what}")
+
+
+def _column(table: Table, column: str) -> Raw:
+    if column not in table.columns:
+        text = f"data.split.by: no column {column!r} in {table.name}{near_miss(column, table.columns)}"
+        raise SourceError("unknown-column", text)
+    return table[column]
 
 
 def _bad(text: str) -> SpecError:

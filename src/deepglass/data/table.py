@@ -44,6 +44,7 @@ class Table:
         excluded: columns that are inputs only if the spec names them: they leak the target or say where a row is from.
         hints: column -> feature settings that the source determines, such as {"mask": {"names": ["sky", "road"]}}.
         environment: that the rows were observed in, for reinforcement learning.
+        derived: whether it has the columns of table transforms and of features that read several columns.
     """
 
     columns: Mapping[str, Raw]
@@ -56,6 +57,7 @@ class Table:
     excluded: tuple[str, ...] = ()
     hints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: Environment | None = None
+    derived: bool = False
 
     def __len__(self) -> int:
         return next((len(raw) for raw in self.columns.values()), 0)

@@ -20,8 +20,9 @@ from torch import Generator, Tensor
 
 from deepglass.data.augment import Augment, is_directional
 from deepglass.data.augment_text import TextAugment
-from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
+from deepglass.data.batches import Batch, BatchTransform, Dataset, EpochOrder, Loader, ShuffledLoader
 from deepglass.device import mix_seeds
+from deepglass.errors import SpecError
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
@@ -48,8 +49,8 @@ class View:
         inputs = dict(batch.inputs)
         for name, augment in self.images.items():
             inputs[name] = inputs[name]._replace(values=augment(inputs[name].values, generator))
-        for name, change in self.texts.items():
-            inputs[name] = change(inputs[name], generator)
+        for name, augment_text in self.texts.items():
+            inputs[name] = augment_text(inputs[name], generator)
         for name, share in self.cells.items():
             inputs[name] = inputs[name].take(_partners(len(batch), share, generator))
         return replace(batch, inputs=inputs)
@@ -71,12 +72,28 @@ def weak_augmentation(inputs: Sequence[Feature], classes: Sequence[str] = ()) ->
     return View(images={f.name: Augment.of(*_shape(f), classes=classes) for f in _images(inputs)})
 
 
+def check_augmentable(view: View, inputs: Sequence[Feature], objective: str, alternative: str) -> None:
+    """Raises: SpecError: `bad-value` where strong augmentation changes none of the inputs.
+
+    Args:
+        objective: its name.
+        alternative: an objective for these inputs.
+    """
+    if view.is_identity:
+        came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
+        raise SpecError(
+            "bad-value",
+            f"objective: {objective} needs inputs that can be augmented: {AUGMENTABLE}; the inputs are {came}; take "
+            f"objective={alternative}",
+        )
+
+
 def strong_augmentation(inputs: Sequence[Feature], classes: Sequence[str] = (), crop: float = 0.0) -> View:
-    """Augmentation that leaves a row just recognisable.
+    """Augmentation as strong as possible while a row stays recognisable.
 
     Args:
         inputs: fitted features.
-        classes: the class names; classes with a side forbid horizontal flips.
+        classes: the class names; directional classes forbid horizontal flips.
         crop: maximum share of an image's area that is cut away.
     """
     images = {}
@@ -113,9 +130,9 @@ class MultiViewLoader(Loader):
     """Several augmented views of each row.
 
     Args:
-        inner: gives rows in an order of its own; its `transform` is None.
-        views: the first makes the batch's `inputs`, the others its `views`; None: as they are. Their randomness follows
-            from the seed and the loader's place. Of two pools, only the second's rows have the other views.
+        inner: the loader of the rows; its `transform` is None.
+        views: the first gives the batch's `inputs`, the others its `views`; None: unchanged. Their randomness follows
+            from the seed and the loader's position. Of two pools, only the second's rows have the other views.
     """
 
     def __init__(
@@ -126,7 +143,7 @@ class MultiViewLoader(Loader):
         self._generator = Generator(inner.data.device)
 
     def next(self) -> Batch:
-        self._generator.manual_seed(mix_seeds(self.seed, *self.inner.cursor))
+        self._generator.manual_seed(mix_seeds(self.seed, *self.inner.order.cursor))
         batch = self.inner.next()
         first, *others = self._views
         augmented = first(batch, self._generator) if first else batch
@@ -142,7 +159,7 @@ class MultiViewLoader(Loader):
 
 
 class TwoPoolLoader(Loader):
-    """Batches that draw some rows from each of two pools, each in an order of its own: the first pool's stand first.
+    """Batches with rows of two pools, each shuffled by itself; the first pool's rows come first.
 
     Args:
         rows: of the two pools.
@@ -158,16 +175,16 @@ class TwoPoolLoader(Loader):
 
     @property
     def first(self) -> int:
-        """How many rows of the first pool a batch begins with."""
+        """Number of rows of the first pool in a batch."""
         return self.pools[0].batch_size
 
     @property
-    def cursor(self) -> tuple[int, int]:
-        """Epoch and position in the second pool."""
-        return self.pools[1].cursor
+    def order(self) -> EpochOrder:
+        """The order of the second pool."""
+        return self.pools[1].order
 
     def next(self) -> Batch:
-        return self.data.batch(torch.cat([pool.next_rows() for pool in self.pools]))
+        return self.data.batch(torch.cat([pool.order.next() for pool in self.pools]))
 
     def state_dict(self) -> dict[str, Any]:
         return {"first": self.pools[0].state_dict(), "second": self.pools[1].state_dict()}
@@ -178,7 +195,7 @@ class TwoPoolLoader(Loader):
 
 
 def _from(batch: Batch, first: int) -> Batch:
-    """The rows of a batch from a place on."""
+    """The rows of a batch from index `first` on."""
     rows = torch.arange(first, len(batch), device=batch.rows.device)
     inputs = {name: field.take(rows) for name, field in batch.inputs.items()}
     targets = {name: field.take(rows) for name, field in batch.targets.items()}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
 from deepglass.data.table import Table
 from deepglass.doctor.duplicates import Duplicates, find_duplicates
@@ -70,10 +71,10 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True)
 class DataContext:
-    """A table as training takes it; the argument of every check.
+    """A table as it is used for training; the argument of every check.
 
     Args:
-        roles: how each column is taken, and why.
+        roles: role and kind of each column, with the reason.
         features: of inputs and outputs, fitted or not.
         source_rows: (N,) index of each row in the source.
         split: (N,) of "train", "valid", "test", "" for unused rows; None without a split.
@@ -117,15 +118,29 @@ class DataContext:
     def outputs(self) -> tuple[Output, ...]:
         return tuple(f for f in self.features if isinstance(f, Output))
 
+    def texts(self, features: Sequence[Feature]) -> Iterator[tuple[Feature, pl.Series]]:
+        """The columns of these features that are strings."""
+        for feature in features:
+            raw = self.table[feature.column]
+            if isinstance(raw, pl.Series) and raw.dtype == pl.String:
+                yield feature, raw
+
     @cached_property
     def targets(self) -> tuple[Target, ...]:
         """The labels of outputs with classes, and of numbers."""
         targets = (_target(f, self.table) for f in self.outputs)
         return tuple(t for t in targets if t is not None)
 
+    def class_counts(self) -> Iterator[tuple[Target, np.ndarray]]:
+        """Targets with classes, and the number of rows of each class."""
+        for target in self.targets:
+            if target.classes is not None:
+                codes = target.values[np.isfinite(target.values)].astype(int)
+                yield target, np.bincount(codes, minlength=len(target.classes))
+
     @cached_property
     def media(self) -> dict[str, MediaSummary]:
-        """Summaries of the input columns that are images or sounds."""
+        """Summaries of the input columns that are images or audio."""
         summaries = ((f.column, summarise_media(type(f), self.table[f.column], self.max_media)) for f in self.inputs)
         return {column: summary for column, summary in summaries if summary is not None}
 
@@ -141,6 +156,14 @@ class DataContext:
     def duplicates(self) -> Duplicates:
         """Rows whose inputs are equal, or nearly so."""
         return find_duplicates(self.table, self.inputs, self.media, bool(self.outputs))
+
+    def excluded_columns(self, kind: str, reasons: tuple[str, ...]) -> list[Finding]:
+        """A finding for each column that is left out for a reason with one of these beginnings."""
+        return [
+            self.finding(kind, [], [r.name], 1.0, f"{r.name}: {r.why}; it is left out", f"data.ignore=[{r.name}]")
+            for r in self.roles
+            if r.why.startswith(reasons)
+        ]
 
     def finding(
         self,

@@ -1,7 +1,5 @@
 """The list of checks, in the order of their findings."""
 
-from __future__ import annotations
-
 from deepglass.doctor.base import Check, DataContext, Finding, merge_findings
 from deepglass.doctor.constant import constant
 from deepglass.doctor.drift import drift

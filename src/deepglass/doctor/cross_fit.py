@@ -5,13 +5,9 @@ probabilities. Ours come from linear heads on the trained network's embedding in
 takes seconds.
 """
 
-from __future__ import annotations
-
-from collections import deque
-from collections.abc import Callable
-
 import numpy as np
 import torch
+from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,8 +16,7 @@ from deepglass.nn.pca import fit_pca
 
 NUM_FOLDS = 5
 WEIGHT_DECAY = 0.01  # so that the head does not memorise single wrong labels
-MAX_ITERATIONS, HISTORY = 40, 10  # of L-BFGS
-MIN_STEP, MIN_GAIN = 1e-4, 1e-6  # gain as a share of the loss; less is lost in float32
+OPTIONS = {"maxiter": 40, "ftol": 1e-6}  # of L-BFGS; a smaller gain, as a share of the loss, is lost in float32
 MAX_DIMS = 64  # principal components of the embedding that the head reads
 PCA_ROWS = 4000
 
@@ -59,53 +54,22 @@ def _standard(embedding: np.ndarray) -> Tensor:
 def _fit(x: Tensor, y: Tensor, fold_of: Tensor, folds: int, classes: int) -> Tensor:
     """The logits (N, K) of the head for which each row is held out; the heads of all folds are fitted together."""
     N, D = x.shape
-    held = F.one_hot(fold_of, folds).bool()  # (N, folds)
-    weight = ((~held).float() / (~held).sum(0))[..., None]  # (N, folds, 1)
-    answers = F.one_hot(y, classes)[:, None]  # (N, 1, K)
+    held_out = F.one_hot(fold_of, folds).bool()  # (N, folds)
+    weight = ((~held_out).float() / (~held_out).sum(0))[..., None]  # (N, folds, 1)
+    targets = F.one_hot(y, classes)[:, None]  # (N, 1, K)
 
     def logits(heads: Tensor) -> Tensor:
         return (x @ heads[:D] + heads[D]).view(N, folds, classes)
 
-    def value_and_gradient(heads: Tensor) -> tuple[float, Tensor]:
+    def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        heads = torch.from_numpy(flat.astype(np.float32)).view(D + 1, -1)  # weights, then biases
         log_probs = logits(heads).log_softmax(2)
-        gradient = ((log_probs.exp() - answers) * weight).view(N, -1)
-        loss = -(log_probs * answers * weight).sum() + 0.5 * WEIGHT_DECAY * heads[:D].square().sum()
-        return float(loss), torch.cat([x.T @ gradient + WEIGHT_DECAY * heads[:D], gradient.sum(0, keepdim=True)])
+        gradient = ((log_probs.exp() - targets) * weight).view(N, -1)
+        loss = -(log_probs * targets * weight).sum() + 0.5 * WEIGHT_DECAY * heads[:D].square().sum()
+        whole = torch.cat([x.T @ gradient + WEIGHT_DECAY * heads[:D], gradient.sum(0, keepdim=True)])
+        return float(loss), whole.double().numpy().ravel()
 
-    with torch.inference_mode():
-        heads = _minimize(value_and_gradient, torch.zeros(D + 1, folds * classes))  # weights, then biases
-        return logits(heads)[held]
-
-
-def _minimize(function: Callable[[Tensor], tuple[float, Tensor]], at: Tensor) -> Tensor:
-    """The minimum of a smooth convex function, by L-BFGS; importing torch's own takes two seconds.
-
-    Args:
-        function: value and gradient.
-        at: starting point.
-
-    Source: Nocedal and Wright 2006, "Numerical Optimization", algorithms 7.4 (directions) and 3.1 (steps).
-    """
-    value, gradient = function(at)
-    steps: deque[tuple[Tensor, Tensor]] = deque(maxlen=HISTORY)  # steps and changes of the gradient
-    for _ in range(MAX_ITERATIONS):
-        direction, alphas = -gradient, []
-        for step, change in reversed(steps):
-            alphas.append((step * direction).sum() / (step * change).sum())
-            direction = direction - alphas[-1] * change
-        if steps:
-            step, change = steps[-1]
-            direction = direction * ((step * change).sum() / change.square().sum())
-        for (step, change), share in zip(steps, reversed(alphas), strict=True):
-            direction = direction + step * (share - (change * direction).sum() / (step * change).sum())
-        length, down = 1.0, float((gradient * direction).sum())
-        while (result := function(at + length * direction))[0] > value + 1e-4 * length * down and length > MIN_STEP:
-            length /= 2
-        if value - result[0] <= MIN_GAIN * abs(value):
-            break
-        step, change = length * direction, result[1] - gradient
-        at, (value, gradient) = at + step, result
-        if float((step * change).sum()) <= 0:
-            break
-        steps.append((step, change))
-    return at
+    start = np.zeros((D + 1) * folds * classes)
+    with torch.inference_mode():  # torch.optim takes two seconds to import
+        best = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=OPTIONS).x
+        return logits(torch.from_numpy(best.astype(np.float32)).view(D + 1, -1))[held_out]

@@ -6,8 +6,6 @@ large and significant. All columns together, outputs included: a classifier two-
 Source: Massey, 1951, JASA 46 (the bound for numbers); Weissman et al., 2003, HPL-2003-97 (for shares).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Duplicate rows: equal rows, texts that hardly differ, the same image or sound again."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding
@@ -15,14 +13,26 @@ def duplicate(context: DataContext) -> list[Finding]:
     groups = duplicate_groups(context)
     if not groups:
         return []
-    rows = np.concatenate(groups)
-    copies = len(rows) - len(groups)
-    shown = ", ".join(" = ".join(str(context.source_rows[r]) for r in g[:3]) for g in groups[:MAX_GROUPS])
+    copies = sum(len(g) - 1 for g in groups)
+    summary = "1 row repeats another" if copies == 1 else f"{copies:,} rows repeat others"
+    labels = context.source_rows.astype(str)
+    return [groups_finding(context, "duplicate", groups, summary, labels, _contradictions(context, groups))]
+
+
+def groups_finding(
+    context: DataContext, kind: str, groups: list[np.ndarray], summary: str, names: np.ndarray, details: str = ""
+) -> Finding:
+    """The finding of groups of equal rows, the first of which are named.
+
+    Args:
+        names: (N,) str of the rows.
+    """
+    examples = ", ".join(" = ".join(names[g[:3]]) for g in groups[:MAX_GROUPS])
     more = f", and {len(groups) - MAX_GROUPS:,} more" if len(groups) > MAX_GROUPS else ""
-    times = "1 row repeats another" if copies == 1 else f"{copies:,} rows repeat others"
-    text = f"{times} (the same {context.duplicates.by}): rows {shown}{more}{_contradictions(context, groups)}"
+    text = f"{summary} (the same {context.duplicates.by}): rows {examples}{more}{details}"
     columns = [f.column for f in context.inputs] if len(context.inputs) <= 3 else []
-    return [context.finding("duplicate", rows, columns, context.duplicates.confidence, text, "data.fix=[duplicate]")]
+    rows = np.concatenate(groups)
+    return context.finding(kind, rows, columns, context.duplicates.confidence, text, f"data.fix=[{kind}]")
 
 
 def duplicate_groups(context: DataContext) -> list[np.ndarray]:

@@ -3,8 +3,6 @@
 Source for texts: Broder, 1997, "On the resemblance and containment of documents" (shingles, MinHash).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import NamedTuple
@@ -25,7 +23,7 @@ MIN_RESEMBLANCE = 0.7  # Jaccard index of two texts' word pairs
 MIN_WORDS = 3  # of equal texts; shorter ones repeat by chance
 MIN_NEAR_WORDS = 6  # of nearly equal texts
 NUM_HASHES, NUM_BANDS = 32, 16  # of MinHash; a band of equal hashes makes two texts candidates
-MAX_TEXTS = 50_000  # beyond which only equal texts are found
+MAX_TEXTS = 50_000  # beyond which only equal texts are searched
 NO_PAIRS = np.zeros((0, 2), np.int64)
 
 
@@ -211,10 +209,10 @@ def _near_media(raw: Raw, summary: MediaSummary) -> np.ndarray:
         return near
     if isinstance(raw, list):
         names = pl.Series([f"{m.path}|{m.member}" if isinstance(m, Media) else None for m in raw])
-        keys, known = names.hash().to_numpy(), np.flatnonzero(names.is_not_null())
+        keys, present = names.hash().to_numpy(), np.flatnonzero(names.is_not_null())
     else:
-        keys, known = _keys(raw, False), np.flatnonzero(~_empty(raw))
-    return np.unique(np.concatenate([near, equal_pairs(keys, known)]), axis=0)
+        keys, present = _keys(raw, False), np.flatnonzero(~_empty(raw))
+    return np.unique(np.concatenate([near, equal_pairs(keys, present)]), axis=0)
 
 
 def _one_file(raw: Raw, a: int, b: int) -> bool:

@@ -1,7 +1,5 @@
 """Classes with too few examples to be learned."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding, join_limited
@@ -12,13 +10,9 @@ MIN_EXAMPLES = 10  # of a class
 def few_examples(context: DataContext) -> list[Finding]:
     """One finding per output with such classes."""
     findings = []
-    for target in context.targets:
-        if target.classes is None:
-            continue
-        labelled = np.isfinite(target.values)
-        counts = np.bincount(target.values[labelled].astype(int), minlength=len(target.classes))
+    for target, counts in context.class_counts():
         few = np.flatnonzero(counts < MIN_EXAMPLES)
-        if len(few):
+        if len(few) and target.classes is not None:
             names = join_limited([f"{target.classes[k]!r}" for k in few[np.argsort(counts[few], kind="stable")]])
             have = "1 class has" if len(few) == 1 else f"{len(few)} classes have"
             text = f"{target.name}: {have} fewer than {MIN_EXAMPLES} examples ({names})"

@@ -1,7 +1,5 @@
 """The findings of a run: those from before training, which its folder keeps, and those of its predictions."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict

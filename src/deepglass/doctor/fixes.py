@@ -3,8 +3,6 @@
 data.fix: [duplicate, leak]  ->  data.drop: [17, 203]  data.ignore: [price_in_cents]
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -23,6 +21,7 @@ from deepglass.doctor.odd_size import odd_size
 from deepglass.doctor.split_duplicate import leaking_groups
 from deepglass.errors import SpecError, near_miss
 from deepglass.prepare.columns import infer_columns
+from deepglass.prepare.derived_columns import join_columns
 from deepglass.prepare.sources import read_source
 from deepglass.spec.spec import Spec
 
@@ -52,6 +51,7 @@ def apply_fixes(spec: Spec) -> Spec:
     _check(spec.data.fix)
     table = read_source(spec)
     roles, inputs, outputs = infer_columns(table, spec)
+    table = join_columns(table, (*inputs, *outputs))
     context = build_context(table, spec, roles, [*outputs, *inputs])
     left = np.ones(len(context.table), bool)
     for kind in (k for k in DROP if k in spec.data.fix):
@@ -68,7 +68,7 @@ def _check(kinds: Sequence[str]) -> None:
         if kind in NOT_FIXABLE:
             raise SpecError("bad-value", f"--fix {kind}: there is no automatic fix; {NOT_FIXABLE[kind]}")
         if kind not in DROP and kind not in IGNORE:
-            raise SpecError("unknown-name", f"--fix: there is no {kind!r}{near_miss(kind, [*DROP, *IGNORE])}")
+            raise SpecError("unknown-name", f"--fix: no fix {kind!r}{near_miss(kind, [*DROP, *IGNORE])}")
 
 
 def _copies(context: DataContext, left: np.ndarray) -> np.ndarray:

@@ -1,19 +1,12 @@
 """Columns that only name or number their rows: a network memorises them and learns nothing."""
 
-from __future__ import annotations
-
 from deepglass.doctor.base import DataContext, Finding
 from deepglass.doctor.ids import id_like
 
 
 def id_column(context: DataContext) -> list[Finding]:
     """One finding per identifier column."""
-    findings = []
-    for role in context.roles:
-        if role.why.startswith("a row number"):
-            text = f"{role.name}: {role.why}; it is left out"
-            fix = f"data.ignore=[{role.name}]"
-            findings.append(context.finding("id_column", [], [role.name], 1.0, text, fix))
+    findings = context.excluded_columns("id_column", ("a row number",))
     for feature in context.inputs:
         column = feature.column
         if not feature.is_time and (why := id_like(column, context.table[column])):

@@ -1,7 +1,5 @@
 """Whether a column only names or numbers its rows."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

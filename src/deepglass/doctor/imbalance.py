@@ -1,9 +1,5 @@
 """Class imbalance: a class that is far rarer than the others."""
 
-from __future__ import annotations
-
-import numpy as np
-
 from deepglass.doctor.base import DataContext, Finding
 
 MIN_SHARE = 0.1  # of the rarer of two classes; of more classes, relative to equal shares
@@ -12,14 +8,12 @@ MIN_SHARE = 0.1  # of the rarer of two classes; of more classes, relative to equ
 def imbalance(context: DataContext) -> list[Finding]:
     """One finding per output."""
     findings = []
-    for target in context.targets:
-        if target.classes is None or len(target.classes) < 2:
-            continue
-        labels = target.values[np.isfinite(target.values)].astype(int)
-        shares = np.bincount(labels, minlength=len(target.classes)) / max(len(labels), 1)
-        if shares.min() < MIN_SHARE / (len(shares) / 2):
-            share = f"{shares.min():.1%}" if shares.min() >= 0.001 else f"{round(shares.min() * len(labels)):,}"
-            rarest = f"{target.classes[int(shares.argmin())]!r} is {share} of the {len(labels):,} rows"
-            text = f"{target.name}: {rarest}; the threshold is tuned on validation rows, nothing is reweighted"
+    for target, counts in context.class_counts():
+        rows, rarest = counts.sum(), int(counts.argmin()) if len(counts) else 0
+        if len(counts) > 1 and counts[rarest] < MIN_SHARE * rows / (len(counts) / 2):
+            assert target.classes is not None
+            share = f"{counts[rarest] / rows:.1%}" if counts[rarest] >= 0.001 * rows else f"{counts[rarest]:,}"
+            rarest_class = f"{target.classes[rarest]!r} is {share} of the {rows:,} rows"
+            text = f"{target.name}: {rarest_class}; the threshold is tuned on validation rows, nothing is reweighted"
             findings.append(context.finding("imbalance", [], [target.column], 1.0, text))
     return findings

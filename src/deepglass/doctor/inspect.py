@@ -1,7 +1,5 @@
 """What `deepglass inspect` shows of a source: kind and role of each column, and the findings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from deepglass.errors import SourceError
 from deepglass.features.base import Feature, Raw
 from deepglass.features.outputs.base import Output
 from deepglass.prepare.columns import ColumnRole, infer_columns
+from deepglass.prepare.derived_columns import join_columns
 from deepglass.prepare.rows import assign_split, choose_split, missing_targets
 from deepglass.prepare.sources import fingerprint_of
 from deepglass.run.callbacks.margins import margins_for_table
@@ -73,12 +72,14 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     """
     roles, inputs, outputs = infer_columns(table, spec)
     features = [*outputs, *inputs]
+    held_out = None if run is None else _held_out(table, spec, run)
+    table = join_columns(table, features)
     order = {name: i for i, name in enumerate(table.names)}
     columns = [_summary(table, r) for r in sorted(roles, key=lambda r: order.get(r.name, 0))]
     findings = [*check_source(table, spec, roles, features)]
-    if run is not None:
+    if run is not None and held_out is not None:
         context = DataContext(table, tuple(roles), tuple(features), np.arange(len(table)))
-        weak = weak_slices_of_run(context.take(_held_out(table, spec, run)), run.predictor)
+        weak = weak_slices_of_run(context.take(held_out), run.predictor)
         errors = label_error(context, run.predictor, margins_for_table(run.folder, table))
         for of_run in (errors, worth_labelling(context, run.predictor), weak):
             findings += [merge_findings(of_run)] if of_run else []

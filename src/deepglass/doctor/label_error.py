@@ -1,7 +1,5 @@
 """Labels that look wrong to a trained run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -9,8 +9,6 @@ classes instead of one per pair, fits them and a temperature by maximum likeliho
 by the BIC (Schwarz, 1978, Annals of Statistics 6), so that few labels raise no suspicion.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -4,8 +4,6 @@ label_errors(run.predictor, table)            [LabelError(row=17, label="cat", s
 active_learning_scores(run.predictor, table)  [LabelValue(row=40, score=0.93), ...]
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

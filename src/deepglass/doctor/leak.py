@@ -4,8 +4,6 @@ Checked of each value, and of side information: an image's size, brightness or s
 in a text.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -159,10 +157,7 @@ def _words(context: DataContext, target: Target, labelled: np.ndarray) -> list[F
         return findings
     codes = target.values[labelled].astype(np.int64)
     sizes = np.bincount(codes, minlength=len(target.classes))
-    for feature in context.inputs:
-        raw = context.table[feature.column]
-        if not feature.is_text or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
-            continue
+    for feature, raw in context.texts([f for f in context.inputs if f.is_text]):
         words = raw.gather(labelled).fill_null("").str.to_lowercase().str.extract_all(r"[^\s]+").list.unique()
         frame = (
             pl.DataFrame({"row": np.arange(len(labelled)), "class": codes, "word": words}).explode("word").drop_nulls()

@@ -1,7 +1,5 @@
 """Scalar measures of a column's values: the value itself, a text's length, an image's brightness."""
 
-from __future__ import annotations
-
 import calendar
 from collections.abc import Mapping
 from typing import NamedTuple

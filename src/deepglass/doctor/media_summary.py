@@ -1,28 +1,39 @@
-"""Thumbnails and statistics of images and sounds: enough to find duplicates, dark, loud, short or odd-sized items."""
+"""Thumbnails and statistics of images and audio, to find duplicates and dark, loud, short or odd-sized items."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
-from deepglass.features._audio_files import header_of, read_sound
-from deepglass.features._images import Picture, channels_last, decode_sized, each, pictures, resize, with_channels
+from deepglass.features._audio_files import read_audio, read_header
+from deepglass.features._images import (
+    RawImage,
+    as_images,
+    channels_last,
+    decode_sized,
+    map_images,
+    resize,
+    with_channels,
+)
 from deepglass.features.base import Feature, Media, Raw
 
 SIDE = 16  # pixels of a thumbnail
 NUM_BANDS, NUM_TIMES = 24, 24  # of a spectrum
 MIN_POWER = 1e-4  # of a spectrum's peak; what is less counts as silence
-MAX_SECONDS = 10.0  # of a sound that are read
+MAX_SECONDS = 10.0  # of audio that are read
 ARRAY_SPEED = 4  # images in an array are read so many times as fast as files
-SOUND_COST = 4  # a sound takes so many times as long to read as an image
+AUDIO_COST = 4  # an audio file takes so many times as long to read as an image
+IMAGE_STATISTICS = ("height", "width", "brightness", "contrast")
+AUDIO_STATISTICS = ("seconds", "loudness", "samples a second")
+
+Summary = tuple[np.ndarray, tuple[float, ...]]
+"""Flattened thumbnail or spectrum, and the statistics of one item."""
 
 
 class MediaSummary(NamedTuple):
-    """Summary of a column of images or sounds.
+    """Summary of a column of images or audio.
 
     Args:
         rows: (n,) rows that were read.
@@ -41,12 +52,12 @@ class MediaSummary(NamedTuple):
 
 def summarise_media(feature_type: type[Feature], raw: Raw, max_items: int) -> MediaSummary | None:
     """The summary of a column, from at most about `max_items` evenly spread rows; None for other types."""
-    if not feature_type.file_based:
-        return None
-    if feature_type.is_image:
-        return _arrays(np.asarray(raw), ARRAY_SPEED * max_items) if _is_grid(raw) else _files(raw, max_items)
-    if feature_type.is_audio and isinstance(raw, list):
-        return _sounds(raw, max(max_items // SOUND_COST, 1))
+    if feature_type.is_image and feature_type.file_based:
+        if isinstance(raw, np.ndarray) and raw.ndim >= 3:
+            return _summarise_array(raw, ARRAY_SPEED * max_items)
+        return _summarise_files(as_images(raw), _read_image, IMAGE_STATISTICS, max_items)
+    if feature_type.is_audio and feature_type.file_based and isinstance(raw, list):
+        return _summarise_files(raw, _read_audio, AUDIO_STATISTICS, max(max_items // AUDIO_COST, 1))
     return None
 
 
@@ -55,21 +66,47 @@ def spread_evenly(count: int, max_rows: int) -> np.ndarray:
     return np.arange(count) if count <= max_rows else np.linspace(0, count - 1, max_rows).astype(np.int64)
 
 
+def _summarise_files(
+    items: Sequence[Any], read: Callable[[Any], Summary | None], names: Sequence[str], max_items: int
+) -> MediaSummary:
+    """The summary of files, of which one that several rows name is opened once.
+
+    Args:
+        read: an item -> its summary; None for a missing or unreadable one.
+        names: of the statistics.
+    """
+    rows = spread_evenly(len(items), max_items)
+    keys = [(m.path, m.member) if isinstance(m := items[i], Media) else i for i in rows.tolist()]
+    distinct = {key: items[i] for key, i in zip(keys, rows.tolist(), strict=True)}
+    results = dict(zip(distinct, map_images(read, list(distinct.values())), strict=True))
+    read_rows = [(i, summary) for i, key in zip(rows, keys, strict=True) if (summary := results[key]) is not None]
+    present = np.array([i for i, _ in read_rows], np.int64)
+    values = np.stack([values for _, (values, _) in read_rows]) if read_rows else np.zeros((0, 1), np.float32)
+    statistics = np.array([own for _, (_, own) in read_rows], np.float64).reshape(-1, len(names))
+    return MediaSummary(present, values, _over_all(present, dict(zip(names, statistics.T, strict=True)), len(items)))
+
+
+def _over_all(rows: np.ndarray, statistics: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
+    """Statistics of some rows as (count,) arrays with NaN for the others."""
+    result = {name: np.full(count, np.nan) for name in statistics}
+    for name, values in statistics.items():
+        result[name][rows] = values
+    return result
+
+
 # -- images ------------------------------------------------------------------------------------------------------
 
 
-def _is_grid(raw: Raw) -> bool:
-    return isinstance(raw, np.ndarray) and raw.ndim >= 3
-
-
-def _arrays(raw: np.ndarray, max_items: int) -> MediaSummary:
+def _summarise_array(raw: np.ndarray, max_items: int) -> MediaSummary:
     """Images in one array, (N, Y, X) or with channels."""
     x = channels_last(raw)
-    at = spread_evenly(len(x), max_items)
-    parts = [_thumbnails(x[at[start : start + 1024]]) for start in range(0, len(at), 1024)]
-    values = np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
+    rows = spread_evenly(len(x), max_items)
+    chunks = [_thumbnails(x[rows[start : start + 1024]]) for start in range(0, len(rows), 1024)]
+    values = np.concatenate(chunks) if chunks else np.zeros((0, 1), np.float32)
     valid = np.isfinite(values).all(1)
-    return _image_summary(at[valid], values[valid], len(x), {})
+    rows, values = rows[valid], values[valid]
+    light = {"brightness": values.mean(1, dtype=np.float64), "contrast": values.std(1, dtype=np.float64)}
+    return MediaSummary(rows, values, _over_all(rows, light, len(x)))
 
 
 def _thumbnails(x: np.ndarray) -> np.ndarray:
@@ -83,72 +120,30 @@ def _thumbnails(x: np.ndarray) -> np.ndarray:
     return grey.reshape(len(grey), -1).astype(np.float32)
 
 
-def _files(raw: Raw, max_items: int) -> MediaSummary:
-    items = pictures(raw)
-    at = spread_evenly(len(items), max_items)
-    results = _read_once([items[i] for i in at])
-    rows = np.array([i for i, result in zip(at, results, strict=True) if result is not None], np.int64)
-    read = [result for result in results if result is not None]
-    values = np.stack([thumbnail for thumbnail, _ in read]) if read else np.zeros((0, SIDE * SIDE), np.float32)
-    size = np.array([size for _, size in read], np.float64).reshape(-1, 2)
-    return _image_summary(rows, values, len(items), {"height": size[:, 0], "width": size[:, 1]})
-
-
-def _read_once(items: Sequence[Picture]) -> list[tuple[np.ndarray, tuple[int, int]] | None]:
-    """`_read` of each image; a file that several rows name is opened once."""
-    keys = [(m.path, m.member) if isinstance(m, Media) else i for i, m in enumerate(items)]
-    first = {key: i for i, key in reversed(list(enumerate(keys)))}
-    opened = sorted(first.values())
-    results = dict(zip(opened, each(_read, [items[i] for i in opened]), strict=True))
-    return [results[first[key]] for key in keys]
-
-
-def _read(picture: Picture) -> tuple[np.ndarray, tuple[int, int]] | None:
-    """Grey thumbnail and size; None for a missing or unreadable image."""
-    if picture is None:
+def _read_image(image: RawImage) -> Summary | None:
+    """Grey thumbnail; height, width, brightness and contrast."""
+    if image is None:
         return None
     try:
-        pixels, size = decode_sized(picture, near=(2 * SIDE, 2 * SIDE))
-        top = 255.0 / float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1.0
+        pixels, size = decode_sized(image, target_size=(2 * SIDE, 2 * SIDE))
+        scale = 255.0 / float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1.0
         grey = with_channels(pixels, 1, 1.0) if pixels.shape[2] <= 4 else pixels.mean(2, keepdims=True)
-        return resize(grey.astype(np.float32) * top, (SIDE, SIDE)).reshape(-1).astype(np.float32), size
+        values = resize(grey.astype(np.float32) * scale, (SIDE, SIDE)).reshape(-1).astype(np.float32)
     except SourceError:
         return None
+    return values, (*size, float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64)))
 
 
-def _image_summary(rows: np.ndarray, values: np.ndarray, count: int, statistics: dict[str, np.ndarray]) -> MediaSummary:
-    light = {"brightness": values.mean(1, dtype=np.float64), "contrast": values.std(1, dtype=np.float64)}
-    return MediaSummary(rows, values, {n: _over_all(rows, v, count) for n, v in (statistics | light).items()})
+# -- audio -------------------------------------------------------------------------------------------------------
 
 
-def _over_all(rows: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
-    whole = np.full(count, np.nan)
-    whole[rows] = values
-    return whole
-
-
-# -- sounds ------------------------------------------------------------------------------------------------------
-
-
-def _sounds(raw: list[Media], max_items: int) -> MediaSummary:
-    rows, spectra, statistics = [], [], []
-    for i in spread_evenly(len(raw), max_items):
-        media = raw[i]
-        if isinstance(media, Media) and (result := _read_audio(media)) is not None:
-            rows.append(i)
-            spectra.append(result[0])
-            statistics.append(result[1])
-    values = np.stack(spectra) if spectra else np.zeros((0, NUM_BANDS * NUM_TIMES), np.float32)
-    measured = np.array(statistics, np.float64).reshape(-1, 3)
-    names = ("seconds", "loudness", "samples a second")
-    at = np.array(rows, np.int64)
-    return MediaSummary(at, values, {n: _over_all(at, measured[:, k], len(raw)) for k, n in enumerate(names)})
-
-
-def _read_audio(media: Media) -> tuple[np.ndarray, tuple[float, float, float]] | None:
+def _read_audio(media: Media | None) -> Summary | None:
+    """Spectrum; length in seconds, loudness in decibels, sampling rate."""
+    if not isinstance(media, Media):
+        return None
     try:
-        header = header_of(media)
-        wave = read_sound(media, None, MAX_SECONDS).astype(np.float32) / 32767
+        header = read_header(media)
+        wave = read_audio(media, None, MAX_SECONDS).astype(np.float32) / 32767
     except SourceError:
         return None
     loudness = 20 * float(np.log10(np.sqrt((wave**2).mean()) + 1e-5))

@@ -1,9 +1,6 @@
 """Texts that were decoded with a wrong encoding: `cafÃ©` for `café`, a replacement character for a lost letter."""
 
-from __future__ import annotations
-
 import numpy as np
-import polars as pl
 
 from deepglass.doctor.base import DataContext, Finding, join_limited
 
@@ -16,10 +13,7 @@ GARBLED = f"[{LEADING}][{SIGNS}]|\u00e2\u20ac|\u00ef\u00bf\u00bd|\ufffd"
 def mixed_encoding(context: DataContext) -> list[Finding]:
     """One finding per column."""
     findings = []
-    for feature in context.features:
-        raw = context.table[feature.column]
-        if not isinstance(raw, pl.Series) or raw.dtype != pl.String:
-            continue
+    for feature, raw in context.texts(context.features):
         rows = np.flatnonzero(raw.str.contains(GARBLED).fill_null(False).to_numpy())
         if len(rows):
             examples = raw.gather(rows[:3]).str.extract(f"(.{{0,12}}(?:{GARBLED}).{{0,8}})").to_list()

@@ -1,7 +1,5 @@
 """Texts in another language or script than most of their column."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 
@@ -37,10 +35,7 @@ MAX_TEXTS = 50_000
 def mixed_language(context: DataContext) -> list[Finding]:
     """One finding per column."""
     findings = []
-    for feature in context.features:
-        raw = context.table[feature.column]
-        if not feature.is_text or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
-            continue
+    for feature, raw in context.texts([f for f in context.features if f.is_text]):
         languages = _languages(raw.head(MAX_TEXTS))
         names = [n for n in np.unique(languages) if n]
         if not names:

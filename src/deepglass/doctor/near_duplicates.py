@@ -3,8 +3,6 @@
 Source: Indyk and Motwani, 1998, STOC; Charikar, 2002, STOC (random hyperplanes).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 NUM_TABLES = 8
@@ -66,7 +64,7 @@ def _near(unit: np.ndarray, min_product: float) -> np.ndarray:
     random = np.random.default_rng(0)
     coarse = centred @ _directions(random, unit.shape[1], NUM_COARSE)
     reach = 3 * np.sqrt(2 * (1 - min_product)) + 1e-6  # a small difference is hardly longer along a random direction
-    found = []
+    pairs = []
     for _ in range(NUM_TABLES):
         sides = centred @ _directions(random, unit.shape[1], NUM_BITS)
         bits = sides > np.median(sides, axis=0)
@@ -80,8 +78,8 @@ def _near(unit: np.ndarray, min_product: float) -> np.ndarray:
             a, b = a[close], b[close]
             if len(a):
                 alike = np.einsum("nf,nf->n", unit[a], unit[b]) >= min_product
-                found.append(np.stack([np.minimum(a, b), np.maximum(a, b)], 1)[alike])
-    return np.unique(np.concatenate(found), axis=0) if found else np.zeros((0, 2), np.int64)
+                pairs.append(np.stack([np.minimum(a, b), np.maximum(a, b)], 1)[alike])
+    return np.unique(np.concatenate(pairs), axis=0) if pairs else np.zeros((0, 2), np.int64)
 
 
 def _directions(random: np.random.Generator, width: int, count: int) -> np.ndarray:

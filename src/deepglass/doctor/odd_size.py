@@ -1,7 +1,5 @@
 """Images of an unusual size or shape, and sounds of an unusual length: thumbnails, crops, broken recordings."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding, join_limited

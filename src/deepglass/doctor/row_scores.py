@@ -1,7 +1,5 @@
 """Per-row scores: one metric of each prediction, for every output that a single row can be scored on."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

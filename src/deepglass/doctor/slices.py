@@ -6,18 +6,17 @@ a probability by chance of at most 0.01 over all slices (union bound, Bonferroni
 
 Error rates are compared by Hoeffding's bound for sampling without replacement, other errors by their ranks, so that no
 outlier decides. An intersection is reported where neither slice alone explains it: within each, the rows of the other
-have larger errors. Further slices are searched outside of those already found.
+have larger errors. Further slices are searched outside of earlier ones.
 
 Source: Chung et al., 2019, arXiv 1807.06068 (Slice Finder); Hoeffding, 1963, JASA 58, theorems 1 and 4; Wilcoxon, 1945,
 Biometrics Bulletin 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
 from deepglass.doctor.base import DataContext
 from deepglass.doctor.measures import Measure, calendar_measures, measures_of
@@ -149,17 +148,17 @@ def _other_columns(context: DataContext) -> list[Measure]:
 
 def _parts(measure: Measure) -> Iterator[Slice]:
     """The slices of all rows by one measure."""
-    values, known = measure.values, np.isfinite(measure.values)
+    values, present = measure.values, np.isfinite(measure.values)
     columns, redacted = (measure.column,), f"{measure.title} is …"
-    if measure.complete and known.any() and not known.all():
-        yield Slice(columns, words := f"{measure.title} is missing", ~known, words)
+    if measure.complete and present.any() and not present.all():
+        yield Slice(columns, words := f"{measure.title} is missing", ~present, words)
     if measure.names is not None:
-        codes, counts = np.unique(values[known], return_counts=True)
+        codes, counts = np.unique(values[present], return_counts=True)
         for code in codes[np.argsort(-counts, kind="stable")][:MAX_VALUES]:
             yield Slice(columns, f"{measure.title} is {measure.format(code)}", values == code, redacted)
-    elif known.any():
-        part = np.where(known, np.searchsorted(_bounds(values[known]), values), -1)
-        for k in np.unique(part[known]):
+    elif present.any():
+        part = np.where(present, np.searchsorted(_bounds(values[present]), values), -1)
+        for k in np.unique(part[present]):
             low, high = (measure.format(end(values[part == k])) for end in (np.min, np.max))
             words = low if low == high else f"from {low} to {high}"
             yield Slice(columns, f"{measure.title} is {words}", part == k, redacted)
@@ -244,5 +243,4 @@ def _chance(part: np.ndarray, whole: np.ndarray, shares: bool) -> np.ndarray:
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Relative ranks of the values, from 0 to 1; equal values share theirs."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return ((np.cumsum(counts) - (counts + 1) / 2) / max(len(values) - 1, 1))[place]
+    return (pl.Series(values).rank().to_numpy() - 1) / max(len(values) - 1, 1)

@@ -1,13 +1,10 @@
 """Duplicates across splits: test or validation rows that also occur in training, which inflates the metrics."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding
+from deepglass.doctor.duplicate import groups_finding
 from deepglass.doctor.near_duplicates import connected_groups
-
-MAX_GROUPS = 3  # that are named
 
 
 def split_duplicate(context: DataContext) -> list[Finding]:
@@ -15,22 +12,14 @@ def split_duplicate(context: DataContext) -> list[Finding]:
     groups = leaking_groups(context)
     if not groups or context.split is None:
         return []
-    rows = np.concatenate(groups)
-    held = {split: int((context.split[rows] == split).sum()) for split in ("test", "valid")}
-    counts = " and ".join(f"{n:,} of the {split} rows" for split, n in held.items() if n)
-    shown = ", ".join(
-        " = ".join(f"{context.source_rows[r]} ({context.split[r]})" for r in g[:3]) for g in groups[:MAX_GROUPS]
-    )
-    more = f", and {len(groups) - MAX_GROUPS:,} more" if len(groups) > MAX_GROUPS else ""
+    split = context.split[np.concatenate(groups)]
+    held_out = {name: int((split == name).sum()) for name in ("test", "valid")}
+    counts = " and ".join(f"{n:,} of the {name} rows" for name, n in held_out.items() if n)
     origin = "the split" if context.split_source else "the random split"
-    occur = "occurs" if sum(held.values()) == 1 else "occur"
-    text = f"{counts} {occur} in another split too, by {origin} (the same {context.duplicates.by}): rows {shown}{more}"
-    columns = [f.column for f in context.inputs] if len(context.inputs) <= 3 else []
-    return [
-        context.finding(
-            "split_duplicate", rows, columns, context.duplicates.confidence, text, "data.fix=[split_duplicate]"
-        )
-    ]
+    occur = "occurs" if sum(held_out.values()) == 1 else "occur"
+    summary = f"{counts} {occur} in another split too, by {origin}"
+    names = np.array([f"{row} ({name})" for row, name in zip(context.source_rows, context.split, strict=True)])
+    return [groups_finding(context, "split_duplicate", groups, summary, names)]
 
 
 def leaking_groups(context: DataContext) -> list[np.ndarray]:

@@ -6,8 +6,6 @@ Source: Lopez-Paz and Oquab, 2017, arXiv 1610.06545, section 3. Ours measures th
 not depend on the sizes of the samples, with the bound of Mann and Whitney, 1947, Annals of Mathematical Statistics 18.
 """
 
-from __future__ import annotations
-
 from statistics import NormalDist
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Items that cannot be read, such as broken images."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding

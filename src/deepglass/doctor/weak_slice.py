@@ -1,7 +1,5 @@
 """Weak slices: groups of rows where the predictions are significantly worse; see `doctor.slices`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -38,7 +36,7 @@ def weak_slices_of_run(context: DataContext, predictor: Predictor) -> list[Findi
     outputs = [f for f in predictor.outputs if f.column in context.table.columns]
     if not outputs or len(context.table) < 3 * MIN_ROWS:
         return []
-    best = predictor.best(context.table)
+    best = predictor.predict_arrays(context.table)
     inputs = predictor.encode(context.table) if any(f.dense for f in outputs) else {}
     results: dict[str, SliceResult] = {}
     for output in (f for f in outputs if f.name in best):

@@ -1,7 +1,5 @@
 """Active learning: the unlabelled rows whose labels would improve a run most."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding, join_limited

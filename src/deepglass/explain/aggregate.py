@@ -1,10 +1,8 @@
 """Attributions of units summed to parts that a user knows: columns, words, time steps, regions."""
 
-from __future__ import annotations
-
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,7 +12,7 @@ import polars as pl
 
 from deepglass.explain.sound import regions
 from deepglass.features._explained_words import group_pieces
-from deepglass.features._ngrams import Lexicon, Parts, pieces_of, split_words
+from deepglass.features._ngrams import Lexicon, SubwordFeatures, pieces_of, split_words
 from deepglass.features.base import Column, Feature
 
 Box = tuple[float, float, float, float]
@@ -44,7 +42,7 @@ class Part(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         values = {
             "part": self.name,
-            "value": _plain(self.value),
+            "value": plain_value(self.value),
             "weight": round(self.weight, 6),
             "position": self.position,
             "input": self.input or None,
@@ -72,15 +70,15 @@ class PartAttributions:
     indexed: bool = False
     boxes: tuple[tuple[Box | None, ...], ...] = ()
 
-    def of(self, q: int | None) -> list[Part]:
+    def of(self, q: int | None) -> tuple[Part, ...]:
         """The parts for one target; None: summed over all."""
         weights = self.weights.sum(0) if q is None else self.weights[q]
         boxes = self.boxes[0 if q is None else q + 1] if self.boxes else (None,) * len(self.names)
-        return [
+        return tuple(
             Part(n, float(w), self.values[i] if self.values else None, i if self.indexed else None, boxes[i])
             for i, (n, w) in enumerate(zip(self.names, weights, strict=True))
             if n
-        ]
+        )
 
 
 PartsOf = Callable[[Any, np.ndarray, Column, Any], PartAttributions]
@@ -213,7 +211,7 @@ def words_in(feature: Any, cell: list[str] | str) -> list[str]:
     if feature.lists_:
         return cell.split()
     words = split_words(pl.Series([cell], dtype=pl.String), feature.max_words)
-    return [words.distinct[p] for p in words.places]
+    return [words.distinct[p] for p in words.indices]
 
 
 def token_words(feature: Any, units: np.ndarray, column: Column, cell: Any) -> PartAttributions:
@@ -250,7 +248,9 @@ def ngram_words(feature: Any, units: np.ndarray, column: Column, cell: Any) -> P
     return PartAttributions(tuple(words) or ("",), weights, indexed=True)
 
 
-def _ngram_positions(lexicon: Lexicon, words: Sequence[str], parts: Parts) -> dict[int, list[tuple[int, ...]]]:
+def _ngram_positions(
+    lexicon: Lexicon, words: Sequence[str], parts: SubwordFeatures
+) -> dict[int, list[tuple[int, ...]]]:
     """Code of an n-gram -> the indices of its words, for each occurrence."""
     positions: dict[int, list[tuple[int, ...]]] = {}
     for p, word in enumerate(words):
@@ -263,9 +263,14 @@ def _ngram_positions(lexicon: Lexicon, words: Sequence[str], parts: Parts) -> di
     return positions
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
+def plain_value(value: Any) -> Any:
+    """A value as plain JSON: arrays as lists, numbers that are not finite as None, objects as text."""
+    if isinstance(value, Mapping):
+        return {k: plain_value(v) for k, v in value.items()}
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, pl.Series | list | tuple):
+        return [plain_value(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if value is None or isinstance(value, str | int | float | bool | list) else str(value)
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -1,8 +1,8 @@
 """Explanations by gradients: attributions at the input layers, activation maps, and the tests of both."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,17 +12,10 @@ from deepglass.explain.aggregate import Part, PartAttributions, column_attributi
 from deepglass.explain.cam import activation_map
 from deepglass.explain.checks import Checks, deletion_insertion, rank_correlation
 from deepglass.explain.columns import WhatIf, can_vary, what_if
-from deepglass.explain.explanation import Explanation, TargetExplanation, finite
-from deepglass.explain.gradients import (
-    Attributions,
-    frozen_weights,
-    integrated_gradients,
-    midpoint_gradient,
-    relative_gap,
-)
+from deepglass.explain.explanation import Explanation
+from deepglass.explain.gradients import frozen_weights, integrated_gradients, midpoint_gradient
 from deepglass.explain.input_layers import InputLayer, input_layers
 from deepglass.explain.row import ExplainedRow
-from deepglass.nn.explanation_targets import ExplanationTarget
 
 
 def gradient_explanations(
@@ -46,7 +39,7 @@ def gradient_explanations(
     by_unit = [units.sum_units(layer, v) for layer, v in zip(layers[0], result.values, strict=True)]
     activation = _activation_maps(row, layers[0]) if full else {}
     explanations = []
-    for name, target in row.targets.items():
+    for name in row.targets:
         part = row.slices[name]
         named = [
             column_attributions(layer.features, u[part], row.raw)
@@ -54,28 +47,19 @@ def gradient_explanations(
             else layer.parts(u[part], row.column, row.raw)
             for layer, u in zip(layers[0], by_unit, strict=True)
         ]
-        parts = _parts(named, layers[0], None)
-        change = what_if(row, name, parts) if full and can_vary(row.reference.predictor.inputs) else WhatIf()
-        tested = None
-        if full:
-            tested = _checks(row, layers, result, by_unit, part) if checks else Checks(_gap(result, part))
-        explanations.append(
-            Explanation(
-                row=row.index,
-                output=name,
-                kind=row.output(name).kind,
-                answer=row.answers[name],
-                unit=target.unit,
-                method=f"{method}, baseline: {baselines}",
-                parts=parts,
-                targets=_targets(target, result, part, named, layers[0]),
-                checks=tested,
-                dependence=change.dependence,
-                counterfactual=change.counterfactual,
-                maps={layer.name: u[part] for layer, u in zip(layers[0], by_unit, strict=True) if layer.has_map},
-                activation_maps={n: a[part] for n, a in activation.items()},
-            )
+        explanation = row.explanation(
+            name, f"{method}, baseline: {baselines}", result.completeness, partial(_parts, named, layers[0])
         )
+        maps = {layer.name: u[part] for layer, u in zip(layers[0], by_unit, strict=True) if layer.has_map}
+        explanation = replace(explanation, maps=maps)
+        if full:
+            gap = result.completeness.of(part).total_gap()
+            tested = _checks(row, layers, by_unit, part, gap) if checks else Checks(gap)
+            variable = can_vary(row.reference.predictor.inputs)
+            change = what_if(row, name, explanation.parts) if variable else WhatIf()
+            activations = {n: a[part] for n, a in activation.items()}
+            explanation = replace(explanation, checks=tested, activation_maps=activations, **change._asdict())
+        explanations.append(explanation)
     return explanations
 
 
@@ -86,21 +70,6 @@ def _parts(named: Sequence[PartAttributions], layers: Sequence[InputLayer], q: i
         p._replace(input=layer.name) if several and n.indexed else p
         for n, layer in zip(named, layers, strict=True)
         for p in n.of(q)
-    )
-
-
-def _targets(
-    target: ExplanationTarget,
-    result: Attributions,
-    part: slice,
-    named: Sequence[PartAttributions],
-    layers: Sequence[InputLayer],
-) -> tuple[TargetExplanation, ...]:
-    boxes = target.boxes or (None,) * len(target.names)
-    ends = zip(result.score[part], result.baseline[part], result.gap[part], strict=True)
-    return tuple(
-        TargetExplanation(name, float(score), finite(baseline), finite(gap), _parts(named, layers, q), boxes[q])
-        for q, (name, (score, baseline, gap)) in enumerate(zip(target.names, ends, strict=True))
     )
 
 
@@ -115,18 +84,12 @@ def _activation_maps(row: ExplainedRow, layers: Sequence[InputLayer]) -> dict[st
     return {}
 
 
-def _gap(result: Attributions, part: slice) -> float:
-    """The completeness gap of an output's summed targets."""
-    sums = [np.array([x[part].sum()]) for x in (result.gap, result.score, result.baseline)]
-    return float(relative_gap(*sums)[0])
-
-
 def _checks(
     row: ExplainedRow,
     layers: list[list[InputLayer]],
-    result: Attributions,
     by_unit: Sequence[np.ndarray],
     part: slice,
+    gap: float,
 ) -> Checks:
     randomized = row.reference.randomized
     other_layers = input_layers(randomized, row.reference.mean_tokens)
@@ -140,7 +103,7 @@ def _checks(
         lambda keep: units.masked_scores(row.repeated_scores(), layers, sizes, keep[:, blocks])[:, part].sum(1),
         np.bincount(blocks, flat),
     )
-    return Checks(_gap(result, part), rank_correlation(flat, other_flat), **areas)
+    return Checks(gap, rank_correlation(flat, other_flat), **areas)
 
 
 def _blocks(layers: Sequence[InputLayer], by_unit: Sequence[np.ndarray]) -> np.ndarray:

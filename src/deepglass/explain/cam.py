@@ -4,8 +4,6 @@ Source: Selvaraju et al., 2017, arXiv 1610.02391 (Grad-CAM); Draelos and Carin, 
 gradient at each position instead of its mean over the map, so that the map is faithful for any layer).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

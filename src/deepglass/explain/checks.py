@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 
@@ -21,6 +22,33 @@ RANDOM_ORDERS = 4
 
 ScoreKept = Callable[[Tensor], np.ndarray]
 """Which units are kept, (B, N) bool -> the score of each variant, (B,)."""
+
+
+class Completeness(NamedTuple):
+    """How far the attributions of Q targets add up.
+
+    Shapes:
+        score: (Q,) of the row; baseline: (Q,) of an absent input, NaN where it was not computed; gap: (Q,) score -
+            baseline - sum of the attributions.
+    """
+
+    score: np.ndarray
+    baseline: np.ndarray
+    gap: np.ndarray
+
+    @property
+    def relative_gap(self) -> np.ndarray:
+        """The gap as a share of |score - baseline|, which counts as at least 5 % of |score| + |baseline|, (Q,)."""
+        score, baseline, gap = self
+        return np.abs(gap) / np.maximum(np.abs(score - baseline), 0.05 * (np.abs(score) + np.abs(baseline)) + 1e-6)
+
+    def of(self, part: slice) -> Completeness:
+        """Of some targets."""
+        return Completeness(*(values[part] for values in self))
+
+    def total_gap(self) -> float:
+        """The relative gap of the summed targets."""
+        return float(Completeness(*(values.sum(keepdims=True) for values in self)).relative_gap[0])
 
 
 class Checks(NamedTuple):
@@ -64,7 +92,7 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
         >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([10.0, 30.0, 90.0]))
         1.0
     """
-    ranks = [_ranks(x.reshape(-1)) for x in (a, b)]
+    ranks = [pl.Series(np.round(x.reshape(-1), 9)).rank().to_numpy() for x in (a, b)]
     if len(ranks[0]) < 3 or min(r.std() for r in ranks) == 0:
         return None
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
@@ -101,11 +129,3 @@ def deletion_insertion(score: ScoreKept, weights: np.ndarray, seed: int = 0) -> 
         "insertion": float(areas[1, 0]),
         "insertion_random": float(areas[1, 1:].mean()),
     }
-
-
-def _ranks(x: np.ndarray) -> np.ndarray:
-    """Ranks; equal values share their mean."""
-    _, inverse, counts = np.unique(np.round(x, 9), return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    result: Any = ((ends - counts + ends - 1) / 2)[inverse]
-    return result

@@ -1,8 +1,7 @@
 """Explanations of tabular rows: Shapley values, partial dependence and a counterfactual."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +21,7 @@ from deepglass.explain.counterfactual import (
     find_counterfactual,
     partial_dependence,
 )
-from deepglass.explain.explanation import Explanation, TargetExplanation, finite
-from deepglass.explain.gradients import relative_gap
+from deepglass.explain.explanation import Explanation
 from deepglass.explain.row import ExplainedRow
 from deepglass.features.base import Feature
 from deepglass.nn.explanation_targets import LOG_ODDS
@@ -67,34 +65,17 @@ def shapley_explanations(row: ExplainedRow, checks: bool = True) -> list[Explana
     method = f"{exact} Shapley values, baseline: {reference.background.description}"
     values = tuple(row.raw.get(column) for column in columns.values())
     explanations = []
-    for name, target in row.targets.items():
+    for name in row.targets:
         part = row.slices[name]
         attributions = PartAttributions(tuple(names), result.values[part], values)
-        parts = tuple(attributions.of(None))
+        explanation = row.explanation(name, method, result.completeness, attributions.of)
         if not result.exact:
-            errors = np.sqrt(np.square(result.error[part]).sum(0))
-            parts = tuple(p._replace(error=float(e)) for p, e in zip(parts, errors, strict=True))
-        ends = zip(target.names, result.score[part], result.baseline[part], result.gap[part], strict=True)
-        targets = tuple(
-            TargetExplanation(n, float(score), finite(baseline), finite(gap), tuple(attributions.of(q)))
-            for q, (n, score, baseline, gap) in enumerate(ends)
-        )
-        change = what_if(row, name, parts)
-        explanations.append(
-            Explanation(
-                row=row.index,
-                output=name,
-                kind=row.output(name).kind,
-                answer=row.answers[name],
-                unit=target.unit,
-                method=method,
-                parts=parts,
-                targets=targets,
-                checks=_checks(row, part, result, names) if checks else Checks(_gap(result, part)),
-                dependence=change.dependence,
-                counterfactual=change.counterfactual,
-            )
-        )
+            errors = np.sqrt(np.square(result.error[part]).sum(0)).tolist()
+            parts = tuple(p._replace(error=e) for p, e in zip(explanation.parts, errors, strict=True))
+            explanation = replace(explanation, parts=parts)
+        gap = result.completeness.of(part).total_gap()
+        tested = _checks(row, part, result, names, gap) if checks else Checks(gap)
+        explanations.append(replace(explanation, checks=tested, **what_if(row, name, explanation.parts)._asdict()))
     return explanations
 
 
@@ -125,7 +106,7 @@ def what_if(row: ExplainedRow, name: str, parts: Sequence[Part]) -> WhatIf:
     return WhatIf(tuple(lines), None if change is None else _with_answer(row, name, *change))
 
 
-def _checks(row: ExplainedRow, part: slice, result: shapley.ShapleyValues, names: list[str]) -> Checks:
+def _checks(row: ExplainedRow, part: slice, result: shapley.ShapleyValues, names: list[str], gap: float) -> Checks:
     background = row.reference.background_fields
     randomized = shapley.shapley_values(
         lambda inputs: row.scores(inputs, row.reference.randomized), row.fields, background, names
@@ -135,18 +116,12 @@ def _checks(row: ExplainedRow, part: slice, result: shapley.ShapleyValues, names
 
     def score(keep: Tensor) -> np.ndarray:
         index = torch.arange(count).repeat(len(keep))
-        kept = keep.repeat_interleave(count, 0)
-        scores = shapley.coalition_scores(row.scores, row.fields, background, names, kept, index)
+        coalitions = keep.repeat_interleave(count, 0)
+        scores = shapley.coalition_scores(row.scores, row.fields, background, names, coalitions, index)
         return scores[:, part].sum(1).reshape(len(keep), count).mean(1)
 
     correlation = rank_correlation(weights, randomized.values[part].sum(0))
-    return Checks(_gap(result, part), correlation, **deletion_insertion(score, weights))
-
-
-def _gap(result: shapley.ShapleyValues, part: slice) -> float:
-    """The completeness gap of an output's summed targets."""
-    sums = [np.array([x[part].sum()]) for x in (result.gap, result.score, result.baseline)]
-    return float(relative_gap(*sums)[0])
+    return Checks(gap, correlation, **deletion_insertion(score, weights))
 
 
 def _with_answer(

@@ -4,8 +4,6 @@ Source: Friedman, 2001, Annals of Statistics 29, section 8.2 (partial dependence
 1711.00399 (counterfactual explanations). Ours only tries values that training rows have, and searches greedily.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -63,9 +61,9 @@ def distinct_values(feature: Feature, field: Field, raw: Raw, max_values: int) -
         field: encoded rows.
         raw: the same rows as the user wrote them.
     """
-    known = torch.nonzero(field.mask)[:, 0].cpu().numpy()
-    flat = field.values.reshape(len(field.values), -1).double().cpu().numpy()[known]
-    if not len(known):
+    present = torch.nonzero(field.mask)[:, 0].cpu().numpy()
+    flat = field.values.reshape(len(field.values), -1).double().cpu().numpy()[present]
+    if not len(present):
         return Values(field.take(torch.zeros(0, dtype=torch.int64)), [])
     _, first, counts = np.unique(flat, axis=0, return_index=True, return_counts=True)
     if len(first) > max_values and not feature.ordered:
@@ -74,7 +72,7 @@ def distinct_values(feature: Feature, field: Field, raw: Raw, max_values: int) -
         order = np.repeat(first, counts)
         first = np.unique(order[np.linspace(0, len(order) - 1, max_values).astype(int)])
         first = first[np.argsort(flat[first, 0], kind="stable")]
-    rows = known[first]
+    rows = present[first]
     return Values(field.take(torch.from_numpy(rows).to(field.mask.device)), [raw[int(i)] for i in rows])
 
 

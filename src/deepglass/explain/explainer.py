@@ -1,7 +1,5 @@
 """Explanations of rows: Shapley values for tables, integrated gradients for all other inputs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -12,7 +10,6 @@ import numpy as np
 import torch
 
 from deepglass.data.batches import Dataset
-from deepglass.data.table import Table
 from deepglass.errors import SpecError
 from deepglass.explain.attribution import gradient_explanations
 from deepglass.explain.columns import is_tabular, shapley_explanations
@@ -28,7 +25,7 @@ from deepglass.run.predictor import Predictor, Rows
 Mode = Literal["full", "fast"]
 MAX_STEPS = 512  # of a path of integrated gradients
 NUM_BACKGROUND = 64  # background rows
-MIN_BACKGROUND = 8  # given rows that can serve as background
+MIN_BACKGROUND = 8  # explained rows that can serve as background
 
 
 def explainable(predictor: Predictor) -> tuple[Output, ...]:
@@ -40,12 +37,12 @@ def explainable(predictor: Predictor) -> tuple[Output, ...]:
     outputs = tuple(f for f in predictor.outputs if f.explainable)
     if not outputs:
         came = ", ".join(f"{f.name} ({f.kind})" for f in predictor.outputs)
-        came = f"answers {came}" if came else "answers nothing"
+        came = f"predicts {came}" if came else "has no output"
         kinds = ", ".join(k for k, cls in OUTPUTS if cls.explanation_target is not Output.explanation_target)
         raise SpecError(
             "bad-value",
             f"explain: this run {came}; expected an output of one of the kinds {kinds}; "
-            "`deepglass report` shows what else is known of this run",
+            "`deepglass report` shows this run in other ways",
         )
     return outputs
 
@@ -96,14 +93,14 @@ class Explainer:
         Raises:
             SpecError: `bad-value` for an index without a row.
         """
-        table = Table(self.predictor.read(rows))
+        table = self.predictor.read(rows)
         which = list(range(len(table))) if which is None else list(which)
         for index in which:
             if not 0 <= index < len(table):
                 raise SpecError("bad-value", f"--rows: there is no row {index}; there are {len(table)}, from 0")
         if self.rows is None and len(table) >= MIN_BACKGROUND:
-            given = self.predictor.encode(table)
-            self.rows = ReferenceRows(table, np.arange(len(table)), given, "rows that were given")
+            encoded = self.predictor.encode(table)
+            self.rows = ReferenceRows(table, np.arange(len(table)), encoded, "of the explained rows")
         chosen = table.take(np.array(which, np.int64))
         inputs = self.predictor.encode(chosen)
         data = Dataset(inputs, {}, self.predictor.device)
@@ -164,7 +161,7 @@ def explain_rows(
     if out is not None:
         check_ending(out)
     explainer = Explainer(predictor, reference)
-    table = Table(predictor.read(rows))
+    table = predictor.read(rows)
     if isinstance(which, int):
         which = range(min(which, len(table)))
     explanations = explainer.explain(table, which, "fast" if fast else "full")

@@ -1,14 +1,12 @@
 """The explanation of one output of one row: plain data that becomes JSON, files and a section of the report."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from deepglass.explain.aggregate import Part
+from deepglass.explain.aggregate import Part, plain_value
 from deepglass.explain.checks import Checks
 from deepglass.explain.counterfactual import Counterfactual, Dependence
 from deepglass.explain.nearest import Neighbour
@@ -88,13 +86,13 @@ class Explanation:
             result["checks"] = self.checks.to_json()
         if (change := self.counterfactual) is not None:
             result["counterfactual"] = {
-                "from": _plain(change.before),
-                "to": _plain(change.after),
+                "from": plain_value(change.before),
+                "to": plain_value(change.after),
                 "size": change.size,
-                "answer": _plain(change.answer),
+                "answer": plain_value(change.answer),
             }
         if self.dependence:
-            result["dependence"] = [d._asdict() | {"values": _plain(d.values)} for d in self.dependence]
+            result["dependence"] = [d._asdict() | {"values": plain_value(d.values)} for d in self.dependence]
         result["nearest"] = [
             {"row": n.row, "label": n.labels.get(self.output), "distance": round(n.distance, 4)} for n in self.nearest
         ]
@@ -114,13 +112,3 @@ def _attributions(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
 def _scores(target: TargetExplanation) -> dict[str, Any]:
     values = {"score": target.score, "baseline": target.baseline, "completeness_gap": target.completeness_gap}
     return {k: None if v is None or not np.isfinite(v) else round(v, 6) for k, v in values.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -1,7 +1,5 @@
 """Explanations written to files: JSON, and in a folder also images and sounds."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Mapping, Sequence

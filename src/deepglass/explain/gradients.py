@@ -4,16 +4,15 @@ Source: Sundararajan, Taly and Yan, 2017, arXiv 1703.01365. Ours integrates by G
 number of steps until the attributions add up.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from deepglass.explain.checks import Completeness
 from deepglass.explain.input_layers import InputLayer, replaced
 
 DEFAULT_STEPS, MAX_STEPS = 32, 512  # of the path from the baseline to the row
@@ -24,32 +23,18 @@ Scores = Callable[[int], Tensor]
 """Number of copies of the row -> the targets of each, (B, Q), with a graph."""
 
 
-@dataclass(frozen=True)
-class Attributions:
+class Attributions(NamedTuple):
     """Attributions of Q targets to the values of each input layer.
 
     Args:
         values: one array (Q, ...) per input layer.
-        score: (Q,) of the row; baseline: (Q,) of the baseline, NaN where it was not computed.
-        gap: (Q,) score - baseline - sum of the values.
+        completeness: of their sums.
         steps: of the path.
     """
 
     values: list[np.ndarray]
-    score: np.ndarray
-    baseline: np.ndarray
-    gap: np.ndarray
+    completeness: Completeness
     steps: int
-
-    @property
-    def relative_gap(self) -> np.ndarray:
-        """The completeness gap as a share of the difference, (Q,)."""
-        return relative_gap(self.gap, self.score, self.baseline)
-
-
-def relative_gap(gap: np.ndarray, score: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-    """A completeness gap as a share of |score - baseline|, which counts as at least 5 % of |score| + |baseline|."""
-    return np.abs(gap) / np.maximum(np.abs(score - baseline), 0.05 * (np.abs(score) + np.abs(baseline)) + 1e-6)
 
 
 @contextmanager
@@ -77,7 +62,7 @@ def integrated_gradients(
     """Integrated gradients; the steps are doubled until the gap is below `MAX_GAP` or `max_steps` are reached."""
     while True:
         result = _integrate(scores, layers, steps)
-        if 2 * steps > max_steps or float(result.relative_gap.max(initial=0.0)) <= MAX_GAP:
+        if 2 * steps > max_steps or float(result.completeness.relative_gap.max(initial=0.0)) <= MAX_GAP:
             return result
         steps *= 2
 
@@ -94,7 +79,7 @@ def midpoint_gradient(scores: Scores, layers: Sequence[Sequence[InputLayer]], sc
     gradients = path.gradients(out, torch.ones(1))
     values = [_times(path.differences[i], g) for i, g in gradients.items()]
     unknown = np.full(len(score), np.nan)
-    return Attributions(values, score.double().cpu().numpy(), unknown, unknown, 1)
+    return Attributions(values, Completeness(score.double().cpu().numpy(), unknown, unknown), 1)
 
 
 def _integrate(scores: Scores, layers: Sequence[Sequence[InputLayer]], steps: int) -> Attributions:
@@ -121,7 +106,7 @@ def _integrate(scores: Scores, layers: Sequence[Sequence[InputLayer]], steps: in
     assert ends is not None
     values = [_times(differences[i], g) for i, g in total.items()]
     sums = np.sum([v.reshape(len(v), -1).sum(1) for v in values], axis=0)
-    return Attributions(values, ends[0], ends[1], ends[0] - ends[1] - sums, steps)
+    return Attributions(values, Completeness(ends[0], ends[1], ends[0] - ends[1] - sums), steps)
 
 
 def _times(difference: Tensor, gradient: Tensor) -> np.ndarray:

@@ -4,8 +4,6 @@ Gradients need floats: normalised pixels, word embeddings, mel bands. Each encod
 forward hook there reads and replaces them, without a change to the network.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The training rows that are nearest to a row in the embedding."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,7 +9,8 @@ import torch
 
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
-from deepglass.features.base import Column
+from deepglass.explain.aggregate import plain_value
+from deepglass.features.base import Column, Media
 from deepglass.features.outputs.base import Output
 from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
@@ -93,7 +92,5 @@ class NearestNeighbours:
         for feature in self.outputs:
             if feature.column in self.rows.table.columns:
                 value = self.rows.table[feature.column][i]
-                value = value.item() if isinstance(value, np.generic) else value
-                value = value.to_list() if hasattr(value, "to_list") else value
-                labels[feature.name] = value if isinstance(value, str | int | float | bool | list) else None
+                labels[feature.name] = None if isinstance(value, Media | np.ndarray) else plain_value(value)
         return labels

@@ -1,7 +1,5 @@
 """What rows are explained against: background rows, mean tokens, the network with randomised weights."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, cast

@@ -1,9 +1,8 @@
 """One row that is explained: its prediction, its explanation targets, and the targets of variants of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,9 @@ from torch import Tensor
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
+from deepglass.explain.aggregate import Part, plain_value
+from deepglass.explain.checks import Completeness
+from deepglass.explain.explanation import Explanation, TargetExplanation, finite
 from deepglass.explain.reference import Reference
 from deepglass.features.base import Column
 from deepglass.features.outputs.base import Output, Prediction, PredictionArrays
@@ -19,6 +21,8 @@ from deepglass.nn.explanation_targets import ExplanationTarget
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions
 from deepglass.prepare.prepared_data import add_context
+
+PartsOf = Callable[[int | None], tuple[Part, ...]]
 
 
 class ExplainedRow:
@@ -42,7 +46,7 @@ class ExplainedRow:
     ) -> None:
         self.reference, self.data, self.index = reference, data, i
         self.column = {n: c.take(np.array([i])) for n, c in inputs.items()}
-        self.raw = {n: _plain(raw[i]) for n, raw in table.columns.items()}
+        self.raw = {n: plain_value(raw[i]) for n, raw in table.columns.items()}
         with torch.no_grad():
             self._predictions = reference.objective.predict(data.batch(torch.tensor([i])))
             modes = {n: p.mode() for n, p in self._predictions.items()}
@@ -88,6 +92,23 @@ class ExplainedRow:
         with torch.no_grad():
             return self._decode(_arrays({n: p.mode() for n, p in self._predict(inputs).items()}))
 
+    def explanation(self, name: str, method: str, completeness: Completeness, parts_of: PartsOf) -> Explanation:
+        """The explanation of one output.
+
+        Args:
+            method: the attribution method and its baseline.
+            completeness: of the targets of all outputs.
+            parts_of: index of a target of this output -> its parts; None -> those of the sum.
+        """
+        target = self.targets[name]
+        rows = zip(target.names, *completeness.of(self.slices[name]), strict=True)
+        targets = tuple(
+            TargetExplanation(n, float(score), finite(baseline), finite(gap), parts_of(q), box)
+            for q, ((n, score, baseline, gap), box) in enumerate(zip(rows, target.boxes or repeat(None)))
+        )
+        kind, answer = self.output(name).kind, self.answers[name]
+        return Explanation(self.index, name, kind, answer, target.unit, method, parts_of(None), targets)
+
     def output(self, name: str) -> Output:
         return next(f for f in self.reference.outputs if f.name == name)
 
@@ -112,12 +133,3 @@ class ExplainedRow:
 
 def _arrays(modes: Mapping[str, dict[str, Tensor]]) -> dict[str, PredictionArrays]:
     return {n: concatenate_predictions([mode]) for n, mode in modes.items()}
-
-
-def _plain(value: Any) -> Any:
-    """A raw value without its array type."""
-    if hasattr(value, "to_list"):
-        return value.to_list()
-    if isinstance(value, np.generic):
-        return value.item()
-    return value

@@ -7,16 +7,15 @@ Source: Shapley, 1953; Strumbelj and Kononenko, 2010, JMLR 11 (sampled permutati
 1705.07874; antithetic permutations: Mitchell et al., 2022, arXiv 2104.12199.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from deepglass.explain.checks import Completeness
 from deepglass.nn.tokens import Field
 
 MAX_EXACT = 7  # columns up to which all coalitions are evaluated
@@ -28,21 +27,18 @@ Score = Callable[[Inputs], Tensor]
 """Inputs of B rows -> targets (B, Q)."""
 
 
-@dataclass(frozen=True)
-class ShapleyValues:
+class ShapleyValues(NamedTuple):
     """Shapley values of F columns for Q targets.
 
     Args:
         values: (Q, F); error: (Q, F) their standard errors.
-        score: (Q,) of the row; baseline: (Q,) mean over the background; gap: (Q,) score - baseline - sum of values.
+        completeness: of their sums; the baseline is the mean over the background.
         exact: whether all coalitions were evaluated.
     """
 
     values: np.ndarray
     error: np.ndarray
-    score: np.ndarray
-    baseline: np.ndarray
-    gap: np.ndarray
+    completeness: Completeness
     exact: bool
 
 
@@ -115,8 +111,8 @@ def _sampled(
 
 def _summary(each: np.ndarray, score: np.ndarray, baseline: np.ndarray, m: int, exact: bool) -> ShapleyValues:
     values = each.mean(1).T
-    gap = score - baseline - values.sum(1)
-    return ShapleyValues(values, each.std(1).T / math.sqrt(m), score, baseline, gap, exact)
+    completeness = Completeness(score, baseline, score - baseline - values.sum(1))
+    return ShapleyValues(values, each.std(1).T / math.sqrt(m), completeness, exact)
 
 
 def coalition_scores(

@@ -1,12 +1,10 @@
 """Audio: attributions of spectrogram regions, and a resynthesis of the most important ones."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np
 
-from deepglass.mel import Frames, mel_filters
+from deepglass.mel import Frames, mel_edges, mel_filters
 
 MAX_TIMES, NUM_PITCHES = 16, 4  # regions of a spectrogram
 MAX_SHARE = 0.25  # of the cells of a spectrogram that count as important
@@ -17,7 +15,8 @@ def regions(frames: Frames, cells: np.ndarray) -> tuple[tuple[str, ...], np.ndar
     T, M = cells.shape[1:]
     times = np.unique(np.linspace(0, T, min(MAX_TIMES, T) + 1).astype(int))
     pitches = np.unique(np.linspace(0, M, min(NUM_PITCHES, M) + 1).astype(int))
-    hertz = band_edges(frames)
+    edges = mel_edges(frames)
+    hertz = (edges[:-1] + edges[1:]) / 2  # (M + 1,), where neighbouring bands cross
     names, weights = [], []
     for a, b in itertools.pairwise(times):
         for low, high in itertools.pairwise(pitches):
@@ -25,14 +24,6 @@ def regions(frames: Frames, cells: np.ndarray) -> tuple[tuple[str, ...], np.ndar
             names.append(f"{start:.2f}-{end:.2f} s, {hertz[low]:.0f}-{hertz[high]:.0f} Hz")
             weights.append(cells[:, a:b, low:high].sum((1, 2)))
     return tuple(names), np.stack(weights, 1)
-
-
-def band_edges(frames: Frames) -> np.ndarray:
-    """Lower edges of the mel bands, in hertz, (M + 1,), as in `mel.mel_filters`."""
-    top = 2595 * np.log10(1 + frames.rate / 2 / 700)
-    low = 2595 * np.log10(1 + 40 / 700)
-    edges = 700 * (10 ** (np.linspace(low, top, frames.mels + 2) / 2595) - 1)
-    return (edges[:-1] + edges[1:]) / 2
 
 
 def important_cells(cells: np.ndarray, share: float = MAX_SHARE) -> np.ndarray:

@@ -1,7 +1,5 @@
 """Units of an input layer: what of it can be removed by itself, such as a pixel, a word, a time step, a column."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,6 +1,4 @@
-"""Answers that go step by step with an input, and other cuts of ragged values."""
-
-from __future__ import annotations
+"""Alignment of ragged outputs with the steps of an input, and padding of ragged columns."""
 
 from collections.abc import Mapping
 
@@ -8,44 +6,40 @@ import numpy as np
 
 from deepglass.features.base import Column
 
-_NEARLY_ALL = 0.98  # of the rows; the others are cut or lack steps
+_MIN_EQUAL_SHARE = 0.98  # of the rows; the others are truncated or lack steps
 
 
-def input_in_line(own: Column, inputs: Mapping[str, Column]) -> str | None:
-    """The first input with as many steps as the answer, in nearly all rows where both are known."""
+def find_aligned_input(target: Column, inputs: Mapping[str, Column]) -> str | None:
+    """The first input whose lengths equal those of the target in nearly all rows where both are present."""
     for name, column in inputs.items():
         if column.offsets is None:
             continue
-        both = own.mask & column.mask
-        same = np.diff(own.offsets)[both] == np.diff(column.offsets)[both]
-        if len(same) and same.mean() >= _NEARLY_ALL:
+        present = target.mask & column.mask
+        equal = np.diff(target.offsets)[present] == np.diff(column.offsets)[present]
+        if len(equal) and equal.mean() >= _MIN_EQUAL_SHARE:
             return name
     return None
 
 
-def trimmed(column: Column, beside: Column) -> Column:
-    """An answer with as many steps as its input; a row that has another number of them is unknown."""
-    own, other = np.diff(column.offsets), np.diff(beside.offsets)
-    kept = np.minimum(own, other)
-    known = column.mask & (own >= other)  # a longer one was cut with its input
-    if (kept == own).all():
-        return Column(column.values, known, column.offsets)
-    return Column(column.values[first_of_each(own, kept)], known, np.concatenate([[0], np.cumsum(kept)]))
+def trim_to_input(target: Column, aligned: Column) -> Column:
+    """Targets truncated to the lengths of the aligned input; a row with fewer steps than its input is missing."""
+    lengths, input_lengths = np.diff(target.offsets), np.diff(aligned.offsets)
+    trimmed = np.minimum(lengths, input_lengths)
+    mask = target.mask & (lengths >= input_lengths)  # a longer one was truncated with its input
+    if (trimmed == lengths).all():
+        return Column(target.values, mask, target.offsets)
+    return Column(target.values[prefix_mask(lengths, trimmed)], mask, np.concatenate([[0], np.cumsum(trimmed)]))
 
 
-def first_of_each(lengths: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Of values laid end to end, (total,) bool: the first `kept` (N,) of each row's `lengths` (N,)."""
+def prefix_mask(lengths: np.ndarray, prefixes: np.ndarray) -> np.ndarray:
+    """Mask of concatenated rows (total,): the first `prefixes` (N,) values of rows of `lengths` (N,)."""
     starts = np.cumsum(lengths) - lengths
-    return np.arange(lengths.sum()) - np.repeat(starts, lengths) < np.repeat(kept, lengths)
+    return np.arange(lengths.sum()) - np.repeat(starts, lengths) < np.repeat(prefixes, lengths)
 
 
-def padded_rows(column: Column, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ragged values as (N, length, ...), cut or filled with zeros, and which of them are there, (N, length)."""
-    lengths = np.diff(column.offsets) * column.mask
-    mask = np.arange(length) < lengths[:, None]
-    places = (column.offsets[:-1, None] + np.arange(length)).clip(max=max(len(column.values) - 1, 0))
-    if not len(column.values):
-        return np.zeros((len(column), length, *column.values.shape[1:]), column.values.dtype), mask
-    values = column.values[places]
-    values[~mask] = 0
+def pad_rows(column: Column, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ragged values as (N, length, ...), truncated or zero-padded, and their mask (N, length)."""
+    mask = np.arange(length) < (np.diff(column.offsets) * column.mask)[:, None]
+    values = np.zeros((*mask.shape, *column.values.shape[1:]), column.values.dtype)
+    values[mask] = column.values[(column.offsets[:-1, None] + np.arange(length))[mask]]
     return values, mask

@@ -1,6 +1,4 @@
-"""Room for encoded values: memory, or, where they would fill it, a file that is mapped into memory."""
-
-from __future__ import annotations
+"""Allocation of arrays for encoded values: in memory, or memory-mapped where they would fill it."""
 
 import math
 import os
@@ -8,33 +6,33 @@ import tempfile
 
 import numpy as np
 
-SHARE = 0.5  # of the free memory that values may take before they go to a file
+MAX_MEMORY_SHARE = 0.5  # of the free memory; larger arrays are memory-mapped
 
 
-def room(shape: tuple[int, ...], dtype: np.dtype | type, memory: int | None = None) -> np.ndarray:
-    """Zeros of a shape. The file of a mapped array has no name any more: it goes when the array goes.
+def allocate(shape: tuple[int, ...], dtype: np.dtype | type, memory: int | None = None) -> np.ndarray:
+    """An array of zeros. The file of a memory-mapped one is unlinked at once, so it is freed with the array.
 
     Args:
-        memory: bytes that are free; None asks the system.
+        memory: free memory in bytes; None asks the system.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    if not too_large(size, memory):
+    if not exceeds_memory(size, memory):
         return np.zeros(shape, dtype)
     with tempfile.TemporaryFile(prefix="deepglass-") as file:
         return np.memmap(file, dtype, "w+", shape=shape)
 
 
-def too_large(size: int, memory: int | None = None) -> bool:
-    """Whether so many bytes go to a file."""
-    return size > SHARE * (free_memory() if memory is None else memory)
+def exceeds_memory(size: int, memory: int | None = None) -> bool:
+    """Whether an array of this size in bytes is memory-mapped."""
+    return size > MAX_MEMORY_SHARE * (free_memory() if memory is None else memory)
 
 
 def free_memory() -> int:
-    """Bytes that can be had without swapping; a terabyte where the system does not tell."""
+    """Available memory in bytes without swapping; a terabyte where the system does not report it."""
     try:
         with open("/proc/meminfo") as file:
-            found = next(line for line in file if line.startswith("MemAvailable"))
-        return int(found.split()[1]) * 1024
+            line = next(line for line in file if line.startswith("MemAvailable"))
+        return int(line.split()[1]) * 1024
     except (OSError, StopIteration, ValueError):
         pass
     try:

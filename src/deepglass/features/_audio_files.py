@@ -1,6 +1,4 @@
-"""Sound files as waves: any rate, any channels, as much of them as is wanted."""
-
-from __future__ import annotations
+"""Decoding of audio files to mono waves, resampling, and encoding as WAV."""
 
 import io
 import re
@@ -13,77 +11,82 @@ import soundfile
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
 
-SOUNDS = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus")
-RATES = (1_000, 400_000)  # samples a second; other rates are damage, and resampling from them takes gigabytes
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus")
+RATE_RANGE = (1_000, 400_000)  # Hz; other rates are a damaged header, and resampling from them takes gigabytes
 
-# What libsndfile logs of a header that states more bytes than there are, and otherwise takes for a shorter sound.
-_STATED = re.compile(r"^ *(?:data|SSND|Data Size) *: *(\d+) \(should be (\d+)\)", re.MULTILINE)
-_UNKNOWN = 2**31 - 2**16  # so many bytes or more are stated where the writer of a stream did not know its length
+# libsndfile only logs a header that declares more bytes than the file has, and reads a shorter recording.
+_DECLARED_SIZE = re.compile(r"^ *(?:data|SSND|Data Size) *: *(\d+) \(should be (\d+)\)", re.MULTILINE)
+_UNKNOWN_SIZE = 2**31 - 2**16  # bytes; streams of unknown length declare at least so many
 
 
 class Header(NamedTuple):
-    """What a sound file says of itself."""
+    """Sample rate in Hz, samples per channel and channels of an audio file."""
 
     rate: int
     samples: int
     channels: int
 
 
-def header_of(media: Media) -> Header:
-    """Raises: SourceError: `not-found` or `unreadable-file`, naming the file."""
-    with _opened(media) as file:
+def read_header(media: Media) -> Header:
+    """The header of an audio file.
+
+    Raises:
+        SourceError: `not-found` or `unreadable-file`, naming the file.
+    """
+    with _open(media) as file:
         return Header(file.samplerate, file.frames, file.channels)
 
 
-def read_sound(media: Media, rate: int | None, seconds: float) -> np.ndarray:
-    """The beginning of a sound, at most so many seconds, its channels' mean; (samples,) int16.
+def read_audio(media: Media, rate: int | None, seconds: float) -> np.ndarray:
+    """The first seconds of a recording as the mean of its channels, (samples,) int16.
 
     Args:
-        rate: samples a second that are wanted; None: its own.
+        rate: target sample rate in Hz; None keeps that of the file.
+        seconds: maximum length.
 
     Raises:
-        SourceError: `not-found`; `unreadable-file` for one that is no sound, is empty, broken off or not of numbers.
+        SourceError: `not-found`; `unreadable-file` for a file that is no audio, empty, truncated, or has NaN samples.
     """
-    with _opened(media) as file:
-        wanted = min(file.frames, int(seconds * file.samplerate))
+    with _open(media) as file:
+        samples = min(file.frames, int(seconds * file.samplerate))
         try:
-            channels = file.read(wanted, dtype="float32", always_2d=True)
+            channels = file.read(samples, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise SourceError("unreadable-file", f"{media.name}: is broken off or damaged ({_said(error)})") from error
-        own, log = file.samplerate, file.extra_info
-    for stated, there in _STATED.findall(log):
-        if int(there) < int(stated) < _UNKNOWN:
+            raise SourceError("unreadable-file", f"{media.name}: is truncated or damaged ({_reason(error)})") from error
+        file_rate, log = file.samplerate, file.extra_info
+    for declared, actual in _DECLARED_SIZE.findall(log):
+        if int(actual) < int(declared) < _UNKNOWN_SIZE:
             raise SourceError(
-                "unreadable-file", f"{media.name}: is broken off: {int(stated):,} bytes expected, {int(there):,} there"
+                "unreadable-file", f"{media.name}: is truncated: expected {int(declared):,} bytes, got {int(actual):,}"
             )
-    if not wanted:
-        raise SourceError("unreadable-file", f"{media.name}: there is no sound in it, 0 samples")
-    if len(channels) < wanted:
+    if not samples:
+        raise SourceError("unreadable-file", f"{media.name}: is empty: 0 samples")
+    if len(channels) < samples:
         raise SourceError(
-            "unreadable-file", f"{media.name}: is broken off: {wanted:,} samples expected, {len(channels):,} there"
+            "unreadable-file", f"{media.name}: is truncated: expected {samples:,} samples, got {len(channels):,}"
         )
     wave = channels.mean(1)
     if not np.isfinite(wave).all():
-        raise SourceError("unreadable-file", f"{media.name}: some of its samples are no numbers")
-    return as_int16(resampled(wave, own, rate or own))
+        raise SourceError("unreadable-file", f"{media.name}: some of its samples are NaN or infinite")
+    return as_int16(resample(wave, file_rate, rate or file_rate))
 
 
-def resampled(wave: np.ndarray, own: int, rate: int) -> np.ndarray:
-    """A wave at another rate, (samples,) float32."""
-    if own == rate:
+def resample(wave: np.ndarray, source_rate: int, rate: int) -> np.ndarray:
+    """A wave resampled to another rate, (samples,) float32."""
+    if source_rate == rate:
         return wave
-    from scipy.signal import resample_poly  # half a second to import, and most data have one rate
+    from scipy.signal import resample_poly  # takes half a second to import, and most data have one rate
 
-    divisor = int(np.gcd(own, rate))
-    return resample_poly(wave, rate // divisor, own // divisor).astype(np.float32)
+    divisor = int(np.gcd(source_rate, rate))
+    return resample_poly(wave, rate // divisor, source_rate // divisor).astype(np.float32)
 
 
 def as_int16(wave: np.ndarray) -> np.ndarray:
-    """Samples of -1 to 1 as int16."""
+    """Samples from -1 to 1 as int16."""
     return np.round(np.clip(wave, -1, 1) * 32767).astype(np.int16)
 
 
-def _opened(media: Media) -> soundfile.SoundFile:
+def _open(media: Media) -> soundfile.SoundFile:
     try:
         file = soundfile.SoundFile(media.path if media.member is None else media.open())
     except FileNotFoundError as error:
@@ -91,31 +94,31 @@ def _opened(media: Media) -> soundfile.SoundFile:
     except (soundfile.LibsndfileError, OSError) as error:
         if not media.path.is_file():
             raise SourceError("not-found", f"{media.name}: there is no such file") from error
-        raise SourceError("unreadable-file", f"{media.name}: is no sound that can be read ({_said(error)})") from error
-    if not RATES[0] <= file.samplerate <= RATES[1]:
+        raise SourceError("unreadable-file", f"{media.name}: cannot be read as audio ({_reason(error)})") from error
+    if not RATE_RANGE[0] <= file.samplerate <= RATE_RANGE[1]:
         file.close()
-        expected = f"expected from {RATES[0]:,} to {RATES[1]:,} samples a second"
-        raise SourceError("unreadable-file", f"{media.name}: {expected}, its header states {file.samplerate:,}")
+        expected = f"expected a sample rate from {RATE_RANGE[0]:,} to {RATE_RANGE[1]:,} Hz"
+        raise SourceError("unreadable-file", f"{media.name}: {expected}, got {file.samplerate:,}")
     return file
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return str(error).rpartition(": ")[2].rstrip(".") or type(error).__name__
 
 
-def wav(samples: np.ndarray, rate: int, between: tuple[int, int] | None = None) -> bytes:
-    """Samples of int16 as a WAV file.
+def wav(samples: np.ndarray, rate: int, rate_range: tuple[int, int] | None = None) -> bytes:
+    """Samples (int16) encoded as a WAV file.
 
     Args:
-        between: samples a second, at least and at most, that they are brought to; None: as they are.
+        rate_range: lowest and highest sample rate in Hz; others are resampled. None keeps the rate.
     """
-    wanted = rate if between is None else min(max(rate, between[0]), between[1])
-    if wanted != rate:
-        samples = as_int16(resampled(samples.astype(np.float32) / 32768, rate, wanted))
+    target_rate = rate if rate_range is None else min(max(rate, rate_range[0]), rate_range[1])
+    if target_rate != rate:
+        samples = as_int16(resample(samples.astype(np.float32) / 32768, rate, target_rate))
     out = io.BytesIO()
     with wave.open(out, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(wanted)
+        file.setframerate(target_rate)
         file.writeframes(samples.astype("<i2").tobytes())
     return out.getvalue()

@@ -1,7 +1,5 @@
 """Numbers that describe each cell of a column: what data checks, slices and colorings of the map compare."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

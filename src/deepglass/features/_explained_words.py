@@ -1,19 +1,17 @@
 """Tokens of a text grouped to its words, for explanations."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from deepglass.features._tokenizers import END
 
-MAX_WORDS = 60  # of a generated text that are explained
+MAX_WORDS = 60  # explained words of a generated text
 
 
 def words_of_tokens(piece_of: Callable[[list[int]], str], codes: Sequence[int]) -> tuple[list[int], tuple[str, ...]]:
-    """Word index of each token, and the words; -1 for the end token, the number of words for those that are left out.
+    """Word index of each token, and the words; -1 for the end token, the number of words for omitted ones.
 
     Args:
-        piece_of: codes -> text.
+        piece_of: function from codes to text.
     """
     groups, words = group_pieces([piece_of([c]) for c in codes])
     groups = [-1 if c == END else g for c, g in zip(codes, groups, strict=True)]
@@ -25,7 +23,7 @@ def words_of_tokens(piece_of: Callable[[list[int]], str], codes: Sequence[int]) 
 
 
 def group_pieces(pieces: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Pieces of a text joined to words: a word begins with a space, and a punctuation mark stands alone.
+    """Groups the tokens of a text into words; punctuation marks are words of their own.
 
     Example:
         >>> group_pieces(["the", " cat", "s", "."])

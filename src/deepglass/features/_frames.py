@@ -1,6 +1,4 @@
-"""Reading of videos as frames: arrays, folders of pictures, pictures of several frames, and video files."""
-
-from __future__ import annotations
+"""Reading of videos as frames: arrays, folders of images, animated images, and video files."""
 
 import io
 import re
@@ -13,79 +11,76 @@ from PIL import Image as Pillow
 from PIL import ImageSequence
 
 from deepglass.errors import MissingExtra, SourceError
-from deepglass.features._images import BROKEN, ENDINGS, FORMATS, MAX_PIXELS, decode
+from deepglass.features._images import BROKEN, FORMATS, MAX_PIXELS, SUFFIXES, decode
 from deepglass.features.base import Media, Raw
 
-VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv")
-ANIMATED = (".gif", ".webp", ".tif", ".tiff", ".png")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv")
 
-Clip = Media | np.ndarray | str | None
+RawVideo = Media | np.ndarray | str | None
 """One video: a file or a folder of frames, an array (T, Y, X) or (T, Y, X, C), a path; None = missing."""
 
 
-def clips(raw: Raw) -> Sequence[Clip]:
-    """A raw column as single videos, None = missing."""
+def as_videos(raw: Raw) -> Sequence[RawVideo]:
+    """A raw column as a sequence of videos, None = missing."""
     if isinstance(raw, np.ndarray):
         return list(raw)
     return raw.to_list() if isinstance(raw, pl.Series) else raw
 
 
-def read_frames(clip: Clip, count: int) -> list[np.ndarray]:
-    """So many frames of a video, evenly spread from its first to its last, each (Y, X, C).
-
-    A video of fewer frames repeats some.
+def read_frames(video: RawVideo, count: int) -> list[np.ndarray]:
+    """`count` evenly spaced frames of a video, each (Y, X, C); a video with fewer frames repeats some.
 
     Raises:
         SourceError: `not-found`, `unreadable-file`, `unreadable-image`, `too-large`, naming the file.
         MissingExtra: for a video file, without the extra `video`.
     """
-    if isinstance(clip, np.ndarray):
-        frames = clip[spread(len(clip), count)]
+    if isinstance(video, np.ndarray):
+        frames = video[frame_indices(len(video), count)]
         return list(frames if frames.ndim == 4 else frames[..., None])
-    assert clip is not None
-    path, name = (Path(clip), clip) if isinstance(clip, str) else (clip.path, clip.name)
+    assert video is not None
+    path, name = (Path(video), video) if isinstance(video, str) else (video.path, video.name)
     if path.is_dir():
         files = frame_files(path)
         if not files:
-            raise SourceError("unreadable-file", f"{name}: there is no picture in this folder of frames")
-        return [decode(Media(f"{name}/{files[i].name}", files[i])) for i in spread(len(files), count)]
+            raise SourceError("unreadable-file", f"{name}: this folder of frames holds no image")
+        return [decode(Media(f"{name}/{files[i].name}", files[i])) for i in frame_indices(len(files), count)]
     try:
-        data = path.read_bytes() if isinstance(clip, str) else clip.read()
+        data = path.read_bytes() if isinstance(video, str) else video.read()
     except FileNotFoundError as error:
         raise SourceError("not-found", f"{name}: there is no such file or folder") from error
-    if name.lower().endswith(ENDINGS):
-        return _of_picture(data, name, count)
-    return _of_video(data, name, count)
+    if name.lower().endswith(SUFFIXES):
+        return _read_animation(data, name, count)
+    return _read_video(data, name, count)
 
 
-def spread(length: int, count: int) -> np.ndarray:
-    """The places of `count` frames, evenly from the first to the last of `length`."""
+def frame_indices(length: int, count: int) -> np.ndarray:
+    """Indices of `count` evenly spaced frames, from the first to the last of `length`."""
     return np.round(np.linspace(0, length - 1, count)).astype(int)
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The pictures of a folder in the order of the numbers in their names."""
-    files = [p for p in folder.iterdir() if p.name.lower().endswith(ENDINGS) and not p.name.startswith(".")]
+    """The images of a folder in natural order: by the numbers in their names."""
+    files = [p for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
     return sorted(files, key=lambda p: [int(t) if t.isdigit() else t.lower() for t in re.split(r"(\d+)", p.name)])
 
 
-def _of_picture(data: bytes, name: str, count: int) -> list[np.ndarray]:
-    """The frames of a gif, webp or tiff file."""
+def _read_animation(data: bytes, name: str, count: int) -> list[np.ndarray]:
+    """Frames of a GIF, WebP or TIFF file."""
     try:
         opened = Pillow.open(io.BytesIO(data), formats=FORMATS)
         X, Y = opened.size
         total = getattr(opened, "n_frames", 1)
         if X * Y * count > MAX_PIXELS:
             raise SourceError("too-large", f"{name}: {count} frames of {X:,} x {Y:,} pixels; make them smaller")
-        wanted = spread(total, count)
-        kept = {i: decode(frame.copy()) for i, frame in enumerate(ImageSequence.Iterator(opened)) if i in wanted}
-        return [kept[i] for i in wanted]
+        indices = frame_indices(total, count)
+        frames = {i: decode(frame.copy()) for i, frame in enumerate(ImageSequence.Iterator(opened)) if i in indices}
+        return [frames[i] for i in indices]
     except (Pillow.DecompressionBombError, *BROKEN) as error:
         raise SourceError("unreadable-image", f"{name}: cannot be read as frames ({error})") from error
 
 
-def _of_video(data: bytes, name: str, count: int) -> list[np.ndarray]:
-    """The frames of a video file, by PyAV."""
+def _read_video(data: bytes, name: str, count: int) -> list[np.ndarray]:
+    """Frames of a video file, decoded by PyAV."""
     try:
         import av
     except ImportError:
@@ -96,5 +91,5 @@ def _of_video(data: bytes, name: str, count: int) -> list[np.ndarray]:
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise SourceError("unreadable-file", f"{name}: cannot be read as a video ({error})") from error
     if not frames:
-        raise SourceError("unreadable-file", f"{name}: there is no frame in this video")
-    return [frames[i] for i in spread(len(frames), count)]
+        raise SourceError("unreadable-file", f"{name}: this video has no frame")
+    return [frames[i] for i in frame_indices(len(frames), count)]

@@ -1,6 +1,6 @@
-"""Texts as n-grams: words and marks, their parts, and pairs of neighbours; counted, and looked up, a column at a time.
+"""Bags of n-grams: words, punctuation, subwords and bigrams, counted and encoded a column at a time.
 
-Each distinct word is taken apart once, in Python; what concerns each word of each text is numpy.
+Each distinct word is split once, in Python; the rest is numpy over all words of a column.
 """
 
 from __future__ import annotations
@@ -11,95 +11,96 @@ from typing import Literal, NamedTuple
 import numpy as np
 import polars as pl
 
-Parts = Literal["stems", "characters"]
+SubwordFeatures = Literal["stems", "characters"]
 
-APART = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"  # written without spaces
-_WORD = rf"[{APART}]|[\w--[{APART}]]+|[^\w\s]"  # a mark of punctuation says something too
-_STEM = 4  # letters: "elect" and "elections" begin alike
-_WORD_CHARS = 40  # of a longer word only the beginning is looked at
-_CHARS_A_WORD = 10  # so many are read at most for each word that may be kept
-_SLICE = 4_000_000  # bytes that are worked on at once
-_PAIR_WORDS = 200_000  # pairs are looked for among so many words, so that their codes stay below 2^63
-_MIN_COUNT = 2  # an n-gram of one training text cannot be told from chance
+UNSPACED_SCRIPTS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"  # written without spaces
+# A character of an unspaced script, a word, or a punctuation mark.
+_WORD = rf"[{UNSPACED_SCRIPTS}]|[\w--[{UNSPACED_SCRIPTS}]]+|[^\w\s]"
+_STEM_CHARS = 4  # so "elect" and "elections" share a stem
+_MAX_WORD_CHARS = 40  # longer words are truncated
+_MAX_CHARS_PER_WORD = 10  # limits the characters that are read of a text
+_SLICE_BYTES = 4_000_000  # of texts that are encoded at once
+_MAX_BIGRAM_WORDS = 200_000  # keeps the codes of bigrams below 2^63
+_MIN_COUNT = 2  # training texts; rarer n-grams are dropped
 
 
 class Words(NamedTuple):
-    """The words and marks of some texts end to end, each as its place among the distinct ones."""
+    """The concatenated words of texts, each as an index into the distinct words."""
 
-    distinct: list[str]  # as written
-    places: np.ndarray  # (n,)
-    rows: np.ndarray  # (n,) int64: the text that it stands in
-    lengths: np.ndarray  # (N,) int64: words a text
+    distinct: list[str]  # case-sensitive
+    indices: np.ndarray  # (n,)
+    rows: np.ndarray  # (n,) int64: index of the text
+    lengths: np.ndarray  # (N,) int64: words per text
 
 
 def split_words(texts: pl.Series, limit: int) -> Words:
-    """The first words of each text."""
-    return words_of(_lists(texts, limit), _WORD_CHARS)
+    """The first `limit` words of each text."""
+    return words_of(_lists(texts, limit), _MAX_WORD_CHARS)
 
 
-def words_of(lists: pl.Series, longest: int | None = None) -> Words:
-    """Lists of words as they are, or the first `longest` characters of each word."""
+def words_of(lists: pl.Series, max_chars: int | None = None) -> Words:
+    """Words of lists, each truncated to `max_chars` characters."""
     lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
-    flat = lists.explode(empty_as_null=False).drop_nulls().str.slice(0, longest)
+    flat = lists.explode(empty_as_null=False).drop_nulls().str.slice(0, max_chars)
     distinct = flat.unique(maintain_order=True)
-    places = flat.cast(pl.Enum(distinct)).to_physical().to_numpy()
-    return Words(distinct.to_list(), places, np.repeat(np.arange(len(lists)), lengths), lengths)
+    indices = flat.cast(pl.Enum(distinct)).to_physical().to_numpy()
+    return Words(distinct.to_list(), indices, np.repeat(np.arange(len(lists)), lengths), lengths)
 
 
-def chars_read(texts: pl.Series, limit: int) -> int:
-    """How many characters `split_words` looks at."""
-    return int(texts.str.len_chars().clip(upper_bound=_CHARS_A_WORD * limit).sum())
+def count_characters(texts: pl.Series, limit: int) -> int:
+    """Number of characters that `split_words` reads."""
+    return int(texts.str.len_chars().clip(upper_bound=_MAX_CHARS_PER_WORD * limit).sum())
 
 
-def too_long(texts: pl.Series, limit: int) -> int:
-    """How many texts have more words than are read."""
+def count_truncated(texts: pl.Series, limit: int) -> int:
+    """Number of texts with more than `limit` words."""
     long = texts.filter((texts.str.len_bytes() > limit).fill_null(False))  # a word has at least one byte
-    cut = long.str.len_chars() > _CHARS_A_WORD * limit
+    cut = long.str.len_chars() > _MAX_CHARS_PER_WORD * limit
     return int(cut.sum()) + sum(
         int((_lists(part, limit + 1).list.len() > limit).sum()) for part in slices(long.filter(~cut), limit)
     )
 
 
 def slices(texts: pl.Series, limit: int) -> Iterator[pl.Series]:
-    """Parts of a column, small enough to be worked on at once."""
-    size = texts.str.len_bytes().fill_null(0).clip(upper_bound=_CHARS_A_WORD * limit).cast(pl.Int64)
-    ends = np.flatnonzero(np.diff(size.cum_sum().to_numpy() // _SLICE)) + 1
+    """Slices of a column of at most about `_SLICE_BYTES` bytes."""
+    size = texts.str.len_bytes().fill_null(0).clip(upper_bound=_MAX_CHARS_PER_WORD * limit).cast(pl.Int64)
+    ends = np.flatnonzero(np.diff(size.cum_sum().to_numpy() // _SLICE_BYTES)) + 1
     for start, end in zip([0, *ends.tolist()], [*ends.tolist(), len(texts)], strict=True):
         if end > start:
             yield texts[start:end]
 
 
-def count_ngrams(words: Words, parts: Parts, pairs: bool, limit: int) -> list[tuple[str, int]]:
-    """The n-grams of more than one text and in how many they stand, falling, equals in the order of their text."""
-    known: dict[str, int] = {}
-    pieces = [[known.setdefault(p, len(known)) for p in pieces_of(w, parts)] for w in words.distinct]
-    names = list(known)
-    counts = [(names[code], n) for code, n in _frequent(*spread(words, pieces))]
-    if pairs:
-        # A pair stands in no more texts than its words do.
-        among = Pairs.among(gram for gram, _ in _most(counts, min(limit, _PAIR_WORDS)))
-        counts += [(among.name(code), n) for code, n in _frequent(*among.neighbours(words))]
-    return _most(counts, limit)
+def count_ngrams(words: Words, parts: SubwordFeatures, use_bigrams: bool, limit: int) -> list[tuple[str, int]]:
+    """N-grams and their document frequencies, in falling order, ties in alphabetical order."""
+    codes: dict[str, int] = {}
+    pieces = [[codes.setdefault(p, len(codes)) for p in pieces_of(w, parts)] for w in words.distinct]
+    names = list(codes)
+    counts = [(names[code], n) for code, n in _frequent(*expand(words, pieces))]
+    if use_bigrams:
+        # A bigram is in no more texts than each of its words.
+        bigrams = Bigrams.among(gram for gram, _ in _most_frequent(counts, min(limit, _MAX_BIGRAM_WORDS)))
+        counts += [(bigrams.name(code), n) for code, n in _frequent(*bigrams.adjacent(words))]
+    return _most_frequent(counts, limit)
 
 
-def pieces_of(word: str, parts: Parts) -> list[str]:
-    """What one word adds to the bag; a sign at the end keeps the kinds apart."""
+def pieces_of(word: str, parts: SubwordFeatures) -> list[str]:
+    """Unigrams of one word: the word and its subwords; a suffix tells their kinds apart."""
     lower = word.lower()
     if parts == "characters":
         framed = f"<{lower}>"
         return [lower, *(framed[i : i + n] + "~" for n in (2, 3, 4) for i in range(len(framed) - n + 1))]
-    stem = [lower[:_STEM] + "*"] if len(lower) > _STEM else []
+    stem = [lower[:_STEM_CHARS] + "*"] if len(lower) > _STEM_CHARS else []
     return [lower, *stem, *([lower + "^"] if lower != word else [])]
 
 
-class Pairs(NamedTuple):
-    """Pairs of neighbours among some words: the code is the first one's place times their number, plus the second's."""
+class Bigrams(NamedTuple):
+    """Bigrams over some words; code = index of the first word * number of words + index of the second."""
 
     words: dict[str, int]
     names: list[str]
 
     @classmethod
-    def among(cls, words: Iterable[str]) -> Pairs:
+    def among(cls, words: Iterable[str]) -> Bigrams:
         names = list(dict.fromkeys(words))
         return cls({w: i for i, w in enumerate(names)}, names)
 
@@ -111,90 +112,92 @@ class Pairs(NamedTuple):
         first, second = divmod(code, len(self.words))
         return f"{self.names[first]} {self.names[second]}"
 
-    def neighbours(self, words: Words) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and codes of all neighbours that are both among the words."""
-        place = np.array([self.words.get(w.lower(), -1) for w in words.distinct], dtype=np.int64)[words.places]
-        first, second = place[:-1], place[1:]
-        known = (words.rows[:-1] == words.rows[1:]) & (first >= 0) & (second >= 0)
-        return words.rows[:-1][known], first[known] * len(self.words) + second[known]
+    def adjacent(self, words: Words) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and codes of all adjacent pairs of these words."""
+        index = np.array([self.words.get(w.lower(), -1) for w in words.distinct], dtype=np.int64)[words.indices]
+        first, second = index[:-1], index[1:]
+        valid = (words.rows[:-1] == words.rows[1:]) & (first >= 0) & (second >= 0)
+        return words.rows[:-1][valid], first[valid] * len(self.words) + second[valid]
 
 
 class Lexicon:
-    """A vocabulary made ready for looking up; its n-grams are numbered from 1, and 0 is "nothing known"."""
+    """Encoder of texts over a vocabulary of n-grams: codes from 1, and 0 for a text without any of them."""
 
     def __init__(self, vocabulary: Sequence[str]) -> None:
         self.codes = {gram: code for code, gram in enumerate(vocabulary, 1)}
-        together = [gram for gram in vocabulary if " " in gram]
-        self.pairs = Pairs.among(word for gram in together for word in gram.split(" "))
-        keys = np.array([self.pairs.code(gram) for gram in together], dtype=np.int64)
+        bigrams = [gram for gram in vocabulary if " " in gram]
+        self.bigrams = Bigrams.among(word for gram in bigrams for word in gram.split(" "))
+        keys = np.array([self.bigrams.code(gram) for gram in bigrams], dtype=np.int64)
         order = np.argsort(keys)
-        self.pair_keys = keys[order]
-        self.pair_codes = np.array([self.codes[gram] for gram in together], dtype=np.int64)[order]
+        self.bigram_keys = keys[order]
+        self.bigram_codes = np.array([self.codes[gram] for gram in bigrams], dtype=np.int64)[order]
 
-    def encode(self, words: Words, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
-        """How many codes each text has, (N,) int64, and the codes end to end, int32, ascending in each text.
+    def encode(self, words: Words, parts: SubwordFeatures) -> tuple[np.ndarray, np.ndarray]:
+        """Number of codes of each text (N,) int64, and the concatenated codes int32, ascending within a text.
 
-        What stands n times in a text is there 1 + floor(log2(n)) times: the tenth time says little.
+        An n-gram with n occurrences in a text has its code 1 + floor(log2(n)) times (sublinear term frequency).
         """
         pieces = [[c for p in pieces_of(w, parts) if (c := self.codes.get(p)) is not None] for w in words.distinct]
-        rows, codes = spread(words, pieces)
-        pair_rows, pairs = self._known_pairs(words)
-        rows, codes = np.concatenate([rows, pair_rows]), np.concatenate([codes, pairs])
+        rows, codes = expand(words, pieces)
+        bigram_rows, bigrams = self._bigrams(words)
+        rows, codes = np.concatenate([rows, bigram_rows]), np.concatenate([codes, bigrams])
         texts = len(words.lengths)
         unknown = np.flatnonzero((words.lengths > 0) & (np.bincount(rows, minlength=texts) == 0))
         rows, codes = np.concatenate([rows, unknown]), np.concatenate([codes, np.zeros_like(unknown)])
         keys = np.sort(rows * (1 + len(self.codes)) + codes)
-        nth = _nth(keys)
-        rows, codes = np.divmod(keys[nth & (nth - 1) == 0], 1 + len(self.codes))  # the 1st, 2nd, 4th, 8th, ...
+        occurrence = _occurrences(keys)
+        rows, codes = np.divmod(
+            keys[occurrence & (occurrence - 1) == 0], 1 + len(self.codes)
+        )  # the 1st, 2nd, 4th, 8th, ...
         return np.bincount(rows, minlength=texts), codes.astype(np.int32)
 
-    def _known_pairs(self, words: Words) -> tuple[np.ndarray, np.ndarray]:
-        rows, keys = self.pairs.neighbours(words)
-        if not len(self.pair_keys):
+    def _bigrams(self, words: Words) -> tuple[np.ndarray, np.ndarray]:
+        rows, keys = self.bigrams.adjacent(words)
+        if not len(self.bigram_keys):
             return rows[:0], keys[:0]
-        at = np.searchsorted(self.pair_keys, keys).clip(max=len(self.pair_keys) - 1)
-        known = self.pair_keys[at] == keys
-        return rows[known], self.pair_codes[at[known]]
+        at = np.searchsorted(self.bigram_keys, keys).clip(max=len(self.bigram_keys) - 1)
+        matches = self.bigram_keys[at] == keys
+        return rows[matches], self.bigram_codes[at[matches]]
 
 
 def _lists(texts: pl.Series, limit: int) -> pl.Series:
-    return texts.str.slice(0, _CHARS_A_WORD * limit).str.extract_all(_WORD).list.head(limit)
+    return texts.str.slice(0, _MAX_CHARS_PER_WORD * limit).str.extract_all(_WORD).list.head(limit)
 
 
-def spread(words: Words, pieces: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Give each word of the texts what its distinct word has: rows and codes, (total,) int64 both."""
+def expand(words: Words, pieces: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and codes (total,) int64 of all words, from the codes of each distinct word."""
     counts = np.array([len(p) for p in pieces], dtype=np.int64)
     flat = np.array([code for p in pieces for code in p], dtype=np.int64)
     starts = np.cumsum(counts) - counts
-    number = counts[words.places]
-    ends = np.cumsum(number)
-    inside = np.arange(number.sum()) - np.repeat(ends - number, number)
-    return np.repeat(words.rows, number), flat[np.repeat(starts[words.places], number) + inside]
+    repeats = counts[words.indices]
+    ends = np.cumsum(repeats)
+    inside = np.arange(repeats.sum()) - np.repeat(ends - repeats, repeats)
+    return np.repeat(words.rows, repeats), flat[np.repeat(starts[words.indices], repeats) + inside]
 
 
 def _frequent(rows: np.ndarray, codes: np.ndarray) -> list[tuple[int, int]]:
-    """Codes that stand in enough rows, and in how many."""
+    """Codes of enough rows, and their numbers of rows."""
     size = int(rows.max(initial=0)) + 1
     keys = np.sort(codes * size + rows)
     codes = keys[_is_first(keys)] // size  # each code once a row
     starts = np.flatnonzero(_is_first(codes))
     counts = np.diff(starts, append=len(codes))
-    kept = counts >= _MIN_COUNT
-    return list(zip(codes[starts[kept]].tolist(), counts[kept].tolist(), strict=True))
+    is_frequent = counts >= _MIN_COUNT
+    return list(zip(codes[starts[is_frequent]].tolist(), counts[is_frequent].tolist(), strict=True))
 
 
-def _most(counts: list[tuple[str, int]], limit: int) -> list[tuple[str, int]]:
+def _most_frequent(counts: list[tuple[str, int]], limit: int) -> list[tuple[str, int]]:
     return sorted(counts, key=lambda pair: (-pair[1], pair[0]))[:limit]
 
 
 def _is_first(ascending: np.ndarray) -> np.ndarray:
-    """Where a new value begins."""
+    """True at the first of equal values."""
     first = np.ones(len(ascending), dtype=bool)
     first[1:] = ascending[1:] != ascending[:-1]
     return first
 
 
-def _nth(ascending: np.ndarray) -> np.ndarray:
-    """The how-manieth of its value each one is, from 1."""
-    place = np.arange(len(ascending))
-    return place - np.maximum.accumulate(np.where(_is_first(ascending), place, 0)) + 1
+def _occurrences(ascending: np.ndarray) -> np.ndarray:
+    """1 for the first of equal values, 2 for the second, ..."""
+    index = np.arange(len(ascending))
+    return index - np.maximum.accumulate(np.where(_is_first(ascending), index, 0)) + 1

@@ -1,4 +1,4 @@
-"""Columns of numbers of which each has its own statistics: what vectors and sequences of vectors share."""
+"""Per-column statistics and rescaling, shared by vectors and sequences of vectors."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Numbers = tuple[float, ...]
 
 
 def statistics(x: np.ndarray) -> dict[str, Any]:
-    """`mean_`, `std_`, `low_` and `high_` of each column of (N, d), NaN = missing; a deviation of 0 counts as 1."""
+    """`mean_`, `std_`, `low_` and `high_` of each column of (N, d), NaN = missing; a std of 0 is replaced by 1."""
     present = ~np.isnan(x)
     n = np.maximum(present.sum(0), 1)
     mean = np.where(present, x, 0).sum(0) / n
     std = np.sqrt((np.where(present, x - mean, 0) ** 2).sum(0) / n)
-    known = present.any(0)
-    low = np.where(known, np.where(present, x, np.inf).min(0), 0.0)
-    high = np.where(known, np.where(present, x, -np.inf).max(0), 1.0)
-    found = {"mean_": mean, "std_": np.where(std > 0, std, 1.0), "low_": low, "high_": high}
-    return {name: tuple(values.tolist()) for name, values in found.items()}
+    observed = present.any(0)
+    low = np.where(observed, np.where(present, x, np.inf).min(0), 0.0)
+    high = np.where(observed, np.where(present, x, -np.inf).max(0), 1.0)
+    learned = {"mean_": mean, "std_": np.where(std > 0, std, 1.0), "low_": low, "high_": high}
+    return {name: tuple(values.tolist()) for name, values in learned.items()}
 
 
 def rescale(mean: Numbers, std: Numbers, low: Numbers, high: Numbers, scale: str) -> nn.Module:
-    """`Feature.normalizer` of a feature with these statistics."""
+    """The `Feature.normalizer` of a feature with these statistics."""
     from deepglass.nn.encoders_heads import Rescale
 
     bottom, top = np.array(low), np.array(high)
@@ -40,7 +40,7 @@ def rescale(mean: Numbers, std: Numbers, low: Numbers, high: Numbers, scale: str
 
 
 def scaled_change(before: np.ndarray, after: np.ndarray, scale: float | np.ndarray) -> np.ndarray:
-    """Root mean square of (after - before) / scale over entries, (N,); 0 where nothing differs.
+    """Root mean square of (after - before) / scale over entries, (N,); 0 where all entries are equal.
 
     Shapes: before: (1, d); after: (N, d); scale: (d,) or one number.
     """

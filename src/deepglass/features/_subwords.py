@@ -1,4 +1,4 @@
-"""Pieces of words, learned from the user's own texts or brought by a pretrained model: the library tokenizers."""
+"""Subword tokenizers of the library `tokenizers`: learned from the texts, or of a pretrained model."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Subword = Literal["bpe", "unigram"]
-_SPECIAL = ["<unknown>", "<end>"]  # their places are UNKNOWN and END
+_SPECIAL = ["<unknown>", "<end>"]  # at the indices UNKNOWN and END
 
 
 class Subwords:
-    """A tokenizer of the tokenizers library.
+    """Subword tokenizer: BPE, unigram, or that of a pretrained model.
 
     Args:
-        content: what `Tokenizer.to_str` wrote.
-        wrapped: the model's own marks, such as [CLS], are put around a text.
+        content: JSON, as written by `Tokenizer.to_str`.
+        wrapped: whether special tokens of the model, such as [CLS], are added to each text.
 
     Source: Sennrich et al., 2016, arXiv 1508.07909 (byte pairs); Kudo, 2018, arXiv 1804.10959 (unigram).
     """
 
-    def __init__(self, content: str, wrapped: bool = False) -> None:
-        self.content, self.wrapped = content, wrapped
+    def __init__(self, content: str, add_special_tokens: bool = False) -> None:
+        self.content, self.add_special_tokens = content, add_special_tokens
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -45,10 +45,10 @@ class Subwords:
         return self.tokenizer.get_vocab_size(with_added_tokens=True)
 
     @staticmethod
-    def learn(unit: Subword, texts: pl.Series, limit: int) -> str:
-        """A tokenizer of at most so many pieces, as text."""
+    def learn(algorithm: Subword, texts: pl.Series, limit: int) -> str:
+        """Train a tokenizer of at most `limit` tokens; returns its JSON."""
         library = _library()
-        if unit == "bpe":
+        if algorithm == "bpe":
             tokenizer = library.Tokenizer(library.models.BPE())
             tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=True)
             tokenizer.decoder = library.decoders.ByteLevel()
@@ -69,31 +69,35 @@ class Subwords:
         return tokenizer.to_str()
 
     @staticmethod
-    def read(place: str) -> str:
-        """The content of a tokenizer.json, or of the one in a folder.
+    def read(name: str) -> str:
+        """The content of a tokenizer.json: a file, the one in a folder, or that of a model on the Hugging Face hub.
 
         Raises:
             SourceError: `not-found` or `unreadable-file`.
         """
-        path = Path(place).expanduser()
+        path = Path(name).expanduser()
         path = path / "tokenizer.json" if path.is_dir() else path
-        if not path.is_file() and not place.startswith((".", "/", "~")):
-            path = _from_hub(place)
+        if not path.is_file() and not name.startswith((".", "/", "~")):
+            path = _from_hub(name)
         if not path.is_file():
-            raise SourceError("not-found", f"tokenizer: there is no {path}")
+            raise SourceError("not-found", f"tokenizer: no file {path}")
         content = path.read_text("utf-8")
         try:
             _library().Tokenizer.from_str(content)
         except DeepglassError:
             raise
         except Exception as error:  # the library raises plain Exception
-            raise SourceError("unreadable-file", f"tokenizer: {path} is no tokenizer ({error})") from error
+            raise SourceError(
+                "unreadable-file", f"tokenizer: {path} cannot be read as a tokenizer ({error})"
+            ) from error
         return content
 
     def encode(self, texts: pl.Series) -> Codes:
-        found = self.tokenizer.encode_batch([t or "" for t in texts.to_list()], add_special_tokens=self.wrapped)
+        encodings = self.tokenizer.encode_batch(
+            [t or "" for t in texts.to_list()], add_special_tokens=self.add_special_tokens
+        )
         present = texts.is_not_null().to_list()
-        ids = [e.ids if known else [] for e, known in zip(found, present, strict=True)]
+        ids = [e.ids if is_present else [] for e, is_present in zip(encodings, present, strict=True)]
         lengths = np.array([len(i) for i in ids], dtype=np.int64)
         return Codes(lengths, np.array([c for i in ids for c in i], dtype=np.int32))
 
@@ -108,14 +112,14 @@ def _batches(texts: pl.Series, size: int = 1_000) -> Iterator[list[str]]:
 
 
 def _from_hub(name: str) -> Path:
-    """The tokenizer of a model on the hub, where its library is installed."""
+    """tokenizer.json of a model on the Hugging Face hub, if huggingface_hub is installed."""
     try:
         from huggingface_hub import hf_hub_download
     except ImportError:
         return Path(name)
     try:
         return Path(hf_hub_download(name, "tokenizer.json"))
-    except (OSError, ValueError) as error:  # no such name, no network
+    except (OSError, ValueError) as error:  # unknown name, or no network
         raise SourceError("not-found", f"tokenizer: {name}: {str(error).partition(chr(10))[0]}") from error
 
 
@@ -128,6 +132,6 @@ def _library():  # type: ignore[no-untyped-def]
         import tokenizers.trainers
     except ImportError as error:
         raise SourceError(
-            "missing-extra", "units bpe and unigram need the library tokenizers: pip install 'deepglass[text]'"
+            "missing-extra", "tokenizations bpe and unigram need the library tokenizers: pip install 'deepglass[text]'"
         ) from error
     return tokenizers

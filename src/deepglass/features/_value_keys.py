@@ -1,6 +1,4 @@
-"""Single values as text, so that 3, 3.0 and "3" are one category where numbers were learned: for kinds of classes."""
-
-from __future__ import annotations
+"""Single values as text keys, so that 3, 3.0 and "3" are one category of a numeric column."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,15 +10,17 @@ from deepglass.errors import SourceError
 from deepglass.features.base import Raw
 from deepglass.parsing import MISSING, is_missing
 
-_FEW = 32  # rows up to which Python is quicker than a column at once: for one row by ten times
-_WHITE = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")  # polars' own list
+_FEW_ROWS = 32  # up to here plain Python is faster than polars, for one row ten times
+_WHITESPACE = "".join(
+    c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f"
+)  # as polars strips it
 _BOOLEAN_WORDS = {"1": "true", "0": "false", "yes": "true", "no": "false"}
 
 ValueType = Literal["string", "integer", "number", "boolean"]
 
 
 def value_type(raw: Raw) -> ValueType | None:
-    """What a column's values are, None when they cannot be categories."""
+    """The type of a column's values; None if they cannot be categories."""
     if isinstance(raw, list) or (isinstance(raw, np.ndarray) and raw.ndim != 1):
         return None
     dtype = _series(raw).dtype
@@ -38,27 +38,27 @@ def value_type(raw: Raw) -> ValueType | None:
 
 
 def common_type(chunks: Sequence[Raw], column: str) -> ValueType:
-    """The type of all chunks of a column: an empty one says nothing, and whole numbers are numbers."""
+    """The common type of the chunks of a column; chunks without values do not count."""
     types = set()
     for raw in chunks:
-        if (found := value_type(raw)) is None:
-            raise SourceError("bad-value", f"column {column!r}: expected single values to be categories")
+        if (type_ := value_type(raw)) is None:
+            raise SourceError("bad-value", f"column {column!r}: expected single values, one category a row")
         if len(raw) and not is_missing(_series(raw)).all():
-            types.add(found)
+            types.add(type_)
     if len(types) == 1:
         return types.pop()
     return "number" if types == {"integer", "number"} else "string"
 
 
 def as_keys(raw: Raw, type_: ValueType) -> pl.Series:
-    """Values as text, so that 3, 3.0 and "3" are the same where numbers were learned; null = missing."""
+    """Values as text, equal for 3, 3.0 and "3" where the type is numeric; null = missing."""
     series = _series(raw)
-    if len(series) <= _FEW and (series.dtype in (pl.String, pl.Boolean) or series.dtype.is_numeric()):
+    if len(series) <= _FEW_ROWS and (series.dtype in (pl.String, pl.Boolean) or series.dtype.is_numeric()):
         return pl.Series(values=[_key(value, type_) for value in series.to_list()], dtype=pl.String)
-    return _keys_at_once(series, type_)
+    return _vectorised_keys(series, type_)
 
 
-def _keys_at_once(series: pl.Series, type_: ValueType) -> pl.Series:
+def _vectorised_keys(series: pl.Series, type_: ValueType) -> pl.Series:
     missing = is_missing(series)
     if series.dtype == pl.String:
         keys = series.str.strip_chars()
@@ -79,32 +79,35 @@ def _keys_at_once(series: pl.Series, type_: ValueType) -> pl.Series:
 
 
 def to_codes(keys: pl.Series, vocabulary: Sequence[str]) -> np.ndarray:
-    """Codes (N,) int32: 1 + the place in the vocabulary, 0 for others and missing ones."""
-    if len(keys) <= _FEW:
-        places = [1 + vocabulary.index(key) if key in vocabulary else 0 for key in keys.to_list()]
-        return np.array(places, np.int32)
-    codes = range(1, 1 + len(vocabulary))
-    return keys.replace_strict(list(vocabulary), list(codes), default=0, return_dtype=pl.Int32).to_numpy().copy()
+    """Codes (N,) int32: 1 + index in the vocabulary, 0 for other values and missing ones."""
+    if len(keys) <= _FEW_ROWS:
+        codes = [1 + vocabulary.index(key) if key in vocabulary else 0 for key in keys.to_list()]
+        return np.array(codes, np.int32)
+    return (
+        keys.replace_strict(list(vocabulary), list(range(1, 1 + len(vocabulary))), default=0, return_dtype=pl.Int32)
+        .to_numpy()
+        .copy()
+    )
 
 
 def count_values(chunks: Sequence[Raw], type_: ValueType) -> list[tuple[str, int]]:
-    """Each value and its number of rows, the most frequent first, equals in the order of their text."""
+    """Values and their numbers of rows, most frequent first, ties in alphabetical order."""
     keys = pl.concat([pl.Series(values=[], dtype=pl.String), *(as_keys(raw, type_) for raw in chunks)])
     counts = keys.drop_nulls().rename("value").value_counts().sort(["count", "value"], descending=[True, False])
     return list(counts.iter_rows())
 
 
-def unseen(keys: pl.Series, vocabulary: Sequence[str]) -> dict[str, int]:
-    """How many rows have a value that is not in the vocabulary."""
-    if len(keys) <= _FEW:
-        few = sum(key is not None and key not in vocabulary for key in keys.to_list())
-        return {"unseen category": few} if few else {}
-    n = int((~keys.drop_nulls().is_in(list(vocabulary))).sum())
+def count_unseen(keys: pl.Series, vocabulary: Sequence[str]) -> dict[str, int]:
+    """Number of rows whose value is not in the vocabulary, for `Feature.count_anomalies`."""
+    if len(keys) <= _FEW_ROWS:
+        n = sum(key is not None and key not in vocabulary for key in keys.to_list())
+    else:
+        n = int((~keys.drop_nulls().is_in(list(vocabulary))).sum())
     return {"unseen category": n} if n else {}
 
 
-def native(key: str, type_: ValueType) -> str | int | float | bool:
-    """A value as what it was in the column."""
+def to_native(key: str, type_: ValueType) -> str | int | float | bool:
+    """A key as a value of the column's type."""
     if type_ == "integer":
         return int(key)
     if type_ == "number":
@@ -113,10 +116,10 @@ def native(key: str, type_: ValueType) -> str | int | float | bool:
 
 
 def _key(value: str | float | bool | None, type_: ValueType) -> str | None:
-    """One value as `_keys_at_once` has it."""
+    """The key of one value, as `_vectorised_keys` makes it."""
     numeric = type_ in ("integer", "number")
     if isinstance(value, str):
-        text = value.strip(_WHITE)
+        text = value.strip(_WHITESPACE)
         if text in MISSING:
             return None
         if type_ == "boolean":
@@ -138,7 +141,7 @@ def _number_key(number: float) -> str:
 
 
 def _number_keys(numbers: pl.Series) -> pl.Series:
-    """Whole numbers without a decimal point."""
+    """Numbers as text, integers without a decimal point."""
     whole = numbers.is_finite() & (numbers == numbers.floor()) & (numbers.abs() < 2**53)
     whole = whole.fill_null(False)
     as_int = numbers.set(~whole, None).cast(pl.Int64).cast(pl.String)

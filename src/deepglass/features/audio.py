@@ -1,4 +1,4 @@
-"""Sounds: speech, music, noises; files, or arrays of samples."""
+"""Audio recordings (speech, music, noise) as files or arrays of samples; inputs only."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
+from deepglass.constraints import Count, Positive
 from deepglass.errors import SourceError
-from deepglass.features._audio_files import SOUNDS, as_int16, header_of, read_sound, resampled
+from deepglass.features._audio_files import SUFFIXES, as_int16, read_audio, read_header, resample
+from deepglass.features._reading import read_errors, sample_rows, try_read
 from deepglass.features.base import Column, Feature, Media, Raw, TypeGuess
 from deepglass.mel import Frames, log_mel
 
@@ -20,21 +22,22 @@ if TYPE_CHECKING:
 
     from deepglass.nn.audio import Spectrogram
 
-SAMPLE = 200  # sounds that are heard to learn rate and statistics
-_HIGHEST = 16_000  # samples a second: speech has little above half of it
-_COMMON = 8_000  # of an array, which does not say
+SAMPLE = 200  # recordings that are read to learn rate and statistics
+_MAX_RATE = 16_000  # Hz: speech has little energy above half of it
+_DEFAULT_RATE = 8_000  # Hz, for arrays
 
 
 @dataclass(frozen=True, kw_only=True)
 class Audio(Feature):
-    """A sound, as mono samples of one rate; the network hears its mel spectrogram.
+    """Audio as mono samples of one rate; the first layer of the encoder is a log-mel spectrogram.
 
     Args:
-        rate: samples a second that all sounds are brought to; None: the commonest of the training files, at most
-            16,000. Of an array (N, samples) it is the rate that the array has, 8,000 unless said.
-        seconds: of a longer sound only the beginning is heard; > 0.
-        mels: bands of the spectrogram; None: 40 up to 8,000 samples a second, else 64.
-        window, hop: milliseconds that a frame of the spectrogram is long, and that lie between two.
+        rate: sample rate in Hz that all recordings are resampled to; > 0; None takes the most common one of the
+            training files, at most 16,000. For an array (N, samples): its sample rate, by default 8,000.
+        seconds: longer recordings are truncated; > 0.
+        mels: number of mel bands; > 0; None takes 40 up to 8,000 Hz, else 64.
+        window: length of a spectrogram frame in milliseconds; > 0.
+        hop: distance between the starts of two frames in milliseconds; > 0.
 
     Shapes:
         encoded: (total,) int16.
@@ -45,22 +48,16 @@ class Audio(Feature):
         array([   0, 4000, 8000])
     """
 
-    rate: int | None = None
-    seconds: float = 30.0
-    mels: int | None = None
-    window: float = 25.0
-    hop: float = 10.0
+    rate: Count | None = None
+    seconds: Positive = 30.0
+    mels: Count | None = None
+    window: Positive = 25.0
+    hop: Positive = 10.0
 
     rate_: int | None = None
     mean_: tuple[float, ...] | None = None  # of each band
     std_: tuple[float, ...] | None = None
-    typical_: int | None = None  # samples of a mean sound
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for setting in ("rate", "seconds", "mels", "window", "hop"):
-            if (value := getattr(self, setting)) is not None and value <= 0:
-                raise ValueError(f"{setting}: expected above 0, got {value}")
+    typical_: int | None = None  # mean number of samples
 
     sequential: ClassVar[bool] = True
     is_audio: ClassVar[bool] = True
@@ -69,26 +66,28 @@ class Audio(Feature):
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         if isinstance(raw, list):
-            known = [media for media in raw if media is not None]
-            if known and all(isinstance(m, Media) and _name(m).endswith(SOUNDS) for m in known):
-                return TypeGuess(1.0, "each is a sound file")
+            files = [media for media in raw if media is not None]
+            if files and all(isinstance(m, Media) and _name(m).endswith(SUFFIXES) for m in files):
+                return TypeGuess(1.0, "each file is an audio file")
         elif isinstance(raw, np.ndarray) and raw.ndim == 2 and raw.shape[1] >= 1_000 and raw.dtype.kind in "fi":
-            return TypeGuess(0.5, f"{raw.shape[1]:,} numbers a row, as the samples of a sound")
+            return TypeGuess(0.5, f"{raw.shape[1]:,} numbers a row, as the samples of a recording")
         return None
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
-        """Learn rate and statistics from a sample of the sounds.
+        """Learn sample rate and statistics from a sample of the recordings.
 
         Raises:
             SourceError: `no-rows` when none of them can be read.
         """
         chunks = list(chunks)
-        rates = Counter(rate for raw in chunks for rate in _rates(raw))
-        rate = self.rate or (min(rates.most_common(1)[0][0], _HIGHEST) if rates else _COMMON)
+        items = [_as_media(raw[row]) for raw in chunks for row in sample_rows(len(raw), SAMPLE)]
+        headers = [try_read(read_header, item) for item in items if isinstance(item, Media)]
+        rates = Counter(header.rate for header in headers if header is not None)
+        rate = self.rate or (min(rates.most_common(1)[0][0], _MAX_RATE) if rates else _DEFAULT_RATE)
         feature = replace(self, rate_=rate)
-        waves = [wave for raw in chunks for wave in feature._some(raw)]
+        waves = [wave for item in items if (wave := try_read(feature._wave, item)) is not None]
         if not waves and any(media is not None for raw in chunks for media in raw):
-            raise SourceError("no-rows", f"{self.name}: there is no readable sound to learn from")
+            raise SourceError("no-rows", f"{self.name}: no training row has readable audio")
         bands = np.concatenate([log_mel(wave, feature.frames) for wave in waves or [np.zeros(1, np.int16)]])
         std = bands.std(0).astype(np.float64)
         return replace(
@@ -110,19 +109,14 @@ class Audio(Feature):
         return Column(values, np.array([wave is not None for wave in waves], bool), np.cumsum(lengths))
 
     def unreadable(self, raw: Raw) -> dict[int, str]:
-        reasons = {}
-        for i, item in enumerate(raw):
-            try:
-                if isinstance(file := _file(item), Media):
-                    read_sound(file, None, self.seconds)
-            except SourceError as error:
-                reasons[i] = str(error)
-        return reasons
+        return read_errors(
+            lambda item: isinstance(item, Media) and read_audio(item, None, self.seconds), map(_as_media, raw)
+        )
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
-        files = map(_file, raw)
-        cut = sum(isinstance(m, Media) and (h := header_of(m)).samples > self.seconds * h.rate for m in files)
-        return {f"sound longer than {self.seconds:g} seconds, its end left out": cut} if cut else {}
+        files = map(_as_media, raw)
+        cut = sum(isinstance(m, Media) and (h := read_header(m)).samples > self.seconds * h.rate for m in files)
+        return {f"audio longer than {self.seconds:g} seconds, truncated": cut} if cut else {}
 
     def normalizer(self, scale: str = "standard") -> Spectrogram:
         """Waves (B, samples) int16 to spectrograms (B, T, M)."""
@@ -131,7 +125,7 @@ class Audio(Feature):
         mean, std = np.array(self.mean_), np.array(self.std_)
         shift, by = {
             "standard": (mean, std),
-            "unit": (mean - 3 * std, 6 * std),  # nearly all lies within three deviations
+            "unit": (mean - 3 * std, 6 * std),  # nearly all values lie within three standard deviations
             "signed": (mean, 3 * std),
         }[scale]
         return Spectrogram(self.frames, shift.tolist(), by.tolist())
@@ -143,7 +137,7 @@ class Audio(Feature):
 
     @property
     def frames(self) -> Frames:
-        """How a wave becomes a spectrogram."""
+        """The frames of the spectrogram."""
         rate = self.rate_
         size, hop = max(int(rate * self.window / 1000), 16), max(int(rate * self.hop / 1000), 1)
         return Frames(rate, size, hop, self.mels or (40 if rate <= 8_000 else 64))
@@ -153,11 +147,11 @@ class Audio(Feature):
         return 2 * self.typical_
 
     def _wave(self, item: Media | np.ndarray | str | None) -> np.ndarray | None:
-        item = _file(item)
+        item = _as_media(item)
         if item is None:
             return None
         if isinstance(item, Media):
-            return read_sound(item, self.rate_, self.seconds)
+            return read_audio(item, self.rate_, self.seconds)
         samples = np.asarray(item)[: int(self.seconds * (self.rate or self.rate_))]
         if samples.dtype.kind == "f" and np.isnan(samples).all():
             return None
@@ -166,39 +160,13 @@ class Audio(Feature):
         if samples.dtype == np.int16:
             return samples
         wave = samples.astype(np.float32) / (1.0 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max)
-        return as_int16(resampled(np.nan_to_num(wave), self.rate or self.rate_, self.rate_))
-
-    def _some(self, raw: Raw) -> list[np.ndarray]:
-        return [wave for item in _sample(raw) if (wave := self._readable(item)) is not None]
-
-    def _readable(self, item: Media | np.ndarray | str | None) -> np.ndarray | None:
-        try:
-            return self._wave(item)
-        except SourceError:  # counted and named by `unreadable`
-            return None
+        return as_int16(resample(np.nan_to_num(wave), self.rate or self.rate_, self.rate_))
 
 
-def _file(item: Media | np.ndarray | str | None) -> Media | np.ndarray | None:
-    """A path that is given as text, as a file."""
+def _as_media(item: Media | np.ndarray | str | None) -> Media | np.ndarray | None:
+    """A path as text becomes a file."""
     return Media(item, Path(item)) if isinstance(item, str) else item
 
 
 def _name(media: Media) -> str:
     return (media.member or media.path.name).lower()
-
-
-def _sample(raw: Raw) -> list[Any]:
-    """Some of the sounds, evenly spread."""
-    rows = np.unique(np.linspace(0, max(len(raw) - 1, 0), min(SAMPLE, len(raw))).astype(int))
-    return [raw[int(row)] for row in rows]
-
-
-def _rates(raw: Raw) -> list[int]:
-    """The rates of some of the files."""
-    found = []
-    for item in map(_file, _sample(raw)):
-        try:
-            found += [header_of(item).rate] if isinstance(item, Media) else []
-        except SourceError:
-            continue
-    return found

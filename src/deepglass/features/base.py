@@ -1,9 +1,9 @@
-"""What a kind of data is: `Feature` and the encoded `Column`.
+"""`Feature`, the base class of kinds of input data, and `Column`, its encoded values.
 
     raw values --encode--> Column --batch--> Field --normalizer, encoder--> Tokens
 
-`fit` and `encode` are numpy. Only `normalizer` and `encoder` need torch and import it when they are called, so fitting
-and encoding do not load it. `features.outputs` has the way from the network to predictions.
+`fit` and `encode` are numpy. Only `normalizer` and `encoder` need torch and import it when called, so fitting and
+encoding do not load it. `features.outputs` is the part from the network to predictions.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 class Media(NamedTuple):
-    """An image, audio or other file that is read when it is needed."""
+    """An image, audio or other file, read lazily."""
 
-    name: str  # what the user calls it, for messages
+    name: str  # for messages
     path: Path
     member: str | None = None  # a file inside the zip at `path`
 
@@ -49,7 +49,7 @@ class Media(NamedTuple):
 
 
 Raw = pl.Series | np.ndarray | list[Media]
-"""A column of raw values: a polars Series (null = missing), an array (N, ...) of numbers, or lazy files."""
+"""A column of raw values: a polars Series (null = missing), an array (N, ...) of numbers, or files."""
 
 
 def take_raw(raw: Raw, rows: np.ndarray) -> Raw:
@@ -60,7 +60,7 @@ def take_raw(raw: Raw, rows: np.ndarray) -> Raw:
 
 
 class TypeGuess(NamedTuple):
-    """How well a kind fits a column, from 0 (not at all) to 1 (certainly), and why."""
+    """How well a kind fits a column, from 0 (not at all) to 1 (certainly), and the reason."""
 
     score: float
     why: str
@@ -71,12 +71,12 @@ class Column:
     """Encoded values of one feature.
 
     Args:
-        values: (N, ...) for values of one shape; (total, ...) laid end to end for ragged kinds.
+        values: (N, ...) for values of one shape; (total, ...) concatenated for ragged kinds.
         mask: (N,) bool, True = present.
         offsets: (N + 1,) int64, ragged kinds only: row i is `values[offsets[i]:offsets[i + 1]]`. A row of length 0
-            whose mask is True is known to be empty.
-        letterbox: (N, 6) float32, pictures only: top, left, height and width of what is seen, in pixels of the encoded
-            picture, then height and width of the picture as it came.
+            with mask True is present and empty.
+        letterbox: (N, 6) float32, images only: top, left, height and width of the image inside the encoded one, in
+            pixels, then height and width of the image file.
     """
 
     values: np.ndarray
@@ -102,21 +102,24 @@ class Feature(ABC):
     """A kind of input data: its settings and, after `fit`, its learned fields, whose names end in `_`.
 
     Args:
-        name: of the feature in spec, batch and predictions.
-        column: of the table, if it has another name.
+        name: of the feature, in spec, batch and predictions.
+        column: column of the table; empty for the name.
+        columns: of the table, for a feature that reads several; raw values are then a Series of structs with these
+            fields, or a list of dicts where a column holds files.
     """
 
     name: str
     column: str = ""
+    columns: tuple[str, ...] = ()
 
-    joint: ClassVar[bool] = False  # several inputs of this kind share one encoder: `joint_encoder`
+    joint: ClassVar[bool] = False  # inputs of this kind share one encoder: `joint_encoder`
     tabular: ClassVar[bool] = False  # a cell of a table, cheap to encode and to replace
     ordered: ClassVar[bool] = False  # encoded values have an order, as numbers and dates do
     has_classes: ClassVar[bool] = False  # one of `class_names`; as an output "log_probs" (N, K)
-    has_axis: ClassVar[bool] = False  # values are single points of a numeric axis: `to_axis`, `from_axis`
-    sequential: ClassVar[bool] = False  # a value has steps, with which an output may be aligned
+    has_axis: ClassVar[bool] = False  # values are points of a numeric axis: `to_axis`, `from_axis`
+    sequential: ClassVar[bool] = False  # a value has steps that an output may be aligned with
     file_based: ClassVar[bool] = False  # a cell may be the path of a file
-    dense: ClassVar[bool] = False  # values lie in an image: `warp`; as an output `Output.dense_head`
+    dense: ClassVar[bool] = False  # values lie in an image: `warp`, and as an output `Output.dense_head`
     is_image: ClassVar[bool] = False  # encoded values are (N, C, Y, X): `pixels`
     is_audio: ClassVar[bool] = False  # encoded values are samples; has `frames` and `rate_`, as `Audio` has
     is_text: ClassVar[bool] = False  # running text, whose words can be counted and compared
@@ -126,32 +129,39 @@ class Feature(ABC):
     def __post_init__(self) -> None:
         if not self.column:
             object.__setattr__(self, "column", self.name)
+        elif self.columns and self.column != self.name:
+            raise ValueError(f"expected column or columns, got both: {self.column!r} and {', '.join(self.columns)}")
+
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """Columns of the table that the feature reads."""
+        return self.columns or (self.column,)
 
     # -- from raw values to columns: numpy ---------------------------------------------------------------------
 
     @classmethod
     @abstractmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
-        """How well this kind fits a column (a sample of its first rows); None where it cannot hold it."""
+        """How well this kind fits a column (a sample of its first rows); None if it cannot hold the values."""
 
     @abstractmethod
     def fit(self, chunks: Iterable[Raw]) -> Self:
-        """A copy with its learned fields, from the training rows; the same for any division into chunks."""
+        """A copy with learned fields, from the training rows; the same for any division into chunks."""
 
     @abstractmethod
     def encode(self, raw: Raw) -> Column:
-        """Raw values as numbers: only what tensors cannot do."""
+        """Raw values as numeric arrays."""
 
     def as_sequence(self) -> Self:
-        """A copy for a network that reads in order: a text as words instead of a bag."""
+        """A copy for a sequence network: a text as words instead of a bag of n-grams."""
         return self
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
-        """Counts of odd new values, such as {"unseen category": 3}."""
+        """Counts of anomalous values in new rows, such as {"unseen category": 3}."""
         return {}
 
     def unreadable(self, raw: Raw) -> dict[int, str]:
-        """Row -> why it cannot be encoded; such rows are left out before training and counted."""
+        """Row -> why it cannot be encoded; such rows are left out and reported before training."""
         return {}
 
     @classmethod
@@ -168,7 +178,7 @@ class Feature(ABC):
 
     @classmethod
     def joint_encoder(cls, features: Sequence[Any], dim: int) -> nn.Module:
-        """Of a joint kind: one module from a `Field` of (B, F) values and mask to `Tokens` (B, F, dim)."""
+        """For joint kinds: one module from a `Field` of (B, F) values and mask to `Tokens` (B, F, dim)."""
         raise NotImplementedError
 
     def normalizer(self, scale: str = "standard") -> nn.Module:
@@ -176,8 +186,8 @@ class Feature(ABC):
         raise NotImplementedError(f"a {self.kind} has no numeric scale")
 
     def warp(self, field: Field, map: Warp) -> Field:
-        """Of a dense kind: its values moved with the image that they belong to."""
-        raise NotImplementedError(f"a {self.kind} does not follow its image")
+        """For dense kinds: the values transformed like their image."""
+        raise NotImplementedError(f"a {self.kind} is not transformed with an image")
 
     # -- as a column -------------------------------------------------------------------------------------------
 
@@ -191,7 +201,7 @@ class Feature(ABC):
 
     @property
     def cell_axes(self) -> int:
-        """Number of axes of a value that is given as an array or nested list; 0 for single values."""
+        """Number of axes of a value as an array or nested list; 0 for single values."""
         return 0
 
     def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -211,12 +221,12 @@ class Feature(ABC):
 
     @property
     def row_bytes(self) -> int:
-        """Memory of an encoded row in bytes, for kinds where it is large."""
+        """Memory of an encoded row in bytes, for kinds with large rows."""
         return 0
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes in the order of their codes; empty for other kinds."""
+        """Class names in the order of their codes; empty for kinds without classes."""
         return ()
 
     # -- settings and state ------------------------------------------------------------------------------------
@@ -253,22 +263,22 @@ def values_of(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def infer_type(raw: Raw, name: str) -> tuple[str, str]:
-    """The kind that fits a column best, and why.
+    """The kind that fits a column best, and the reason.
 
     Raises:
-        SourceError: `bad-value` where none can hold it, such as lists of different lengths.
+        SourceError: `bad-value` if no kind can hold the values, such as lists of different lengths.
     """
-    guesses = ((cls.infer_type(raw, name), kind) for kind, cls in FEATURES)
-    fitting = [(g, kind) for g, kind in guesses if g is not None]
-    if not fitting:
-        shown = next((repr(v) for v in sequence_of(raw[:100]) if v is not None), "no value at all")
+    candidates = ((cls.infer_type(raw, name), kind) for kind, cls in FEATURES)
+    guesses = [(g, kind) for g, kind in candidates if g is not None]
+    if not guesses:
+        example = next((repr(v) for v in sequence_of(raw[:100]) if v is not None), "no value")
         raise SourceError(
             "bad-value",
-            f"column {name!r}: no kind of data fits its values, such as {shown[:60]}; leave it out "
-            f"(--ignore {name}) or say what it is (--kind {name}=KIND, one of {', '.join(FEATURES.names())})",
+            f"column {name!r}: no kind of data fits its values, such as {example[:60]}; leave it out "
+            f"(--ignore {name}) or set its kind (--kind {name}=KIND, one of {', '.join(FEATURES.names())})",
         )
-    best, kind = max(fitting, key=lambda pair: pair[0].score)
-    return kind, best.why
+    guess, kind = max(guesses, key=lambda pair: pair[0].score)
+    return kind, guess.why
 
 
 def sequence_of(raw: Raw) -> Sequence[Any]:

@@ -1,7 +1,7 @@
-"""Boxes around things in a picture: what they are and where, any number of them, none included.
+"""Bounding boxes with a class each (object detection); any number per image, including none.
 
-Raw boxes are in pixels of the picture as it came. From `place` on they are shares of the encoded picture, 0 to 1 from
-left and top, letterbox included; `decode` goes back to pixels by the picture's frame.
+Raw boxes are in pixels of the image file. `BoxesOutput.to_input_frame` makes them relative to the encoded image with
+its letterbox, 0 to 1 from left and top; `decode` returns to pixels.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from deepglass.nn.warp import Warp
 
 SIDES = ("left", "top", "right", "bottom")
-UNNAMED = "object"  # the class of boxes without a label
-VISIBLE = 0.3  # share of a box that must stay in a varied picture
+DEFAULT_LABEL = "object"  # class of boxes without a label
+MIN_VISIBLE_SHARE = 0.3  # share of a box that must stay in an augmented image, else it is dropped
 
 
 @dataclass(frozen=True, kw_only=True)
 class Boxes(Feature):
-    """Boxes with a class each.
+    """Bounding boxes with a class each.
 
     Args:
-        vocabulary_: the classes, sorted.
+        vocabulary_: class names, sorted.
 
     Shapes:
         encoded: ragged, (total, 5) float32 of class index, left, top, right, bottom.
@@ -58,40 +58,40 @@ class Boxes(Feature):
         if not isinstance(raw, pl.Series) or not isinstance(raw.dtype, pl.List):
             return None
         inner = raw.dtype.inner
-        named = isinstance(inner, pl.Struct) and {f.name for f in inner.fields} >= set(SIDES)
-        return TypeGuess(1.0, "lists of boxes: left, top, right, bottom") if named else None
+        is_boxes = isinstance(inner, pl.Struct) and {f.name for f in inner.fields} >= set(SIDES)
+        return TypeGuess(1.0, "lists of boxes: left, top, right, bottom") if is_boxes else None
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
         names: set[str] = set()
         for raw in chunks:
-            names |= set(self._flat(raw)["label"].unique().to_list())
+            names |= set(self._explode(raw)["label"].unique().to_list())
         return replace(self, vocabulary_=tuple(sorted(names)))
 
     def encode(self, raw: Raw) -> Column:
-        """Boxes in pixels of the picture as it came; those without an area or of an unknown class are left out."""
+        """Boxes in pixels of the image file; boxes without area or of an unseen class are left out."""
         mask = ~raw.is_null().to_numpy() if isinstance(raw, pl.Series) else np.zeros(len(raw), bool)
-        flat = self._flat(raw)
-        place = {name: i for i, name in enumerate(self.vocabulary_ or ())}
-        label = np.array([place.get(name, -1) for name in flat["label"].to_list()], np.float32)
+        flat = self._explode(raw)
+        indices = {name: i for i, name in enumerate(self.vocabulary_ or ())}
+        label = np.array([indices.get(name, -1) for name in flat["label"].to_list()], np.float32)
         sides = flat.select(SIDES).to_numpy().astype(np.float32)
-        keep = _has_area(sides) & (label >= 0)
-        counts = np.bincount(flat["row"].to_numpy()[keep], minlength=len(raw))
-        values = np.concatenate([label[:, None], sides], 1)[keep].astype(np.float32)
+        valid = has_area(sides) & (label >= 0)
+        counts = np.bincount(flat["row"].to_numpy()[valid], minlength=len(raw))
+        values = np.concatenate([label[:, None], sides], 1)[valid].astype(np.float32)
         return Column(values, mask, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
-        flat = self._flat(raw)
-        notes = {
-            "box of a class that training did not have": int((~flat["label"].is_in(self.vocabulary_ or ())).sum()),
-            "box without an area": int((~_has_area(flat.select(SIDES).to_numpy())).sum()),
+        flat = self._explode(raw)
+        counts = {
+            "box of an unseen class": int((~flat["label"].is_in(self.vocabulary_ or ())).sum()),
+            "box without an area": int((~has_area(flat.select(SIDES).to_numpy())).sum()),
         }
-        return {what: count for what, count in notes.items() if count}
+        return {anomaly: count for anomaly, count in counts.items() if count}
 
     def warp(self, field: Field, map: Warp) -> Field:
-        """The hull of each moved box, cut at the border; one that has mostly left the picture is dropped."""
+        """Bounding box of each transformed box, clipped at the border; boxes mostly outside are dropped."""
         from deepglass.nn.boxes import warp_boxes
 
-        boxes, stays = warp_boxes(field.values[..., 1:], map.affine, VISIBLE)
+        boxes, stays = warp_boxes(field.values[..., 1:], map.affine, MIN_VISIBLE_SHARE)
         mask, values = field.mask & stays, field.values.clone()
         values[..., 1:] = boxes
         return type(field)(values * mask[..., None], mask, field.rows)
@@ -105,28 +105,32 @@ class Boxes(Feature):
     def class_names(self) -> tuple[str, ...]:
         return self.vocabulary_ or ()
 
-    def _flat(self, raw: Raw) -> pl.DataFrame:
-        """All boxes of a column, one a row: `row`, `label` and the four sides.
+    def _explode(self, raw: Raw) -> pl.DataFrame:
+        """All boxes of a column, one per row: `row`, `label` and the four sides.
 
         Raises:
-            SourceError: `bad-value` when the column holds something else.
+            SourceError: `bad-value` if the column holds something else.
         """
-        nothing = pl.DataFrame(schema={"row": pl.Int64, "label": pl.String, **dict.fromkeys(SIDES, pl.Float64)})
+        empty = pl.DataFrame(schema={"row": pl.Int64, "label": pl.String, **dict.fromkeys(SIDES, pl.Float64)})
         if isinstance(raw, pl.Series) and (raw.dtype == pl.Null or raw.null_count() == len(raw)):
-            return nothing
+            return empty
         if self.infer_type(raw, self.name) is None:
             if isinstance(raw, pl.Series) and isinstance(raw.dtype, pl.List) and not raw.list.len().sum():
-                return nothing  # empty lists alone say nothing about what they would hold
-            came = raw.dtype if isinstance(raw, pl.Series | np.ndarray) else "files"
+                return empty  # empty lists may have any inner type
+            dtype = raw.dtype if isinstance(raw, pl.Series | np.ndarray) else "files"
             raise SourceError(
-                "bad-value", f"column {self.column!r}: expected lists of boxes with {', '.join(SIDES)}, not {came}"
+                "bad-value", f"column {self.column!r}: expected lists of boxes with {', '.join(SIDES)}, not {dtype}"
             )
         frame = pl.DataFrame({"row": pl.int_range(len(raw), eager=True), "box": raw})
         flat = frame.filter(pl.col("box").list.len() > 0).explode("box").unnest("box")
-        label = pl.col("label").cast(pl.String).fill_null(UNNAMED) if "label" in flat.columns else pl.lit(UNNAMED)
+        label = (
+            pl.col("label").cast(pl.String).fill_null(DEFAULT_LABEL)
+            if "label" in flat.columns
+            else pl.lit(DEFAULT_LABEL)
+        )
         return flat.select("row", label.alias("label"), *(pl.col(side).cast(pl.Float64) for side in SIDES))
 
 
-def _has_area(sides: np.ndarray) -> np.ndarray:
-    """Which boxes (M, 4) have one, not-a-number and infinite sides refused."""
+def has_area(sides: np.ndarray) -> np.ndarray:
+    """Which boxes (M, 4) have finite sides and a positive area, (M,) bool."""
     return np.isfinite(sides).all(1) & (sides[:, 2] > sides[:, 0]) & (sides[:, 3] > sides[:, 1])

@@ -1,8 +1,8 @@
-"""Dates and times of day, as inputs: how long since, and where in the year, month, week and day."""
+"""Dates and times of day; inputs only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
@@ -12,6 +12,7 @@ import polars as pl
 from deepglass.errors import SourceError
 from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._statistics import scaled_change
+from deepglass.features._text_format import text_format
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import DateFormat, is_missing, parse_dates, to_dates
 
@@ -23,7 +24,7 @@ _YEAR = 365.2425 * _DAY
 
 
 def _month(seconds: np.ndarray) -> np.ndarray:
-    """The share of the month that has passed."""
+    """Elapsed share of the month, 0 to 1."""
     days = np.floor(seconds / _DAY).astype("datetime64[D]")
     first = days.astype("datetime64[M]")
     length = ((first + 1).astype("datetime64[D]") - first.astype("datetime64[D]")).astype(np.float64)
@@ -32,7 +33,7 @@ def _month(seconds: np.ndarray) -> np.ndarray:
 
 _PARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "since": lambda s: s / _DAY,
-    "year_sin": lambda s: np.sin(2 * np.pi * s / _YEAR),  # 1970-01-01 began a year
+    "year_sin": lambda s: np.sin(2 * np.pi * s / _YEAR),  # 1970-01-01 is the first day of a year
     "year_cos": lambda s: np.cos(2 * np.pi * s / _YEAR),
     "month_sin": lambda s: np.sin(2 * np.pi * _month(s)),
     "month_cos": lambda s: np.cos(2 * np.pi * _month(s)),
@@ -42,15 +43,15 @@ _PARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "day_sin": lambda s: np.sin(2 * np.pi * s / _DAY),
     "day_cos": lambda s: np.cos(2 * np.pi * s / _DAY),
 }
-"""Name -> what a number of seconds since 1970 says."""
+"""Name -> component of seconds since 1970."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Date(Feature):
-    """A date, with or without a time, or a time of day; also as text.
+    """A date, with or without time, or a time of day; also as text.
 
-    It becomes a few numbers, those of which are kept that differ between the training rows: the days since 1970, and
-    the place in the year, month, week and day as points on a circle, so that December lies beside January.
+    Encoded as days since 1970, and as cyclic positions (sine and cosine) in year, month, week and day; components that
+    are constant in the training rows are left out.
 
     Example:
         >>> day = Date(name="day").fit([pl.Series(["2024-01-01", "2024-06-15", None])])
@@ -61,7 +62,7 @@ class Date(Feature):
     parts_: tuple[str, ...] | None = None
     mean_: tuple[float, ...] | None = None
     std_: tuple[float, ...] | None = None
-    format_: tuple[Any, ...] = ()  # a `DateFormat`; empty where the column came as dates
+    format_: tuple[Any, ...] = ()  # a `DateFormat`; empty for columns of dates
 
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
@@ -89,24 +90,24 @@ class Date(Feature):
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
         chunks = list(chunks)
-        format = self._format(chunks)
+        format = text_format(chunks, parse_dates, "dates", self.column)
         seconds = np.concatenate([np.zeros(0), *(self._seconds(raw, format) for raw in chunks)])
         seconds = seconds[np.isfinite(seconds)]
         if not len(seconds):
             seconds = np.zeros(1)
         parts = {name: part(seconds) for name, part in _PARTS.items()}
-        # A circle of which the rows cover a small arc says no more than the days do.
-        kept = [name for name, x in parts.items() if x.std() > (0 if name == "since" else 0.05)] or ["since"]
+        # Cyclic components with a small range add nothing to the days.
+        names = [name for name, x in parts.items() if x.std() > (0 if name == "since" else 0.05)] or ["since"]
         return replace(
             self,
-            parts_=tuple(kept),
-            mean_=tuple(float(parts[name].mean()) for name in kept),
-            std_=tuple(float(parts[name].std()) or 1.0 for name in kept),
+            parts_=tuple(names),
+            mean_=tuple(float(parts[name].mean()) for name in names),
+            std_=tuple(float(parts[name].std()) or 1.0 for name in names),
             format_=() if format is None else tuple(format),
         )
 
     def encode(self, raw: Raw) -> Column:
-        """Values (N, P) float32, standardised here: a second in 50 years is more than float32 can hold."""
+        """Values (N, P) float32, standardised here, as float32 cannot resolve a second in 50 years."""
         seconds = self._seconds(raw, DateFormat(*self.format_) if self.format_ else None)
         mask = np.isfinite(seconds)
         seconds = np.where(mask, seconds, 0.0)
@@ -143,29 +144,14 @@ class Date(Feature):
         return VectorEncoder(self.normalizer(), len(self.parts_), dim)
 
     def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """In standard deviations, the root mean square over entries."""
+        """Root mean square over the entries, in standard deviations."""
         return scaled_change(before, after, 1.0)
 
-    def _format(self, chunks: Sequence[Raw]) -> DateFormat | None:
-        texts = [c for c in chunks if isinstance(c, pl.Series) and c.dtype == pl.String]
-        if not texts:
-            return None
-        text = pl.concat(texts)
-        format = parse_dates(text)
-        if format is None and not is_missing(text).all():
-            example = text.filter(~is_missing(text))[0]
-            raise SourceError(
-                "bad-value",
-                f"column {self.column!r}: expected dates, but fewer than half of its values are, such as {example!r};"
-                " leave the kind out or set it to category or text",
-            )
-        return format
-
     def _seconds(self, raw: Raw, format: DateFormat | None) -> np.ndarray:
-        """Seconds since 1970 (N,) float64, NaN where missing or unreadable; those of the day for times."""
+        """Seconds since 1970 (N,) float64, NaN = missing or unreadable; seconds of the day for times."""
         if not isinstance(raw, pl.Series) or raw.dtype not in (pl.Date, pl.Datetime, pl.Time, pl.String, pl.Null):
-            came = raw.dtype if isinstance(raw, (pl.Series, np.ndarray)) else "files"
-            raise SourceError("bad-value", f"column {self.column!r}: expected dates, not {came}")
+            dtype = raw.dtype if isinstance(raw, (pl.Series, np.ndarray)) else "files"
+            raise SourceError("bad-value", f"column {self.column!r}: expected dates, not {dtype}")
         if raw.dtype == pl.Time:
             return raw.cast(pl.Int64).cast(pl.Float64).to_numpy() / 1e9
         if raw.dtype == pl.String:

@@ -1,7 +1,6 @@
-"""Identity: who it is, answered by an embedding in which the same one is near, so that strangers can be compared too.
+"""Identities: who or what a row shows, for metric learning; also identities that training has not seen.
 
-The people of the test are others than those of the training: what is learned is not their names but what tells people
-apart. So answers are judged by pairs: is this the same one, or another?
+The test split has other identities than the training split, so outputs are scored on pairs of rows: same or different?
 """
 
 from __future__ import annotations
@@ -22,10 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity(Feature):
-    """Who or what a row shows: a person, an animal, a voice, a signature.
+    """Identity of a row: a person, an animal, a voice, a signature.
 
-    Code 0 is missing, code 1 + k the k-th of `vocabulary_`; one that training has not seen has a code beyond them that
-    follows from its name, so that two strangers can be told apart. The same name always has the same code.
+    Code 0 is missing, code 1 + k the k-th of `vocabulary_`; unseen identities have larger codes, a hash of their name.
 
     Example:
         >>> who = Identity(name="who").fit([pl.Series(["Ada", "Bo", "Ada"])])
@@ -39,7 +37,7 @@ class Identity(Feature):
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
-        """Never by itself: a column of names looks like one of classes, and only the user knows what is asked."""
+        """Never inferred: names look like classes, so the user has to choose this kind."""
         return None
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
@@ -49,12 +47,12 @@ class Identity(Feature):
         return replace(self, vocabulary_=tuple(v for v, _ in counts), counts_=tuple(n for _, n in counts), type_=type_)
 
     def encode(self, raw: Raw) -> Column:
-        """Codes (N,) int32: 0 missing, 1..K known, beyond them strangers."""
+        """Codes (N,) int32: 0 missing, 1..K of the vocabulary, above K unseen."""
         keys = as_keys(raw, self.type_)
         codes = to_codes(keys, self.vocabulary_)
         present = keys.is_not_null().to_numpy()
         for i in np.flatnonzero(present & (codes == 0)):
-            codes[i] = 1 + len(self.vocabulary_) + _fingerprint(keys[int(i)])
+            codes[i] = 1 + len(self.vocabulary_) + _hash(keys[int(i)])
         return Column(codes, present)
 
     def encoder(self, dim: int) -> nn.Module:
@@ -67,9 +65,9 @@ class Identity(Feature):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return ()  # the answers are no classes: those of the test are unknown
+        return ()  # identities of the test split are not in the vocabulary
 
 
-def _fingerprint(key: str) -> int:
-    """30 bits that follow from a name: two of a thousand strangers share theirs once in two thousand sets."""
+def _hash(key: str) -> int:
+    """30-bit hash of a name: a collision among 1000 names has probability 1 / 2000."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest(), "big") >> 2

@@ -1,8 +1,8 @@
-"""Pictures: files of any common kind, arrays, or paths in a table.
+"""Images: files, arrays, Pillow images, or paths in a table.
 
-An image stays bytes until it is in the network: `encode` decodes, turns, converts and resizes; `normalizer` is the
-first layer of the encoder. All images of a column have one size, learned from the training rows; one of another shape
-is shrunk to fit and the rest is filled with the mean colour (letterbox).
+`encode` decodes and resizes to unsigned integers; `normalizer`, the first layer of the encoder, makes floats of them.
+All images of a column have one size, learned from the training rows; images of another shape are letterboxed with the
+mean colour.
 """
 
 from __future__ import annotations
@@ -11,43 +11,45 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 from zlib import crc32
 
 import numpy as np
 import polars as pl
 from PIL import Image as Pillow
 
-from deepglass.errors import SourceError, SpecError
-from deepglass.features._allocate import room
+from deepglass.constraints import Pixels, Share
+from deepglass.errors import SourceError
+from deepglass.features._allocate import allocate
 from deepglass.features._images import (
-    ENDINGS,
-    Picture,
+    SUFFIXES,
+    RawImage,
+    as_images,
     channels_last,
-    check,
+    count_frames,
+    decode_error,
     decode_sized,
-    each,
-    frames,
+    full_frames,
     letterbox,
-    pictures,
+    map_images,
     resize,
     to_pixels,
     with_channels,
 )
+from deepglass.features._pixels import PixelFeature
 from deepglass.features._quantize import (
     Range,
     background_of,
     channels_of,
     code_dtype,
     infer_array_type,
-    quantise,
+    median_size,
+    quantize,
     range_of,
-    sample_of,
-    size_of,
+    sample_images,
 )
 from deepglass.features.base import (
     Column,
-    Feature,
     Media,
     Raw,
     TypeGuess,
@@ -60,29 +62,18 @@ if TYPE_CHECKING:
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
-LONGEST_SIDE = 128  # where nobody states a size; larger pictures rarely pay for their time
-CHUNK = 4096  # pictures that are decoded before they are put in their place
+DEFAULT_MAX_SIDE = 128  # pixels; larger images rarely improve the metrics enough for their time
+CHUNK = 4096  # images that are decoded before they are copied into the column
 
 
 @dataclass(frozen=True, kw_only=True)
-class Image(Feature):
-    """A picture, grey or in colour.
+class Image(PixelFeature):
+    """An image, grayscale, RGB or with more channels.
 
     Args:
-        size: (rows, columns) that all pictures are brought to; None learns it: their own size when they share one,
-            else the median, at most `max_side` on the longer side.
-        max_side: length limit of the longer side in pixels, where no size is given.
-        colour: "grey", "rgb", or "auto": grey where all of a sample are.
-        input_noise_std: standard deviation of Gaussian noise added to an input, as a share of the value range; an
-            output of the same column stays clean. The noise of an image is the same each time, also in prediction.
-        size_: the size in use.
-        channels_: C.
-        levels_: the largest code: 255 for bytes, 65,535 for 16 bit.
-        low_: the raw value of code 0.
-        high_: the raw value of code `levels_`.
-        mean_: mean code of each channel, which is also what a letterbox is filled with.
-        std_: standard deviation of each channel's codes.
-        background_: what shows through transparent pixels, 0 black or 1 white.
+        max_side: limit of the longer side in pixels where no size is given, 1 to 4096.
+        input_noise_std: standard deviation of Gaussian noise added to an input, as a share of the value range, 0 to 1.
+            The noise depends on the pixels alone, also in prediction; an output of the same column has none.
 
     Shapes:
         encoded: (N, C, Y, X) uint8 or uint16.
@@ -93,37 +84,11 @@ class Image(Feature):
         (2, 1, 28, 28)
     """
 
-    size: tuple[int, int] | None = None
-    max_side: int = LONGEST_SIDE
-    colour: Literal["auto", "grey", "rgb"] = "auto"
-    input_noise_std: float = 0.0
-    size_: tuple[int, int] | None = None
-    channels_: int | None = None
-    levels_: int | None = None
-    low_: float | None = None
-    high_: float | None = None
-    mean_: tuple[float, ...] | None = None
-    std_: tuple[float, ...] | None = None
-    background_: float | None = None
+    max_side: Pixels = DEFAULT_MAX_SIDE
+    input_noise_std: Share = 0.0
 
     dense: ClassVar[bool] = True
     is_image: ClassVar[bool] = True
-    file_based: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        where = f"inputs.{self.name}"
-        if self.colour not in ("auto", "grey", "rgb"):
-            raise SpecError("bad-value", f"{where}.colour: expected auto, grey or rgb, got {self.colour!r}")
-        if self.size is not None and (len(self.size) != 2 or not all(1 <= s <= 4096 for s in self.size)):
-            raise SpecError("bad-value", f"{where}.size: expected [rows, columns] from 1 to 4096, got {self.size!r}")
-        if not 1 <= self.max_side <= 4096:
-            raise SpecError("bad-value", f"{where}.max_side: expected 1 to 4096 pixels, got {self.max_side!r}")
-        if not 0 <= self.input_noise_std <= 1:
-            raise SpecError(
-                "bad-value",
-                f"{where}.input_noise_std: expected a share of the range from 0 to 1, got {self.input_noise_std!r}",
-            )
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -133,44 +98,44 @@ class Image(Feature):
         if not cells:
             return None
         if isinstance(raw, pl.Series):
-            named = raw.dtype == pl.String and all(cell.lower().endswith(ENDINGS) for cell in cells)
-            exist = named and any(Path(cell).is_file() for cell in cells[:20])
-            return TypeGuess(0.9, "each cell is the path of a picture") if exist else None
+            are_paths = raw.dtype == pl.String and all(cell.lower().endswith(SUFFIXES) for cell in cells)
+            exists = are_paths and any(Path(cell).is_file() for cell in cells[:20])
+            return TypeGuess(0.9, "each cell is the path of an image") if exists else None
         if all(isinstance(cell, Pillow.Image) for cell in cells):
-            return TypeGuess(1.0, "decoded pictures")
+            return TypeGuess(1.0, "Pillow images")
         names = [(cell.member or cell.path.name).lower() if isinstance(cell, Media) else "" for cell in cells]
-        return TypeGuess(1.0, "each file is a picture") if all(n.endswith(ENDINGS) for n in names) else None
+        return TypeGuess(1.0, "each file is an image") if all(n.endswith(SUFFIXES) for n in names) else None
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
-        """Learn size, colour, range and statistics from a sample of the pictures.
+        """Learn size, channels, range and statistics from a sample of the images.
 
         Raises:
             SourceError: `no-rows` when none of them can be read.
         """
-        sample = sample_of(chunks)
+        sample = sample_images(chunks)
         if not sample:
-            raise SourceError("no-rows", f"{self.name}: there is no readable picture to learn from")
-        scope = range_of(sample)
-        channels = channels_of(sample, self.colour)
-        known = replace(
+            raise SourceError("no-rows", f"{self.name}: no training row has a readable image")
+        value_range = range_of(sample)
+        channels = channels_of(sample, self.mode)
+        fitted = replace(
             self,
-            size_=cast(tuple[int, int], tuple(self.size or size_of(sample, self.max_side))),
+            size_=cast(tuple[int, int], tuple(self.size or median_size([p.shape[:2] for p in sample], self.max_side))),
             channels_=channels,
-            levels_=scope.levels,
-            low_=scope.low,
-            high_=scope.high,
+            levels_=value_range.levels,
+            low_=value_range.low,
+            high_=value_range.high,
             background_=background_of(sample),
         )
-        codes = np.concatenate([known._codes(pixels).reshape(channels, -1) for pixels in sample], 1).astype(np.float64)
-        std = np.maximum(codes.std(1), scope.levels / 1000)  # else a constant channel is blown up
-        return replace(known, mean_=tuple(map(float, codes.mean(1))), std_=tuple(map(float, std)))
+        codes = np.concatenate([fitted._codes(pixels).reshape(channels, -1) for pixels in sample], 1).astype(np.float64)
+        std = np.maximum(codes.std(1), value_range.levels / 1000)  # else a constant channel would be amplified
+        return replace(fitted, mean_=tuple(map(float, codes.mean(1))), std_=tuple(map(float, std)))
 
     @property
     def cell_axes(self) -> int:
-        return 2  # an array of a colour image cannot be told from several grey ones
+        return 2  # three axes are several grayscale images
 
     def encode(self, raw: Raw) -> Column:
-        """Decode, turn, convert and resize.
+        """Decode, convert and resize.
 
         Raises:
             SourceError: `not-found`, `unreadable-image` or `too-large`, naming the file.
@@ -178,17 +143,17 @@ class Image(Feature):
         if isinstance(raw, np.ndarray) and channels_last(raw[:0]).shape[1:] == (*self.size_, self.channels_):
             column = self._encode_array(channels_last(raw))
             return self._with_noise(replace(column, values=column.values.copy()) if self.input_noise_std else column)
-        items = pictures(raw)
+        items = as_images(raw)
         mask = np.array([item is not None for item in items], bool)
-        values = room((len(items), self.channels_, *self.size_), code_dtype(self.levels_))
-        frame = np.tile(np.array([0, 0, *self.size_, *self.size_], np.float32), (len(items), 1))
+        values = allocate((len(items), self.channels_, *self.size_), code_dtype(self.levels_))
+        frames = full_frames(len(items), self.size_)
         rows = np.flatnonzero(mask)
         if len(rows):
-            for some in np.array_split(rows, math.ceil(len(rows) / CHUNK)):
-                encoded = each(self._encode_one, [items[int(i)] for i in some])
-                values[some] = [codes for codes, _ in encoded]
-                frame[some] = [place for _, place in encoded]
-        return self._with_noise(Column(values, mask, None, frame))
+            for chunk in np.array_split(rows, math.ceil(len(rows) / CHUNK)):
+                encoded = map_images(self._encode_one, [items[int(i)] for i in chunk])
+                values[chunk] = [codes for codes, _ in encoded]
+                frames[chunk] = [frame for _, frame in encoded]
+        return self._with_noise(Column(values, mask, None, frames))
 
     def pixels(self, codes: np.ndarray) -> np.ndarray:
         return to_pixels(codes, self.levels_ or 255)
@@ -200,13 +165,13 @@ class Image(Feature):
     def unreadable(self, raw: Raw) -> dict[int, str]:
         if isinstance(raw, np.ndarray):
             return {}
-        return {i: reason for i, reason in enumerate(each(check, pictures(raw))) if reason is not None}
+        return {i: reason for i, reason in enumerate(map_images(decode_error, as_images(raw))) if reason is not None}
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         if isinstance(raw, np.ndarray):
             return {}
-        animated = sum(count > 1 for count in each(frames, pictures(raw)))
-        return {"animated picture, of which the first frame is used": animated} if animated else {}
+        animated = sum(count > 1 for count in map_images(count_frames, as_images(raw)))
+        return {"animated image, only its first frame is used": animated} if animated else {}
 
     def normalizer(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.conv import ImageNormalizer
@@ -230,8 +195,6 @@ class Image(Feature):
 
         return field._replace(values=warp(field.values, map))
 
-    # -- pieces ------------------------------------------------------------------------------------------------
-
     def _with_noise(self, column: Column) -> Column:
         if not self.input_noise_std:
             return column
@@ -242,29 +205,27 @@ class Image(Feature):
         return column
 
     def _encode_array(self, array: np.ndarray) -> Column:
-        """The short way for arrays that need neither resizing nor another number of channels."""
+        """Encodes arrays that need neither resizing nor another number of channels."""
         missing = np.isnan(array).all((1, 2, 3)) if array.dtype.kind == "f" else np.zeros(len(array), bool)
-        values = quantise(array, Range(self.low_, self.high_, self.levels_)).transpose(0, 3, 1, 2)
-        frame = np.tile(np.array([0, 0, *self.size_, *self.size_], np.float32), (len(array), 1))
-        return Column(np.ascontiguousarray(values), ~missing, None, frame)
+        values = quantize(array, Range(self.low_, self.high_, self.levels_)).transpose(0, 3, 1, 2)
+        return Column(np.ascontiguousarray(values), ~missing, None, full_frames(len(array), self.size_))
 
-    def _encode_one(self, picture: Picture) -> tuple[np.ndarray, tuple[int, ...]]:
-        """Codes, and where what is seen stands in them, as `Column.letterbox` has it."""
-        pixels, size = decode_sized(picture, near=self.size_)
-        codes = self._codes(pixels, picture)
+    def _encode_one(self, image: RawImage) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Codes (C, Y, X), and the frame of the image as in `Column.letterbox`."""
+        pixels, size = decode_sized(image, target_size=self.size_)
+        codes = self._codes(pixels, image)
         top, left, *inner = letterbox(pixels.shape, self.size_)
-        return self._letterbox(codes), (top, left, *inner, *size)
+        return self._fill_letterbox(codes), (top, left, *inner, *size)
 
-    def _codes(self, pixels: np.ndarray, picture: Picture = None) -> np.ndarray:
-        """The pixels of one picture as codes (C, <= Y, <= X), shrunk or grown to touch two borders."""
-        pixels = with_channels(pixels, self.channels_, self.background_, picture)
+    def _codes(self, pixels: np.ndarray, image: RawImage = None) -> np.ndarray:
+        """Pixels as codes (C, <= Y, <= X), scaled to fit the size."""
+        pixels = with_channels(pixels, self.channels_, self.background_, image)
         _top, _left, *inner = letterbox(pixels.shape, self.size_)
-        return quantise(resize(pixels, (inner[0], inner[1])), Range(self.low_, self.high_, self.levels_)).transpose(
-            2, 0, 1
-        )
+        codes = quantize(resize(pixels, (inner[0], inner[1])), Range(self.low_, self.high_, self.levels_))
+        return codes.transpose(2, 0, 1)
 
-    def _letterbox(self, codes: np.ndarray) -> np.ndarray:
-        """Codes (C, <= Y, <= X) in the middle of a picture of the mean colour, (C, Y, X)."""
+    def _fill_letterbox(self, codes: np.ndarray) -> np.ndarray:
+        """Codes (C, <= Y, <= X) in the middle of an image of the mean colour, (C, Y, X)."""
         if codes.shape[1:] == self.size_:
             return codes
         out = np.empty((self.channels_, *self.size_), codes.dtype)

@@ -1,51 +1,53 @@
-"""Masks: a class for each pixel of a picture (semantic segmentation).
+"""Segmentation masks: a class for each pixel of an image.
 
-A mask is a picture of whole numbers, in grey or with a palette, or an array (N, Y, X). It is letterboxed as its
-picture is, with the nearest pixel, so that the two stay aligned though their sizes may differ.
+A mask is a grayscale or palette image of class numbers, or an array (N, Y, X). It is letterboxed like its image, with
+nearest-neighbour resizing, so that the two stay aligned though their sizes may differ.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from deepglass.errors import SourceError, SpecError
-from deepglass.features._dense_outputs import nearest, set_in
-from deepglass.features._images import Picture, decode_indices, each, letterbox, pictures
+from deepglass.constraints import Pixels
+from deepglass.errors import SourceError
+from deepglass.features._images import RawImage, as_images, decode_indices, full_frames, letterbox, map_images
+from deepglass.features._quantize import median_size
+from deepglass.features._reading import sample_rows, try_read
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import nn
 
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
-LONGEST_SIDE = 256  # where nobody states a size
+DEFAULT_MAX_SIDE = 256  # pixels, where no size is given
 SAMPLE = 4000  # masks that are decoded to learn size and classes
-VOID = 255  # by custom an unlabelled pixel, unless a class has this name
-HIGHEST = 65_535  # of a class number
+VOID = 255  # by convention an unlabelled pixel, unless a class has this number
+MAX_CLASS_NUMBER = 65_535
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mask(Feature):
-    """A class for each pixel.
+    """A segmentation mask: a class for each pixel.
 
     Code 0 is an unlabelled pixel, code 1 + k the k-th of `values_`. Pixels that are ignored, or whose class no
     training mask has, are unlabelled.
 
     Args:
-        names: of the classes, by their number in the files; empty calls them "class 3".
-        ignore: the number of unlabelled pixels; 255 is taken for it too unless `names` has one for it.
-        size: (rows, columns) that all masks are brought to; None learns it: their own size when they share one, else
-            the median, at most 256 on the longer side.
-        size_: the size in use.
-        values_: the classes' numbers in the files, ascending.
-        counts_: how many pixels each has.
+        names: of the classes, by their number in the files; empty names them "class 3".
+        ignore: the number of unlabelled pixels; 255 is one too unless `names` has a name for it.
+        size: (rows, columns) that all masks are resized to, 1 to 4096 each; None learns it: the common size, or the
+            median, at most 256 on the longer side.
+        size_: (rows, columns).
+        values_: class numbers in the files, ascending.
+        counts_: pixels of each class.
 
     Shapes:
         encoded: (N, Y, X) uint8, or int16 for more than 255 classes.
@@ -58,28 +60,23 @@ class Mask(Feature):
 
     names: tuple[str, ...] = ()
     ignore: int | None = None
-    size: tuple[int, int] | None = None
+    size: tuple[Pixels, Pixels] | None = None
     size_: tuple[int, int] | None = None
     values_: tuple[int, ...] | None = None
     counts_: tuple[int, ...] | None = None
 
     dense: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        where = f"outputs.{self.name}"
-        if self.size is not None and (len(self.size) != 2 or not all(1 <= s <= 4096 for s in self.size)):
-            raise SpecError("bad-value", f"{where}.size: expected [rows, columns] from 1 to 4096, got {self.size!r}")
-
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
-        """Only arrays of few whole numbers under a name that says so; of files the source knows."""
+        """Only arrays of few integers whose column name contains "mask" or "segment"; for files the source decides."""
         if not isinstance(raw, np.ndarray) or raw.ndim != 3 or raw.dtype.kind not in "uib":
             return None
-        said = "mask" in name.lower() or "segment" in name.lower()
-        few = len(np.unique(raw[:50])) <= 64
+        is_named_mask = "mask" in name.lower() or "segment" in name.lower()
+        has_few_values = len(np.unique(raw[:50])) <= 64
         return TypeGuess(
-            0.97 if said and few else 0.1, f"an array of few whole numbers, {raw.shape[1]} x {raw.shape[2]}"
+            0.97 if is_named_mask and has_few_values else 0.1,
+            f"an array of few whole numbers, {raw.shape[1]} x {raw.shape[2]}",
         )
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
@@ -88,41 +85,42 @@ class Mask(Feature):
         Raises:
             SourceError: `no-rows` when none can be read; `bad-value` for a number without a name, naming the file.
         """
-        items = [item for raw in chunks for item in pictures(raw) if item is not None]
-        rows = np.unique(np.linspace(0, len(items) - 1, min(SAMPLE, len(items))).astype(int))
-        found = [one for one in each(self._counted, [items[int(i)] for i in rows]) if one is not None]
-        if not found:
-            raise SourceError("no-rows", f"{self.name}: there is no readable mask to learn from")
-        total: dict[int, int] = {}
-        for _, counts in found:
-            for value, count in counts.items():
-                total[value] = total.get(value, 0) + count
-        values = tuple(v for v in sorted(total) if self._named(v))
-        size = self.size or _size([shape for shape, _ in found])
+        items = [item for raw in chunks for item in as_images(raw) if item is not None]
+        items = [items[i] for i in sample_rows(len(items), SAMPLE)]
+        sample = [counts for counts in map_images(partial(try_read, _shape_and_counts), items) if counts is not None]
+        if not sample:
+            raise SourceError("no-rows", f"{self.name}: no training row has a readable mask")
+        total: Counter[int] = Counter()
+        for _, counts in sample:
+            total.update(counts)
+        values = tuple(v for v in sorted(total) if self._is_class(v))
+        size = self.size or median_size([shape for shape, _ in sample], DEFAULT_MAX_SIDE)
         return replace(self, size_=(size[0], size[1]), values_=values, counts_=tuple(total[v] for v in values))
 
     def encode(self, raw: Raw) -> Column:
-        """Decode, number the classes, resize to the nearest pixel."""
-        items = pictures(raw)
+        """Decode, replace class numbers by codes, and resize with the nearest pixel."""
+        items = as_images(raw)
         mask = np.array([item is not None for item in items], bool)
         values = np.zeros((len(items), *self.size_), np.uint8 if len(self.values_) < 256 else np.int16)
-        frame = np.tile(np.array([0, 0, *self.size_, *self.size_], np.float32), (len(items), 1))
+        frames = full_frames(len(items), self.size_)
         rows = np.flatnonzero(mask)
         if len(rows):
-            encoded = each(self._encode_one, [items[int(i)] for i in rows])
+            encoded = map_images(self._encode_one, [items[int(i)] for i in rows])
             values[rows] = [codes for codes, _ in encoded]
-            frame[rows] = [place for _, place in encoded]
-            mask[rows] = [bool(codes.any()) for codes, _ in encoded]  # wholly unlabelled teaches nothing
-        return Column(values, mask, None, frame)
+            frames[rows] = [frame for _, frame in encoded]
+            mask[rows] = [bool(codes.any()) for codes, _ in encoded]  # a mask without a labelled pixel is missing
+        return Column(values, mask, None, frames)
 
     def unreadable(self, raw: Raw) -> dict[int, str]:
-        """Masks that cannot be read, of colours, or with numbers that have no name."""
+        """Masks that cannot be read, hold colours, or have class numbers without a name."""
         if isinstance(raw, np.ndarray) and not self.names:
             return {}
-        return {i: reason for i, reason in enumerate(each(self._fault, pictures(raw))) if reason is not None}
+        return {
+            i: reason for i, reason in enumerate(map_images(self._decode_error, as_images(raw))) if reason is not None
+        }
 
     def warp(self, field: Field, map: Warp) -> Field:
-        """The masks moved with their pictures; what comes from outside is unlabelled unless it is mirrored."""
+        """The masks warped with their images; pixels from outside are unlabelled unless padding reflects."""
         from deepglass.nn.warp import inside, warp
 
         values = warp(field.values[:, None], map, nearest=True)[:, 0]
@@ -139,27 +137,17 @@ class Mask(Feature):
     def class_names(self) -> tuple[str, ...]:
         return tuple(self.names[v] if self._has_name(v) else f"class {v}" for v in self.values_ or ())
 
-    # -- pieces ------------------------------------------------------------------------------------------------
-
     def _has_name(self, value: int) -> bool:
         return value < len(self.names) and bool(self.names[value])
 
-    def _is_void(self, value: int) -> bool:
+    def _is_unlabelled(self, value: int) -> bool:
         return value == self.ignore or (value == VOID and not self._has_name(value))
 
-    def _named(self, value: int) -> bool:
-        """Whether a number stands for a class."""
-        return not self._is_void(value) and (not self.names or self._has_name(value))
+    def _is_class(self, value: int) -> bool:
+        """Whether a number is that of a class."""
+        return not self._is_unlabelled(value) and (not self.names or self._has_name(value))
 
-    def _counted(self, item: Picture) -> tuple[tuple[int, int], dict[int, int]] | None:
-        """A mask's shape and its numbers, or None where it cannot be read."""
-        try:
-            pixels = decode_indices(item)
-        except SourceError:  # counted and named by `unreadable`
-            return None
-        return pixels.shape, _counts(pixels)
-
-    def _fault(self, item: Picture) -> str | None:
+    def _decode_error(self, item: RawImage) -> str | None:
         if item is None:
             return None
         try:
@@ -167,36 +155,52 @@ class Mask(Feature):
         except SourceError as error:
             return str(error)
         name = getattr(item, "name", "a mask")
-        if values[0] < 0 or values[-1] > HIGHEST:
-            return (
-                f"[bad-value] {name}: expected class numbers from 0 to {HIGHEST:,}, found {values[0]} to {values[-1]}"
-            )
-        nameless = [v for v in values if not self._named(v) and not self._is_void(v)]
-        if not nameless:
+        if values[0] < 0 or values[-1] > MAX_CLASS_NUMBER:
+            expected = f"expected class numbers from 0 to {MAX_CLASS_NUMBER:,}"
+            return f"[bad-value] {name}: {expected}, got {values[0]} to {values[-1]}"
+        unnamed = [v for v in values if not self._is_class(v) and not self._is_unlabelled(v)]
+        if not unnamed:
             return None
-        shown = ", ".join(map(str, nameless[:5])) + (", ..." if len(nameless) > 5 else "")
-        return f"[bad-value] {name}: class {shown} has no name; the names go from 0 to {len(self.names) - 1}"
+        listing = ", ".join(map(str, unnamed[:5])) + (", ..." if len(unnamed) > 5 else "")
+        return f"[bad-value] {name}: class {listing} has no name; the names go from 0 to {len(self.names) - 1}"
 
-    def _encode_one(self, item: Picture) -> tuple[np.ndarray, tuple[int, ...]]:
-        """Codes (Y, X) and where what is seen stands in them, as `Column.letterbox` has it."""
+    def _encode_one(self, item: RawImage) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Codes (Y, X), and the frame of the mask as in `Column.letterbox`."""
         pixels = decode_indices(item)
-        codes = np.zeros(HIGHEST + 1, np.uint8 if len(self.values_) < 256 else np.int16)
+        codes = np.zeros(MAX_CLASS_NUMBER + 1, np.uint8 if len(self.values_) < 256 else np.int16)
         codes[list(self.values_)] = np.arange(1, len(self.values_) + 1)
         top, left, *inner = letterbox(pixels.shape, self.size_)
-        seen = nearest(codes[np.clip(pixels, 0, HIGHEST)], (inner[0], inner[1]))
-        return set_in(seen, top, left, self.size_), (top, left, *inner, *pixels.shape)
+        fitted = resize_nearest(codes[np.clip(pixels, 0, MAX_CLASS_NUMBER)], (inner[0], inner[1]))
+        return paste(fitted, top, left, self.size_), (top, left, *inner, *pixels.shape)
+
+
+def _shape_and_counts(item: RawImage) -> tuple[tuple[int, ...], dict[int, int]]:
+    pixels = decode_indices(item)
+    return pixels.shape, _counts(pixels)
 
 
 def _counts(pixels: np.ndarray) -> dict[int, int]:
-    """How often each number occurs."""
-    if pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2:  # a fraction of the time of sorting them
+    """Pixels of each class number."""
+    if pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2:  # much faster than sorting
         counts = np.bincount(pixels.ravel())
         return {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
-    values, found = np.unique(pixels, return_counts=True)
-    return dict(zip(values.tolist(), found.tolist(), strict=True))
+    values, counts = np.unique(pixels, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def _size(shapes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    rows, columns = np.median(shapes, 0)
-    shrink = min(1.0, LONGEST_SIDE / max(rows, columns))
-    return max(round(rows * shrink), 1), max(round(columns * shrink), 1)
+def resize_nearest(codes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A map (Y, X) resized to (rows, columns) with the nearest pixel."""
+    if codes.shape == tuple(size):
+        return codes
+    rows, columns = (((np.arange(n) + 0.5) * old / n).astype(int) for n, old in zip(size, codes.shape, strict=True))
+    return codes[rows[:, None], columns]
+
+
+def paste(codes: np.ndarray, top: int, left: int, size: tuple[int, int]) -> np.ndarray:
+    """A map (<= Y, <= X) placed in an unlabelled one of `size`."""
+    if codes.shape == tuple(size):
+        return codes
+    out = np.zeros(size, codes.dtype)
+    inside = codes[: size[0] - top, : size[1] - left]
+    out[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    return out

@@ -1,4 +1,4 @@
-"""Sequences of numbers or of vectors, as long as each happens to be."""
+"""Sequences of numbers or vectors, of any length."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Sequence(Feature):
-    """Numbers or vectors in order: lists of numbers, lists of lists of d numbers, or an array (N, T) or (N, T, d).
+    """A sequence of numbers or vectors: lists of numbers, lists of lists of d numbers, arrays (N, T) or (N, T, d).
 
-    As an answer it goes step by step with an input of the same lengths, where there is one; else it has a length of
-    its own, which is found too.
+    As an output it is aligned with an input of the same lengths, if there is one; else its length is predicted too.
 
     Example:
         >>> heights = Sequence(name="heights").fit([pl.Series([[1.0, 2.0, 3.0], [5.0]])])
@@ -35,7 +34,7 @@ class Sequence(Feature):
     low_: tuple[float, ...] | None = None
     high_: tuple[float, ...] | None = None
     length_: int | None = None  # of the longest training row
-    flat_: bool | None = None  # a step is one number, not a list of one
+    flat_: bool | None = None  # steps are numbers, not lists of one
 
     sequential: ClassVar[bool] = True
 
@@ -60,8 +59,8 @@ class Sequence(Feature):
         parts = [self._steps(raw, None) for raw in chunks]
         size = max((v.shape[1] for v, _, _ in parts if len(v)), default=1)
         x = np.concatenate([np.full((1, size), np.nan), *(v for v, _, _ in parts if v.shape[1] == size)])
-        longest = max((int(lengths.max(initial=1)) for _, lengths, _ in parts), default=1)
-        return replace(self, **statistics(x), flat_=flat, length_=longest)
+        max_length = max((int(lengths.max(initial=1)) for _, lengths, _ in parts), default=1)
+        return replace(self, **statistics(x), flat_=flat, length_=max_length)
 
     @property
     def cell_axes(self) -> int:
@@ -69,8 +68,8 @@ class Sequence(Feature):
 
     def encode(self, raw: Raw) -> Column:
         """Values (total, d) float32 in the user's units, NaN where an entry is missing."""
-        values, lengths, known = self._steps(raw, len(self.mean_))
-        return Column(values.astype(np.float32), known, np.concatenate([[0], np.cumsum(lengths)]))
+        values, lengths, mask = self._steps(raw, len(self.mean_))
+        return Column(values.astype(np.float32), mask, np.concatenate([[0], np.cumsum(lengths)]))
 
     def normalizer(self, scale: str = "standard") -> nn.Module:
         return rescale(self.mean_, self.std_, self.low_, self.high_, scale)
@@ -81,31 +80,31 @@ class Sequence(Feature):
         return SequenceEncoder(self.normalizer(), len(self.mean_), dim)
 
     def _steps(self, raw: Raw, size: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Values (total, d) float64, lengths (N,) and which rows are known (N,)."""
+        """Values (total, d) float64, lengths (N,) and mask (N,)."""
         if isinstance(raw, np.ndarray) and raw.ndim in (2, 3) and raw.dtype.kind in "biuf":
-            known = np.asarray(~np.isnan(raw.reshape(len(raw), -1).astype(np.float64)).all(1))
-            values = raw[known].astype(np.float64).reshape(-1, raw.shape[2] if raw.ndim == 3 else 1)
-            lengths = np.where(known, raw.shape[1], 0).astype(np.int64)
+            mask = np.asarray(~np.isnan(raw.reshape(len(raw), -1).astype(np.float64)).all(1))
+            values = raw[mask].astype(np.float64).reshape(-1, raw.shape[2] if raw.ndim == 3 else 1)
+            lengths = np.where(mask, raw.shape[1], 0).astype(np.int64)
         elif (depth := _depth(raw)) is not None:
             series = cast(pl.Series, raw) if depth else cast(pl.Series, raw).cast(pl.List(pl.Float64))
-            known = series.is_not_null().to_numpy()
+            mask = series.is_not_null().to_numpy()
             lengths = series.list.len().fill_null(0).to_numpy().astype(np.int64)
             steps = series.explode(empty_as_null=False)
-            steps = steps.filter(np.repeat(known, np.maximum(lengths, ~known)))  # a null row is one null
+            steps = steps.filter(np.repeat(mask, np.maximum(lengths, ~mask)))  # a null row is one null
             values = _matrix(steps, depth, size, self.column)
         else:
-            came = raw.dtype if isinstance(raw, pl.Series | np.ndarray) else type(raw).__name__
-            raise SourceError("bad-value", f"column {self.column!r}: expected lists of numbers, got {came}")
+            dtype = raw.dtype if isinstance(raw, pl.Series | np.ndarray) else type(raw).__name__
+            raise SourceError("bad-value", f"column {self.column!r}: expected lists of numbers, got {dtype}")
         if size is not None and len(values) and values.shape[1] != size:
             raise SourceError(
                 "bad-value", f"column {self.column!r}: expected {size} numbers a step, got {values.shape[1]}"
             )
         values = np.where(np.isfinite(values), values, np.nan)
-        return values if len(values) or size is None else np.zeros((0, size)), lengths, known
+        return values if len(values) or size is None else np.zeros((0, size)), lengths, mask
 
 
 def _depth(raw: Raw) -> int | None:
-    """How deep lists of numbers are, 1 or 2; 0 for nothing but missing ones; None for anything else."""
+    """Nesting depth of lists of numbers, 1 or 2; 0 if all are missing; None for other columns."""
     if not isinstance(raw, pl.Series):
         return None
     dtype, depth = raw.dtype, 0
@@ -127,7 +126,7 @@ def _matrix(steps: pl.Series, depth: int, size: int | None, column: str) -> np.n
     vectors = steps.cast(pl.List(pl.Float64))
     widths = vectors.list.len().fill_null(0).unique().sort().to_list()
     if len(widths) > 1:
-        found = f"from {widths[0]} to {widths[-1]}"
-        raise SourceError("bad-value", f"column {column!r}: expected steps of one number of entries, got {found}")
+        got = f"from {widths[0]} to {widths[-1]}"
+        raise SourceError("bad-value", f"column {column!r}: expected steps of one number of entries, got {got}")
     width = widths[0] if widths else size or 1
     return vectors.explode(empty_as_null=False).to_numpy().astype(np.float64).reshape(-1, max(width, 1))

@@ -1,4 +1,4 @@
-"""Tags: a label for each word of a text, as an answer."""
+"""Tags: a label for each word of a text (token classification)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Tags(Feature):
-    """A label for each word: lists of text, as long as the list or text of words that they belong to.
+    """A label for each word: lists of text, as long as the list or text of words that they tag.
 
-    Code 0 is a tag that training has not seen, or none: it teaches nothing and is counted as a mistake nowhere.
+    Code 0 is an unseen tag; loss and metrics ignore it.
 
     Example:
         >>> tags = Tags(name="tags").fit([pl.Series([["DET", "NOUN"], ["NOUN"]])])
@@ -35,24 +35,23 @@ class Tags(Feature):
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
-        """Lists of text could be tags; only the user, or the source, knows."""
+        """Lists of text may be tags; the user or the source has to choose this kind."""
         if isinstance(raw, pl.Series) and raw.dtype == pl.List(pl.String):
             return TypeGuess(0.3, "lists of texts")
         return None
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
         labels = pl.concat([pl.Series(values=[], dtype=pl.String), *(_flat(self._lists(raw)) for raw in chunks)])
-        found = labels.value_counts(sort=False, name="times")
-        counts = sorted(found.iter_rows(), key=lambda pair: (-pair[1], pair[0]))
+        counts = sorted(labels.value_counts(sort=False).iter_rows(), key=lambda pair: (-pair[1], pair[0]))
         return replace(self, vocabulary_=tuple(n for n, _ in counts), counts_=tuple(c for _, c in counts))
 
     def encode(self, raw: Raw) -> Column:
-        """Codes (total,) int32: 1 + place in the vocabulary."""
+        """Codes (total,) int32: 1 + index in the vocabulary."""
         lists = self._lists(raw)
-        known = lists.is_not_null().to_numpy()
+        mask = lists.is_not_null().to_numpy()
         lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
         codes = _flat(lists).replace_strict(self._codes, default=0, return_dtype=pl.Int32).to_numpy()
-        return Column(np.array(codes, np.int32), known, np.concatenate([[0], np.cumsum(lengths)]))
+        return Column(np.array(codes, np.int32), mask, np.concatenate([[0], np.cumsum(lengths)]))
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         unseen = int((~_flat(self._lists(raw)).is_in(list(self.vocabulary_))).sum())
@@ -76,7 +75,7 @@ class Tags(Feature):
             raise SourceError("bad-value", f"column {self.column!r}: expected lists of tags, got {type(raw).__name__}")
         if raw.dtype == pl.Null:
             return raw.cast(pl.List(pl.String))
-        if raw.dtype == pl.String:  # tags that stand in one text, with spaces between them
+        if raw.dtype == pl.String:  # tags separated by spaces
             return raw.str.extract_all(r"\S+")
         if not isinstance(raw.dtype, pl.List) or raw.dtype.inner.is_nested():
             raise SourceError("bad-value", f"column {self.column!r}: expected lists of tags, got {raw.dtype}")

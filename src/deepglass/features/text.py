@@ -1,4 +1,4 @@
-"""Texts: a bag of n-grams, or tokens in order for a network that reads or writes them so."""
+"""Texts: a bag of n-grams, or a sequence of tokens."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
 import numpy as np
 import polars as pl
 
+from deepglass.constraints import Count
 from deepglass.errors import SourceError
 from deepglass.features import _word_features as _words
 from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._ngrams import (
     Lexicon,
-    Parts,
+    SubwordFeatures,
     Words,
-    chars_read,
+    count_characters,
     count_ngrams,
+    count_truncated,
     slices,
     split_words,
-    too_long,
     words_of,
 )
 from deepglass.features._subwords import Subwords
-from deepglass.features._tokenizers import Bytes, Characters, Codec, Codes, Pieces, cut, ended
+from deepglass.features._tokenizers import Bytes, Characters, Codec, Codes, Pieces, append_end, truncate
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import is_missing, parse_dates, parse_numbers
 
@@ -35,29 +36,38 @@ if TYPE_CHECKING:
 
 Tokenization = Literal["ngrams", "words", "pieces", "characters", "bytes", "bpe", "unigram"]
 
-_SHORT = 40  # characters: shorter texts are names and codes, whose characters say more than their words
-_FIT_CHARS = 20_000_000  # that the vocabulary is learned from: where there are more, every so manieth text
-_MOST = {"ngrams": 100_000, "words": 50_000, "pieces": 16_000, "characters": 10_000, "bpe": 8_000, "unigram": 8_000}
-_WORD_DROP = 0.1  # of the words that training takes for unknown ones
+_SHORT_TEXT_CHARS = (
+    40  # mean characters of a text; shorter ones are names and codes, for which character n-grams work better
+)
+_MAX_FIT_CHARS = 20_000_000  # characters that the vocabulary is learned from: of more, every k-th text
+_MAX_VOCABULARY = {
+    "ngrams": 100_000,
+    "words": 50_000,
+    "pieces": 16_000,
+    "characters": 10_000,
+    "bpe": 8_000,
+    "unigram": 8_000,
+}
+_WORD_DROPOUT = 0.1  # share of the words that are replaced by unknown in training
 
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Feature):
     """Free text in any language.
 
-    Read without order, a text is a bag of its words, punctuation, bigrams, word prefixes and capitalised words; short
-    texts (names, codes) have character n-grams instead of the latter two. Read in order, it is a sequence of words.
-    Cells with lists of words are taken as they are.
+    As a bag, a text is its words, punctuation, bigrams, stems and capitalised words; short texts (names, codes) have
+    character n-grams instead of the latter two. For sequence networks it is a sequence of words or smaller tokens.
+    Lists of words are not split further.
 
     Args:
         tokenization: "ngrams" (bag of words and n-grams), "words" (with their prefixes and suffixes; inputs only),
-            "pieces" (words, spelled where unknown), "characters", "bytes", "bpe" or "unigram" (learned from the texts,
-            need the extra `text`); None decides by the network that reads it.
-        tokenizer: a tokenizer.json, or the folder of a pretrained model that holds one, in place of a tokenization.
+            "pieces" (words with a character fallback), "characters", "bytes", "bpe" or "unigram" (learned from the
+            texts; need the extra `text`); None chooses by the network.
+        tokenizer: a tokenizer.json, or the folder of a pretrained model with one; replaces `tokenization`.
         ngrams: 1 for single words, 2 for bigrams too.
-        subword_features: what a bag reads of a word beside the word; None decides by the length of the texts.
+        subword_features: subwords of a bag, "stems" or "characters"; None chooses by the length of the texts.
         max_vocabulary: size limit of the vocabulary, most frequent first; > 0; None takes the tokenization's default.
-        max_words: a text is truncated to so many words (or tokens of a smaller unit); > 0.
+        max_words: longer texts are truncated to so many words or tokens; > 0.
 
     Example:
         >>> text = Text(name="review").fit([pl.Series(["very good", "very bad", "good"])])
@@ -71,15 +81,15 @@ class Text(Feature):
     tokenization: Tokenization | None = None
     tokenizer: str = ""
     ngrams: Literal[1, 2] = 2
-    subword_features: Parts | None = None
-    max_vocabulary: int | None = None
-    max_words: int = 1_000
+    subword_features: SubwordFeatures | None = None
+    max_vocabulary: Count | None = None
+    max_words: Count = 1_000
 
-    vocabulary_: tuple[str, ...] | None = None  # by falling count, equals in the order of their text
-    counts_: tuple[int, ...] | None = None  # ngrams: training texts with each; an answer: of each code
-    rows_: int | None = None  # how many training texts were counted
-    subword_features_: Parts | Literal[""] | None = None
-    content_: str | None = None  # of a tokenizer
+    vocabulary_: tuple[str, ...] | None = None  # by falling count, ties in alphabetical order
+    counts_: tuple[int, ...] | None = None  # ngrams: document frequencies; outputs: of each code
+    rows_: int | None = None  # training texts that were counted
+    subword_features_: SubwordFeatures | Literal[""] | None = None
+    content_: str | None = None  # JSON of a subword tokenizer
     lists_: bool | None = None  # cells are lists of words
     length_: int | None = None  # tokens of the longest training text
     mean_length_: float | None = None
@@ -88,29 +98,23 @@ class Text(Feature):
     is_text: ClassVar[bool] = True
     terminated: ClassVar[bool] = False  # codes end with END, and an empty text is not missing: outputs
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for setting in ("max_vocabulary", "max_words"):
-            if (value := getattr(self, setting)) is not None and value < 1:
-                raise ValueError(f"{setting}: expected at least 1, got {value}")
-
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
-        """By how many words a cell has, and how seldom cells repeat."""
+        """By the number of words, and the share of distinct texts."""
         if not isinstance(raw, pl.Series) or raw.dtype != pl.String:
             return None
-        known = raw.filter(~is_missing(raw))
-        if not len(known):
-            return TypeGuess(0.05, "no value at all")
-        if (why := _other_kind(known)) is not None:
+        texts = raw.filter(~is_missing(raw))
+        if not len(texts):
+            return TypeGuess(0.05, "no value")
+        if (why := _other_kind(texts)) is not None:
             return TypeGuess(0.15, why)
-        distinct = known.n_unique()
-        share, words = distinct / len(known), cast(float, known.str.count_matches(r"\s+\S").mean()) + 1
+        distinct = texts.n_unique()
+        distinct_share, words = distinct / len(texts), cast(float, texts.str.count_matches(r"\s+\S").mean()) + 1
         cell = f"{words:.0f} word{'' if round(words) == 1 else 's'}"
-        said = f"{cell} a cell, {distinct} different texts in {len(known):,} rows"
-        if words >= 4 and (share > 0.3 or cast(float, known.str.len_chars().mean()) > 50):
-            return TypeGuess(0.9, said)
-        return TypeGuess(0.6 if share >= 0.3 else 0.45 if words >= 2 else 0.3, said)
+        why = f"{cell} per text, {distinct} different texts in {len(texts):,} rows"
+        if words >= 4 and (distinct_share > 0.3 or cast(float, texts.str.len_chars().mean()) > 50):
+            return TypeGuess(0.9, why)
+        return TypeGuess(0.6 if distinct_share >= 0.3 else 0.45 if words >= 2 else 0.3, why)
 
     @classmethod
     def statistics(cls, raw: Raw) -> list[Statistic]:
@@ -120,8 +124,6 @@ class Text(Feature):
 
     def as_sequence(self) -> Self:
         return self if self.tokenization or self.tokenizer else replace(self, tokenization="words")
-
-    # -- from texts to codes -------------------------------------------------------------------------------------
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
         chunks = list(chunks)
@@ -140,12 +142,16 @@ class Text(Feature):
         if self.tokenizer:
             feature = replace(feature, vocabulary_=(), content_=Subwords.read(self.tokenizer))
         elif self.tokenization in ("bpe", "unigram"):
-            feature = replace(feature, vocabulary_=(), content_=Subwords.learn(self.tokenization, texts, self._most))
+            feature = replace(
+                feature, vocabulary_=(), content_=Subwords.learn(self.tokenization, texts, self._vocabulary_limit)
+            )
         elif feature._tokenization == "words":
-            return replace(feature, vocabulary_=_words.learn(feature._split(texts), self._most), rows_=len(texts))
+            return replace(
+                feature, vocabulary_=_words.learn(feature._split(texts), self._vocabulary_limit), rows_=len(texts)
+            )
         else:
             learn = {"pieces": Pieces.learn, "characters": Characters.learn}.get(self.tokenization)
-            feature = replace(feature, vocabulary_=learn(texts, self._most) if learn else ())
+            feature = replace(feature, vocabulary_=learn(texts, self._vocabulary_limit) if learn else ())
         codes = feature._coded(texts)
         counts = np.bincount(codes.values, minlength=feature.size) if self.terminated else np.zeros(0, np.int64)
         return replace(
@@ -157,70 +163,63 @@ class Text(Feature):
         )
 
     def encode(self, raw: Raw) -> Column:
-        """Codes (total,) int32 in order; of words (total, 7); of a bag 1 + place in the vocabulary, ascending."""
+        """Codes (total,) int32; (total, 7) of words; ascending codes of a bag, 1 + index in the vocabulary."""
         texts = self._texts(raw)
-        known = texts.is_not_null().to_numpy()
+        mask = texts.is_not_null().to_numpy()
         if self._tokenization == "words":
             words = self._split(texts)
             offsets = np.concatenate([[0], np.cumsum(words.lengths)])
-            return Column(self._looks.encode(words), known if self.lists_ else words.lengths > 0, offsets)
+            return Column(self._word_encoder.encode(words), mask if self.lists_ else words.lengths > 0, offsets)
         if self._tokenization == "ngrams":
             parts = [self._bag(part) for part in self._slices(texts)]
         else:
             parts = [self._coded(part) for part in self._slices(texts)]
         lengths = np.concatenate([np.zeros(1, np.int64), *(p.lengths for p in parts)])
         values = np.concatenate([np.zeros(0, np.int32), *(p.values for p in parts)])
-        return Column(values, known if self.terminated else lengths[1:] > 0, np.cumsum(lengths))
+        return Column(values, mask if self.terminated else lengths[1:] > 0, np.cumsum(lengths))
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         if self.lists_:
             return {}
         texts = self._texts(raw)
         if self._tokenization in ("ngrams", "words"):
-            cut_short = too_long(texts, self.max_words)
-            return {f"text longer than {self.max_words:,} words, its end left out": cut_short} if cut_short else {}
-        long = int((self._codec.encode(texts).lengths > self.max_words).sum())
-        return (
-            {f"text longer than {self.max_words:,} {self.tokenization or 'tokens'}, its end left out": long}
-            if long
-            else {}
-        )
+            unit, count = "words", count_truncated(texts, self.max_words)
+        else:
+            unit = self.tokenization or "tokens"
+            count = int((self._codec.encode(texts).lengths > self.max_words).sum())
+        return {f"text longer than {self.max_words:,} {unit}, truncated": count} if count else {}
 
     @property
     def size(self) -> int:
-        """How many codes there are."""
+        """Number of codes."""
         return 1 + len(self.vocabulary_) if self._tokenization in ("ngrams", "words") else self._codec.size
 
     def text_of(self, codes: Iterable[int]) -> str:
-        """Codes as the text that they say, for units that keep the order and all letters."""
+        """The text of codes, for tokenizations that can be decoded."""
         return self._codec.decode(codes)
 
     def piece_of(self, codes: Sequence[int]) -> str:
-        """The same of codes inside a text, whose first letter may be a space."""
+        """The text of codes inside a text, which may begin with a space."""
         if self.tokenization in ("characters", "bytes"):
             return self._codec.decode(codes)
-        before = self._codec.encode(pl.Series(["a"])).values.tolist()  # a space after a word is kept
+        before = self._codec.encode(pl.Series(["a"])).values.tolist()  # keeps a leading space
         return self._codec.decode([*before, *codes])[1:]
-
-    # -- into the network and out of it --------------------------------------------------------------------------
 
     def encoder(self, dim: int) -> nn.Module:
         if self._tokenization != "ngrams":
             from deepglass.nn.embeddings import TokenEncoder
 
-            return TokenEncoder(self.size, dim, _WORD_DROP if self._tokenization == "words" else 0.0)
+            return TokenEncoder(self.size, dim, _WORD_DROPOUT if self._tokenization == "words" else 0.0)
         from deepglass.nn.bag import BagEmbedding, BagEncoder, inverse_document_frequency
 
         weights = inverse_document_frequency([self.rows_, *self.counts_], self.rows_)
         return BagEncoder(BagEmbedding(weights.square(), dim, drop=0.3))
 
-    # -- the rest ------------------------------------------------------------------------------------------------
-
     def _fit_bag(self, texts: pl.Series) -> Self:
-        chars = chars_read(texts, self.max_words) if not self.lists_ else _SHORT * len(texts)
-        parts = self.subword_features or ("characters" if chars < _SHORT * len(texts) else "stems")
-        sample = texts.gather_every(1 + chars // _FIT_CHARS)
-        counts = count_ngrams(self._split(sample), parts, self.ngrams > 1, self._most)
+        chars = count_characters(texts, self.max_words) if not self.lists_ else _SHORT_TEXT_CHARS * len(texts)
+        parts = self.subword_features or ("characters" if chars < _SHORT_TEXT_CHARS * len(texts) else "stems")
+        sample = texts.gather_every(1 + chars // _MAX_FIT_CHARS)
+        counts = count_ngrams(self._split(sample), parts, self.ngrams > 1, self._vocabulary_limit)
         return replace(
             self,
             vocabulary_=tuple(gram for gram, _ in counts),
@@ -230,11 +229,11 @@ class Text(Feature):
         )
 
     def _bag(self, texts: pl.Series) -> Codes:
-        return Codes(*self._lexicon.encode(self._split(texts), cast(Parts, self.subword_features_)))
+        return Codes(*self._lexicon.encode(self._split(texts), cast(SubwordFeatures, self.subword_features_)))
 
     def _coded(self, texts: pl.Series) -> Codes:
-        codes = cut(self._codec.encode(texts), self.max_words)
-        return ended(codes, texts.is_not_null().to_numpy()) if self.terminated else codes
+        codes = truncate(self._codec.encode(texts), self.max_words)
+        return append_end(codes, texts.is_not_null().to_numpy()) if self.terminated else codes
 
     def _split(self, texts: pl.Series) -> Words:
         return words_of(texts.list.head(self.max_words)) if self.lists_ else split_words(texts, self.max_words)
@@ -249,21 +248,21 @@ class Text(Feature):
         return self.tokenization or "ngrams"
 
     @property
-    def _most(self) -> int:
-        return self.max_vocabulary or _MOST.get(self._tokenization, 0)
+    def _vocabulary_limit(self) -> int:
+        return self.max_vocabulary or _MAX_VOCABULARY.get(self._tokenization, 0)
 
     @cached_property
     def _lexicon(self) -> Lexicon:
         return Lexicon(self.vocabulary_)
 
     @cached_property
-    def _looks(self) -> _words.Looks:
-        return _words.Looks(self.vocabulary_)
+    def _word_encoder(self) -> _words.WordFeatures:
+        return _words.WordFeatures(self.vocabulary_)
 
     @cached_property
     def _codec(self) -> Codec:
         if self.content_:
-            return Subwords(self.content_, wrapped=bool(self.tokenizer) and not self.terminated)
+            return Subwords(self.content_, add_special_tokens=bool(self.tokenizer) and not self.terminated)
         if self.tokenization == "bytes":
             return Bytes()
         return Characters(self.vocabulary_) if self.tokenization == "characters" else Pieces(self.vocabulary_)
@@ -275,18 +274,18 @@ class Text(Feature):
         if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
             raise SourceError("bad-value", f"column {self.column!r}: expected texts, not {series.dtype}")
         series = series.cast(pl.String)
-        if self.lists_:  # words that stand in one text, with spaces between them
+        if self.lists_:  # words separated by spaces
             series = series.str.extract_all(r"\S+")
             return series.set(series.list.len() == 0, None)
         return series.set(is_missing(series), None)
 
 
-def _other_kind(known: pl.Series) -> str | None:
-    """Why a column of texts is rather of another kind."""
-    numbers = parse_numbers(known)
+def _other_kind(texts: pl.Series) -> str | None:
+    """The other kind that a column of texts fits better, if any."""
+    numbers = parse_numbers(texts)
     if numbers is not None and numbers.share > 0.9:
         return "numbers"
-    if parse_dates(known) is not None:
+    if parse_dates(texts) is not None:
         return "dates"
-    paths = known.str.contains(r"^\S*\.[A-Za-z][A-Za-z0-9]{1,4}$|^\S*[/\\]\S+[/\\]\S*$").mean()
+    paths = texts.str.contains(r"^\S*\.[A-Za-z][A-Za-z0-9]{1,4}$|^\S*[/\\]\S+[/\\]\S*$").mean()
     return "paths of files" if cast(float, paths) > 0.9 else None

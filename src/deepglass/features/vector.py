@@ -1,4 +1,4 @@
-"""Vectors: lists of numbers, all of one length, as inputs and as answers."""
+"""Vectors: lists of numbers of one length."""
 
 from __future__ import annotations
 
@@ -74,23 +74,25 @@ class Vector(Feature):
         return VectorEncoder(self.normalizer(), len(self.mean_), dim)
 
     def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """In standard deviations, the root mean square over entries."""
+        """Root mean square over the entries, in standard deviations."""
         return scaled_change(before, after, np.array(self.std_))
 
     def part_names(self) -> tuple[str, ...]:
         return tuple(f"{self.name}[{k}]" for k in range(len(self.mean_)))
 
     def _rows(self, raw: Raw, size: int | None) -> np.ndarray:
-        """(N, d) float64 with NaN for what is missing; d is `size`, or that of the rows."""
+        """(N, d) float64, NaN = missing; d is `size`, or that of the rows."""
         if isinstance(raw, np.ndarray) and raw.ndim == 2 and raw.dtype.kind in "biuf":
             values = raw.astype(np.float64)
         elif isinstance(raw, pl.Series) and raw.dtype in (pl.List, pl.Array) and _of_numbers(raw):
             values = self._from_lists(_lists(raw), size)
+        elif isinstance(raw, pl.Series) and raw.dtype == pl.Struct:  # of several columns, a number in each
+            values = raw.struct.unnest().cast(pl.Float64, strict=False).to_numpy()
         elif isinstance(raw, pl.Series) and raw.dtype == pl.Null:
             values = np.full((len(raw), size or 1), np.nan)
         else:
-            came = raw.dtype if isinstance(raw, (pl.Series, np.ndarray)) else "files"
-            raise SourceError("bad-value", f"column {self.column!r}: expected lists of numbers, not {came}")
+            dtype = raw.dtype if isinstance(raw, (pl.Series, np.ndarray)) else "files"
+            raise SourceError("bad-value", f"column {self.column!r}: expected lists of numbers, not {dtype}")
         if size is not None and values.shape[1] != size:
             raise SourceError(
                 "bad-value", f"column {self.column!r}: expected {size} numbers a row, not {values.shape[1]}"
@@ -99,17 +101,17 @@ class Vector(Feature):
 
     def _from_lists(self, lists: pl.Series, size: int | None) -> np.ndarray:
         lengths = lists.list.len()
-        known = lengths.is_not_null()
-        sizes = lengths.filter(known).unique().to_list()
-        size = size or (lengths.filter(known)[0] if sizes else 1)
+        present = lengths.is_not_null()
+        sizes = lengths.filter(present).unique().to_list()
+        size = size or (lengths.filter(present)[0] if sizes else 1)
         if any(s != size for s in sizes):
-            row = int(((lengths != size) & known).arg_max())
+            row = int(((lengths != size) & present).arg_max())
             raise SourceError(
                 "bad-value",
                 f"column {self.column!r}, row {row}: expected {size} numbers, as in the others, not {lengths[row]}",
             )
         values = np.full((len(lists), size), np.nan)
-        values[known.to_numpy()] = lists.filter(known).explode().cast(pl.Float64).to_numpy().reshape(-1, size)
+        values[present.to_numpy()] = lists.filter(present).explode().cast(pl.Float64).to_numpy().reshape(-1, size)
         return values
 
 

@@ -1,6 +1,4 @@
-"""Attention as the report shows it: where the words of an answer looked, and what was read before an answer."""
-
-from __future__ import annotations
+"""Attention weights of test rows: of a decoder for each generated word, and of an encoder over the words of a text."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,34 +24,35 @@ from deepglass.nn.tokens import Field, Tokens
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepared_data import PreparedData
 
-Writer = RecurrentDecoder | TransformerDecoder
+Decoder = RecurrentDecoder | TransformerDecoder
 
-ROWS = 12  # of an output whose attention is shown, at most
-WORDS, READ = 24, 32  # shown of an answer, and of what was read
-PICTURE = 200  # pixels
-HIGHLIGHTED = 120  # words of a text that was read
-_DARK = 0.8  # of a place that was not looked at
+MAX_ROWS = 12  # of an output
+MAX_GENERATED, MAX_ATTENDED = 24, 32  # words of a prediction, and of the text that it attends to
+MAX_SIDE = 200  # pixels of an image
+MAX_WORDS = 120  # of a text under encoder attention
+MAX_OPACITY = 0.8  # of the shade over a position without attention
 
 
 class DecoderAttention(NamedTuple):
-    """Where each word of an answer looked while it was written: at which words, or where on a picture.
+    """Attention weights of each generated word, over the words of a text or the positions of an image.
 
     Args:
-        row: its 0-based place in the source.
-        words: of the answer, W.
-        read: the words that could be looked at, R; none where it was a picture.
-        weights: W times R shares, which add up to 1 over R; none where it was a picture.
-        picture: PNG or JPEG.
+        row: its index in the source.
+        words: W generated words.
+        attended: R words of the text; empty for an image.
+        weights: W times R, which add up to 1 over the whole text; empty for an image.
+        image: PNG or JPEG.
         size: its height and width in pixels.
-        maps: a PNG for each word of the answer, dark where the word did not look.
-        extent: left, top, width and height of the maps in pixels of the picture, which may show less than they cover.
+        maps: a PNG for each generated word, dark where its weight is small.
+        extent: left, top, width and height of the maps in pixels of the image, which may be smaller than the maps.
+        typical: a typical row, not one of the worst.
     """
 
     row: int
     words: tuple[str, ...]
-    read: tuple[str, ...] = ()
+    attended: tuple[str, ...] = ()
     weights: tuple[tuple[float, ...], ...] = ()
-    picture: bytes | None = None
+    image: bytes | None = None
     size: tuple[int, int] = (0, 0)
     maps: tuple[bytes, ...] = ()
     extent: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
@@ -61,11 +60,11 @@ class DecoderAttention(NamedTuple):
 
 
 class EncoderAttention(NamedTuple):
-    """A test row's words and how much each was looked at before the answer.
+    """Attention weights over the words of a text, for the predicted class.
 
     Args:
-        words: each with its share, which add up to 1 over the whole text; only its beginning is kept.
-        others: words that are not kept.
+        words: the first words with their weights, which add up to 1 over the whole text.
+        others: number of further words.
     """
 
     row: int
@@ -78,72 +77,65 @@ class EncoderAttention(NamedTuple):
 
 
 def decoder_attention(
-    feature: Text, output_rows: OutputRows, rows: Sequence[tuple[int, bool]]
+    output: Text, output_rows: OutputRows, rows: Sequence[tuple[int, bool]]
 ) -> tuple[DecoderAttention, ...]:
-    """Where the words of some answers looked; none where the network has no such attention.
+    """Attention weights of generated texts; empty for a network without such attention.
 
     Args:
-        rows: places among the test rows, and whether each is a typical one.
+        rows: indices among the test rows, and whether each is a typical one.
     """
     network = _network(output_rows)
-    writer = None if network is None else network.heads[key_of(feature.name)]
-    rows = [r for r in rows if output_rows.best["mask"][r[0]].any()][:ROWS]
-    if network is None or not isinstance(writer, Writer) or not rows:
+    decoder = None if network is None else network.heads[key_of(output.name)]
+    rows = [r for r in rows if output_rows.best["mask"][r[0]].any()][:MAX_ROWS]
+    if network is None or not isinstance(decoder, Decoder) or not rows:
         return ()
-    places = np.array([i for i, _ in rows])
-    tokens, weights = _while_writing(network, writer, output_rows, places)
-    codes = [output_rows.best["tokens"][i][output_rows.best["mask"][i]].tolist() for i in places]
-    groups = [_words_of(feature, c) for c in codes]
+    index = np.array([i for i, _ in rows])
+    tokens, weights = _generation_weights(network, decoder, output_rows, index)
+    generated = [_words_of(output, output_rows.best["tokens"][i][output_rows.best["mask"][i]].tolist()) for i in index]
+    results: list[DecoderAttention | None]
     if tokens.grid is not None and len(tokens.grid) == 2:
         maps = weights[:, :, -int(np.prod(tokens.grid)) :].reshape(*weights.shape[:2], *tokens.grid)
-        attentions = [_over_picture(output_rows, i, groups[n], maps[n], kind) for n, (i, kind) in enumerate(rows)]
+        results = [_over_image(output_rows, *row, *own) for row, *own in zip(rows, generated, maps, strict=True)]
     else:
-        there = zip(
-            rows, groups, read_words(output_rows.prepared, output_rows.rows[places], tokens), weights, strict=True
-        )
-        attentions = [
-            _over_words(output_rows, i, group, words, own, kind) for (i, kind), group, words, own in there if words
-        ]
-    return tuple(one for one in attentions if one)
+        texts = read_words(output_rows.prepared, output_rows.rows[index], tokens)
+        each = zip(rows, generated, texts, weights, strict=True)
+        results = [_over_words(output_rows, *row, words, text, own) for row, words, text, own in each if text]
+    return tuple(a for a in results if a)
 
 
 def encoder_attention(
-    output_rows: OutputRows, rows: Sequence[tuple[int, bool]], answers: Mapping[int, ClassPrediction]
+    output_rows: OutputRows, rows: Sequence[tuple[int, bool]], predictions: Mapping[int, ClassPrediction]
 ) -> tuple[EncoderAttention, ...]:
-    """How much each word of some texts was looked at by the last block of a transformer that reads them.
+    """Attention weights over the words of texts, in the last block of a transformer.
 
     Args:
-        rows: as in `looked`.
-        answers: of each of them, by its place.
+        rows: as in `decoder_attention`.
+        predictions: of these rows, by index.
     """
     network = _network(output_rows)
-    rows = rows[:ROWS]
+    rows = rows[:MAX_ROWS]
     if network is None or not isinstance(network.trunk, Transformer) or not rows:
         return ()
-    places = np.array([i for i, _ in rows])
+    index = np.array([i for i, _ in rows])
     trunk = network.trunk
     attention: Attention = trunk.blocks[-1].attention  # type: ignore[union-attr, assignment]
-    with _kept(attention), torch.inference_mode():
-        tokens = network.embed(_batch(output_rows, places).inputs)
+    with _stored_weights(attention), torch.inference_mode():
+        tokens = network.embed(_batch(output_rows, index).inputs)
         assert attention.weights is not None
         weights, mask = attention.weights.float(), tokens.mask
     if trunk.pool == "last":
-        weights = weights[torch.arange(len(weights)), last_index(mask)]  # (B, S): of the one that is read
+        weights = weights[torch.arange(len(weights)), last_index(mask)]  # (B, S), of the token that is pooled
     else:
         weights = (weights * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-    there = read_words(output_rows.prepared, output_rows.rows[places], tokens)
-    attentions = []
-    for n, (i, typical) in enumerate(rows):
-        words = there[n]
-        if words is None:
-            continue
-        shares = _shares(weights[n].cpu().numpy()[None], [w for _, w in words])[0]
-        pairs = tuple((word, float(share)) for (word, _), share in zip(words, shares, strict=True))
-        highlighted = pairs[:HIGHLIGHTED]
-        attentions.append(
-            EncoderAttention(output_rows.place(i), highlighted, len(pairs) - len(highlighted), *answers[i], typical)
-        )
-    return tuple(attentions)
+    texts = read_words(output_rows.prepared, output_rows.rows[index], tokens)
+    results = []
+    for (i, typical), words, own in zip(rows, texts, weights.cpu().numpy(), strict=True):
+        if words is not None:
+            sums = _word_weights(own[None], [indices for _, indices in words])[0].tolist()
+            pairs = tuple(zip((word for word, _ in words), sums, strict=True))
+            others = max(len(pairs) - MAX_WORDS, 0)
+            results.append(EncoderAttention(output_rows.place(i), pairs[:MAX_WORDS], others, *predictions[i], typical))
+    return tuple(results)
 
 
 # -- from the network ----------------------------------------------------------------------------------------------
@@ -153,16 +145,16 @@ def _network(output_rows: OutputRows) -> Network | None:
     return output_rows.objective.network if isinstance(output_rows.objective, Supervised) else None
 
 
-def _batch(output_rows: OutputRows, places: np.ndarray) -> Batch:
+def _batch(output_rows: OutputRows, index: np.ndarray) -> Batch:
     assert output_rows.objective is not None
     output_rows.objective.eval()
     device = str(next(output_rows.objective.parameters()).device)
-    return output_rows.prepared.dataset(output_rows.rows[places], device).batch(torch.arange(len(places)))
+    return output_rows.prepared.dataset(output_rows.rows[index], device).batch(torch.arange(len(index)))
 
 
 @contextmanager
-def _kept(module: Any) -> Iterator[None]:
-    """The module keeps its weights for a while."""
+def _stored_weights(module: Any) -> Iterator[None]:
+    """While it lasts, the module stores its attention weights."""
     module.store_weights = True
     try:
         yield
@@ -170,28 +162,25 @@ def _kept(module: Any) -> Iterator[None]:
         module.store_weights = False
 
 
-def _while_writing(
-    network: Network, writer: Writer, output_rows: OutputRows, places: np.ndarray
+def _generation_weights(
+    network: Network, decoder: Decoder, output_rows: OutputRows, index: np.ndarray
 ) -> tuple[Tokens, np.ndarray]:
-    """What the answers were written from, and where each of their tokens looked, (B, T, S)."""
-    batch = _batch(output_rows, places)
-    mask = output_rows.best["mask"][places]
+    """The tokens that the decoder attends to, and the weights of each generated token, (B, T, S)."""
+    batch = _batch(output_rows, index)
+    mask = output_rows.best["mask"][index]
     length = int(mask.sum(1).max())
-    device = batch.rows.device
-    target = Field(
-        torch.from_numpy(output_rows.best["tokens"][places, :length]).to(device),
-        torch.from_numpy(mask[:, :length]).to(device),
-    )
+    arrays = (output_rows.best["tokens"][index, :length], mask[:, :length])
+    target = Field(*(torch.from_numpy(a).to(batch.rows.device) for a in arrays))
     members = network.ensemble_size
-    with _kept(writer), torch.inference_mode():
+    with _stored_weights(decoder), torch.inference_mode():
         tokens = network.embed(batch.inputs)
         memory, grid = tokens, tokens.grid
-        if network.places is not None and tokens.pyramid is not None:
-            memory, grid = network.places(tokens), tuple(tokens.pyramid[-2].shape[-2:])
-        writer.hidden(memory, target.repeat(members))
-        weights = writer.attention
-        assert weights is not None
-    weights = weights.float().view(len(places), members, *weights.shape[1:]).mean(1)
+        if network.spatial_memory is not None and tokens.pyramid is not None:
+            memory, grid = network.spatial_memory(tokens), tuple(tokens.pyramid[-2].shape[-2:])
+        decoder.hidden(memory, target.repeat(members))
+        assert decoder.attention is not None
+    weights = decoder.attention.float()
+    weights = weights.view(len(index), members, *weights.shape[1:]).mean(1)
     first = Tokens(tokens.values[::members], tokens.mask[::members], grid)
     return first, weights.cpu().numpy()
 
@@ -200,26 +189,26 @@ def _while_writing(
 
 
 Words = list[tuple[str, list[int]]]
-"""Words in order, each with the places of its tokens."""
+"""Words in order, each with the indices of its tokens."""
 
 
 def _words_of(feature: Text, codes: Sequence[int]) -> Words:
-    """Tokens gathered to words: a new one begins where there is a space."""
+    """Tokens grouped to words, which begin at a space."""
     groups: list[list[int]] = []
-    text = ""  # by the tokens of the last word
-    for place, code in enumerate(codes):
+    text = ""  # of the last word
+    for t, code in enumerate(codes):
         piece = feature.piece_of([code])
         if not groups or ((piece[:1].isspace() or text[-1:].isspace()) and text.strip()):
             groups.append([])
             text = ""
-        groups[-1].append(place)
+        groups[-1].append(t)
         text += piece
     words = [(feature.piece_of([codes[p] for p in group]).strip(), group) for group in groups]
     return [(word or "·", group) for word, group in words]
 
 
 def read_words(prepared: PreparedData, rows: np.ndarray, tokens: Tokens) -> list[Words | None]:
-    """The words of the one text that the tokens begin with; None for a row where they are not its tokens."""
+    """The words of the only text input; None for a row whose tokens do not begin with those of the text."""
     nothing: list[Words | None] = [None] * len(rows)
     texts = [f for f in prepared.inputs if isinstance(f, Text)]
     if len(texts) != 1 or tokens.grid is None or len(tokens.grid) != 1:
@@ -231,11 +220,11 @@ def read_words(prepared: PreparedData, rows: np.ndarray, tokens: Tokens) -> list
     lengths = np.diff(column.offsets)
     if not np.array_equal(tokens.mask[:, : tokens.grid[0]].sum(1).cpu().numpy(), np.maximum(lengths, 1)):
         return nothing
-    word_lists = _spelled(feature, raw) if feature.tokenization == "words" else _decoded(feature, column)
+    word_lists = _whole_words(feature, raw) if feature.tokenization == "words" else _token_words(feature, column)
     return [words if length else None for words, length in zip(word_lists, lengths, strict=True)]
 
 
-def _spelled(feature: Text, raw: Any) -> list[Words]:
+def _whole_words(feature: Text, raw: Any) -> list[Words]:
     """The words of texts whose tokens are words."""
     limit = feature.max_words
     if feature.lists_ and raw.dtype == pl.List(pl.String):
@@ -245,19 +234,19 @@ def _spelled(feature: Text, raw: Any) -> list[Words]:
     else:
         words = split_words(raw.cast(pl.String), limit)
     ends = np.cumsum(words.lengths)
-    names = [words.distinct[p] for p in words.places]
+    names = [words.distinct[p] for p in words.indices]
     rows = [names[end - length : end] for end, length in zip(ends, words.lengths, strict=True)]
-    return [[(word, [place]) for place, word in enumerate(row)] for row in rows]
+    return [[(word, [t]) for t, word in enumerate(row)] for row in rows]
 
 
-def _decoded(feature: Text, column: Column) -> list[Words]:
+def _token_words(feature: Text, column: Column) -> list[Words]:
     assert column.offsets is not None
     rows = zip(column.offsets[:-1], column.offsets[1:], strict=True)
     return [_words_of(feature, column.values[a:b].tolist()) for a, b in rows]
 
 
-def _shares(weights: np.ndarray, groups: Sequence[Sequence[int]]) -> np.ndarray:
-    """Weights (T, S) of tokens as those of words, (T, R): added up."""
+def _word_weights(weights: np.ndarray, groups: Sequence[Sequence[int]]) -> np.ndarray:
+    """Weights (T, S) of tokens summed to those of words, (T, R)."""
     return np.stack([weights[:, list(group)].sum(1) for group in groups], 1)
 
 
@@ -265,36 +254,37 @@ def _shares(weights: np.ndarray, groups: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def _over_words(
-    output_rows: OutputRows, i: int, words: Words, there: Words, weights: np.ndarray, typical: bool
+    output_rows: OutputRows, i: int, typical: bool, words: Words, text: Words, weights: np.ndarray
 ) -> DecoderAttention:
-    shares = _shares(weights, [places for _, places in there])[:, :READ]
-    rows = tuple(tuple(map(float, shares[places].mean(0).round(3))) for _, places in words[:WORDS])
-    written, given = ([word for word, _ in pairs] for pairs in (words[:WORDS], there[:READ]))
-    return DecoderAttention(output_rows.place(i), tuple(written), tuple(given), rows, typical=typical)
+    sums = _word_weights(weights, [indices for _, indices in text])[:, :MAX_ATTENDED]
+    rows = tuple(tuple(sums[tokens].mean(0).round(3).tolist()) for _, tokens in words[:MAX_GENERATED])
+    generated = tuple(word for word, _ in words[:MAX_GENERATED])
+    attended = tuple(word for word, _ in text[:MAX_ATTENDED])
+    return DecoderAttention(output_rows.place(i), generated, attended, rows, typical=typical)
 
 
-def _over_picture(
-    output_rows: OutputRows, i: int, words: Words, maps: np.ndarray, typical: bool
+def _over_image(
+    output_rows: OutputRows, i: int, typical: bool, words: Words, maps: np.ndarray
 ) -> DecoderAttention | None:
-    picture = row_image(output_rows, i, PICTURE)
-    if picture is None:
+    image = row_image(output_rows, i, MAX_SIDE)
+    if image is None:
         return None
-    (Y, X), (top, left, height, width) = picture.size, picture.part
+    (Y, X), (top, left, height, width) = image.size, image.part
     return DecoderAttention(
         output_rows.place(i),
-        tuple(word for word, _ in words[:WORDS]),
-        picture=picture.encoded,
-        size=picture.size,
-        maps=tuple(_shade(maps[places].mean(0)) for _, places in words[:WORDS]),
+        tuple(word for word, _ in words[:MAX_GENERATED]),
+        image=image.encoded,
+        size=image.size,
+        maps=tuple(_shade(maps[tokens].mean(0)) for _, tokens in words[:MAX_GENERATED]),
         extent=(-left / width * X, -top / height * Y, X / width, Y / height),
         typical=typical,
     )
 
 
 def _shade(weights: np.ndarray) -> bytes:
-    """Weights (Y, X) as a PNG: clear where they are greatest, dark where there are none."""
+    """Weights (Y, X) as a PNG: transparent at the largest weight, dark at zero."""
     share = weights / max(float(weights.max()), 1e-9)
-    alpha = np.round(255 * _DARK * (1 - share)).astype(np.uint8)
+    alpha = np.round(255 * MAX_OPACITY * (1 - share)).astype(np.uint8)
     out = io.BytesIO()
     Pillow.fromarray(np.stack([np.full_like(alpha, 12), alpha], -1), "LA").save(out, "PNG", optimize=True)
     return out.getvalue()

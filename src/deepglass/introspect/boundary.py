@@ -13,8 +13,6 @@ from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import take_raw
 from deepglass.features.outputs.base import Output
 from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
-from deepglass.objectives.base import Objective
-from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.boundary_recorder import (
     MAX_STORED_WEIGHTS,
     BoundarySnapshot,
@@ -68,63 +66,49 @@ def boundaries(context: RunContext, pair: tuple[str, str] | None = None) -> tupl
     Args:
         pair: two columns; None: the most important ones.
     """
-    prepared, objective, device = context.data, context.objective, context.device
+    prepared, objective = context.data, context.objective
     output, rows = boundary_output(prepared, objective), boundary_rows(prepared)
     if output is None or len(rows) < 3:
         return ()
     objective.eval()
-    moments = read_boundaries(context.path)
-    paint = _Paint(output, prepared, rows)
+    snapshots = read_boundaries(context.path)
+    paint = _Paint(output, context, rows)
     if pair is not None:
-        planes = [_chosen_plane(make_plane(prepared, pair), prepared, objective, device, rows, moments, paint)]
+        planes = [_chosen_plane(make_plane(prepared, pair), snapshots, paint)]
     else:
-        planes = [
-            _columns(plane, prepared, objective, device, rows, _recorded(moments) if not i else (), paint)
-            for i, plane in enumerate(informative_planes(prepared, output))
-        ]
-    if len(moments) > 1 and len(moments[-1].points) == len(rows):
-        planes.append(_embedding_plane(moments, paint))
+        recorded = [(s.step, s.ground) for s in snapshots if s.ground is not None]  # predictions over the first plane
+        informative = informative_planes(prepared, output)
+        planes = [_columns(plane, () if i else recorded, paint) for i, plane in enumerate(informative)]
+    if len(snapshots) > 1 and len(snapshots[-1].points) == len(rows):
+        planes.append(_embedding_plane(snapshots, paint))
     return tuple(planes)
 
 
-def _recorded(moments: Sequence[BoundarySnapshot]) -> list[tuple[int, PlanePredictions]]:
-    """Step and predictions over the first plane, as recorded during training."""
-    return [(m.step, m.ground) for m in moments if m.ground is not None]
-
-
-def _chosen_plane(
-    plane: Plane,
-    prepared: PreparedData,
-    objective: Objective,
-    device: str,
-    rows: np.ndarray,
-    moments: Sequence[BoundarySnapshot],
-    paint: _Paint,
-) -> Boundary:
+def _chosen_plane(plane: Plane, snapshots: Sequence[BoundarySnapshot], paint: _Paint) -> Boundary:
     """A plane that the user chose: predictions by the stored weights of each recorded step."""
+    objective, data = paint.context.objective, plane.data(paint.context.device)
     earlier = []
-    data = plane.data(device)
-    for moment in moments:
-        if moment.weights:
-            with temporary_weights(objective, moment.weights):
-                earlier.append((moment.step, predict_values(objective, paint.output, data)))
-    boundary = _columns(plane, prepared, objective, device, rows, earlier, paint)
+    for snapshot in snapshots:
+        if snapshot.weights:
+            with temporary_weights(objective, snapshot.weights):
+                earlier.append((snapshot.step, predict_values(objective, paint.output, data)))
+    boundary = _columns(plane, earlier, paint)
     if earlier:
         return boundary
-    note = (
+    reason = (
         f"Only the final predictions: weights during training are stored for at most {MAX_STORED_WEIGHTS:,} parameters."
     )
-    return replace(boundary, description=f"{boundary.description} {note}".strip())
+    return replace(boundary, description=f"{boundary.description} {reason}".strip())
 
 
 class _Paint:
     """Predictions of one output as colours."""
 
-    def __init__(self, output: Output, prepared: PreparedData, rows: np.ndarray) -> None:
-        self.output = output
+    def __init__(self, output: Output, context: RunContext, rows: np.ndarray) -> None:
+        self.output, self.context, self.rows = output, context, rows
         self.number = output.has_axis
         self.names: tuple[str, ...] = () if self.number else tuple(output.class_names)
-        truth = output.encode(take_raw(prepared.table[output.column], rows))
+        truth = output.encode(take_raw(context.data.table[output.column], rows))
         self.span: tuple[float, float] | None = None
         if self.number:
             values = self._units(truth.values.reshape(-1))
@@ -164,74 +148,65 @@ class _Paint:
         return out.getvalue()
 
 
-def _columns(
-    plane: Plane,
-    prepared: PreparedData,
-    objective: Objective,
-    device: str,
-    rows: np.ndarray,
-    earlier: Sequence[tuple[int, PlanePredictions]],
-    paint: _Paint,
-) -> Boundary:
-    final = predict_values(objective, paint.output, plane.data(device))
-    frames = [BoundaryFrame(step, paint.image(paint.position(p), p.sure)) for step, p in earlier]
-    frames.append(BoundaryFrame(-1, paint.image(paint.position(final), final.sure)))
-    points = np.stack([side.places(prepared, rows) for side in (plane.across, plane.up)], 1)
-    held = list(plane.held)
-    description = ""
+def _columns(plane: Plane, earlier: Sequence[tuple[int, PlanePredictions]], paint: _Paint) -> Boundary:
+    """A plane of two columns.
+
+    Args:
+        earlier: steps during training, and the predictions then.
+    """
+    final = predict_values(paint.context.objective, paint.output, plane.data(paint.context.device))
+    frames = [BoundaryFrame(step, paint.image(paint.position(p), p.sure)) for step, p in (*earlier, (-1, final))]
+    held, description = list(plane.fixed), ""
     if held:
         names = ", ".join(held[:4]) + (f" and {len(held) - 4} more" if len(held) > 4 else "")
-        description = (
-            f"{names} held at {'its' if len(held) == 1 else 'their'} typical value{'' if len(held) == 1 else 's'}."
-        )
+        description = f"{names} held at " + ("its typical value." if len(held) == 1 else "their typical values.")
     return Boundary(
-        paint.output.name,
-        _axis(plane.across),
-        _axis(plane.up),
-        tuple(frames),
-        points,
-        paint.codes,
-        paint.names,
-        paint.span,
-        description,
+        output=paint.output.name,
+        across=_axis(plane.across),
+        up=_axis(plane.up),
+        frames=tuple(frames),
+        points=np.stack([side.positions(paint.context.data, paint.rows) for side in (plane.across, plane.up)], 1),
+        codes=paint.codes,
+        names=paint.names,
+        span=paint.span,
+        description=description,
     )
 
 
 def _axis(side: PlaneAxis) -> BoundaryAxis:
-    feature = side.feature
-    return BoundaryAxis(feature.name, side.ends, side.bands, dates=feature.is_time)
+    return BoundaryAxis(side.feature.name, side.ends, side.bands, dates=side.feature.is_time)
 
 
-def _embedding_plane(moments: Sequence[BoundarySnapshot], paint: _Paint) -> Boundary:
+def _embedding_plane(snapshots: Sequence[BoundarySnapshot], paint: _Paint) -> Boundary:
     """Two directions of the embedding; each recorded step is rotated and scaled to match the last one."""
-    last = _fitted(moments[-1].points)
+    last = _fitted(snapshots[-1].points)
     frames = []
-    for moment in moments:
-        points = _rotated(_fitted(moment.points), last)
-        frames.append(BoundaryFrame(moment.step, _vote(points, moment.predictions, paint), points))
+    for snapshot in snapshots:
+        points = _rotated(_fitted(snapshot.points), last)
+        frames.append(BoundaryFrame(snapshot.step, _vote(points, snapshot.predictions, paint), points))
     description = (
         f"Each point has the prediction of its {NUM_NEIGHBOURS} nearest rows in this plane, which has "
-        f"{moments[-1].explained_variance:.0%} of the variance at the end. The network itself uses all directions."
+        f"{snapshots[-1].explained_variance:.0%} of the variance at the end. The network itself uses all directions."
     )
     return Boundary(
-        paint.output.name,
-        BoundaryAxis("first direction", (-1.0, 1.0)),
-        BoundaryAxis("second direction", (-1.0, 1.0)),
-        tuple(frames),
-        last,
-        paint.codes,
-        paint.names,
-        paint.span,
-        description.replace("%", "\N{NO-BREAK SPACE}%"),
+        output=paint.output.name,
+        across=BoundaryAxis("first direction", (-1.0, 1.0)),
+        up=BoundaryAxis("second direction", (-1.0, 1.0)),
+        frames=tuple(frames),
+        points=last,
+        codes=paint.codes,
+        names=paint.names,
+        span=paint.span,
+        description=description.replace("%", "\N{NO-BREAK SPACE}%"),
         learned=True,
     )
 
 
 def _fitted(points: np.ndarray) -> np.ndarray:
     """Points centred and scaled, nearly all within 0.94 of the centre."""
-    middle = np.median(points, 0)
-    far = np.quantile(np.abs(points - middle), 0.99) or 1.0
-    return (0.94 / max(far, 1e-9) * (points - middle)).clip(-0.98, 0.98)
+    centred = points - np.median(points, 0)
+    reach = np.quantile(np.abs(centred), 0.99) or 1.0
+    return (0.94 / max(reach, 1e-9) * centred).clip(-0.98, 0.98)
 
 
 def _rotated(points: np.ndarray, last: np.ndarray) -> np.ndarray:
@@ -244,8 +219,8 @@ def _vote(points: np.ndarray, predictions: PlanePredictions, paint: _Paint) -> b
     """The plane coloured by the nearest rows' predictions."""
     line = np.linspace(-1, 1, SIDE)
     grid = np.stack([np.tile(line, SIDE), np.repeat(line[::-1], SIDE)], 1)
-    apart = ((grid[:, None] - points[None]) ** 2).sum(2)  # (SIDE * SIDE, R)
-    near = np.argpartition(apart, min(NUM_NEIGHBOURS, len(points)) - 1, 1)[:, :NUM_NEIGHBOURS]
+    distances = ((grid[:, None] - points[None]) ** 2).sum(2)  # (SIDE * SIDE, R)
+    near = np.argpartition(distances, min(NUM_NEIGHBOURS, len(points)) - 1, 1)[:, :NUM_NEIGHBOURS]
     votes = paint.position(predictions)[near]  # (SIDE * SIDE, NUM_NEIGHBOURS)
     if paint.number:
         value = votes.mean(1)

@@ -1,7 +1,5 @@
 """Layer diagnostics over training: gradients, dead and saturated units, gates."""
 
-from __future__ import annotations
-
 from deepglass.introspect.facts import Gate, LayerHistory, NetworkHealth
 from deepglass.run.callbacks.layer_diagnostics import diagnose
 from deepglass.run.context import RunContext

@@ -1,7 +1,5 @@
 """A film of the first test episode of an agent, as an animated WebP."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

@@ -1,7 +1,5 @@
 """The output of each layer for one test row."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 
@@ -16,7 +14,7 @@ from deepglass.formatting import prediction_text
 from deepglass.introspect.facts import ForwardExample, LayerOutput
 from deepglass.introspect.rows import row_summary
 from deepglass.introspect.sequence_axis import SequenceAxis, sequence_axis
-from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
 from deepglass.nn.recurrent import NormedLayer, Recurrent, orders
 from deepglass.nn.token_ops import gather
 from deepglass.objectives._representation import Representation
@@ -25,10 +23,10 @@ from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.diagnostics_recorder import layer_names
 from deepglass.run.context import RunContext
-from deepglass.web import encode_image as draw
+from deepglass.web import encode_image
 from deepglass.web.palette import colour
 
-MAX_TILES = 12  # channels of a layer
+MAX_TILES, TILE_SIDE = 12, 64  # channels of a layer; pixels of each
 MAX_BARS = 96  # units of a layer
 MAX_UNITS, MAX_TIMES = 48, 240  # of a heat map
 MAX_LAYERS = 8
@@ -51,38 +49,33 @@ def example_of(context: RunContext) -> ForwardExample | None:
     data = prepared.dataset(rows[:1], device)
     batch = data.batch(torch.zeros(1, dtype=torch.long))
     times = sequence_axis(prepared, objective, batch, int(rows[0]))
-    stops = _maps(prepared, objective, data, batch)
-    stops += _vectors(objective, batch, times, f"network.{stops[-1].layer}" if stops else "")
-    if not stops:
+    outputs = _maps(prepared, objective, data, batch)
+    outputs += _vectors(objective, batch, times, f"network.{outputs[-1].layer}" if outputs else "")
+    if not outputs:
         return None
-    shown = row_summary(prepared, int(rows[0]))
+    summary = row_summary(prepared, int(rows[0]))
     scores, truth = _scores(prepared, objective, batch, int(rows[0]))
-    return ForwardExample(shown.row, tuple(stops), shown.image, tuple(shown.values.items()), scores, truth)
+    return ForwardExample(summary.row, tuple(outputs), summary.image, tuple(summary.values.items()), scores, truth)
 
 
 def _maps(prepared: PreparedData, objective: Objective, data: Dataset, batch: Batch) -> list[LayerOutput]:
     """Feature maps of a convolutional network; empty for others."""
-    picture = first_image(prepared.inputs)
-    if picture is None or not data.columns[picture.name].mask[0]:
+    image = first_image(prepared.inputs)
+    if image is None or not data.columns[image.name].mask[0]:
         return []
-    recorder = FeatureMapRecorder(objective, data.columns[picture.name].values.shape[1:])
-    with torch.enable_grad():
-        maps = recorder.record(lambda: objective.forward_pass(batch), len(batch), grad=True)
-    if recorder.first_conv is None or all(m.name != recorder.first_conv for m in maps):
-        return []
-    return [_tiles(m) for m in stage_maps(maps, recorder.first_conv)]
+    recorder = FeatureMapRecorder(objective, data.columns[image.name].values.shape[1:])
+    return [_tiles(m) for m in recorder.record_stages(lambda: objective.forward_pass(batch), len(batch))]
 
 
 def _tiles(m: FeatureMap) -> LayerOutput:
-    values = m.values[0].detach().float().cpu().numpy()  # (C, Y, X)
+    """The channels with the largest activations as images."""
+    name, values = m.name.removeprefix("network."), m.values[0].detach().float().cpu().numpy()  # (C, Y, X)
     if values.shape[1:] == (1, 1):
-        return _stop(m.name.removeprefix("network."), values.reshape(-1), 1, None)
-    strong = np.argsort(-np.abs(values).max((1, 2)), kind="stable")[:MAX_TILES]
-    most = max(float(np.abs(values).max()), 1e-9)
-    pictures = tuple(draw.photo(_grey(values[k] / most), 64) for k in sorted(strong.tolist()))
-    return LayerOutput(
-        m.name.removeprefix("network."), "maps", values.shape, pictures, more=len(values) - len(pictures)
-    )
+        return _layer_output(name, values.reshape(-1), 1, None)
+    channels = np.argsort(-np.abs(values).max((1, 2)), kind="stable")[:MAX_TILES]
+    largest = max(float(np.abs(values).max()), 1e-9)
+    images = tuple(encode_image.photo(_grey(values[k] / largest), TILE_SIDE) for k in sorted(channels.tolist()))
+    return LayerOutput(name, "maps", values.shape, images, more=len(values) - len(images))
 
 
 def _grey(share: np.ndarray) -> np.ndarray:
@@ -98,7 +91,7 @@ def _vectors(objective: Objective, batch: Batch, times: SequenceAxis | None, beh
         chosen = np.unique(np.linspace(0, len(outputs) - 1, MAX_LAYERS).round().astype(int))
         outputs = [outputs[i] for i in chosen]
     members = objective.network.ensemble_size
-    return [_stop(name, value[0].numpy(), members, times) for name, value in outputs]
+    return [_layer_output(name, value[0].numpy(), members, times) for name, value in outputs]
 
 
 def record_layers(objective: Objective, batch: Batch, behind: str = "") -> dict[str, Tensor]:
@@ -161,7 +154,7 @@ class _Recorder:
         return states if order is None else gather(states, order.argsort(dim=1))
 
 
-def _stop(name: str, values: np.ndarray, members: int, times: SequenceAxis | None) -> LayerOutput:
+def _layer_output(name: str, values: np.ndarray, members: int, times: SequenceAxis | None) -> LayerOutput:
     """Values (D,) as bars; (T, D) as units over time; of (M, D) the first ensemble member."""
     if values.ndim == 2 and (len(values) == 1 or (members > 1 and len(values) == members)):
         values = values[0]

@@ -1,4 +1,4 @@
-"""What goes on inside a network, as plain data: its health, its boundaries, one row on its way through."""
+"""Plain data about a network: diagnostics of its layers, decision boundaries, the outputs of layers for one row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deepglass.run.callbacks.layer_diagnostics import Diagnostic
 
 
 class Gate(NamedTuple):
-    """A gate of a recurrent layer: the shares of all units and places where it is shut (below 0.1), and open."""
+    """A gate of a recurrent layer: the shares of units and positions where it is closed (below 0.1), and open."""
 
     name: str
     shut: float
@@ -19,12 +19,12 @@ class Gate(NamedTuple):
 
 
 class LayerHistory(NamedTuple):
-    """A layer over the run.
+    """Diagnostics of a layer over the run.
 
     Args:
-        steps, gradient: the norm of its gradient relative to its weights, at each evaluation.
-        dead, saturated: share of its units in the end; None where it has no such activation.
-        gates: in the end, for layers that have any.
+        steps, gradient: gradient norm relative to the norm of its weights, at each evaluation.
+        dead, saturated: share of such units at the end; None for a layer without such an activation.
+        gates: of a recurrent layer, at the end.
     """
 
     layer: str
@@ -37,11 +37,11 @@ class LayerHistory(NamedTuple):
 
 @dataclass(frozen=True)
 class NetworkHealth:
-    """What the watch over a run saw.
+    """Layer diagnostics of a run.
 
     Args:
-        alarms: none for a healthy network.
-        histories: the layers, first one first.
+        alarms: empty for a healthy network.
+        histories: of the layers, the first layer first.
     """
 
     alarms: tuple[Diagnostic, ...]
@@ -49,14 +49,14 @@ class NetworkHealth:
 
 
 class BoundaryFrame(NamedTuple):
-    """The answers over a plane at one step, as a picture whose first row is the top.
+    """Predictions over a plane at one step, as an image.
 
     Args:
-        points: (N, 2) the rows' places, where they differ from step to step; None where they stay.
+        points: (N, 2) positions of the rows at this step; None where they do not move.
     """
 
     step: int
-    picture: bytes
+    image: bytes
     points: np.ndarray | None = None
 
 
@@ -64,8 +64,9 @@ class BoundaryAxis(NamedTuple):
     """An axis of a plane.
 
     Args:
-        ends: of the axis, low and high; dates are days since 1970.
-        bands: of classes, their names, a band of one each from 0 on.
+        ends: low and high.
+        bands: names of the classes of a column, each a band of width 1 from 0 on.
+        dates: whether it is a time, in days since 1970.
     """
 
     name: str
@@ -76,16 +77,16 @@ class BoundaryAxis(NamedTuple):
 
 @dataclass(frozen=True)
 class Boundary:
-    """A plane through the inputs or the learned space, and what is answered where.
+    """Predictions over a plane of two columns, or of two directions of the embedding.
 
     Args:
-        frames: the answers at some steps of the run, in order.
-        points: (N, 2) rows.
-        codes: (N,) int, the rows' true classes; -1 where unknown. For numbers their place from 0 to 1, times 255.
-        names: the classes; empty for a number.
-        span: of a number, the values of the two ends of the colour scale.
-        description: a sentence on how it was made.
-        learned: it is the learned space.
+        frames: predictions at some steps of the run, in order.
+        points: (N, 2) positions of rows.
+        codes: (N,) int labels of the rows, -1 for none: classes, or numbers on the colour scale from 0 to 255.
+        names: of the classes; empty for a number.
+        span: the numbers at both ends of the colour scale.
+        description: how the plane was made, a sentence.
+        learned: whether it is a plane of the embedding.
     """
 
     output: str
@@ -100,29 +101,29 @@ class Boundary:
     learned: bool = False
 
     def without_rows(self) -> Boundary | None:
-        """The plane alone; None where the plane itself tells values of rows: the learned space, values of a column."""
+        """The plane alone; None where the plane itself shows values of rows: the embedding, classes of a column."""
         if self.learned or self.across.bands or self.up.bands:
             return None
         return replace(self, points=self.points[:0], codes=self.codes[:0])
 
 
 class LayerOutput(NamedTuple):
-    """A layer that a row goes through.
+    """The output of a layer for one row.
 
     Args:
-        kind: "maps" are small pictures, "bars" one value a unit, "times" units (rows) over time (columns).
-        shape: what the layer gave.
-        pictures: for maps, and one for times.
-        values: for bars, each from -1 to 1 of the layer's largest.
-        more: units that are not shown.
-        marks: for times, where along the picture (0 to 1) what stands.
-        unit: of the marks, such as seconds; empty for words.
+        kind: "maps" for images of channels, "bars" for one value per unit, "times" for units (rows) over time.
+        shape: of the output.
+        images: of the channels; one image of "times".
+        values: of "bars", from -1 to 1, relative to the largest.
+        more: number of units that are not shown.
+        marks: of "times", positions along the image from 0 to 1, and their labels.
+        unit: of the labels, such as seconds; empty for words.
     """
 
     layer: str
     kind: Literal["maps", "bars", "times"]
     shape: tuple[int, ...]
-    pictures: tuple[bytes, ...] = ()
+    images: tuple[bytes, ...] = ()
     values: tuple[float, ...] = ()
     more: int = 0
     marks: tuple[tuple[float, str], ...] = ()
@@ -131,36 +132,36 @@ class LayerOutput(NamedTuple):
 
 @dataclass(frozen=True)
 class ForwardExample:
-    """One test row, layer by layer.
+    """The outputs of all layers for one test row.
 
     Args:
-        row: its place in the source.
-        picture: itself, where it has one.
-        given: its values in words, where it has none.
-        scores: output -> names and probabilities, or the one value as text with None.
-        truth: output -> what is true.
+        row: its index in the source.
+        image: of the row.
+        inputs: names and values of the row, for rows without an image.
+        scores: output -> class names and probabilities, or the predicted number as text with None.
+        truth: output -> label.
     """
 
     row: int
     layers: tuple[LayerOutput, ...]
-    picture: bytes | None = None
-    given: tuple[tuple[str, str], ...] = ()
+    image: bytes | None = None
+    inputs: tuple[tuple[str, str], ...] = ()
     scores: tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...] = ()
     truth: tuple[tuple[str, str], ...] = ()
 
     def without_rows(self) -> None:
-        """Nothing: all of it is a row."""
+        """None: all of it is values of a row."""
 
 
 class OptimizedImage(NamedTuple):
-    """A picture that was made so that a unit or a class answers strongly."""
+    """An image that maximises the activation of a unit or the score of a class."""
 
     name: str
-    picture: bytes
+    image: bytes
 
 
 class LayerImages(NamedTuple):
-    """A layer's pictures; the classes are the last layer."""
+    """The optimised images of a layer; those of the classes have an empty layer name."""
 
     layer: str
-    pictures: tuple[OptimizedImage, ...]
+    images: tuple[OptimizedImage, ...]

@@ -7,8 +7,6 @@ Source: Olah, Mordvintsev and Schubert 2017, "Feature Visualization", Distill, d
 shifts); Mahendran and Vedaldi 2015, arXiv 1412.0035 (total variation).
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,11 +19,11 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import first_image
 from deepglass.introspect.facts import LayerImages, OptimizedImage
-from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.context import RunContext
-from deepglass.web import encode_image as draw
+from deepglass.web import encode_image
 
 NUM_IMAGES = 32  # real images that give the range of pixels and the channels with the largest variance
 MAX_CHANNELS, MAX_CLASSES = 4, 10
@@ -34,7 +32,7 @@ STEP_SIZE = 0.08  # standard deviations of the pixels
 MAX_SHIFT = 0.06  # of a side
 TV_WEIGHT = 0.15  # of the total variation
 LARGE_MAP = 25  # positions; in larger maps only activations above the mean count
-MIN_SIDE = 12  # pixels
+MIN_SIDE, SHOWN_SIDE = 12, 128  # pixels
 
 
 class _Target(NamedTuple):
@@ -48,40 +46,33 @@ class _Target(NamedTuple):
 def feature_visualizations(context: RunContext) -> tuple[LayerImages, ...]:
     """Channels of the first, a middle and the last stage, then classes; empty without a convolutional network."""
     prepared, objective, device = context.data, context.objective, context.device
-    picture = first_image(prepared.inputs)
-    if picture is None or not isinstance(objective, Supervised):
+    image = first_image(prepared.inputs)
+    if image is None or not isinstance(objective, Supervised):
         return ()
     rows = prepared.rows("test") if len(prepared.rows("test")) >= NUM_IMAGES // 2 else prepared.rows("train")
     data = prepared.dataset(rows[:NUM_IMAGES], device)
-    codes = data.columns[picture.name].values
-    if not data.columns[picture.name].mask.all() or codes.ndim != 4 or codes.shape[1] not in (1, 3):
+    codes = data.columns[image.name].values
+    if not data.columns[image.name].mask.all() or codes.ndim != 4 or codes.shape[1] not in (1, 3):
         return ()
     if min(codes.shape[-2:]) < MIN_SIDE:
         return ()
     objective.eval()
     recorder = FeatureMapRecorder(objective, codes.shape[1:])
-    with torch.enable_grad():
-        batch = data.batch(torch.arange(len(data)))
-        maps = recorder.record(lambda: objective.forward_pass(batch), len(batch), grad=True)
-    if recorder.first_conv is None or recorder.conv_input is None or all(m.name != recorder.first_conv for m in maps):
+    batch = data.batch(torch.arange(len(data)))
+    stages = recorder.record_stages(lambda: objective.forward_pass(batch), len(batch))
+    if not stages or recorder.conv_input is None:
         return ()
-    stages = stage_maps(maps, recorder.first_conv)
     stages = [stages[i] for i in sorted({0, len(stages) // 2, len(stages) - 1})]
-    targets = [w for m in stages for w in _varying_channels(m)] + _classes(prepared)
+    targets = [t for m in stages for t in _varying_channels(m)] + _classes(prepared)
     pixels = recorder.conv_input.detach()
     images, converged = _optimize(objective, data, recorder, targets, pixels)
-    targets = [w for w, ok in zip(targets, converged, strict=True) if ok]
+    targets = [t for t, ok in zip(targets, converged, strict=True) if ok]
     images = images[torch.tensor(converged, device=images.device)]
-    bytes_ = _codes(images, codes, pixels)
-    shown = [OptimizedImage(w.name, draw.photo(picture.pixels(c), 128)) for w, c in zip(targets, bytes_, strict=True)]
-    return _by_layer(targets, shown)
-
-
-def _by_layer(targets: Sequence[_Target], shown: Sequence[OptimizedImage]) -> tuple[LayerImages, ...]:
     layers: dict[str, list[OptimizedImage]] = {}
-    for target, vision in zip(targets, shown, strict=True):
-        layers.setdefault(target.layer, []).append(vision)
-    return tuple(LayerImages(layer.removeprefix("network."), tuple(images)) for layer, images in layers.items())
+    for target, optimized in zip(targets, _codes(images, codes, pixels), strict=True):
+        encoded = encode_image.photo(image.pixels(optimized), SHOWN_SIDE)
+        layers.setdefault(target.layer, []).append(OptimizedImage(target.name, encoded))
+    return tuple(LayerImages(layer.removeprefix("network."), tuple(shown)) for layer, shown in layers.items())
 
 
 def _varying_channels(m: FeatureMap) -> list[_Target]:
@@ -97,7 +88,7 @@ def _classes(prepared: PreparedData) -> list[_Target]:
     return [_Target("", k, str(name)) for k, name in enumerate(names)]
 
 
-# -- uphill --------------------------------------------------------------------------------------------------------
+# -- gradient ascent -----------------------------------------------------------------------------------------------
 
 
 def _optimize(
@@ -111,29 +102,28 @@ def _optimize(
     noise = torch.randn(N, C, Y, X, generator=generator).to(real.device)
     images = (middle + 0.3 * spread * _smooth(noise)).clamp(low, high)
     batch = data.batch(torch.zeros(N, dtype=torch.long))
-    most = max(1, round(MAX_SHIFT * min(Y, X)))
+    reach = max(1, round(MAX_SHIFT * min(Y, X)))
     silent = torch.ones(N, 1, 1, 1, dtype=torch.bool, device=real.device)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     for _ in range(MAX_STEPS):
-        shift = torch.randint(-most, most + 1, (2,), generator=generator).tolist()
-        pictures = images.detach().requires_grad_()
+        shift = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
+        leaf = images.detach().requires_grad_()
         with torch.enable_grad():
-            score = _scores(objective, batch, recorder, targets, pictures.roll(shift, (2, 3)))
-            (grad,) = torch.autograd.grad(score.sum(), pictures)
-            apart = _variation(pictures / spread).sum()
-            (rough,) = torch.autograd.grad(apart, pictures)
-        step = _unit(_smooth(grad)) - TV_WEIGHT * _unit(rough)
+            score = _scores(objective, batch, recorder, targets, leaf.roll(shift, (2, 3)))
+            (gradient,) = torch.autograd.grad(score.sum(), leaf)
+            (roughness,) = torch.autograd.grad(_total_variation(leaf / spread).sum(), leaf)
+        step = _unit(_smooth(gradient)) - TV_WEIGHT * _unit(roughness)
         images = (images + STEP_SIZE * spread * step).clamp(low, high)
-        silent = grad.abs().amax((1, 2, 3), keepdim=True) == 0  # no gradient here: start again
+        silent = gradient.abs().amax((1, 2, 3), keepdim=True) == 0  # without a gradient: start again
         noise = torch.randn(N, C, Y, X, generator=generator).to(real.device)
         images = torch.where(silent, (middle + 1.5 * spread * _smooth(noise)).clamp(low, high), images)
-        if time.perf_counter() - begun > MAX_SECONDS:
+        if time.perf_counter() - started > MAX_SECONDS:
             break
     return images.detach(), [not s for s in silent.flatten().tolist()]
 
 
 def _scores(
-    objective: Supervised, batch: Batch, recorder: FeatureMapRecorder, targets: Sequence[_Target], pictures: Tensor
+    objective: Supervised, batch: Batch, recorder: FeatureMapRecorder, targets: Sequence[_Target], images: Tensor
 ) -> Tensor:
     """The score of each image for its own target, (N,)."""
     assert recorder.first_conv is not None
@@ -144,13 +134,13 @@ def _scores(
         if isinstance(params, Tensor) and params.ndim == 2:
             scores.append(params.unflatten(0, (len(batch), -1)).mean(1))
 
-    layers = list({w.layer for w in targets if w.layer})
-    with _replace_input(objective.get_submodule(recorder.first_conv), pictures):
+    layers = list({t.layer for t in targets if t.layer})
+    with _replace_input(objective.get_submodule(recorder.first_conv), images):
         maps = {m.name: m.values for m in recorder.record(run, len(batch), only=layers)}
-    result = pictures.sum((1, 2, 3)) * 0  # a target without an activation keeps 0
-    for layer in dict.fromkeys(w.layer for w in targets):
-        indices = [(n, w.unit) for n, w in enumerate(targets) if w.layer == layer]
-        rows, units = torch.tensor(indices, device=pictures.device).T
+    result = images.sum((1, 2, 3)) * 0  # a target without an activation keeps 0
+    for layer in dict.fromkeys(t.layer for t in targets):
+        indices = [(n, t.unit) for n, t in enumerate(targets) if t.layer == layer]
+        rows, units = torch.tensor(indices, device=images.device).T
         if layer in maps:
             result = result.index_add(0, rows, _activation(maps[layer][rows, units]))
         elif not layer and scores and max(indices)[1] < scores[0].shape[1]:
@@ -166,38 +156,38 @@ def _activation(values: Tensor) -> Tensor:
 
 
 @contextmanager
-def _replace_input(module: nn.Module, pictures: Tensor) -> Iterator[None]:
+def _replace_input(module: nn.Module, images: Tensor) -> Iterator[None]:
     """While it lasts, the module reads these images."""
-    hook = module.register_forward_pre_hook(lambda _, args: (pictures.to(args[0].dtype), *args[1:]))
+    hook = module.register_forward_pre_hook(lambda _, args: (images.to(args[0].dtype), *args[1:]))
     try:
         yield
     finally:
         hook.remove()
 
 
-def _smooth(pictures: Tensor) -> Tensor:
+def _smooth(images: Tensor) -> Tensor:
     """Each frequency divided by its square root, (N, C, Y, X): half the slope of natural images keeps edges."""
-    Y, X = pictures.shape[-2:]
-    up, across = torch.fft.fftfreq(Y, device=pictures.device), torch.fft.rfftfreq(X, device=pictures.device)
+    Y, X = images.shape[-2:]
+    up, across = torch.fft.fftfreq(Y, device=images.device), torch.fft.rfftfreq(X, device=images.device)
     size = (up[:, None] ** 2 + across[None] ** 2).sqrt().clamp_min(1 / max(Y, X))
-    return _unit(torch.fft.irfft2(torch.fft.rfft2(pictures) / size.sqrt(), s=(Y, X)))
+    return _unit(torch.fft.irfft2(torch.fft.rfft2(images) / size.sqrt(), s=(Y, X)))
 
 
-def _unit(pictures: Tensor) -> Tensor:
+def _unit(images: Tensor) -> Tensor:
     """Each image divided by its root mean square."""
-    return pictures / pictures.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
+    return images / images.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
 
 
-def _variation(pictures: Tensor) -> Tensor:
-    down, right = pictures[:, :, 1:] - pictures[:, :, :-1], pictures[..., 1:] - pictures[..., :-1]
+def _total_variation(images: Tensor) -> Tensor:
+    down, right = images.diff(dim=2), images.diff(dim=3)
     return down.square().mean((1, 2, 3)) + right.square().mean((1, 2, 3))
 
 
-def _codes(made: Tensor, codes: np.ndarray, pixels: Tensor) -> np.ndarray:
-    """Pixels as codes again: the straight line between the two is read off real pictures, channel by channel."""
-    values = np.empty(made.shape, np.float32)
-    for c in range(made.shape[1]):
+def _codes(images: Tensor, codes: np.ndarray, pixels: Tensor) -> np.ndarray:
+    """Network inputs as codes of the feature, by a line per channel that is fitted to real images."""
+    values = np.empty(images.shape, np.float32)
+    for c in range(images.shape[1]):
         x = pixels[:, c].float().cpu().numpy().ravel()
         slope, start = np.polyfit(x, codes[:, c].astype(np.float32).ravel(), 1) if x.std() > 0 else (1.0, 0.0)
-        values[:, c] = slope * made[:, c].float().cpu().numpy() + start
+        values[:, c] = slope * images[:, c].float().cpu().numpy() + start
     return np.clip(values.round(), 0, max(int(codes.max()), 1)).astype(codes.dtype)

@@ -1,10 +1,11 @@
-"""What a network looks for in pictures: its first filters, and the patches that later channels answer to most.
+"""Filters of the first layer, and the image patches with the highest activation of channels of later layers.
 
-It listens to the modules of a forward pass and knows no network: wherever maps (B, C, Y, X) flow, the last map before
-their size changes is a stage. What one place of a stage sees of the picture is measured by gradients. A full layer that
-reads every pixel at once has filters as large as the picture, and no stages.
+Forward hooks find the feature maps (B, C, Y, X) of any network; the last map of each size is a stage. The receptive
+field of a position is measured by gradients. A linear layer over all pixels has filters as large as the image, and no
+stages.
 
-Source: Zeiler and Fergus, 2013, arXiv 1311.2901 (top patches); Luo et al., 2017, arXiv 1701.04128 (effective fields).
+Source: Zeiler and Fergus, 2013, arXiv 1311.2901 (top patches); Luo et al., 2017, arXiv 1701.04128 (effective receptive
+fields).
 """
 
 from __future__ import annotations
@@ -22,25 +23,27 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._images import to_pixels
-from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
 from deepglass.nn.rbm import BoltzmannMachine
-from deepglass.web import encode_image as draw
+from deepglass.web import encode_image
 
-Run = Callable[[Batch], object]
+Forward = Callable[[Batch], object]
+"""Runs the network once."""
 
-PIXELS = 1_500_000  # of all pictures that are searched together
-PICTURES = (48, 1024)  # at least and at most so many
-SECONDS = 1.5  # a slow network looks at fewer
+MAX_PIXELS = 1_500_000  # of all images that are searched
+MIN_IMAGES, MAX_IMAGES = 48, 1024  # that are searched
+MAX_SECONDS = 1.5  # a slow network searches fewer images
 BATCH = 64
-ASKED = 32  # pictures from whose gradients it is measured what a place sees
-UNITS, PATCHES, FIRST = 8, 6, 64
-ALIKE = 2  # channels of a map whose patches are mostly of one class; more would push others out
-SAME = 0.9  # correlation of what a full layer reads with the picture, at least
-FAINT = 0.05  # of the strongest gradient: what a place sees less of does not count
+NUM_GRADIENT_IMAGES = 32  # from whose gradients receptive fields are measured
+MAX_CHANNELS, NUM_PATCHES, MAX_FILTERS = 8, 6, 64
+MAX_SAME_CLASS = 2  # channels of a stage whose patches are mostly of one class
+MIN_CORRELATION = 0.9  # of the input of a linear layer with the pixels
+MIN_GRADIENT = 0.05  # of the largest one; pixels below it lie outside of the receptive field
+PATCH_SIDE = 96  # pixels, at most
 
 
 class ChannelPatches(NamedTuple):
-    """One channel of a map: the parts of pictures that it answers to most, and what these have in common."""
+    """A channel, the image patches with its highest activations, and the class that most of them have."""
 
     channel: int
     patches: tuple[bytes, ...]
@@ -49,14 +52,14 @@ class ChannelPatches(NamedTuple):
 
 @dataclass(frozen=True)
 class LayerPatches:
-    """A map inside the network.
+    """A feature map and patches of some of its channels.
 
     Args:
-        name: the module that gives it.
+        name: of its module.
         grid: its rows and columns.
-        channels: how many it has.
-        field: rows and columns of the picture that one place of it sees.
-        units: some channels, the most choosy first.
+        channels: their number.
+        field: rows and columns of the receptive field of one position, in pixels.
+        units: the channels whose highest activations stand out most.
     """
 
     name: str
@@ -68,25 +71,25 @@ class LayerPatches:
 
 @dataclass(frozen=True)
 class Filters:
-    """What a network looks for in pictures.
+    """The filters of the first layer and the patches of all stages.
 
     Args:
-        picture: the name of the input.
+        input: name of the image.
         size: its rows and columns.
-        first: the first layer's filters as small pictures; mid grey is no weight.
+        first: the first layer's filters as images; mid grey is zero.
         kernel: rows and columns of these filters.
-        stages: from the first map to the coarsest.
-        looked_at: how many pictures were searched for patches.
-        units: how many filters the first layer has; 0: no more than are shown.
+        stages: from the finest feature map to the coarsest.
+        num_images: number of images that were searched for patches.
+        num_filters: of the first layer, of which `first` has at most `MAX_FILTERS`.
     """
 
-    picture: str
+    input: str
     size: tuple[int, int]
     first: tuple[bytes, ...]
     kernel: tuple[int, int]
     stages: tuple[LayerPatches, ...] = ()
-    looked_at: int = 0
-    units: int = 0
+    num_images: int = 0
+    num_filters: int = 0
 
     def without_rows(self) -> Filters:
         """The filters alone, which are weights."""
@@ -94,242 +97,203 @@ class Filters:
 
 
 class _Field(NamedTuple):
-    """What places of a map see, along one axis: place p sees `size` pixels around `start + step * p`."""
+    """Receptive fields along one axis: position p sees `size` pixels around `start + step * p`."""
 
     start: float
     step: float
     size: int
 
 
+class _Peaks(NamedTuple):
+    """The highest activation of each image and channel, and its position in the flattened map, (N, C) each."""
+
+    values: np.ndarray
+    positions: np.ndarray
+
+
 def filters_of(
-    network: nn.Module, run: Run, data: Dataset, picture: str, labels: Sequence[str] | None = None
+    network: nn.Module, forward: Forward, data: Dataset, name: str, labels: Sequence[str] | None = None
 ) -> Filters | None:
-    """First filters and top patches; None where neither a convolution nor a full layer reads this picture.
+    """Filters and patches of an image input; None where neither a convolution nor a linear layer reads it.
 
     Args:
-        network: whose modules are listened to.
-        run: calls the network on a batch, once.
-        data: rows with pictures, of which some are looked at.
-        picture: the name of the input.
-        labels: the class of each row, where there is one, so that it can be said what patches have in common.
+        data: rows with images.
+        name: of the input.
+        labels: class name of each row, to name what the patches of a channel have in common.
     """
-    codes = data.columns[picture].values
-    present = np.random.default_rng(0).permutation(np.flatnonzero(data.columns[picture].mask))  # frames of a film: any
+    codes = data.columns[name].values
+    present = np.random.default_rng(0).permutation(np.flatnonzero(data.columns[name].mask))
     if not len(present):
         return None
-    size = (codes.shape[-2], codes.shape[-1])
     network.eval()
-    few = data.batch(torch.from_numpy(present[:ASKED]))
+    batch = data.batch(torch.from_numpy(present[:NUM_GRADIENT_IMAGES]))
     recorder = FeatureMapRecorder(network, codes.shape[1:])
-    with torch.enable_grad():
-        maps = recorder.record(lambda: run(few), len(few), grad=True)
-        if (
-            recorder.first_conv is None
-            or recorder.conv_input is None
-            or all(m.name != recorder.first_conv for m in maps)
-        ):
-            return _of_full_layer(network, run, few, picture)
-        stages = stage_maps(maps, recorder.first_conv)
-        fields = [_fields(m.values, recorder.conv_input, last=i == len(stages) - 1) for i, m in enumerate(stages)]
-    names = [m.name for m in stages]
-    looked, best = _search(network, run, data, present, names, recorder)
-    weights = _weights(network, recorder.first_conv)
-    all_stages = tuple(
-        _stage(m, field, best[m.name], codes[present[:looked]], labels and [labels[i] for i in present[:looked]])
+    stages = recorder.record_stages(lambda: forward(batch), len(batch))
+    pixels, first_conv = recorder.conv_input, recorder.first_conv
+    if not stages or pixels is None or first_conv is None:
+        return _of_linear_layer(network, forward, batch, name)
+    fields = [_receptive_fields(m.values, pixels, last=m is stages[-1]) for m in stages]
+    peaks = _search(forward, data, present, [m.name for m in stages], recorder)
+    count = max((len(p.values) for p in peaks.values()), default=0)
+    searched = present[:count]
+    classes = None if labels is None else [labels[i] for i in searched]
+    patches = [
+        _layer_patches(m, field, peaks[m.name], codes[searched], classes)
         for m, field in zip(stages, fields, strict=True)
-        if m.name in best
-    )
-    kernel = (weights.shape[-2], weights.shape[-1])
-    visible_stages = tuple(s for s in all_stages if s.units)
-    return Filters(picture, size, _filters(weights), kernel, visible_stages, looked, len(weights))
-
-
-def _of_full_layer(network: nn.Module, run: Run, few: Batch, picture: str) -> Filters | None:
-    """The units of the first layer that reads all pixels at once, those with the largest weights first."""
-    codes = few.inputs[picture].values.flatten(1).float()  # (B, C * Y * X)
-    heard: list[Tensor] = []
-
-    def enter(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-        if not heard and _reads(args[0], codes):
-            heard.append(_linear(module)[:, : codes.shape[1]])
-
-    hooks = [
-        m.register_forward_pre_hook(enter) for m in network.modules() if isinstance(m, nn.Linear | BoltzmannMachine)
+        if m.name in peaks
     ]
+    conv = network.get_submodule(first_conv)
+    assert isinstance(conv, nn.Conv2d)
+    weights = conv.weight.detach().float().cpu().numpy()
+    layers = tuple(p for p in patches if p.units)
+    return Filters(
+        name, codes.shape[-2:], _filter_images(weights), weights.shape[-2:], layers, count, num_filters=len(weights)
+    )
+
+
+def _of_linear_layer(network: nn.Module, forward: Forward, batch: Batch, name: str) -> Filters | None:
+    """The units of the first layer that reads all pixels at once, those with the largest weights first."""
+    images = batch.inputs[name].values
+    codes = images.flatten(1).float()  # (B, C * Y * X)
+    layers: list[nn.Linear | BoltzmannMachine] = []
+
+    def record(module: nn.Linear | BoltzmannMachine, args: tuple[Tensor, ...]) -> None:
+        if not layers and _reads(args[0], codes):
+            layers.append(module)
+
+    modules = [m for m in network.modules() if isinstance(m, nn.Linear | BoltzmannMachine)]
+    hooks = [m.register_forward_pre_hook(record) for m in modules]
     try:
         with torch.no_grad():
-            run(few)
+            forward(batch)
     finally:
         for hook in hooks:
             hook.remove()
-    if not heard:
+    if not layers:
         return None
-    weights = heard[0].detach().float().cpu().numpy()
+    weights = layers[0].weight[:, : codes.shape[1]].detach().float().cpu().numpy()
     weights = weights[np.argsort(-np.square(weights).sum(1), kind="stable")]
-    shape = tuple(few.inputs[picture].values.shape[1:])
-    size = (shape[-2], shape[-1])
-    return Filters(picture, size, _filters(weights.reshape(-1, *shape)), size, units=len(weights))
+    size = (images.shape[-2], images.shape[-1])
+    return Filters(name, size, _filter_images(weights.reshape(-1, *images.shape[1:])), size, num_filters=len(weights))
 
 
 def _reads(inputs: Tensor, codes: Tensor) -> bool:
-    """Whether what a layer was given begins with the picture's pixels, in whatever scale."""
+    """Whether the input of a layer begins with the pixels, at any scale."""
     if not inputs.numel() or inputs.shape[-1] < codes.shape[1] or inputs.numel() != len(codes) * inputs.shape[-1]:
         return False
     pixels = inputs.reshape(len(codes), -1)[:, : codes.shape[1]].float()
     both = torch.corrcoef(torch.stack([pixels.flatten(), codes.to(pixels.device).flatten()]))
-    return float(both[0, 1]) > SAME
+    return float(both[0, 1]) > MIN_CORRELATION
 
 
-def _linear(module: nn.Module) -> Tensor:
-    assert isinstance(module, nn.Linear | BoltzmannMachine)
-    return module.weight
+# -- receptive fields ----------------------------------------------------------------------------------------------
 
 
-# -- what a place sees -------------------------------------------------------------------------------------------
-
-
-def _fields(values: Tensor, pixels: Tensor, *, last: bool) -> tuple[_Field, _Field]:
-    """Rows and columns that each place sees: a picture each asks about another place of the diagonal."""
+def _receptive_fields(values: Tensor, pixels: Tensor, *, last: bool) -> tuple[_Field, _Field]:
+    """Receptive fields along rows and columns, from one position of the diagonal per image."""
     B, _, Y, X = values.shape
-    at = [np.linspace(0, side - 1, B).round().astype(int) for side in (Y, X)]
-    rows = torch.arange(B)
-    total = values[rows, :, torch.from_numpy(at[0]), torch.from_numpy(at[1])].float().sum()
-    (grad,) = torch.autograd.grad(total, pixels, retain_graph=not last)
-    strength = grad.abs().sum(1).cpu().numpy()  # (B, Y, X)
-    return _field(strength.max(2), at[0], Y), _field(strength.max(1), at[1], X)
+    y, x = (np.linspace(0, side - 1, B).round().astype(int) for side in (Y, X))
+    total = values[torch.arange(B), :, torch.from_numpy(y), torch.from_numpy(x)].float().sum()
+    (gradient,) = torch.autograd.grad(total, pixels, retain_graph=not last)
+    strength = gradient.abs().sum(1).cpu().numpy()  # (B, Y, X)
+    return _receptive_field(strength.max(2), y, Y), _receptive_field(strength.max(1), x, X)
 
 
-def _field(strength: np.ndarray, at: np.ndarray, side: int) -> _Field:
-    """From what is seen along one axis, (B, pixels), by the places (B,)."""
+def _receptive_field(strength: np.ndarray, positions: np.ndarray, side: int) -> _Field:
+    """The receptive fields along one axis, from gradients (B, pixels) at positions (B,) of a map of this side."""
     pixels = strength.shape[1]
-    strong = strength > FAINT * strength.max(1, keepdims=True)
+    strong = strength > MIN_GRADIENT * strength.max(1, keepdims=True)
     reached = strong.any(1)
     low, high = strong.argmax(1), pixels - strong[:, ::-1].argmax(1)
     inside = reached & (low > 0) & (high < pixels)
     step = pixels / side
     if not reached.any():
         return _Field((step - 1) / 2, step, max(round(step), 1))
-    if inside.sum() < 3 or len(np.unique(at[inside])) < 2:  # it sees nearly all, or there are few places
+    if inside.sum() < 3 or len(np.unique(positions[inside])) < 2:  # nearly the whole image, or few positions
         width = int(np.quantile((high - low)[reached], 0.9))
         return _Field((step - 1) / 2, step, max(width, 1))
-    middle = (low + high - 1)[inside] / 2
-    slope, start = np.polyfit(at[inside], middle, 1)
+    centre = (low + high - 1)[inside] / 2
+    slope, start = np.polyfit(positions[inside], centre, 1)
     return _Field(float(start), float(slope), int(np.quantile((high - low)[inside], 0.9)))
 
 
-# -- searching ---------------------------------------------------------------------------------------------------
-
-
-class _Best(NamedTuple):
-    """Of each picture and channel the highest value and where it is, (N, C) each."""
-
-    value: np.ndarray
-    place: np.ndarray
+# -- patches -------------------------------------------------------------------------------------------------------
 
 
 def _search(
-    network: nn.Module, run: Run, data: Dataset, present: np.ndarray, names: Sequence[str], recorder: FeatureMapRecorder
-) -> tuple[int, dict[str, _Best]]:
-    """How many pictures were looked at, and for each map the highest values in each."""
-    area = recorder.shape[-2] * recorder.shape[-1]
-    wanted = int(np.clip(PIXELS // area, *PICTURES))
-    parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
-    looked, begun = 0, time.perf_counter()
+    forward: Forward, data: Dataset, rows: np.ndarray, names: Sequence[str], recorder: FeatureMapRecorder
+) -> dict[str, _Peaks]:
+    """The peaks of each map over as many images as there is time for."""
+    limit = int(np.clip(MAX_PIXELS // (recorder.shape[-2] * recorder.shape[-1]), MIN_IMAGES, MAX_IMAGES))
+    peaks: dict[str, list[tuple[Tensor, Tensor]]] = {}
+    started = time.perf_counter()
     with torch.inference_mode():
-        for rows in torch.from_numpy(present[:wanted]).split(BATCH):
-            batch = data.batch(rows)
-            for m in recorder.record(partial(run, batch), len(batch), only=names):
-                peaks = m.values.float().flatten(2).max(2)
-                parts.setdefault(m.name, []).append((peaks.values, peaks.indices))
-            looked += len(rows)
-            if time.perf_counter() - begun > SECONDS:
+        for chunk in torch.from_numpy(rows[:limit]).split(BATCH):
+            batch = data.batch(chunk)
+            for m in recorder.record(partial(forward, batch), len(batch), only=names):
+                values, positions = m.values.float().flatten(2).max(2)
+                peaks.setdefault(m.name, []).append((values, positions))
+            if time.perf_counter() - started > MAX_SECONDS:
                 break
-    joined = {
-        n: _Best(*(torch.cat([part[k] for part in peaks]).cpu().numpy() for k in (0, 1))) for n, peaks in parts.items()
-    }
-    return looked, joined
+    return {n: _Peaks(*(torch.cat(p).cpu().numpy() for p in zip(*pairs, strict=True))) for n, pairs in peaks.items()}
 
 
-def _stage(
-    m: FeatureMap, field: tuple[_Field, _Field], best: _Best, codes: np.ndarray, labels: Sequence[str] | None
+def _layer_patches(
+    m: FeatureMap, fields: tuple[_Field, _Field], peaks: _Peaks, codes: np.ndarray, labels: Sequence[str] | None
 ) -> LayerPatches:
     _, C, Y, X = m.values.shape
-    sees = (min(field[0].size, codes.shape[-2]), min(field[1].size, codes.shape[-1]))
-    levels = _levels(codes)
+    size = (min(fields[0].size, codes.shape[-2]), min(fields[1].size, codes.shape[-1]))
+    largest = int(codes.max(initial=1))
+    levels = 255 if 63 < largest < 256 else max(largest, 1)  # 8 bit, unless all images are dark
     units: list[ChannelPatches] = []
-    name_counts: Counter[str] = Counter()
-    for channel in _choosy(best.value):
-        top = np.argsort(-best.value[:, channel], kind="stable")[:PATCHES]
-        common = _common([labels[i] for i in top]) if labels is not None else None
-        if common is not None and name_counts[common.name] == ALIKE:
+    classes: Counter[str] = Counter()
+    for channel in _selective_channels(peaks.values):
+        top = np.argsort(-peaks.values[:, channel], kind="stable")[:NUM_PATCHES]
+        name, count = Counter(labels[i] for i in top).most_common(1)[0] if labels is not None else ("", 0)
+        common = count > len(top) / 2
+        if common and classes[name] == MAX_SAME_CLASS:
             continue
-        name_counts += Counter([common.name] if common else [])
-        patches = tuple(_patch(codes[i], divmod(int(best.place[i, channel]), X), field, sees, levels) for i in top)
-        caption = f"{common.times} of {len(top)}: “{common.name}”" if common else ""
-        units.append(ChannelPatches(channel, patches, caption))
-        if len(units) == UNITS:
+        classes[name] += common
+        positions = [divmod(int(peaks.positions[i, channel]), X) for i in top]
+        patches = tuple(_patch(codes[i], at, fields, size, levels) for i, at in zip(top, positions, strict=True))
+        units.append(ChannelPatches(channel, patches, f"{count} of {len(top)}: “{name}”" if common else ""))
+        if len(units) == MAX_CHANNELS:
             break
-    return LayerPatches(m.name, (Y, X), C, sees, tuple(units))
+    return LayerPatches(m.name, (Y, X), C, size, tuple(units))
 
 
-def _choosy(value: np.ndarray) -> list[int]:
-    """Channels by how far their highest answers stand out, without those that like the same pictures as another."""
-    spread = value.std(0)
-    top = np.sort(value, 0)[-PATCHES:].mean(0)
-    stands_out = np.where(spread > 1e-6, (top - value.mean(0)) / np.maximum(spread, 1e-6), -np.inf)
-    chosen: list[int] = []
-    liked: list[set[int]] = []
-    for channel in np.argsort(-stands_out, kind="stable"):
-        pictures = set(np.argsort(-value[:, channel], kind="stable")[:PATCHES].tolist())
-        if np.isfinite(stands_out[channel]) and all(len(pictures & other) <= PATCHES // 2 for other in liked):
-            chosen.append(int(channel))
-            liked.append(pictures)
-        if len(chosen) == 4 * UNITS:
+def _selective_channels(peaks: np.ndarray) -> list[int]:
+    """Channels whose highest activations stand out most, without those with the same top images as another."""
+    std = peaks.std(0)
+    highest = np.sort(peaks, 0)[-NUM_PATCHES:].mean(0)
+    selectivity = np.where(std > 1e-6, (highest - peaks.mean(0)) / np.maximum(std, 1e-6), -np.inf)
+    chosen: dict[int, set[int]] = {}  # channel -> its top images
+    for channel in np.argsort(-selectivity, kind="stable").tolist():
+        images = set(np.argsort(-peaks[:, channel], kind="stable")[:NUM_PATCHES].tolist())
+        if np.isfinite(selectivity[channel]) and all(len(images & o) <= NUM_PATCHES // 2 for o in chosen.values()):
+            chosen[channel] = images
+        if len(chosen) == 4 * MAX_CHANNELS:
             break
-    return chosen
+    return list(chosen)
 
 
 def _patch(
-    codes: np.ndarray, place: tuple[int, int], field: tuple[_Field, _Field], sees: tuple[int, int], levels: int
+    codes: np.ndarray, position: tuple[int, int], fields: tuple[_Field, _Field], size: tuple[int, int], levels: int
 ) -> bytes:
-    """What a place sees of a picture (C, Y, X), moved inside where it hangs over the border."""
-    cuts = []
-    for at, axis, size, pixels in zip(place, field, sees, codes.shape[-2:], strict=True):
-        low = round(axis.start + axis.step * at - (size - 1) / 2)
-        low = min(max(low, 0), pixels - size)
-        cuts.append(slice(low, low + size))
-    return draw.photo(to_pixels(codes[:, cuts[0], cuts[1]], levels), 96)
+    """The receptive field of a position in an image (C, Y, X), moved inside at the border."""
+    spans = []
+    for p, field, width, pixels in zip(position, fields, size, codes.shape[-2:], strict=True):
+        low = round(field.start + field.step * p - (width - 1) / 2)
+        low = min(max(low, 0), pixels - width)
+        spans.append(slice(low, low + width))
+    return encode_image.photo(to_pixels(codes[:, spans[0], spans[1]], levels), PATCH_SIDE)
 
 
-def _levels(codes: np.ndarray) -> int:
-    """The largest code that pictures of this kind have: bytes unless all are very dark or have more."""
-    most = int(codes.max(initial=1))
-    return 255 if 63 < most < 256 else max(most, 1)
-
-
-class _Common(NamedTuple):
-    """The class of most of the pictures."""
-
-    name: str
-    times: int
-
-
-def _common(labels: Sequence[str]) -> _Common | None:
-    name, times = Counter(labels).most_common(1)[0]
-    return _Common(name, times) if times > len(labels) / 2 else None
-
-
-def _weights(network: nn.Module, name: str) -> np.ndarray:
-    conv = network.get_submodule(name)
-    assert isinstance(conv, nn.Conv2d)
-    return conv.weight.detach().float().cpu().numpy()
-
-
-def _filters(weights: np.ndarray) -> tuple[bytes, ...]:
-    """Filters (O, C, Y, X) as pictures, each on its own scale around mid grey; of many channels their mean is shown."""
+def _filter_images(weights: np.ndarray) -> tuple[bytes, ...]:
+    """Filters (O, C, Y, X) as images, each on its own scale around mid grey; of many channels the mean."""
     shown = weights if weights.shape[1] in (1, 3) else weights.mean(1, keepdims=True)
-    pictures = []
-    for one in shown[:FIRST]:
-        codes = 127.5 + 127.5 * one / max(np.abs(one).max(), 1e-12)
-        pictures.append(draw.photo(np.moveaxis(codes.round().astype(np.uint8), 0, -1)))
-    return tuple(pictures)
+    images = []
+    for filter in shown[:MAX_FILTERS]:
+        codes = 127.5 + 127.5 * filter / max(np.abs(filter).max(), 1e-12)
+        images.append(encode_image.photo(np.moveaxis(codes.round().astype(np.uint8), 0, -1)))
+    return tuple(images)

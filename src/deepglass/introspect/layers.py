@@ -1,6 +1,4 @@
-"""The layers of a network, as a forward pass meets them."""
-
-from __future__ import annotations
+"""The layers of a network in the order of a forward pass."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -13,9 +11,9 @@ from deepglass.metrics.summaries import Histogram
 from deepglass.networks.network import Network, key_of
 from deepglass.nn.recurrent import Recurrent
 
-BINS = 24
-DRAWN = 100_000  # weights of a layer that are counted for its histogram, spread over all
-_BENDS = ("activation", "pooling")  # modules of torch.nn without weights that are told
+NUM_BINS = 24  # of a histogram
+MAX_WEIGHTS = 100_000  # of a layer in its histogram, evenly spread
+WITHOUT_WEIGHTS = ("activation", "pooling")  # modules of torch.nn that are named after the layer before them
 
 
 class Layer(NamedTuple):
@@ -23,11 +21,11 @@ class Layer(NamedTuple):
 
     Args:
         name: its path.
-        kind: its class.
-        shape: what it gives, without the batch.
-        then: activations and poolings behind it.
-        spread: of its weights.
-        ends: the inputs that it reads, or the output that it answers, where it is at an end.
+        kind: name of its class.
+        shape: of its output, without the batch.
+        then: activations and poolings that follow it.
+        spread: histogram of its weights.
+        ends: names of the inputs of an encoder, or of the output of a head.
     """
 
     name: str
@@ -38,32 +36,40 @@ class Layer(NamedTuple):
     spread: Histogram | None = None
     ends: tuple[str, ...] = ()
 
+    @property
+    def is_norm(self) -> bool:
+        """Whether it normalises: batch, layer, group or RMS norm."""
+        return "Norm" in self.kind
+
 
 def trace(network: nn.Module, run: Callable[[], object]) -> tuple[Layer, ...]:
-    """Each module that holds parameters itself, with the shape that it gives without the batch.
+    """Each module with parameters of its own, with the shape of its output.
+
+    A layer that runs several times is listed once, a layer with layers inside after them, and layers that do not run
+    last, without a shape.
 
     Args:
-        network: the module whose layers are wanted.
-        run: calls the network once, on a few rows.
-
-    A layer that is met several times is listed once; one with layers inside comes after them, since it gives what it
-    gives when they are done; those that are never met come last, without a shape.
+        run: runs the network once, on a few rows.
     """
     names = {m: n for n, m in network.named_modules() if any(True for _ in m.parameters(recurse=False))}
     shapes: dict[nn.Module, tuple[int, ...]] = {}
     then: dict[nn.Module, list[str]] = {}
-    bent: set[nn.Module] = set()
+    followers: set[nn.Module] = set()
 
-    def leave(module: nn.Module, _: object, out: object) -> None:
+    def record_shape(module: nn.Module, _: object, out: object) -> None:
         shapes.setdefault(module, _shape(out))
 
-    def bend(module: nn.Module, _: object, out: object) -> None:
-        if shapes and module not in bent:
-            bent.add(module)
+    def record_follower(module: nn.Module, _: object, out: object) -> None:
+        if shapes and module not in followers:
+            followers.add(module)
             then.setdefault(next(reversed(shapes)), []).append(type(module).__name__)
 
-    hooks = [m.register_forward_hook(leave) for m in names]
-    hooks += [m.register_forward_hook(bend) for m in network.modules() if type(m).__module__.endswith(_BENDS)]
+    hooks = [m.register_forward_hook(record_shape) for m in names]
+    hooks += [
+        m.register_forward_hook(record_follower)
+        for m in network.modules()
+        if type(m).__module__.endswith(WITHOUT_WEIGHTS)
+    ]
     try:
         with torch.no_grad():
             run()
@@ -80,37 +86,35 @@ def trace(network: nn.Module, run: Callable[[], object]) -> tuple[Layer, ...]:
             shapes.get(m, ()),
             sum(p.numel() for p in m.parameters(recurse=False)),
             tuple(then.get(m, ())),
-            _spread(list(m.parameters(recurse=False))),
-            next((names_ for path, names_ in ends.items() if f"{names[m]}.".startswith(f"{path}.")), ()),
+            _histogram(list(m.parameters(recurse=False))),
+            next((end for path, end in ends.items() if f"{names[m]}.".startswith(f"{path}.")), ()),
         )
         for m in order
     )
 
 
 def _shape(out: object) -> tuple[int, ...]:
-    """The shape of the first tensor of what a layer gives, such as the values of tokens."""
+    """The shape of the first tensor of an output, such as the values of tokens."""
     if isinstance(out, Tensor):
         return tuple(out.shape[1:])
     return _shape(out[0]) if isinstance(out, tuple) and out else ()
 
 
-def _spread(parameters: Sequence[nn.Parameter]) -> Histogram | None:
-    """How a layer's weights are spread: its largest parameter's."""
+def _histogram(parameters: Sequence[nn.Parameter]) -> Histogram | None:
+    """Histogram of the largest parameter; None where all its values are equal."""
     values = max(parameters, key=lambda p: p.numel()).detach().float().flatten()
     if not values.numel() or values.is_meta:
         return None
-    sample = values[:: -(-values.numel() // DRAWN)].cpu().numpy()
-    sample = sample[np.isfinite(sample)].astype(
-        np.float64
-    )  # bins of weights that hardly differ are too small for float32
+    sample = values[:: -(-values.numel() // MAX_WEIGHTS)].double().cpu().numpy()  # bins may be too small for float32
+    sample = sample[np.isfinite(sample)]
     if not len(sample) or sample.min() == sample.max():
         return None
-    counts, _ = np.histogram(sample, BINS)
+    counts, _ = np.histogram(sample, NUM_BINS)
     return Histogram(float(sample.min()), float(sample.max()), tuple(counts.tolist()))
 
 
 def _ends(network: nn.Module) -> dict[str, tuple[str, ...]]:
-    """The path of each encoder and head -> the inputs that it reads, the output that it answers."""
+    """Path of each encoder and head -> names of its inputs, or of its output."""
     features: dict[str, tuple[str, ...]] = {}
     for path, module in network.named_modules():
         if isinstance(module, Network):

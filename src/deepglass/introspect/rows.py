@@ -1,7 +1,5 @@
 """Test rows as people see them: image, values in words, and the predicted class."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -1,6 +1,4 @@
-"""What stands along a sequence: its words, the seconds of a sound, the steps of a series."""
-
-from __future__ import annotations
+"""Labels of the positions of a sequence: words, seconds of audio, or steps."""
 
 from typing import Any, NamedTuple
 
@@ -14,18 +12,18 @@ from deepglass.nn.tokens import Tokens
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 
-WORDS = 60  # that are written along an axis, at most
-TICKS = 6
+MAX_WORDS = 60  # along an axis
+NUM_TICKS = 6
 
 
 class SequenceAxis(NamedTuple):
-    """The names of places along a sequence.
+    """Labels along a sequence of tokens.
 
     Args:
-        length: T, places of the sequence itself; what may follow are the other inputs' tokens.
-        marks: places and their names, in order.
-        name: what they are; empty for words.
-        others: places and names of the other inputs.
+        length: T, tokens of the sequence itself; those of other inputs may follow.
+        marks: positions and their labels, in order.
+        name: unit of the labels; empty for words.
+        others: positions and names of the other inputs.
     """
 
     length: int
@@ -35,43 +33,44 @@ class SequenceAxis(NamedTuple):
 
 
 def sequence_axis(prepared: PreparedData, objective: Objective, batch: Batch, row: int) -> SequenceAxis | None:
-    """What stands at the places of the sequence that a network reads; None where it reads none.
+    """The axis of the sequence that a network reads; None without one.
 
     Args:
-        row: of the table, the one of the batch.
+        batch: of one row.
+        row: its index in the table.
     """
     with torch.inference_mode():
         tokens = objective.network.embed(batch.inputs)
     if tokens.grid is None or len(tokens.grid) != 1:
         return None
     length = tokens.grid[0]
-    return _along(prepared, tokens, length, row)._replace(others=_others(objective.network, tokens, length))
+    return _axis(prepared, tokens, length, row)._replace(others=_others(objective.network, tokens, length))
 
 
 def _others(network: Network, tokens: Tokens, length: int) -> tuple[tuple[float, str], ...]:
-    """The inputs beside the sequence that are a token each; none where they are more."""
+    """Positions and names of the other inputs, where each is one token."""
     encoders: Any = network.encoders
-    there = zip(network.groups, encoders, strict=True)
-    names = [f.name for group, encoder in there if encoder.shape.count is not None for f in group]
+    groups = zip(network.groups, encoders, strict=True)
+    names = [f.name for group, encoder in groups if encoder.shape.count is not None for f in group]
     if len(names) != tokens.mask.shape[1] - length:
         return ()
     return tuple((length + i + 0.5, name) for i, name in enumerate(names))
 
 
-def _along(prepared: PreparedData, tokens: Tokens, length: int, row: int) -> SequenceAxis:
+def _axis(prepared: PreparedData, tokens: Tokens, length: int, row: int) -> SequenceAxis:
     if (words := read_words(prepared, np.array([row]), tokens)[0]) is not None:
-        step = -(-len(words) // WORDS)
-        return SequenceAxis(length, tuple((float(np.mean(places)) + 0.5, word) for word, places in words[::step]))
-    sound: Any = next((f for f in prepared.inputs if f.is_audio), None)
-    if sound is not None:
-        heard = len(sound.encode(prepared.table.take(np.array([row]))[sound.column]).values)
-        return _even(length, heard / (sound.rate_ or 1), "seconds")
+        step = -(-len(words) // MAX_WORDS)
+        return SequenceAxis(length, tuple((float(np.mean(indices)) + 0.5, word) for word, indices in words[::step]))
+    audio: Any = next((f for f in prepared.inputs if f.is_audio), None)
+    if audio is not None:
+        samples = len(audio.encode(prepared.table.take(np.array([row]))[audio.column]).values)
+        return _even(length, samples / (audio.rate_ or 1), "seconds")
     return _even(length, length, "steps")
 
 
 def _even(length: int, end: float, name: str) -> SequenceAxis:
-    """Round values from 0 to the end."""
-    step = end / TICKS
+    """Ticks at round values from 0 to `end`."""
+    step = end / NUM_TICKS
     power = 10.0 ** np.floor(np.log10(max(step, 1e-9)))
     step = float(next(d * power for d in (1, 2, 5, 10) if d * power >= step * 0.999))
     step = max(step, 1.0) if name == "steps" else step

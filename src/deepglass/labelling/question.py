@@ -1,37 +1,35 @@
-"""Questions to a person: rows whose label should be looked at, or given."""
-
-from __future__ import annotations
+"""Questions to a person: rows whose label looks wrong, or that are worth a label."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 
-class Near(NamedTuple):
-    """A labelled row that looks alike."""
+class LabelledNeighbour(NamedTuple):
+    """A similar labelled row; its index in the source, from 0."""
 
-    place: int
+    row: int
     label: str
 
 
 @dataclass(frozen=True)
 class Question:
-    """One row to look at.
+    """One row to label or correct.
 
     Args:
-        place: in the source, from 0.
-        kind: "wrong" for a label that looks wrong, "open" for a row without one.
-        given: its label, "" where there is none.
-        proposed: what it probably is.
-        sure: from 0 to 1: how sure the given label is wrong, or the proposed one right.
-        probabilities: of the likeliest classes.
-        near: labelled rows that look alike, those with the proposed label first.
+        row: its index in the source, from 0.
+        kind: "wrong" for a label that looks wrong, "unlabelled" for a row without one.
+        label: its label; "" without one.
+        suggestion: the predicted label.
+        confidence: the probability, from 0 to 1, that the label is wrong or, without one, that the suggestion is right.
+        probabilities: of the most probable classes.
+        neighbours: similar labelled rows, those with the suggested label first.
     """
 
-    place: int
-    kind: Literal["wrong", "open"]
-    given: str
-    proposed: str
-    sure: float
+    row: int
+    kind: Literal["wrong", "unlabelled"]
+    label: str
+    suggestion: str
+    confidence: float
     probabilities: Mapping[str, float] = field(default_factory=dict)
-    near: tuple[Near, ...] = ()
+    neighbours: tuple[LabelledNeighbour, ...] = ()

@@ -1,7 +1,7 @@
-"""How good answers are: plain functions of numpy arrays, the truth first.
+"""Metrics as functions of numpy arrays, targets first.
 
-A figure that the rows cannot give is NaN (no rows, one class only, a truth without spread), and the summaries
-`classification`, `multi_label` and `regression` leave such figures out.
+An undefined metric is NaN (no rows, one class only, constant targets); the summaries `classification`, `multi_label`
+and `regression` leave it out.
 """
 
 from deepglass.metrics.classes import (
@@ -18,9 +18,9 @@ from deepglass.metrics.classes import (
     multi_label,
     roc_auc,
 )
+from deepglass.metrics.images import class_metrics, psnr, segmentation
 from deepglass.metrics.intervals import Interval, interval, share_interval
 from deepglass.metrics.numbers import frechet_distance, interval_coverage, mae, mse, r2, regression, rmse
-from deepglass.metrics.pictures import class_figures, psnr, segmentation
 from deepglass.metrics.texts import bleu, edits, error_rate
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "balanced_accuracy",
     "bleu",
     "brier",
-    "class_figures",
+    "class_metrics",
     "classification",
     "confusion_matrix",
     "ece",

@@ -1,6 +1,4 @@
-"""What figures share."""
-
-from __future__ import annotations
+"""Helpers of metrics."""
 
 import math
 
@@ -8,10 +6,10 @@ import numpy as np
 
 
 def f64(values: np.ndarray) -> np.ndarray:
-    """In double precision."""
+    """Values in double precision."""
     return values.astype(np.float64, copy=False)
 
 
-def finite(**figures: float) -> dict[str, float]:
-    """The figures that the rows can give."""
-    return {name: value for name, value in figures.items() if math.isfinite(value)}
+def finite(**values: float) -> dict[str, float]:
+    """The metrics that are defined on the rows."""
+    return {name: value for name, value in values.items() if math.isfinite(value)}

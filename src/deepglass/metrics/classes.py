@@ -1,10 +1,8 @@
-"""Answers that are classes, one a row or several.
+"""Classification metrics: one class or several labels per row.
 
 accuracy(labels, predicted)            labels and predicted: (N,) int codes 0..K-1
 log_loss(labels, log_probs)            log_probs: (N, K) float, or (N,) probabilities of class 1 where it says so
 """
-
-from __future__ import annotations
 
 import math
 
@@ -14,18 +12,18 @@ from deepglass.metrics._floats import finite
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """How often each true class (row) was taken for each class (column), (K, K) int64."""
+    """Confusion matrix: rows by true class (row) and predicted class (column), (K, K) int64."""
     joint = labels.astype(np.int64) * classes + predicted.astype(np.int64)
     return np.bincount(joint, minlength=classes * classes).reshape(classes, classes)
 
 
 def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """The share of rows whose class was found."""
+    """Share of rows with the correct class."""
     return float(np.mean(labels == predicted)) if len(labels) else math.nan
 
 
 def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """The mean, over the classes that occur, of the share of their rows that was found."""
+    """Mean recall of the classes that occur."""
     if not len(labels):
         return math.nan
     counts = confusion_matrix(labels, predicted, 1 + int(max(labels.max(), predicted.max())))
@@ -34,17 +32,17 @@ def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def f1_macro(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """The mean, over the classes that occur or were predicted, of 2 TP / (2 TP + FP + FN)."""
+    """Mean F1, 2 TP / (2 TP + FP + FN), over the classes that occur or are predicted."""
     if not len(labels):
         return math.nan
     counts = confusion_matrix(labels, predicted, 1 + int(max(labels.max(), predicted.max())))
-    both = counts.sum(0) + counts.sum(1)
-    present = both > 0
-    return float(np.mean(2 * counts.diagonal()[present] / both[present]))
+    totals = counts.sum(0) + counts.sum(1)
+    present = totals > 0
+    return float(np.mean(2 * counts.diagonal()[present] / totals[present]))
 
 
 def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The chance that a row of a class is scored above a row of the others; half for ties.
+    """Area under the ROC curve: probability that a positive row scores above a negative one; ties count half.
 
     Args:
         scores: (N,) of class 1 for two classes, or (N, K): the mean over the classes that occur, each against the
@@ -58,9 +56,9 @@ def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The share of errors where as many of the positive rows are refused as of the others are accepted.
+    """Equal error rate: the error at the threshold where false rejection and false acceptance rates are equal.
 
-    Between two thresholds the errors lie on a straight line.
+    Linear between two thresholds.
 
     Shapes:
         labels: (N,), 1 = positive; scores: (N,) float, higher for positive rows.
@@ -70,17 +68,17 @@ def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
     if not P or not N:
         return math.nan
     order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # equal scores are accepted together
-    refused = np.append(1.0, 1 - np.cumsum(positive[order])[ends] / P)  # falls from 1 to 0
-    accepted = np.append(0.0, np.cumsum(~positive[order])[ends] / N)  # rises from 0 to 1
-    i = int(np.argmax(accepted >= refused))
-    gap = refused - accepted  # the first at which it is not above 0
-    part = gap[i - 1] / (gap[i - 1] - gap[i])
-    return float(accepted[i - 1] + part * (accepted[i] - accepted[i - 1]))
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # equal scores share a threshold
+    false_reject = np.append(1.0, 1 - np.cumsum(positive[order])[ends] / P)  # falls from 1 to 0
+    false_accept = np.append(0.0, np.cumsum(~positive[order])[ends] / N)  # rises from 0 to 1
+    i = int(np.argmax(false_accept >= false_reject))
+    gap = false_reject - false_accept  # the first at which it is not above 0
+    weight = gap[i - 1] / (gap[i - 1] - gap[i])
+    return float(false_accept[i - 1] + weight * (false_accept[i] - false_accept[i - 1]))
 
 
 def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The mean precision at which each positive row is found when rows come by falling score; ties come together.
+    """Average precision: mean over the positive rows of the precision at their score; ties share a threshold.
 
     Shapes:
         labels: (N,), 1 = positive; scores: (N,) float.
@@ -95,14 +93,14 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def log_loss(labels: np.ndarray, log_probs: np.ndarray) -> float:
-    """Minus the mean log probability of the true class, in nats; log_probs: (N, K)."""
+    """Mean negative log probability of the true class, in nats; log_probs: (N, K)."""
     return float(-np.mean(_of_label(log_probs, labels).astype(np.float64))) if len(labels) else math.nan
 
 
 def brier(labels: np.ndarray, probs: np.ndarray) -> float:
-    """The mean squared distance between probabilities and truth; probs: (N,) of class 1, or (N, K).
+    """Brier score: mean squared error of the probabilities; probs: (N,) of class 1, or (N, K).
 
-    Summed over the classes, and halved for two, as is usual: 0.25 for a coin.
+    Summed over the classes, halved for two classes, so that probabilities of one half score 0.25.
 
     Source: Brier, 1950.
     """
@@ -124,14 +122,14 @@ def ece(labels: np.ndarray, probs: np.ndarray, bins: int = 15) -> float:
     """
     if not len(labels):
         return math.nan
-    confidence, right = probs.max(1).astype(np.float64), probs.argmax(1) == labels
+    confidence, correct = probs.max(1).astype(np.float64), probs.argmax(1) == labels
     bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)  # bins are open on the left
-    gap = np.bincount(bin_of, weights=right - confidence, minlength=bins)
+    gap = np.bincount(bin_of, weights=correct - confidence, minlength=bins)
     return float(np.abs(gap).sum() / len(labels))
 
 
 def classification(labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndarray | None = None) -> dict[str, float]:
-    """All figures for classes; `predicted` where the answer is not simply the most probable class.
+    """All metrics of one class per row; `predicted` if it is not the most probable class.
 
     Shapes:
         labels: (N,) int; log_probs: (N, K) float; predicted: (N,) int.
@@ -149,36 +147,36 @@ def classification(labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndar
     )
 
 
-def multi_label(truth: np.ndarray, scores: np.ndarray, chosen: np.ndarray) -> dict[str, float]:
-    """All figures for several labels a row: `map` from the order, the others from what was chosen.
+def multi_label(truth: np.ndarray, scores: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """All metrics of several labels per row: `map` from the scores, the others from the predicted labels.
 
-    `accuracy` is the share of rows whose every label is right. Labels that no row has say nothing about the order;
-    one that no row has and none was given says nothing about F1 either.
+    `accuracy` is the share of rows with all labels correct. Labels without a true row do not count in `map`, labels
+    without true and predicted rows not in F1.
 
     Shapes:
-        truth, chosen: (N, K) bool; scores: (N, K) float.
+        truth, predicted: (N, K) bool; scores: (N, K) float.
     """
     if not len(truth):
         return {}
     occurring = np.flatnonzero(truth.any(0))
-    hits, both = (truth & chosen).sum(0), truth.sum(0) + chosen.sum(0)
+    hits, totals = (truth & predicted).sum(0), truth.sum(0) + predicted.sum(0)
     precisions = [average_precision(truth[:, k], scores[:, k]) for k in occurring]
     return finite(
         map=float(np.mean(precisions)) if precisions else math.nan,
-        f1_macro=float(np.mean(2 * hits[both > 0] / both[both > 0])) if both.any() else math.nan,
-        f1_micro=float(2 * hits.sum() / both.sum()) if both.any() else math.nan,
-        accuracy=float((truth == chosen).all(1).mean()),
+        f1_macro=float(np.mean(2 * hits[totals > 0] / totals[totals > 0])) if totals.any() else math.nan,
+        f1_micro=float(2 * hits.sum() / totals.sum()) if totals.any() else math.nan,
+        accuracy=float((truth == predicted).all(1).mean()),
     )
 
 
 def _auc(positive: np.ndarray, scores: np.ndarray) -> float:
-    """Mann and Whitney's U over the number of pairs."""
+    """Mann-Whitney U over the number of pairs."""
     n1 = int(positive.sum())
     n0 = len(positive) - n1
     if n1 == 0 or n0 == 0:
         return math.nan
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]  # tied scores share their mean rank
+    _, index, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[index]  # tied scores share their mean rank
     return float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 

@@ -1,26 +1,24 @@
-"""How good boxes are: average precision, precision and recall, and what a box's score is worth.
+"""Object detection metrics: average precision, precision-recall curves, and calibration of scores.
 
-    found = Detections(boxes, scores, labels, mask)          # (N, S, 4), (N, S), (N, S), (N, S)
-    truth = Boxes(boxes, labels, offsets)                    # laid end to end, row i is offsets[i]:offsets[i + 1]
-    average_precision(found, truth, classes=3)               # (10, K): thresholds 0.5, 0.55 ... 0.95 by classes
+    predicted = ScoredBoxes(boxes, scores, labels, mask)     # (N, S, 4), (N, S), (N, S), (N, S)
+    truth = BoxAnnotations(boxes, labels, offsets)           # concatenated, row i is offsets[i]:offsets[i + 1]
+    average_precision(match(predicted, truth, classes=3))    # (10, K): IoU thresholds 0.5, 0.55 ... 0.95 by classes
 
-Boxes are left, top, right, bottom in any unit, the same one for both.
+Boxes are left, top, right, bottom, in the same unit for both.
 """
-
-from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-THRESHOLDS = np.linspace(0.5, 0.95, 10)  # overlaps from which on a box counts as found
+THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of the IoU of a true positive
 RECALLS = np.linspace(0, 1, 101)
 BINS = 15  # of the calibration error, as in `metrics.ece`
 
 
-class Detections(NamedTuple):
-    """Boxes that were found, S slots a picture.
+class ScoredBoxes(NamedTuple):
+    """Predicted boxes, S slots per image.
 
     Shapes:
         boxes: (N, S, 4) float; scores: (N, S) float; labels: (N, S) int; mask: (N, S) bool, True = in use.
@@ -32,8 +30,8 @@ class Detections(NamedTuple):
     mask: np.ndarray
 
 
-class Boxes(NamedTuple):
-    """True boxes laid end to end.
+class BoxAnnotations(NamedTuple):
+    """Concatenated target boxes of images.
 
     Shapes:
         boxes: (total, 4) float; labels: (total,) int; offsets: (N + 1,) int.
@@ -45,10 +43,10 @@ class Boxes(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """All boxes that were found, the likeliest first, and whether each is a hit.
+    """All predicted boxes by falling score, and whether each is a true positive.
 
     Shapes:
-        scores, labels, rows: (M,); hits: (M, thresholds) bool; truths: (K,) int, true boxes a class.
+        scores, labels, rows: (M,); hits: (M, thresholds) bool; truths: (K,) int, target boxes per class.
     """
 
     scores: np.ndarray
@@ -59,7 +57,7 @@ class Matches(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """Precision and recall when boxes from each score on are kept, the surest first; (M,) each."""
+    """Precision-recall curve: precision and recall at each score, in falling order; (M,) each."""
 
     precision: np.ndarray
     recall: np.ndarray
@@ -69,14 +67,14 @@ class Curve(NamedTuple):
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Intersection over union of each box with each, (M, 4) and (T, 4) -> (M, T)."""
     low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    both = np.maximum(high - low, 0).prod(-1)
-    union = (a[:, 2:] - a[:, :2]).prod(-1)[:, None] + (b[:, 2:] - b[:, :2]).prod(-1)[None] - both
-    return both / np.maximum(union, 1e-12)
+    intersection = np.maximum(high - low, 0).prod(-1)
+    union = (a[:, 2:] - a[:, :2]).prod(-1)[:, None] + (b[:, 2:] - b[:, :2]).prod(-1)[None] - intersection
+    return intersection / np.maximum(union, 1e-12)
 
 
-def match(detections: Detections, truth: Boxes, classes: int, thresholds: np.ndarray = THRESHOLDS) -> Matches:
-    """Each picture's boxes, the likeliest first, take the true box of their class that they overlap most and that is
-    still free; a hit overlaps by at least the threshold.
+def match(detections: ScoredBoxes, truth: BoxAnnotations, classes: int, thresholds: np.ndarray = THRESHOLDS) -> Matches:
+    """Greedy matching in each image: boxes by falling score take the free target of their class with the largest IoU; a
+    true positive has at least the threshold.
 
     Source: Everingham et al., 2010 (VOC); Lin et al., 2014, arXiv 1405.0312 (COCO), its rule for ties and order.
     """
@@ -92,39 +90,39 @@ def match(detections: Detections, truth: Boxes, classes: int, thresholds: np.nda
     of_row = np.argsort(rows, kind="stable")
     starts = np.searchsorted(rows[of_row], np.arange(len(detections.mask) + 1))
     for row in range(len(detections.mask)):
-        mine, theirs = of_row[starts[row] : starts[row + 1]], slice(truth.offsets[row], truth.offsets[row + 1])
-        if len(mine) and theirs.stop > theirs.start:
-            overlap = iou(boxes[mine], truth.boxes[theirs])
-            overlap[labels[mine][:, None] != truth.labels[theirs][None]] = 0
-            hits[mine] = _greedy(overlap, thresholds)
+        predicted, targets = of_row[starts[row] : starts[row + 1]], slice(truth.offsets[row], truth.offsets[row + 1])
+        if len(predicted) and targets.stop > targets.start:
+            overlap = iou(boxes[predicted], truth.boxes[targets])
+            overlap[labels[predicted][:, None] != truth.labels[targets][None]] = 0
+            hits[predicted] = _greedy(overlap, thresholds)
     return Matches(scores, labels, rows, hits, np.bincount(truth.labels.astype(np.int64), minlength=classes))
 
 
 def _greedy(overlap: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Which boxes (rows of `overlap`, likeliest first) get a true box (columns), for each threshold."""
+    """Which boxes (rows of `overlap`, by falling score) match a target (columns), for each threshold."""
     hits = np.zeros((len(overlap), len(thresholds)), bool)
     free = np.ones((len(thresholds), overlap.shape[1]), bool)
     every = np.arange(len(thresholds))
     for i in np.flatnonzero(overlap.max(1) >= thresholds[0]):
-        open_ = np.where(free, overlap[i], -1.0)  # (thresholds, T)
-        best = open_.argmax(1)
-        hit = open_[every, best] >= thresholds
-        free[every[hit], best[hit]] = False
+        available = np.where(free, overlap[i], -1.0)  # (thresholds, T)
+        nearest = available.argmax(1)
+        hit = available[every, nearest] >= thresholds
+        free[every[hit], nearest[hit]] = False
         hits[i] = hit
     return hits
 
 
 def average_precision(matches: Matches) -> np.ndarray:
-    """The area under each class's curve of precision over recall, (thresholds, K); NaN for a class without truth.
+    """Average precision of each class, (thresholds, K); NaN for a class without targets.
 
-    Precision is made to fall, and read at 101 recalls, as COCO does.
+    Precision is interpolated at 101 recalls, as in COCO.
     """
     result = np.full((matches.hits.shape[1], len(matches.truths)), np.nan)
     for k in np.flatnonzero(matches.truths):
         hits = matches.hits[matches.labels == k]
-        counted = hits.cumsum(0)
-        recall = counted / matches.truths[k]
-        precision = counted / np.arange(1, len(hits) + 1)[:, None]
+        true_positives = hits.cumsum(0)
+        recall = true_positives / matches.truths[k]
+        precision = true_positives / np.arange(1, len(hits) + 1)[:, None]
         for t in range(hits.shape[1]):
             result[t, k] = _area(precision[:, t], recall[:, t])
     return result
@@ -132,12 +130,12 @@ def average_precision(matches: Matches) -> np.ndarray:
 
 def _area(precision: np.ndarray, recall: np.ndarray) -> float:
     falling = np.maximum.accumulate(precision[::-1])[::-1]
-    place = np.searchsorted(recall, RECALLS, side="left")
-    return float(np.append(falling, 0.0)[place].mean())
+    index = np.searchsorted(recall, RECALLS, side="left")
+    return float(np.append(falling, 0.0)[index].mean())
 
 
-def figures(matches: Matches) -> dict[str, float]:
-    """`map50` and `map50_95`: the mean over the classes that occur, at an overlap of 0.5, and over 0.5 to 0.95."""
+def mean_average_precision(matches: Matches) -> dict[str, float]:
+    """`map50` and `map50_95`: mean over the classes that occur, at an IoU of 0.5, and over 0.5 to 0.95."""
     precision = average_precision(matches)
     present = matches.truths > 0
     if not present.any():
@@ -146,14 +144,14 @@ def figures(matches: Matches) -> dict[str, float]:
 
 
 def curve(matches: Matches, label: int, threshold: int = 0) -> Curve:
-    """Precision over recall of one class at one of the thresholds (0: an overlap of 0.5)."""
-    mine = matches.labels == label
-    hits = matches.hits[mine, threshold].cumsum()
-    return Curve(hits / np.arange(1, len(hits) + 1), hits / max(matches.truths[label], 1), matches.scores[mine])
+    """Precision-recall curve of one class at one of the thresholds (0: an IoU of 0.5)."""
+    is_label = matches.labels == label
+    hits = matches.hits[is_label, threshold].cumsum()
+    return Curve(hits / np.arange(1, len(hits) + 1), hits / max(matches.truths[label], 1), matches.scores[is_label])
 
 
 def best_score(scores: np.ndarray, hits: np.ndarray, truths: int) -> float:
-    """The score from which on boxes are worth showing: F1 of precision and recall is highest there.
+    """The score threshold of maximal F1.
 
     Shapes:
         scores: (M,) falling; hits: (M,) bool.
@@ -170,7 +168,7 @@ def best_score(scores: np.ndarray, hits: np.ndarray, truths: int) -> float:
 
 
 class Platt(NamedTuple):
-    """Probability of a hit = sigmoid(slope * logit(score) + shift), and the calibration error without and with it."""
+    """Probability = sigmoid(slope * logit(score) + shift), and the calibration error before and after."""
 
     slope: float
     shift: float
@@ -179,17 +177,17 @@ class Platt(NamedTuple):
 
 
 def apply_platt(scores: np.ndarray, slope: float, shift: float) -> np.ndarray:
-    """Scores as probabilities of a hit."""
+    """Scores as probabilities of a true positive."""
     return 1 / (1 + np.exp(-np.clip(slope * _logit(scores) + shift, -50, 50)))
 
 
 def fit_platt(scores: np.ndarray, hits: np.ndarray, rows: np.ndarray, folds: int = 5) -> Platt:
-    """How likely boxes of a score are hits, kept only where pictures that it was not fitted to agree.
+    """Platt scaling, if it improves the calibration error cross-fitted over images.
 
     Args:
-        rows: the picture that each box is from; the error afterwards is cross-fitted over pictures.
+        rows: image of each box, for the folds.
 
-    Source: Platt, 1999; logits as the input and a weak pull towards the scores as they are.
+    Source: Platt, 1999; ours takes logits as input, with a weak prior at the identity.
     """
     before = calibration_error(scores, hits)
     unchanged = Platt(1.0, 0.0, before, before)
@@ -200,14 +198,14 @@ def fit_platt(scores: np.ndarray, hits: np.ndarray, rows: np.ndarray, folds: int
     fold_of = np.unique(rows, return_inverse=True)[1] % folds
     after = np.empty(len(scores))
     for fold in range(folds):
-        held = fold_of == fold
-        after[held] = apply_platt(scores[held], *_newton(x[~held], y[~held]))
+        held_out = fold_of == fold
+        after[held_out] = apply_platt(scores[held_out], *_newton(x[~held_out], y[~held_out]))
     error = calibration_error(after, hits)
     return Platt(*_newton(x, y), before, error) if error < before else unchanged
 
 
 def calibration_error(probs: np.ndarray, hits: np.ndarray, bins: int = BINS) -> float:
-    """|share of hits - probability|, averaged over the boxes of bins of equal width.
+    """Expected calibration error: |precision - probability|, averaged over the boxes of bins of equal width.
 
     Source: Guo et al., 2017, arXiv 1706.04599, eq. 3, of boxes instead of rows.
     """
@@ -223,7 +221,7 @@ def _logit(scores: np.ndarray) -> np.ndarray:
 
 
 def _newton(x: np.ndarray, y: np.ndarray, steps: int = 50) -> tuple[float, float]:
-    """Slope and shift of least log loss, drawn towards 1 and 0 as by one more box."""
+    """Slope and shift of least log loss, with a weak prior at 1 and 0, by damped Newton steps."""
     beta, start = np.array([1.0, 0.0]), np.array([1.0, 0.0])
     design = np.stack([x, np.ones_like(x)], 1)
 
@@ -235,10 +233,10 @@ def _newton(x: np.ndarray, y: np.ndarray, steps: int = 50) -> tuple[float, float
         p = 1 / (1 + np.exp(-np.clip(design @ beta, -50, 50)))
         slope = design.T @ (p - y) + beta - start
         curvature = (design * (p * (1 - p))[:, None]).T @ design + np.eye(2)
-        move, size, here = np.linalg.solve(curvature, slope), 1.0, cost(beta)
-        while cost(beta - size * move) > here and size > 1e-4:
+        direction, size, current = np.linalg.solve(curvature, slope), 1.0, cost(beta)
+        while cost(beta - size * direction) > current and size > 1e-4:
             size /= 2
-        beta = beta - size * move
-        if math.isclose(float(np.abs(size * move).max()), 0.0, abs_tol=1e-8):
+        beta = beta - size * direction
+        if math.isclose(float(np.abs(size * direction).max()), 0.0, abs_tol=1e-8):
             break
     return float(beta[0]), float(beta[1])

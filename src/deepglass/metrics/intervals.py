@@ -1,6 +1,4 @@
-"""How sure a figure is."""
-
-from __future__ import annotations
+"""Confidence intervals of metrics."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +9,7 @@ import numpy as np
 
 
 class Interval(NamedTuple):
-    """Where a figure lies, at some level of confidence."""
+    """A confidence interval."""
 
     low: float
     high: float
@@ -20,12 +18,13 @@ class Interval(NamedTuple):
 def interval(
     metric: Callable[..., float], *rows: np.ndarray, level: float = 0.95, repeats: int = 200, seed: int = 0
 ) -> Interval:
-    """The bootstrap's percentile interval of a metric: its spread when the rows are drawn again, with replacement.
+    """Percentile bootstrap interval of a metric.
 
     Args:
         metric: a function of the arrays, such as `r2`.
         rows: its arguments, all with the same rows first.
-        repeats: how often the rows are drawn.
+        level: confidence level, in (0, 1).
+        repeats: number of bootstrap samples.
 
     Example:
         >>> interval(accuracy, np.array([0, 1, 1, 0]), np.array([0, 1, 0, 0]))
@@ -35,16 +34,16 @@ def interval(
     """
     n = len(rows[0])
     generator = np.random.default_rng(seed)
-    figures = np.array([metric(*(r[pick] for r in rows)) for pick in generator.integers(0, n, (repeats, n))])
-    figures = figures[np.isfinite(figures)]  # a draw without one of the classes says nothing
-    if not len(figures):
+    values = np.array([metric(*(r[sample] for r in rows)) for sample in generator.integers(0, n, (repeats, n))])
+    values = values[np.isfinite(values)]  # undefined for a sample without one of the classes
+    if not len(values):
         return Interval(math.nan, math.nan)
-    low, high = np.quantile(figures, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
 
 
 def share_interval(successes: int, total: int, level: float = 0.95) -> Interval:
-    """Wilson's interval of a share, such as an accuracy: right near 0 and 1 as well.
+    """Wilson score interval of a share, such as an accuracy; valid near 0 and 1.
 
     Source: Wilson, 1927.
     """

@@ -1,9 +1,7 @@
-"""Answers that are numbers, and heaps of them.
+"""Regression metrics, and the Frechet distance between two samples.
 
 r2(truth, predicted)                   truth and predicted: (N,) or (N, D) float
 """
-
-from __future__ import annotations
 
 import math
 
@@ -13,22 +11,22 @@ from deepglass.metrics._floats import f64, finite
 
 
 def mse(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """The mean squared error, in the truth's unit squared."""
+    """Mean squared error, in squared units of the target."""
     return float(np.mean((f64(truth) - f64(predicted)) ** 2)) if len(truth) else math.nan
 
 
 def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """The root of the mean squared error, in the truth's unit."""
+    """Root mean squared error, in units of the target."""
     return math.sqrt(mse(truth, predicted))
 
 
 def mae(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """The mean absolute error, in the truth's unit."""
+    """Mean absolute error, in units of the target."""
     return float(np.mean(np.abs(f64(truth) - f64(predicted)))) if len(truth) else math.nan
 
 
 def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """One minus the squared error over that of these rows' mean; of several columns, the mean of theirs."""
+    """Coefficient of determination; of several columns, the mean over the columns that vary."""
     truth, predicted = f64(truth), f64(predicted)
     if len(truth) < 2:
         return math.nan
@@ -39,21 +37,21 @@ def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def interval_coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
-    """The share of rows whose truth lies within the interval that was given."""
+    """Share of rows with the target inside the interval."""
     return float(np.mean((f64(truth) >= low) & (f64(truth) <= high))) if len(truth) else math.nan
 
 
 def regression(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """All figures for numbers; (N,) or (N, D)."""
+    """All regression metrics; arrays (N,) or (N, D)."""
     return finite(
         r2=r2(truth, predicted), rmse=rmse(truth, predicted), mae=mae(truth, predicted), mse=mse(truth, predicted)
     )
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """How far two heaps of rows are apart, each taken for a Normal with its own mean and covariance; squared.
+    """Squared Frechet distance between the Normals fitted to two samples.
 
-    Of a network's features it tells how well drawn pictures fit real ones; a heap should have more rows than columns.
+    On features of a network it compares generated with real images (FID); samples should have more rows than columns.
 
     Shapes:
         a: (N, D); b: (M, D), float.
@@ -67,6 +65,6 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     values, vectors = np.linalg.eigh(first)
     root = vectors * np.sqrt(values.clip(0)) @ vectors.T
     # tr sqrt(first second) = tr sqrt(root second root), which is symmetric
-    shared = np.sqrt(np.linalg.eigvalsh(root @ second @ root).clip(0)).sum()
-    apart = ((a.mean(0) - b.mean(0)) ** 2).sum()
-    return float(max(apart + first.trace() + second.trace() - 2 * shared, 0.0))
+    trace_root = np.sqrt(np.linalg.eigvalsh(root @ second @ root).clip(0)).sum()
+    mean_distance = ((a.mean(0) - b.mean(0)) ** 2).sum()
+    return float(max(mean_distance + first.trace() + second.trace() - 2 * trace_root, 0.0))

@@ -1,22 +1,21 @@
-"""The less obvious parts of `Facts`, from arrays: spreads, intervals, reliability, thresholds, thumbnails."""
-
-from __future__ import annotations
+"""Summaries of arrays for reports: histograms, intervals, reliability diagrams, threshold curves, thumbnails."""
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from deepglass import metrics
 from deepglass.metrics import ece
 from deepglass.metrics.calibration import apply_temperature
 
 
 class Histogram(NamedTuple):
-    """How numbers are spread: `counts` in bins of one width from `low` to `high`."""
+    """Histogram: `counts` in bins of equal width from `low` to `high`."""
 
     low: float
     high: float
@@ -24,7 +23,7 @@ class Histogram(NamedTuple):
 
 
 class TopValues(NamedTuple):
-    """The most frequent values with their counts, the rows of all others, and how many values there are."""
+    """The most frequent values with their counts, rows with other values, and number of distinct values."""
 
     values: tuple[tuple[str, int], ...]
     others: int = 0
@@ -32,7 +31,7 @@ class TopValues(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A measured figure and the ends of its 95 % interval."""
+    """A metric and its 95 % interval."""
 
     value: float
     low: float | None = None
@@ -40,7 +39,7 @@ class Figure(NamedTuple):
 
 
 class Bin(NamedTuple):
-    """The rows whose confidence falls into one bin: its mean, the share that was right, how many."""
+    """Bin of a reliability diagram: mean confidence, accuracy and number of rows."""
 
     confidence: float
     accuracy: float
@@ -49,7 +48,7 @@ class Bin(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Reliability:
-    """How true confidences are, before and after the temperature; `ece` is the expected calibration error."""
+    """Reliability diagram before and after temperature scaling, with expected calibration errors."""
 
     after: tuple[Bin, ...]
     ece_after: float
@@ -60,7 +59,7 @@ class Reliability:
 
 @dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """What a yes-or-no output does at each threshold; the ROC curve follows from it.
+    """Confusion counts of a binary output at each threshold, for the ROC curve.
 
     Args:
         at: thresholds in ascending order, (T,). A row is called positive when its probability reaches it.
@@ -79,14 +78,14 @@ class Thresholds:
 
 
 def histogram(values: np.ndarray, bins: int = 24) -> Histogram | None:
-    """How numbers are spread; None where there is no finite one. Far outliers join the end bins."""
+    """Histogram of the finite values, None without any; far outliers are counted in the end bins."""
     values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values)]
     if not len(values):
         return None
-    least, low, high, most = np.quantile(values, [0, 0.005, 0.995, 1])
+    least, low, high, greatest = np.quantile(values, [0, 0.005, 0.995, 1])
     far = (high - low) / 2 or np.inf
-    low, high = least if low - least <= far else low, most if most - high <= far else high
+    low, high = least if low - least <= far else low, greatest if greatest - high <= far else high
     counts, _ = np.histogram(np.clip(values, low, high), bins=1 if low == high else bins, range=(low, high))
     return Histogram(float(low), float(high), tuple(int(c) for c in counts))
 
@@ -99,48 +98,21 @@ def top_values(values: Iterable[object], show: int = 4) -> TopValues:
 
 
 def sample(rows: int, at_most: int = 2000, seed: int = 0) -> np.ndarray:
-    """Places of at most so many of the rows, in ascending order."""
+    """Random row indices, at most `at_most`, in ascending order."""
     if rows <= at_most:
         return np.arange(rows)
     return np.sort(np.random.default_rng(seed).choice(rows, at_most, replace=False))
 
 
-def share_interval(right: int, rows: int) -> Figure:
-    """A share such as an accuracy with its 95 % interval.
-
-    Source: Wilson, 1927, JASA 22, the score interval.
-    """
-    if not rows:
-        return Figure(float("nan"))
-    p, z = right / rows, 1.959964
-    middle = (p + z * z / (2 * rows)) / (1 + z * z / rows)
-    half = z * np.sqrt(p * (1 - p) / rows + z * z / (4 * rows * rows)) / (1 + z * z / rows)
-    return Figure(p, float(max(middle - half, 0.0)), float(min(middle + half, 1.0)))
-
-
-def bootstrap(metric: Callable[[np.ndarray], float], rows: int, repeats: int = 200, seed: int = 0) -> Figure:
-    """Any metric with its 95 % interval.
-
-    Args:
-        metric: the figure over these rows, which it gets as an index array (with repeats).
-        rows: how many rows there are.
-
-    Source: Efron, 1979, Annals of Statistics 7, the percentile bootstrap.
-    """
-    value = float(metric(np.arange(rows)))
-    random = np.random.default_rng(seed)
-    drawn = np.array([metric(random.integers(0, rows, rows)) for _ in range(repeats)], dtype=float)
-    drawn = drawn[np.isfinite(drawn)]
-    if not len(drawn):
-        return Figure(value)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Figure(value, float(low), float(high))
+def share_interval(successes: int, rows: int) -> Figure:
+    """A share, such as an accuracy, with its 95 % Wilson interval."""
+    return Figure(successes / rows, *metrics.share_interval(successes, rows)) if rows else Figure(float("nan"))
 
 
 def reliability(
-    log_probs: np.ndarray, labels: np.ndarray, temperature: float | None, confidence: np.ndarray, right: np.ndarray
+    log_probs: np.ndarray, labels: np.ndarray, temperature: float | None, confidence: np.ndarray, correct: np.ndarray
 ) -> Reliability:
-    """How true confidences are, before and after the temperature.
+    """Reliability diagram before and after temperature scaling.
 
     Args:
         log_probs: (N, K) before it.
@@ -151,7 +123,7 @@ def reliability(
     """
     raw = apply_temperature(log_probs, 1.0)
     return Reliability(
-        after=reliability_bins(confidence, right),
+        after=reliability_bins(confidence, correct),
         ece_after=ece(labels, np.exp(apply_temperature(log_probs, temperature or 1.0))),
         before=reliability_bins(np.exp(raw.max(1)), raw.argmax(1) == labels),
         ece_before=ece(labels, np.exp(raw)),
@@ -159,19 +131,19 @@ def reliability(
     )
 
 
-def reliability_bins(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> tuple[Bin, ...]:
-    """Rows gathered by their confidence, empty bins left out.
+def reliability_bins(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> tuple[Bin, ...]:
+    """Bins of a reliability diagram, without empty ones.
 
     Args:
         confidence: (N,) 0 to 1, of the answer that was given.
         right: (N,) bool.
     """
-    place = np.clip((confidence * bins).astype(int), 0, bins - 1)
-    found = []
-    for i in np.unique(place):
-        inside = place == i
-        found.append(Bin(float(confidence[inside].mean()), float(right[inside].mean()), int(inside.sum())))
-    return tuple(found)
+    bin_of = np.clip((confidence * bins).astype(int), 0, bins - 1)
+    result = []
+    for i in np.unique(bin_of):
+        in_bin = bin_of == i
+        result.append(Bin(float(confidence[in_bin].mean()), float(correct[in_bin].mean()), int(in_bin.sum())))
+    return tuple(result)
 
 
 def thresholds(
@@ -198,16 +170,16 @@ def thresholds(
     )
 
 
-def thumbnail(pixels: np.ndarray | Image.Image, longest: int = 96) -> bytes:
-    """A picture as a small PNG; one that is small already keeps its pixels.
+def thumbnail(pixels: np.ndarray | Image.Image, max_side: int = 96) -> bytes:
+    """An image as a small PNG; small images keep their pixels.
 
     Shapes: `pixels`: (Y, X), (Y, X, 1), (Y, X, 3) or (Y, X, 4), uint8.
     """
     if isinstance(pixels, Image.Image):
-        picture = pixels.convert("RGB") if pixels.mode not in ("L", "RGB", "RGBA") else pixels.copy()
+        image = pixels.convert("RGB") if pixels.mode not in ("L", "RGB", "RGBA") else pixels.copy()
     else:
-        picture = Image.fromarray(pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
-    picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-    written = io.BytesIO()
-    picture.save(written, "PNG", optimize=True)
-    return written.getvalue()
+        image = Image.fromarray(pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
+    image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue()

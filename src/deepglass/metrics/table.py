@@ -4,8 +4,6 @@ The only place that states these facts: training (best weights, early stopping),
 tests read them here. A metric that is not in the table has no direction and is written as a plain number.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,6 +1,4 @@
-"""Answers that are texts."""
-
-from __future__ import annotations
+"""Text metrics."""
 
 import math
 from collections.abc import Hashable, Sequence
@@ -9,9 +7,9 @@ import numpy as np
 
 
 def error_rate(truth: Sequence[Sequence[Hashable]], predicted: Sequence[Sequence[Hashable]]) -> float:
-    """Insertions, deletions and replacements that lead from what was found to the truth, a unit of the truth.
+    """Edit distance to the target per unit of the target.
 
-    Of lists of words it is the word error rate, of texts the character error rate; it may exceed 1.
+    The word error rate for lists of words, the character error rate for texts; may exceed 1.
 
     Source: Levenshtein, 1966, Soviet Physics Doklady 10.
     """
@@ -20,21 +18,21 @@ def error_rate(truth: Sequence[Sequence[Hashable]], predicted: Sequence[Sequence
 
 
 def edits(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
-    """The least number of insertions, deletions and replacements between two sequences."""
+    """Levenshtein distance: least insertions, deletions and substitutions between two sequences."""
     codes: dict[Hashable, int] = {}
     x = np.array([codes.setdefault(item, len(codes)) for item in a])
-    places = np.arange(len(a) + 1)
-    row = places
+    positions = np.arange(len(a) + 1)
+    row = positions
     for item in b:
         new = np.empty_like(row)
         new[0] = row[0] + 1
         np.minimum(row[1:] + 1, row[:-1] + (x != codes.get(item, -1)), out=new[1:])
-        row = np.minimum.accumulate(new - places) + places  # an insertion costs one for each place
+        row = np.minimum.accumulate(new - positions) + positions  # an insertion costs 1 per position
     return int(row[-1])
 
 
 def bleu(truth: Sequence[str], predicted: Sequence[str]) -> float:
-    """How much of the n-grams of what was written stands in the truth, 0 to 100, over all rows together.
+    """Corpus BLEU, 0 to 100.
 
     Source: Papineni et al., 2002, ACL; as sacrebleu takes it (Post, 2018, arXiv 1804.08771), which must be installed.
     """

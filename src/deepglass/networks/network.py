@@ -1,15 +1,12 @@
 """Network: encoders, trunk and heads."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
-from deepglass.config import construct
+from deepglass.config import construct, validated
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output, Prediction
@@ -43,14 +40,16 @@ class Network(nn.Module):
         super().__init__()
         self.groups = grouped(inputs)
         self.features = {f.name: f for f in outputs}
-        cls, settings = TRUNKS.get(trunk, where="network.trunk"), settings or {}
+        cls = TRUNKS.get(trunk, where="network.trunk")
+        settings = validated(cls, settings or {}, "network", ["trunk"], ["inputs"])
         shapes = shapes_of(inputs, cls, settings)
         self.trunk: Trunk = construct(cls, settings, "network", ["trunk"], inputs=shapes)
         self.encoders = nn.ModuleList(_encoder(group, self.trunk.dim, cls, settings) for group in self.groups)
         grid = next((s.grid for s in shapes if s.grid is not None and len(s.grid) == 2), None)
         self.heads = nn.ModuleDict({key_of(f.name): _head(f, self.trunk, trunk, grid) for f in outputs})
-        seen = len(self.trunk.pyramid) > 1 and any(isinstance(head, AutoregressiveHead) for head in self.heads.values())
-        self.places = SpatialMemory(self.trunk.pyramid, self.trunk.out_dim) if seen else None
+        decodes = any(isinstance(head, AutoregressiveHead) for head in self.heads.values())
+        has_maps = len(self.trunk.pyramid) > 1
+        self.spatial_memory = SpatialMemory(self.trunk.pyramid, self.trunk.out_dim) if decodes and has_maps else None
         _channels_last(self)  # from_image and Tokens.image are then views
 
     @property
@@ -76,14 +75,16 @@ class Network(nn.Module):
         self, inputs: Mapping[str, Field], targets: Mapping[str, Field] | None = None
     ) -> dict[str, Prediction]:
         """Output name -> `Prediction`, the mean over ensemble members; its `mode` does not use the targets."""
-        answers = {n: self.features[n].prediction(params) for n, params in self(inputs, targets).items()}
-        return {n: a.ensemble_mean(self.ensemble_size) if self.ensemble_size > 1 else a for n, a in answers.items()}
+        predictions = {n: self.features[n].prediction(params) for n, params in self(inputs, targets).items()}
+        if self.ensemble_size == 1:
+            return predictions
+        return {n: prediction.ensemble_mean(self.ensemble_size) for n, prediction in predictions.items()}
 
     def _params(self, name: str, tokens: Tokens, target: Field | None) -> Any:
         head = self.heads[key_of(name)]
         if not isinstance(head, AutoregressiveHead):
             return head(tokens)
-        tokens = tokens if self.places is None else self.places(tokens)
+        tokens = tokens if self.spatial_memory is None else self.spatial_memory(tokens)
         return head(tokens, target.repeat(self.ensemble_size) if target is not None else None)
 
 
@@ -93,10 +94,10 @@ def _head(feature: Output, trunk: Trunk, name: str, grid: tuple[int, ...] | None
     if not trunk.pyramid:
         raise SpecError(
             "bad-value",
-            f"outputs.{feature.name}: kind {feature.kind!r} needs a network that keeps where things are, which "
-            f"{name!r} does not; try network.trunk=conv",
+            f"outputs.{feature.name}: kind {feature.kind!r} needs a network with feature maps, and {name!r} has none; "
+            "try network.trunk=conv",
         )
-    finest = None if grid is None else (grid[0], grid[1])  # a pyramid begins at the first picture's own grid
+    finest = None if grid is None else (grid[0], grid[1])  # the pyramid begins at the grid of the first image
     return feature.dense_head(trunk.out_dim, trunk.pyramid, finest)
 
 
@@ -109,17 +110,18 @@ def shapes_of(
     """
     device = "meta" if "pretrained" in (settings or {}) else "cpu"
     with torch.random.fork_rng(devices=[]), torch.device(device):  # none of the run's random numbers
-        return [_shape(_encoder(group, 8, trunk, settings or {})) for group in grouped(inputs)]
+        encoders = [_encoder(group, 8, trunk, settings or {}) for group in grouped(inputs)]
+    return [cast(TokenShape, encoder.shape) for encoder in encoders]
 
 
 def grouped(inputs: Sequence[Feature]) -> list[list[Feature]]:
     """Features of joint kinds in one group, others alone, in the order of first appearance."""
-    order = {kind: i for i, kind in enumerate(dict.fromkeys(f.kind for f in inputs))}
-    by_kind = groupby(sorted(inputs, key=lambda f: order[f.kind]), key=lambda f: f.kind)
+    by_kind: dict[str, list[Feature]] = {}
+    for feature in inputs:
+        by_kind.setdefault(feature.kind, []).append(feature)
     groups: list[list[Feature]] = []
-    for _, group in by_kind:
-        members = list(group)
-        groups += [members] if type(members[0]).joint else [[f] for f in members]
+    for features in by_kind.values():
+        groups += [features] if features[0].joint else [[f] for f in features]
     return groups
 
 
@@ -128,12 +130,6 @@ def _encoder(group: list[Feature], dim: int, trunk: type[Trunk], settings: Mappi
     if type(first).joint:
         return type(first).joint_encoder(group, dim)
     return trunk.make_encoder(first, dim, settings) or first.encoder(dim)
-
-
-def _shape(encoder: nn.Module) -> TokenShape:
-    shape = encoder.shape
-    assert isinstance(shape, TokenShape)
-    return shape
 
 
 def _channels_last(module: nn.Module) -> None:

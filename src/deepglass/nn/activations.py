@@ -1,7 +1,5 @@
 """Activation functions by name. All are elementwise: x (..., D) float -> the same shape."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from torch import nn

@@ -1,9 +1,7 @@
-"""GAN critics, relativistic_loss loss and gradient penalty.
+"""GAN critics, relativistic loss and gradient penalty.
 
 A critic body gives a feature vector, from which `ProjectionHead` computes the logit.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Running statistics, normal policies and generalised advantage estimation for reinforcement learning."""
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -76,7 +74,7 @@ def gae(
         gae_lambda: from 0 (one-step TD errors) to 1 (Monte Carlo returns).
 
     Shapes:
-        all: (T, N). `next_values` are of the observations after the actions, before a reset.
+        all: (T, N). `next_values` belong to the observations after the actions, before a reset.
 
     Source: Schulman et al., 2016, arXiv 1506.02438, equation 16; time limits: Pardo et al., 2018, arXiv 1712.00378.
     """

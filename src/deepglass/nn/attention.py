@@ -3,8 +3,6 @@
 Masked tokens are never attended to. Each row needs at least one present token.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Audio encoder: mel spectrogram, augmentation and convolutions over time and frequency."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -21,10 +19,10 @@ class AudioAugment:
     """Ranges of random audio augmentations; each row has its own values.
 
     Args:
-        speed: at most so much faster and higher, or slower and lower, 0.1 for 10 %.
-        shift: largest silence before the sound, as a share of its length.
+        speed: largest relative change of speed and pitch, 0.1 for 10 %.
+        shift: largest silence at the start, as a share of the length.
         gain: largest change of volume, in decibels.
-        noise: largest standard deviation of white noise, relative to the sound's own.
+        noise: largest standard deviation of white noise, relative to that of the signal.
         pitch: largest stretch of the frequency axis (vocal tract length perturbation).
         time_mask: largest masked span, as a share of the length.
         frequency_mask: largest share of masked bands.
@@ -46,43 +44,43 @@ class AudioAugment:
         B, S = values.shape
         lengths = mask.sum(1)
         if self.speed or self.shift:
-            factor = (1 + self.speed) ** _either(B, values.device)
-            before = (torch.rand(B, device=values.device) * self.shift * lengths).long()
-            after = before + (lengths / factor).long().clamp_min(1)
-            places = torch.arange(int(after.max()), device=values.device) - before[:, None]  # (B, S')
-            source = (places * factor[:, None]).clamp(0, S - 1)
+            factor = (1 + self.speed) ** _signed_uniform(B, values.device)
+            start = (torch.rand(B, device=values.device) * self.shift * lengths).long()
+            end = start + (lengths / factor).long().clamp_min(1)
+            positions = torch.arange(int(end.max()), device=values.device) - start[:, None]  # (B, S')
+            source = (positions * factor[:, None]).clamp(0, S - 1)
             low = source.long()
             high = torch.minimum(low + 1, (lengths - 1).clamp_min(0)[:, None])
             share = source - low
-            mask = torch.arange(places.shape[1], device=values.device) < after[:, None]
-            moved = values.gather(1, low) * (1 - share) + values.gather(1, high) * share
-            values = moved * (mask & (places >= 0))
+            mask = torch.arange(positions.shape[1], device=values.device) < end[:, None]
+            resampled = values.gather(1, low) * (1 - share) + values.gather(1, high) * share
+            values = resampled * (mask & (positions >= 0))
             mask = mask & (lengths > 0)[:, None]
         if self.gain:
-            values = values * 10 ** (self.gain / 20 * _either(B, values.device))[:, None]
+            values = values * 10 ** (self.gain / 20 * _signed_uniform(B, values.device))[:, None]
         if self.noise:
             power = values.square().sum(1) / mask.sum(1).clamp_min(1)
-            loud = self.noise * torch.rand(B, device=values.device) * power.sqrt()
-            values = values + torch.randn_like(values) * loud[:, None] * mask
+            std = self.noise * torch.rand(B, device=values.device) * power.sqrt()
+            values = values + torch.randn_like(values) * std[:, None] * mask
         return values, mask
 
     def bands(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Augmented spectrograms (B, T, M) of the given numbers of frames (B,)."""
+        """Augmented spectrograms (B, T, M) with `lengths` (B,) frames each."""
         B, T, M = x.shape
         if self.pitch:
-            factor = (1 + self.pitch) ** _either(B, x.device)
+            factor = (1 + self.pitch) ** _signed_uniform(B, x.device)
             source = (torch.arange(M, device=x.device) * factor[:, None]).clamp(0, M - 1)
             low = source.long()
             share = (source - low)[:, None]
-            at = lambda places: x.gather(2, places[:, None].expand(B, T, M))  # noqa: E731
-            x = at(low) * (1 - share) + at((low + 1).clamp_max(M - 1)) * share
-        for most, size, axis in ((self.time_mask, lengths, 1), (self.frequency_mask, torch.full_like(lengths, M), 2)):
-            if most:
-                span = (torch.rand(B, device=x.device) * most * size).long()
+            below, above = (x.gather(2, bands[:, None].expand(B, T, M)) for bands in (low, (low + 1).clamp_max(M - 1)))
+            x = below * (1 - share) + above * share
+        for ratio, size, axis in ((self.time_mask, lengths, 1), (self.frequency_mask, torch.full_like(lengths, M), 2)):
+            if ratio:
+                span = (torch.rand(B, device=x.device) * ratio * size).long()
                 first = (torch.rand(B, device=x.device) * (size - span + 1)).long()
-                places = torch.arange(x.shape[axis], device=x.device)
-                gone = (places >= first[:, None]) & (places < (first + span)[:, None])
-                x = x.masked_fill(gone.unsqueeze(2 if axis == 1 else 1), 0.0)  # 0 is the mean of a band
+                positions = torch.arange(x.shape[axis], device=x.device)
+                masked = (positions >= first[:, None]) & (positions < (first + span)[:, None])
+                x = x.masked_fill(masked.unsqueeze(2 if axis == 1 else 1), 0.0)  # 0 is the mean of a band
         return x
 
 
@@ -129,10 +127,12 @@ class AudioEncoder(nn.Module):
     Bands are normalised per row, which removes differences between microphones and voices.
 
     Args:
-        normalizer: the first layer.
-        dim: the width D of a token.
-        width: channels of the first filters.
-        augmentation: what happens to sounds in training; set from outside.
+        normalizer: waveforms to mel bands.
+        dim: width D of a token.
+        width: channels of the first convolution.
+
+    Attributes:
+        augmentation: of the training rows; set by `training.augmentation`.
 
     Shapes:
         field: values (B, S) int16, mask (B, S) -> (B, T / 2, D).
@@ -158,38 +158,38 @@ class AudioEncoder(nn.Module):
 
     def forward(self, field: Field) -> Tokens:
         waves, mask = field.values.float() / 32768, field.mask
-        known = mask.any(1)
+        present = mask.any(1)
         if self.training and self.augmentation is not None:
             waves, mask = self.augmentation.waves(waves, mask)
         x = self.normalizer(waves)
         lengths = self.normalizer.lengths(mask)
-        there = _until(lengths, x.shape[1])
-        x = _own_scale(x, there, lengths)
+        frame_mask = _length_mask(lengths, x.shape[1])
+        x = _standardise(x, frame_mask, lengths)
         if self.training and self.augmentation is not None:
             x = self.augmentation.bands(x, lengths)
         x = x[:, None]  # (B, 1, T, M)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = self.activation(norm(conv(x)))
             lengths = lengths if conv.stride[0] == 1 else (lengths + 1) // 2
-            there = _until(lengths, x.shape[2])
-            x = x * there[:, None, :, None]
+            frame_mask = _length_mask(lengths, x.shape[2])
+            x = x * frame_mask[:, None, :, None]
         tokens = self.out(x.permute(0, 2, 1, 3).flatten(2))
-        return fill_missing(tokens, there & known[:, None], self.missing)
+        return fill_missing(tokens, frame_mask & present[:, None], self.missing)
 
 
-def _own_scale(x: Tensor, there: Tensor, lengths: Tensor) -> Tensor:
+def _standardise(x: Tensor, mask: Tensor, lengths: Tensor) -> Tensor:
     """Bands minus their mean over the row, divided by the row's standard deviation; 0 in the padding."""
     frames = lengths[:, None, None]
-    x = x * there[..., None]
-    x = (x - x.sum(1, keepdim=True) / frames) * there[..., None]
+    x = x * mask[..., None]
+    x = (x - x.sum(1, keepdim=True) / frames) * mask[..., None]
     return x / (x.square().sum((1, 2), keepdim=True) / (frames * x.shape[2])).sqrt().clamp_min(0.1)
 
 
-def _until(lengths: Tensor, size: int) -> Tensor:
+def _length_mask(lengths: Tensor, size: int) -> Tensor:
     """Mask of the positions before each length, (B, size) bool."""
     return torch.arange(size, device=lengths.device) < lengths[:, None]
 
 
-def _either(count: int, device: torch.device) -> Tensor:
+def _signed_uniform(count: int, device: torch.device) -> Tensor:
     """Uniform random numbers from -1 to 1, (count,)."""
     return 2 * torch.rand(count, device=device) - 1

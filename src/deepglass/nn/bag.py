@@ -1,7 +1,5 @@
 """Bag of n-grams: a text as one vector, the weighted sum of its n-gram embeddings."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -44,7 +42,7 @@ class BagEmbedding(nn.Module):
         torch.Size([1, 8])
 
     Source: Joulin et al., 2016, arXiv 1607.01759 (fastText), with Iyyer et al., 2015 (word dropout), and tf-idf
-    weights in the place of equal ones.
+    weights instead of equal ones.
     """
 
     scale: Tensor
@@ -83,5 +81,4 @@ class BagEncoder(nn.Module):
         self.bag = bag
 
     def forward(self, field: Field) -> Tokens:
-        vector = self.bag(field.values, field.mask)
-        return Tokens(vector[:, None], torch.ones_like(field.mask[:, :1]))
+        return Tokens.of_vector(self.bag(field.values, field.mask))

@@ -3,8 +3,6 @@
 A box is (left, top, right, bottom), relative to the image, from 0 to 1.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -44,12 +42,12 @@ def warp_boxes(boxes: Tensor, affine: Tensor, visible: float) -> tuple[Tensor, T
         boxes: (B, T, 4); affine: (B, 2, 3) -> (B, T, 4), and (B, T) bool.
     """
     corners = boxes[..., [0, 1, 2, 1, 0, 3, 2, 3]].unflatten(-1, (4, 2)) * 2 - 1  # (B, T, 4, 2) of x, y
-    back = torch.linalg.inv(affine[:, :, :2].float())[:, None, None]  # (B, 1, 1, 2, 2)
-    moved = ((back @ (corners.float() - affine[:, None, None, :, 2])[..., None])[..., 0] + 1) / 2
-    hull = torch.cat([moved.amin(2), moved.amax(2)], -1)
-    cut = hull.clamp(0, 1)
-    area, left = ((x[..., 2:] - x[..., :2]).prod(-1) for x in (hull, cut))
-    return cut, left > visible * area.clamp_min(1e-12)
+    inverse = torch.linalg.inv(affine[:, :, :2].float())[:, None, None]  # (B, 1, 1, 2, 2)
+    mapped = ((inverse @ (corners.float() - affine[:, None, None, :, 2])[..., None])[..., 0] + 1) / 2
+    hull = torch.cat([mapped.amin(2), mapped.amax(2)], -1)
+    clipped = hull.clamp(0, 1)
+    area, visible_area = ((x[..., 2:] - x[..., :2]).prod(-1) for x in (hull, clipped))
+    return clipped, visible_area > visible * area.clamp_min(1e-12)
 
 
 def nms(boxes: Tensor, labels: Tensor, nms_iou: float, rounds: int = 12) -> Tensor:

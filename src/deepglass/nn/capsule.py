@@ -7,8 +7,6 @@
 Source: Sabour, Frosst and Hinton, 2017, arXiv 1710.09829.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +19,7 @@ def squash(x: Tensor) -> Tensor:
     """Squashing: vectors scaled to the length |x|^2 / (1 + |x|^2), below 1.
 
     Shapes:
-        x: (..., D) -> (..., D), its dtype kept.
+        x: (..., D) -> (..., D), of the same dtype.
 
     Source: arXiv 1710.09829, equation 1.
     """
@@ -53,9 +51,9 @@ def margin_loss(
     Source: arXiv 1710.09829, equation 4.
     """
     present = torch.zeros_like(lengths).scatter(1, labels[:, None], 1.0)
-    missed = (m_plus - lengths).clamp_min(0).square()
-    mistaken = (lengths - m_minus).clamp_min(0).square()
-    return (present * missed + down * (1 - present) * mistaken).sum(-1)
+    too_short = (m_plus - lengths).clamp_min(0).square()
+    too_long = (lengths - m_minus).clamp_min(0).square()
+    return (present * too_short + down * (1 - present) * too_long).sum(-1)
 
 
 class Routing(nn.Module):
@@ -84,8 +82,6 @@ class Routing(nn.Module):
 
     def __init__(self, count: int, size: int, capsules: int, dim: int, iterations: int = 3) -> None:
         super().__init__()
-        if iterations < 1:
-            raise ValueError(f"iterations: expected 1 or more, got {iterations}")
         self.iterations = iterations
         # Equal shares (1 / K each) of N predictions then add up to vectors of about 0.8 before they are squashed.
         self.weight = nn.Parameter(torch.randn(capsules, count * size, dim) * (0.2 * capsules / count**0.5))
@@ -100,9 +96,9 @@ class Routing(nn.Module):
         (B, N, E), K = u.shape, len(self.weight)
         logits, shares = u.new_zeros(K, B, N), None
         for _ in range(self.iterations - 1):
-            m_plus = squash(self._sums(u, shares))  # (B, K, D)
-            wanted = m_plus.transpose(0, 1) @ self.weight.transpose(1, 2)  # (K, B, N * E), what each input should be
-            logits = logits + (wanted.view(K, B, N, E) * u).sum(-1)
+            outputs = squash(self._sums(u, shares))  # (B, K, D)
+            targets = outputs.transpose(0, 1) @ self.weight.transpose(1, 2)  # (K, B, N * E), inputs of full agreement
+            logits = logits + (targets.view(K, B, N, E) * u).sum(-1)
             shares = logits.softmax(0).to(u.dtype)
         return shares
 
@@ -137,7 +133,7 @@ class CapsuleDecoder(nn.Sequential):
 
     Args:
         size: K * D numbers of the capsules.
-        pixels: numbers of the picture, in [0, 1].
+        pixels: number of pixel values, C * Y * X.
 
     Shapes:
         x: (B, size) -> (B, pixels).

@@ -1,23 +1,18 @@
 """Convolutional building blocks for images: stem, plain and residual bodies.
 
-Everything is channels-last friendly: a picture (B, C, Y, X) lies in memory as (B, Y, X, C), which is what the fast
-convolutions of a CPU in bfloat16 want, and then the way to tokens and back is a view.
+Images (B, C, Y, X) are in channels-last memory, (B, Y, X, C): the fast bfloat16 convolutions of a CPU need it, and
+conversion to tokens and back is then a view.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import Literal, cast
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deepglass.errors import SpecError
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Field, Tokens, TokenShape, from_image
-from deepglass.nn.tokens import pool as pool_tokens
 
 
 class ConvBlock(nn.Module):
@@ -95,24 +90,45 @@ class Shortcut(nn.Module):
         return self.norm(self.conv(x))
 
 
+def residual_stage(dim: int, out_dim: int, blocks: int, stride: int, norm: Norm, activation: str) -> nn.Sequential:
+    """Residual blocks in a row, the first with the stride and the change of width."""
+    first = ResidualBlock(dim, out_dim, stride=stride, norm=norm, activation=activation)
+    others = (ResidualBlock(out_dim, out_dim, norm=norm, activation=activation) for _ in range(blocks - 1))
+    return nn.Sequential(first, *others)
+
+
+def apply_stages(stages: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
+    """The output of each stage, one after the other."""
+    maps = []
+    for stage in stages:
+        x = stage(x)
+        maps.append(x)
+    return maps
+
+
+def _enter(dim: int, downsample: bool, norm: Norm, activation: str) -> nn.Sequential:
+    """First layers of a body after the stem's convolution: optional max pooling, norm, activation."""
+    pool = [nn.MaxPool2d(2, ceil_mode=True)] if downsample else []
+    return nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
+
+
 class PlainBody(nn.Module):
     """Stages of convolutions, each halving the map.
 
     Args:
         dims: width of each stage.
-        blocks: convolutions a stage.
+        blocks: convolutions per stage.
         downsample_stem: max pooling of the input, before its norm.
 
     Shapes:
-        x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) a stage, finest first, each half as high and wide.
+        x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) per stage, finest first, each half as high and wide.
     """
 
     def __init__(
         self, dim: int, dims: Sequence[int], blocks: int, *, downsample_stem: bool, norm: Norm, activation: str
     ) -> None:
         super().__init__()
-        pool = [nn.MaxPool2d(2, ceil_mode=True)] if downsample_stem else []
-        self.enter = nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
+        self.enter = _enter(dim, downsample_stem, norm, activation)
         self.stages = nn.ModuleList()
         for out_dim in dims:
             layers: list[nn.Module] = [ConvBlock(dim, out_dim, pool=2, norm=norm, activation=activation)]
@@ -121,23 +137,16 @@ class PlainBody(nn.Module):
             dim = out_dim
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        x, maps = self.enter(x), []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
+        return apply_stages(self.stages, self.enter(x))
 
 
 class ResidualBody(nn.Module):
     """Stages of residual blocks; each but the first halves the map.
 
-    Args:
-        dims: width of each stage.
-        blocks: residual blocks of each stage.
-        downsample_stem: max pooling of the input, before its norm.
+    Args: as of `PlainBody`; blocks: residual blocks of each stage.
 
     Shapes:
-        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first; Y, X are halved with
+        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) per stage, finest first; Y, X are halved with
             `downsample_stem`.
     """
 
@@ -152,21 +161,14 @@ class ResidualBody(nn.Module):
         activation: str,
     ) -> None:
         super().__init__()
-        pool = [nn.MaxPool2d(2, ceil_mode=True)] if downsample_stem else []
-        self.enter = nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
+        self.enter = _enter(dim, downsample_stem, norm, activation)
         self.stages = nn.ModuleList()
         for i, (out_dim, count) in enumerate(zip(dims, blocks, strict=True)):
-            layers = [ResidualBlock(dim, out_dim, stride=1 if i == 0 else 2, norm=norm, activation=activation)]
-            layers += [ResidualBlock(out_dim, out_dim, norm=norm, activation=activation) for _ in range(count - 1)]
-            self.stages.append(nn.Sequential(*layers))
+            self.stages.append(residual_stage(dim, out_dim, count, 1 if i == 0 else 2, norm, activation))
             dim = out_dim
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        x, maps = self.enter(x), []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
+        return apply_stages(self.stages, self.enter(x))
 
 
 class ImageNormalizer(nn.Module):
@@ -221,7 +223,7 @@ class ImageEncoder(nn.Module):
 
     Args:
         normalizer: codes to floats.
-        stride: of the stem; None: as `stem_stride` says. A large one gives patches that overlap by half.
+        stride: of the stem; None: by `stem_stride`. A large one gives patches that overlap by half.
 
     Shapes:
         field: values (B, C, Y, X), mask (B,) -> Tokens (B, Y' * X', D) with grid (Y', X').
@@ -244,9 +246,6 @@ class ImageEncoder(nn.Module):
 class FlatImageEncoder(nn.Module):
     """Encoder of an image as a single token: normaliser and a linear map of all pixels.
 
-    Args:
-        normalizer: codes to floats.
-
     Shapes:
         field: values (B, C, Y, X), mask (B,) -> Tokens (B, 1, D) without a grid.
     """
@@ -260,89 +259,12 @@ class FlatImageEncoder(nn.Module):
 
     def forward(self, field: Field) -> Tokens:
         pixels = self.normalizer(field.values).flatten(1)  # (B, C * Y * X)
-        token = torch.where(field.mask[:, None], self.linear(pixels), self.missing)
-        return Tokens(token[:, None], torch.ones_like(field.mask)[:, None])
+        return Tokens.of_vector(torch.where(field.mask[:, None], self.linear(pixels), self.missing))
 
 
 def stem_stride(size: tuple[int, int]) -> int:
     """Stride of the stem, for a map of at most about 48 columns."""
     return 1 if max(size) <= 40 else 2 if max(size) <= 96 else 4
-
-
-class ImageBody(nn.Module):
-    """Applies one body to every image, pools its output and joins it with the inputs without a grid.
-
-    Args:
-        body: a map (B, dim, Y, X) -> maps, finest first, the last of width `out_dim`.
-        inputs: what the encoders give; those with a grid of two axes are images.
-        dim: width of the inputs.
-        pool: global pooling of a channel, "max" or "mean".
-        dropout: rate for the pooled values.
-
-    Shapes:
-        one (B, T, dim) an input -> (B, 1, out_dim), with the first image's maps as `pyramid`.
-    """
-
-    def __init__(
-        self,
-        body: nn.Module,
-        inputs: Sequence[TokenShape],
-        dim: int,
-        out_dim: int,
-        *,
-        pool: Literal["max", "mean"],
-        activation: str,
-        dropout: float,
-    ) -> None:
-        super().__init__()
-        self.body = body
-        self.is_picture = [is_image_shape(shape) for shape in inputs]
-        self.pool = pool
-        self.dropout = nn.Dropout(dropout)
-        width = sum(out_dim if picture else dim for picture in self.is_picture)
-        alone = len(inputs) == 1
-        self.join = nn.Identity() if alone else nn.Sequential(nn.Linear(width, out_dim), make_activation(activation))
-
-    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
-        parts, pyramid = [], None
-        for one, picture in zip(tokens, self.is_picture, strict=True):
-            if not picture:
-                parts.append(pool_tokens(one))
-                continue
-            finest = one.image()  # the stem's own map
-            maps = [finest, *self.body(finest)]
-            pyramid = pyramid or tuple(maps)
-            parts.append(maps[-1].amax((2, 3)) if self.pool == "max" else maps[-1].mean((2, 3)))
-        x = self.join(self.dropout(torch.cat(parts, -1))).unsqueeze(1)
-        return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device), None, pyramid)
-
-
-def is_image_shape(shape: TokenShape) -> bool:
-    """Whether an input has rows and columns."""
-    return shape.grid is not None and len(shape.grid) == 2
-
-
-def image_grids(inputs: Sequence[TokenShape], trunk: str) -> list[tuple[int, int]]:
-    """Grids of all images among the inputs.
-
-    Raises:
-        SpecError: `bad-value` without an image.
-    """
-    grids = [cast(tuple[int, int], shape.grid) for shape in inputs if is_image_shape(shape)]
-    if not grids:
-        raise SpecError("bad-value", f"network.trunk: {trunk!r} needs an input with rows and columns, such as an image")
-    return grids
-
-
-def smallest_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
-    """Grid of the image with the fewest rows or columns, which limits the number of stages."""
-    return min(image_grids(inputs, trunk), key=min)
-
-
-def common_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
-    """Largest grid that fits into every image."""
-    rows, columns = zip(*image_grids(inputs, trunk), strict=True)
-    return min(rows), min(columns)
 
 
 def stage_count(grid: tuple[int, int]) -> int:

@@ -3,8 +3,6 @@
 Source: transposed convolutions as in Radford, Metz and Chintala, 2015, arXiv 1511.06434 (DCGAN).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Autoregressive decoding: contract of the heads, beam search and sampling."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable

@@ -6,8 +6,6 @@ Source: Lin et al., 2017, arXiv 1612.03144 (feature pyramids); Kirillov et al., 
 from one).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -48,16 +46,16 @@ class MaskEncoder(nn.Module):
 class SpatialMemory(nn.Module):
     """Memory of a decoder over an image: the tokens and the positions of the second coarsest feature map.
 
-    The coarsest map has hardly any positions.
+    The coarsest map has too few positions.
 
     Args:
         widths: channels of the maps, finest first; at least two.
         dim: D, width of the tokens.
 
     Shapes:
-        Tokens (B, T, D) with maps (B, widths[i], Y, X) -> (B, T + Y * X, D), the places last.
+        Tokens (B, T, D) with maps (B, widths[i], Y, X) -> (B, T + Y * X, D), the positions last.
 
-    Source: Xu et al., 2015, arXiv 1502.03044, attention over the places of a picture.
+    Source: Xu et al., 2015, arXiv 1502.03044 (attention over the positions of an image).
     """
 
     def __init__(self, widths: Sequence[int], dim: int) -> None:
@@ -66,9 +64,9 @@ class SpatialMemory(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tokens:
         assert tokens.pyramid is not None
-        places = from_image(tokens.pyramid[-2])
-        values = torch.cat([tokens.values, self.project(places.values)], 1)
-        return Tokens(values, torch.cat([tokens.mask, places.mask], 1), summary=pool(tokens))
+        positions = from_image(tokens.pyramid[-2])
+        values = torch.cat([tokens.values, self.project(positions.values)], 1)
+        return Tokens(values, torch.cat([tokens.mask, positions.mask], 1), summary=pool(tokens))
 
 
 class DenseHead(nn.Module):
@@ -81,14 +79,14 @@ class DenseHead(nn.Module):
     Args:
         dim: width of the trunk's tokens.
         widths: of its maps, finest first.
-        bias: of each channel of the answer.
+        bias: initial output of each channel.
         norm: of the convolution before the last.
-        upscale: rows and columns of the answer a row and column of the finest map.
+        upscale: side of the output over that of the finest map.
 
     Shapes:
         tokens with maps (B, widths[i], Y_i, X_i) -> (B, len(bias), upscale * Y_0, upscale * X_0).
 
-    Source: the way to a finer grid is Shi et al., 2016, arXiv 1609.05158 (sub-pixel convolution).
+    Source: Shi et al., 2016, arXiv 1609.05158 (sub-pixel convolution, for `upscale`).
     """
 
     def __init__(
@@ -120,7 +118,7 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def dense_cross_entropy(logits: Tensor, codes: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Cross-entropy at each position of a map, by the label at its centre; mean over the known positions of a row.
+    """Cross-entropy at each position of a map, by the label at its centre; mean over the labelled positions of a row.
 
     Args:
         weight: of each class; None weighs all alike.

@@ -8,8 +8,6 @@
 Positions are relative to the image, 0 to 1 from left and top, and independent of its size in pixels.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -35,8 +33,8 @@ class PointPredictions(NamedTuple):
 
     Shapes:
         logits: (B, A, K) float.
-        boxes: (B, A, 4) float: left, top, right, bottom as shares of the picture.
-        points: (B, A, 4) float: centre x and y, width and height of the cell itself.
+        boxes: (B, A, 4) float: left, top, right, bottom as shares of the image.
+        points: (B, A, 4) float: centre x and y, width and height of the cell.
     """
 
     logits: Tensor
@@ -74,7 +72,7 @@ class DetectHead(nn.Module):
         widths: channels of the trunk's maps, finest first.
         classes: K.
         dim: channels of the pyramid.
-        levels: how many of the maps are used, the coarsest ones.
+        levels: number of maps used, the coarsest ones.
         depth: separable convolutions before the classes, and as many before the boxes.
 
     Shapes:
@@ -177,7 +175,7 @@ def assign(cells: PointPredictions, target: Field) -> Assignment:
     """Label assignment: the positions near the centre of a true box with the lowest cost.
 
     The cost is the current class and box loss plus a prior on the size of the map's cells. A box gets as many positions
-    as the sum of its best IoUs; a position wanted by two boxes goes to the cheaper one.
+    as the sum of its best IoUs; a position that two boxes claim gets the box of lower cost.
 
     Shapes:
         target: values (B, T, 5) of class and box, mask (B, T).
@@ -186,10 +184,9 @@ def assign(cells: PointPredictions, target: Field) -> Assignment:
     which keeps the first steps, whose predictions mean nothing, from choosing maps at random.
     """
     T, A = target.mask.shape[1], cells.boxes.shape[1]
-    at_once = max(1, MAX_PAIRS // (T * A))
-    rows = max(len(target.mask), 1)
-    parts = [_assign(*(x[i : i + at_once] for x in (*cells, *target[:2]))) for i in range(0, rows, at_once)]
-    return parts[0] if len(parts) == 1 else Assignment(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    size = max(1, MAX_PAIRS // (T * A))  # rows at once
+    chunks = zip(*(x.split(size) for x in (*cells, *target[:2])), strict=True)
+    return Assignment(*map(torch.cat, zip(*(_assign(*chunk) for chunk in chunks), strict=True)))
 
 
 def _assign(logits: Tensor, boxes: Tensor, points: Tensor, values: Tensor, mask: Tensor) -> Assignment:
@@ -202,41 +199,41 @@ def _assign(logits: Tensor, boxes: Tensor, points: Tensor, values: Tensor, mask:
     scale = (size / points[:, None, :, 2:]).clamp_min(1e-6).log2().mean(-1) - math.log2(BOX_SCALE)
     overlap = torch.where(near, iou(boxes[:, None], truth[:, :, None]), 0.0)
     of_class = classes.clamp(0, K - 1)[:, None].expand(-1, logits.shape[1], -1)  # (B, A, T)
-    unlikely = F.softplus(-logits).gather(2, of_class).transpose(1, 2)  # minus the log of the class's probability
-    cost = unlikely + 3 * -(overlap + 1e-3).log() + scale.abs() + 0.1 * distance
+    class_cost = F.softplus(-logits).gather(2, of_class).transpose(1, 2)  # minus log p of the class
+    cost = class_cost + 3 * -(overlap + 1e-3).log() + scale.abs() + 0.1 * distance
     cost = cost.masked_fill(~near, torch.inf)
 
-    most = min(MAX_ASSIGNED, cost.shape[-1])
-    counts = overlap.topk(most, -1).values.sum(-1).int().clamp_min(1)  # (B, T)
-    cheapest, where = cost.topk(most, -1, largest=False)
-    selected = (torch.arange(most, device=cost.device) < counts[..., None]) & cheapest.isfinite()
-    wanted = torch.zeros_like(near).scatter(2, where, selected)
-    box = cost.masked_fill(~wanted, torch.inf).argmin(1)  # (B, A)
-    assigned = wanted.any(1)
+    k = min(MAX_ASSIGNED, cost.shape[-1])
+    counts = overlap.topk(k, -1).values.sum(-1).int().clamp_min(1)  # (B, T)
+    lowest, indices = cost.topk(k, -1, largest=False)
+    selected = (torch.arange(k, device=cost.device) < counts[..., None]) & lowest.isfinite()
+    candidates = torch.zeros_like(near).scatter(2, indices, selected)
+    box = cost.masked_fill(~candidates, torch.inf).argmin(1)  # (B, A)
+    assigned = candidates.any(1)
     return Assignment(box, assigned, torch.where(assigned, overlap.gather(1, box[:, None])[:, 0], 0.0))
 
 
 def loss(cells: PointPredictions, target: Field) -> Tensor:
     """Loss of each row, (B,): classes at all positions, boxes at assigned positions.
 
-    Both are sums, divided by the mean number of assigned positions of the known rows. The class target is the IoU of
-    the predicted box, so that the best boxes have the highest scores.
+    Both are sums, divided by the mean number of assigned positions of the rows with a target. The class target is the
+    IoU of the predicted box, so that the best boxes have the highest scores.
 
-    Source: Li et al., 2020, arXiv 2006.04388 (the overlap as the class's target).
+    Source: Li et al., 2020, arXiv 2006.04388 (IoU as the class target).
     """
     assignment = assign(cells, target)
     K = cells.logits.shape[-1]
-    chosen = target.values.gather(1, assignment.box[..., None].expand(-1, -1, 5))  # (B, A, 5)
-    label = chosen[..., 0].long().clamp(0, K - 1)
-    wanted = torch.zeros_like(cells.logits).scatter(2, label[..., None], assignment.iou[..., None])
-    classes = F.binary_cross_entropy_with_logits(cells.logits, wanted, reduction="none").sum((1, 2))
-    box_loss = torch.where(assignment.assigned, 1 - giou(cells.boxes, chosen[..., 1:].float()), 0.0).sum(1)
-    known = target.known
-    count = (assignment.assigned.sum(1) * known).sum() / known.sum().clamp_min(1)
-    return (classes + BOX_WEIGHT * box_loss) / count.clamp_min(1)
+    matches = target.values.gather(1, assignment.box[..., None].expand(-1, -1, 5))  # (B, A, 5)
+    label = matches[..., 0].long().clamp(0, K - 1)
+    scores = torch.zeros_like(cells.logits).scatter(2, label[..., None], assignment.iou[..., None])
+    class_loss = F.binary_cross_entropy_with_logits(cells.logits, scores, reduction="none").sum((1, 2))
+    box_loss = torch.where(assignment.assigned, 1 - giou(cells.boxes, matches[..., 1:].float()), 0.0).sum(1)
+    present = target.present
+    count = (assignment.assigned.sum(1) * present).sum() / present.sum().clamp_min(1)
+    return (class_loss + BOX_WEIGHT * box_loss) / count.clamp_min(1)
 
 
-# -- the answer ----------------------------------------------------------------------------------------------------
+# -- detections ----------------------------------------------------------------------------------------------------
 
 
 class Detections(NamedTuple):
@@ -285,7 +282,7 @@ class BoxEncoder(nn.Module):
     def __init__(self, classes: int, dim: int) -> None:
         super().__init__()
         self.label = nn.Embedding(max(classes, 1), dim)
-        self.place = nn.Linear(4, dim)
+        self.position = nn.Linear(4, dim)
         self.empty = nn.Parameter(torch.zeros(dim))
         self.missing = nn.Parameter(torch.zeros(dim))
         self.shape = TokenShape(None)
@@ -293,9 +290,8 @@ class BoxEncoder(nn.Module):
     def forward(self, field: Field) -> Tokens:
         values = field.values.float()
         label = values[..., 0].long().clamp(0, self.label.num_embeddings - 1)
-        x = self.label(label) + self.place(values[..., 1:])
-        known = field.known if field.rows is not None else field.mask.any(1)
-        default = torch.where(known[:, None], self.empty, self.missing)[:, None]  # (B, 1, D)
+        x = self.label(label) + self.position(values[..., 1:])
+        default = torch.where(field.present[:, None], self.empty, self.missing)[:, None]  # (B, 1, D)
         mask = field.mask.clone()
         mask[:, 0] |= ~field.mask.any(1)
         return Tokens(torch.where(field.mask[..., None], x, default), mask)

@@ -4,8 +4,6 @@ Built on `torch.optim.swa_utils.get_ema_multi_avg_fn`. `AveragedModel` itself do
 ours grows with the number of steps, and the averaged network must stay a module of its own that predicts and exports.
 """
 
-from __future__ import annotations
-
 import copy
 
 import torch

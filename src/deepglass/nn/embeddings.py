@@ -1,7 +1,5 @@
 """Encoders of sequences (token embeddings, vectors) and the token-wise head."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Basic encoders, from a `Field` to tokens, and the linear head."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import cast
 
@@ -66,12 +64,11 @@ class VectorEncoder(nn.Module):
         self.shape = TokenShape(count=1)
         self.rescale = rescale
         self.linear = nn.Linear(size, dim)
-        self.entry = nn.Parameter(torch.zeros(size, dim))  # what a missing entry adds
+        self.entry = nn.Parameter(torch.zeros(size, dim))  # added for a missing entry
         self.missing = nn.Parameter(torch.randn(dim) * 0.1)
 
     def forward(self, field: Field) -> Tokens:
-        token = torch.where(field.mask[:, None], self.read(field.values), self.missing)
-        return Tokens(token[:, None], torch.ones_like(field.mask)[:, None])
+        return Tokens.of_vector(torch.where(field.mask[:, None], self.read(field.values), self.missing))
 
     def read(self, values: Tensor) -> Tensor:
         """(..., d) -> (..., D)."""

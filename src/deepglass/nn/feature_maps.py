@@ -1,12 +1,11 @@
 """Feature maps (B, C, Y, X) of a forward pass, recorded by forward hooks for any network."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from deepglass.nn.tokens import Tokens
@@ -82,6 +81,13 @@ class FeatureMapRecorder:
                 hook.remove()
         return [m for m in self.maps.values() if m.values.requires_grad or not grad]
 
+    def record_stages(self, forward: Callable[[], object], rows: int) -> list[FeatureMap]:
+        """The last map of each size, differentiable; [] for a network without a convolution that reads the image."""
+        with torch.enable_grad():
+            maps = self.record(forward, rows, grad=True)
+        first = self.first_conv
+        return [] if first is None or all(m.name != first for m in maps) else _stage_maps(maps, first)
+
     def _input_hook(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...] | None]:
         def hook(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
             if self.conv_input is not None or args[0].ndim != 4 or tuple(args[0].shape[1:]) != self.shape:
@@ -122,8 +128,8 @@ def _as_map(out: object, image: tuple[int, int], grid: tuple[int, int] | None) -
     return out if fits else None  # channels-last tensors do not fit
 
 
-def stage_maps(maps: Sequence[FeatureMap], first: str) -> list[FeatureMap]:
-    """One map a stage: the first convolution's, then the last one of each size down to the coarsest.
+def _stage_maps(maps: Sequence[FeatureMap], first: str) -> list[FeatureMap]:
+    """One map per stage: the first convolution's, then the last one of each size down to the coarsest.
 
     Args:
         maps: in the order of the forward pass.

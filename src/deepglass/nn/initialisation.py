@@ -5,8 +5,6 @@ inputs of one output, `fan_out` the number of outputs of one input. Biases becom
 own initialisation.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 
@@ -46,7 +44,7 @@ INITIALISATIONS: dict[str, Fill | None] = {
     "orthogonal": nn.init.orthogonal_,
     "normal": lambda weight: nn.init.normal_(weight, std=0.02),  # GPT-2's deviation
 }
-"""Name -> what fills a weight; `default` leaves each layer as it was made.
+"""Name -> function that fills a weight; `default` keeps the initialisation of each layer.
 
 Source:
     xavier: Glorot & Bengio, 2010, eq. 12 and 16 (for tanh). he: He et al., 2015, arXiv 1502.01852, eq. 10 (for relu).

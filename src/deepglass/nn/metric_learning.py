@@ -4,8 +4,6 @@ unit, cosine = split(EmbeddingHead(dim, 128, classes)(tokens), 128)
 loss = arcface(cosine, labels, 0.3, 16)           # or triplet_loss(unit, labels, 0.3)
 """
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -28,7 +26,7 @@ class EmbeddingHead(nn.Module):
         dim: the width D of the tokens.
         embedding: the length E of the embedding.
         classes: K, number of class centres.
-        lead: train the embedding by the centres; False only fits the centres, when another loss trains it.
+        train_embedding: the loss on the cosines trains the embedding too; False fits the centres alone.
         width: channels of the coarsest map; 0 uses the tokens alone.
         dropout: rate for the features.
 
@@ -45,10 +43,17 @@ class EmbeddingHead(nn.Module):
     """
 
     def __init__(
-        self, dim: int, embedding: int, classes: int, *, lead: bool = True, width: int = 0, dropout: float = 0.0
+        self,
+        dim: int,
+        embedding: int,
+        classes: int,
+        *,
+        train_embedding: bool = True,
+        width: int = 0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.lead, self.width = lead, width
+        self.train_embedding, self.width = train_embedding, width
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(dim + width * MAP_SIZE[0] * MAP_SIZE[1], embedding, bias=False)
         self.norm = nn.BatchNorm1d(embedding, affine=False)
@@ -61,7 +66,7 @@ class EmbeddingHead(nn.Module):
             x = torch.cat([x, F.adaptive_avg_pool2d(tokens.pyramid[-1], MAP_SIZE).flatten(1)], dim=-1)
         unit = F.normalize(self.norm(self.linear(self.dropout(x)).float()), dim=-1, eps=EPS)
         centres = F.normalize(self.centres, dim=-1, eps=EPS)
-        return torch.cat([unit, _cosines(unit if self.lead else unit.detach(), centres)], dim=-1)
+        return torch.cat([unit, _cosines(unit if self.train_embedding else unit.detach(), centres)], dim=-1)
 
 
 def split(params: Tensor, embedding: int) -> tuple[Tensor, Tensor]:
@@ -106,8 +111,8 @@ def triplet_loss(unit: Tensor, label: Tensor, margin: float, sharpness: float = 
     Source: Schroff et al., 2015, arXiv 1503.03832; the hardest of a batch as in Hermans et al., 2017, arXiv
     1703.07737, eq. 5, with its soft margin (a softplus), whose slope does not vanish.
     """
-    known = label >= 0
-    both, same = known[:, None] & known, label[:, None] == label  # (B, B)
+    labelled = label >= 0
+    both, same = labelled[:, None] & labelled, label[:, None] == label  # (B, B)
     positive = both & same & ~torch.eye(len(label), dtype=torch.bool, device=label.device)
     negative = both & ~same
     distance = (2 - 2 * _cosines(unit, unit)).clamp_min(EPS).sqrt()
@@ -118,11 +123,11 @@ def triplet_loss(unit: Tensor, label: Tensor, margin: float, sharpness: float = 
 
 
 class KnownCategoryEncoder(nn.Module):
-    """Category embedding in which unknown codes count as code 0.
+    """Category embedding that maps codes outside its table to code 0.
 
     Args:
-        embedding: (codes, mask) to `Tokens`.
-        count: how many codes it knows.
+        embedding: codes and mask (B, F) -> `Tokens`.
+        count: number of codes of the table.
     """
 
     def __init__(self, embedding: nn.Module, count: int) -> None:
@@ -131,8 +136,8 @@ class KnownCategoryEncoder(nn.Module):
         self.shape = embedding.shape
 
     def forward(self, codes: Tensor, mask: Tensor) -> Tokens:
-        known = mask & (codes < self.count)
-        tokens: Tokens = self.embedding(torch.where(known, codes, 0), known)
+        valid = mask & (codes < self.count)
+        tokens: Tokens = self.embedding(torch.where(valid, codes, 0), valid)
         return tokens
 
 

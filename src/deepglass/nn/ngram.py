@@ -4,8 +4,6 @@ Source: Witten and Bell, 1991, IEEE Transactions on Information Theory 37 (how s
 al., 2011, ASRU, "Strategies for training large scale neural network language models" (a network beside n-grams).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

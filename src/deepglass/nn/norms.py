@@ -1,11 +1,11 @@
 """Normalisation layers by name: `norm` for vectors and token sequences, `norm2d` for images.
 
-batch     over the rows, per unit or channel; running averages in evaluation layer     over the units of each token, or
-the channels of each pixel group     over groups of units of one row instance  over the pixels of each channel of one
-row none      identity
+batch     over the rows, per unit or channel; running averages in evaluation
+layer     over the units of each token, or the channels of each pixel
+group     over groups of units or channels of one row
+instance  over the tokens or pixels of one row, per unit or channel
+none      identity
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Literal, get_args

@@ -1,7 +1,5 @@
 """Principal component analysis (PCA), randomised for wide data."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

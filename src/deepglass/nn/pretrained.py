@@ -6,8 +6,6 @@ encoder.read_weights()
 tokens = encoder(field)
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,11 +18,11 @@ from torch.nn import functional as F
 from deepglass.errors import MissingExtra, SourceError
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
-Kind = Literal["pictures", "texts", "sounds"]
-_TAKES: dict[str, Kind] = {"pixel_values": "pictures", "input_ids": "texts", "input_values": "sounds"}
-_WAVES = frozenset(["conv_kernel", "conv_stride", "feat_extract_norm"])  # of wav2vec 2.0 and its kin
-_RATE = 16_000  # samples a second, where a model does not say
-_SIDE = 224  # of the pictures, for models that take any size
+Kind = Literal["images", "texts", "audio"]
+_INPUT_KINDS: dict[str, Kind] = {"pixel_values": "images", "input_ids": "texts", "input_values": "audio"}
+_WAVES = frozenset(["conv_kernel", "conv_stride", "feat_extract_norm"])  # settings of wav2vec 2.0 and similar models
+_RATE = 16_000  # samples per second, for models without a setting
+_SIDE = 224  # pixels of an image, for models that accept any size
 _OF_FILES = ("transformers_version", "_name_or_path", "dtype", "torch_dtype")
 
 
@@ -36,8 +34,8 @@ class Source(NamedTuple):
     config: Mapping[str, Any]
     mean: Sequence[float]
     std: Sequence[float]
-    rate: int = _RATE  # samples a second of the sounds that it expects
-    normalise: bool = True  # each sound to mean 0 and deviation 1
+    rate: int = _RATE  # samples per second of the audio
+    normalise: bool = True  # standardise each recording
 
     @property
     def size(self) -> tuple[int, int]:
@@ -56,15 +54,15 @@ def find(name: str) -> Source:
 
     Raises:
         MissingExtra: transformers is not installed.
-        SourceError: `not-found`, `unreadable-file`; `bad-value` for a model that reads no pictures, texts or waves.
+        SourceError: `not-found`, `unreadable-file`; `bad-value` for a model that reads no images, texts or audio.
     """
     try:
-        config = _transformers().AutoConfig.from_pretrained(_place(name))
+        config = _transformers().AutoConfig.from_pretrained(_checked_location(name))
     except (OSError, ValueError) as error:
         raise SourceError("not-found", f"network.pretrained: {name}: {str(error).partition(chr(10))[0]}") from error
     config = getattr(config, "vision_config", config)
     reads = _reads(name, config)
-    width = getattr(config, "hidden_size", None)  # by whatever name this model has for it
+    width = getattr(config, "hidden_size", None)  # resolves aliases of the setting in other models
     config = config.to_dict() | ({"hidden_size": width} if width else {})
     config = {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}
     plain = {k: v for k, v in config.items() if isinstance(v, str | int | float | bool | list) and k not in _OF_FILES}
@@ -78,13 +76,13 @@ def _reads(name: str, config: Any) -> Kind:
     model = _transformers().MODEL_MAPPING.get(type(config), None)
     model = model[0] if isinstance(model, tuple) else model
     takes = getattr(model, "main_input_name", "")
-    if takes in _TAKES and (takes != "input_values" or config.to_dict().keys() >= _WAVES):
-        return _TAKES[takes]
-    what = "spectrograms" if takes in ("input_features", "input_values") else "neither pictures, texts nor waves"
+    if takes in _INPUT_KINDS and (takes != "input_values" or config.to_dict().keys() >= _WAVES):
+        return _INPUT_KINDS[takes]
+    what = "spectrograms" if takes in ("input_features", "input_values") else "neither images, texts nor audio"
     raise SourceError(
         "bad-value",
-        f"network.pretrained: {name} ({config.model_type}) reads {what}; take a model of pictures (such as DINOv2), of "
-        "texts (BERT) or of waves (wav2vec 2.0, HuBERT)",
+        f"network.pretrained: {name} ({config.model_type}) reads {what}; take a model of images (such as DINOv2), "
+        "texts (BERT) or audio (wav2vec 2.0, HuBERT)",
     )
 
 
@@ -100,8 +98,8 @@ class PretrainedEncoder(nn.Module):
         self.source, self.freeze = source, freeze
         library = _transformers()
         settings = {k: v for k, v in source.config.items() if k != "model_type"}
-        if source.reads == "sounds":
-            settings["apply_spec_augment"] = False  # its spans may be longer than a short sound
+        if source.reads == "audio":
+            settings["apply_spec_augment"] = False  # its masked spans may be longer than a short recording
         self.model = _encoder(
             library.AutoModel.from_config(library.AutoConfig.for_model(source.config["model_type"], **settings))
         )
@@ -117,7 +115,7 @@ class PretrainedEncoder(nn.Module):
             SourceError: `unreadable-file`.
         """
         try:
-            model = _transformers().AutoModel.from_pretrained(_place(self.source.name), use_safetensors=True)
+            model = _transformers().AutoModel.from_pretrained(_checked_location(self.source.name), use_safetensors=True)
         except (OSError, ValueError) as error:
             raise SourceError("unreadable-file", f"network.pretrained: {self.source.name}: {error}") from error
         self.model.load_state_dict(_encoder(getattr(model, "vision_model", model)).state_dict(), strict=False)
@@ -147,10 +145,10 @@ class PretrainedImages(PretrainedEncoder):
 
     Args:
         normalizer: codes to floats from 0 to 1.
-        channels: C of the pictures; one is repeated.
+        channels: C of the images; a single channel is repeated.
 
     Shapes:
-        field: values (B, C, Y, X), mask (B,) -> Tokens (B, T, width); a missing picture is a grey one.
+        field: values (B, C, Y, X), mask (B,) -> Tokens (B, T, width); a missing image is grey.
     """
 
     mean: Tensor
@@ -182,7 +180,7 @@ class PretrainedAudio(PretrainedEncoder):
     Rows of equal length are batched without padding, as some models normalise over time.
 
     Shapes:
-        field: values (B, S) int16, mask (B, S) -> Tokens (B, T, width); a missing sound is a moment of silence.
+        field: values (B, S) int16, mask (B, S) -> Tokens (B, T, width); missing audio is a short silence.
 
     Source: Baevski et al., 2020, arXiv 2006.11477; Hsu et al., 2021, arXiv 2106.07447.
     """
@@ -234,12 +232,12 @@ def _transformers() -> Any:
         import transformers
     except ImportError as error:
         raise MissingExtra("transformers", "pretrained", "network.pretrained") from error
-    transformers.utils.logging.set_verbosity_error()  # it tells of layers that are not used here
+    transformers.utils.logging.set_verbosity_error()  # no messages about layers that are not used here
     transformers.utils.logging.disable_progress_bar()
     return transformers
 
 
-def _place(name: str) -> str:
+def _checked_location(name: str) -> str:
     """A local folder, or a name on the hub.
 
     Raises:
@@ -250,7 +248,10 @@ def _place(name: str) -> str:
         if not (path / "config.json").is_file():
             raise SourceError("not-found", f"network.pretrained: there is no config.json in {path}")
         if not any(path.glob("*.safetensors")):
-            raise SourceError("unreadable-file", f"network.pretrained: {path} holds no .safetensors; no other is read")
+            raise SourceError(
+                "unreadable-file",
+                f"network.pretrained: expected a .safetensors file in {path}; no other format is read",
+            )
         return str(path)
     if name.startswith((".", "/", "~")):
         raise SourceError("not-found", f"network.pretrained: there is no folder {name}")

@@ -6,8 +6,6 @@
 Source: Smolensky, 1986; Hinton, 2002, Neural Computation 14 (contrastive divergence); Hinton, 2010, UTML TR 2010-003.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
@@ -19,7 +17,7 @@ class BoltzmannMachine(nn.Module):
     Args:
         visible: number V of visible units.
         hidden: number H of hidden units.
-        classes: the last so many visible units are a softmax group (index-hot).
+        classes: number of visible units, the last ones, that form a softmax group (one-hot).
 
     Shapes:
         v: (B, V) -> probabilities of the hidden units, (B, H).

@@ -1,10 +1,8 @@
 """Recurrent layers: rnn, gru and lstm, bidirectional and layer-normalised.
 
 Source: Elman, 1990 (rnn); Hochreiter and Schmidhuber, 1997 (lstm); Cho et al., 2014, arXiv 1406.1078 (gru); Schuster
-and Paliwal, 1997 (in both directions); Ba et al., 2016, arXiv 1607.06450 (layer normalisation in the cell).
+and Paliwal, 1997 (bidirectional); Ba et al., 2016, arXiv 1607.06450 (layer normalisation in the cell).
 """
-
-from __future__ import annotations
 
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -13,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepglass.nn.token_ops import gather, last_index, pack_left
+from deepglass.nn.token_ops import gather, pack_left
 
 Cell = Literal["rnn", "gru", "lstm"]
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
@@ -38,11 +36,10 @@ class Recurrent(nn.Module):
         layer_norm: layer normalisation in the cell, by a loop over the tokens.
         dropout: rate between layers.
         expected_lag: longest time lag that matters, in steps; gate biases start with time constants up to it (chrono
-            initialisation). None: about 1.
-            Not with `layer_norm`.
+            initialisation). None: about 1. Ignored with `layer_norm`.
 
     Shapes:
-        values (B, T, D), mask (B, T) with at least one True a row -> `Read`.
+        values (B, T, D), mask (B, T) with at least one True per row -> `RecurrentOutput`.
 
     Example:
         >>> Recurrent("lstm", 8, 16, bidirectional=True)(torch.rand(2, 5, 8), torch.ones(2, 5).bool()).last.shape
@@ -69,8 +66,9 @@ class Recurrent(nn.Module):
         sizes = [size, *[self.out_dim] * (depth - 1)]
         self.layers: Any = nn.ModuleList(nn.ModuleList(make(cell, s, hidden) for _ in range(directions)) for s in sizes)
 
-    def forward(self, values: Tensor, mask: Tensor) -> RecurrentOutput:
-        forth, back = orders(mask)
+    def forward(self, values: Tensor, mask: Tensor, *, packed: bool = False) -> RecurrentOutput:
+        """`packed`: the present tokens of each row come first, as those of a single input do."""
+        forth, back = orders(mask, packed)
         x, last = values, values[:, 0]
         for i, directions in enumerate(self.layers):
             x = self.dropout(x) if i else x
@@ -109,7 +107,7 @@ class NormedLayer(nn.Module):
     """Recurrent layer with layer normalisation of the gates.
 
     Shapes:
-        x: (B, T, D) -> (B, T, H), and None in the place of torch's state.
+        x: (B, T, D) -> (B, T, H), and None where a layer of torch returns its state.
     """
 
     def __init__(self, cell: Cell, size: int, hidden: int) -> None:
@@ -153,7 +151,7 @@ def gates_of(layer: nn.RNNBase | NormedLayer, x: Tensor, states: Tensor) -> dict
     the others are in [0, 1]. A plain layer has none.
 
     Shapes:
-        x: (B, T, D), states: (B, T, H), both in the order of reading -> (B, T, H) a gate.
+        x: (B, T, D), states: (B, T, H), both in the order of reading -> (B, T, H) per gate.
     """
     before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
     if isinstance(layer, NormedLayer):
@@ -178,20 +176,20 @@ def _initialise(recurrent: Tensor, hidden: int) -> None:
         nn.init.orthogonal_(gate)
 
 
-def orders(mask: Tensor) -> tuple[Tensor | None, Tensor]:
-    """Indices of the present tokens in reading order: forwards (None: unchanged) and backwards."""
-    T = mask.shape[1]
-    places = torch.arange(T, device=mask.device)
+def orders(mask: Tensor, packed: bool = False) -> tuple[Tensor | None, Tensor]:
+    """Indices of the present tokens in reading order: forwards (None for packed rows: unchanged) and backwards."""
+    positions = torch.arange(mask.shape[1], device=mask.device)
     lengths = mask.sum(1, keepdim=True)
-    turned = torch.where(places < lengths, lengths - 1 - places, places)
-    if bool((lengths[:, 0] == last_index(mask) + 1).all()):
+    turned = torch.where(positions < lengths, lengths - 1 - positions, positions)
+    if packed:
         return None, turned
     forth, _ = pack_left(mask)
     return forth, forth.gather(1, turned)
 
 
-def _at(states: Tensor, places: Tensor) -> Tensor:
-    return states[torch.arange(len(states), device=states.device), places]
+def _at(states: Tensor, positions: Tensor) -> Tensor:
+    """The state of each row at its own position, (B, H)."""
+    return states[torch.arange(len(states), device=states.device), positions]
 
 
 def shift(x: Tensor, start: Tensor) -> Tensor:

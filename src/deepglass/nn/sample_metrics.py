@@ -1,7 +1,5 @@
 """Quality metrics of generated samples: sliced Wasserstein distance, coverage, mean distance."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Autoregressive decoders of texts: recurrent with attention, and transformer."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -16,7 +14,7 @@ from deepglass.nn.token_ops import sinusoidal_positions
 from deepglass.nn.tokens import Field, Tokens, pool
 
 
-class _Tied(nn.Module):
+class TiedEmbedding(nn.Module):
     """Token embedding, shared by input and output.
 
     Source: Press and Wolf, 2017, arXiv 1608.05859.
@@ -45,14 +43,31 @@ class _Tied(nn.Module):
         return F.linear(x, self.table.weight, self.bias)
 
 
-class RecurrentDecoder(AutoregressiveHead):
+class TiedDecoder(AutoregressiveHead):
+    """Base class of decoders with a tied embedding.
+
+    Args:
+        vocabulary: V, size of the vocabulary.
+        end: end-of-sequence code.
+        length: largest number of codes.
+        width: of the embedding.
+    """
+
+    def __init__(self, vocabulary: int, end: int, length: int, width: int) -> None:
+        super().__init__()
+        self.end, self.length = end, length
+        self.tied = TiedEmbedding(vocabulary, width)
+
+    def logits_of(self, hidden: Tensor) -> Tensor:
+        return self.tied.logits(hidden)
+
+
+class RecurrentDecoder(TiedDecoder):
     """RNN decoder with Luong attention over the memory.
 
     Args:
         dim: width of the memory's tokens.
-        vocabulary: V, size of the vocabulary.
-        end: end-of-sequence code.
-        length: largest number of codes.
+        vocabulary, end, length: as in `TiedDecoder`.
         hidden: state size.
 
     With `store_weights` set, `attention` (B, T, S) holds the weights of the last parallel pass.
@@ -72,10 +87,8 @@ class RecurrentDecoder(AutoregressiveHead):
         hidden: int = 256,
         dropout: float = 0.2,
     ) -> None:
-        super().__init__()
-        self.end, self.length, self.cell = end, length, cell
-        self.store_weights, self.attention = False, None
-        self.tied = _Tied(vocabulary, hidden)
+        super().__init__(vocabulary, end, length, hidden)
+        self.cell, self.store_weights, self.attention = cell, False, None
         self.begin = nn.Linear(dim, hidden)
         self.recurrent = plain_layer(cell, hidden, hidden)
         self.query = nn.Linear(hidden, dim, bias=False)
@@ -84,10 +97,7 @@ class RecurrentDecoder(AutoregressiveHead):
 
     def hidden(self, memory: Tokens, target: Field) -> Tensor:
         states, _ = self.recurrent(self.dropout(self.tied.shifted(target)), self._begin(memory))
-        return self._asked(states, memory.values, memory.mask)
-
-    def logits_of(self, hidden: Tensor) -> Tensor:
-        return self.tied.logits(hidden)
+        return self._attend(states, memory.values, memory.mask)
 
     def start(self, memory: Tokens) -> State:
         first = self._begin(memory)
@@ -99,25 +109,26 @@ class RecurrentDecoder(AutoregressiveHead):
         x = self.tied.last(token, len(values))
         before = [p[None] for p in parts]
         states, after = self.recurrent(x[:, None], tuple(before) if len(before) > 1 else before[0])
-        logits = self.logits_of(self._asked(states, values, mask)[:, 0])
+        logits = self.logits_of(self._attend(states, values, mask)[:, 0])
         return logits, (values, mask, *(p[0] for p in (after if isinstance(after, tuple) else (after,))))
 
     def _begin(self, memory: Tokens) -> Tensor | tuple[Tensor, Tensor]:
         first = torch.tanh(self.begin(pool(memory)))[None]
         return (first, torch.zeros_like(first)) if self.cell == "lstm" else first
 
-    def _asked(self, states: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    def _attend(self, states: Tensor, values: Tensor, mask: Tensor) -> Tensor:
         weights = self.query(states) @ values.transpose(1, 2) / math.sqrt(values.shape[-1])
         weights = weights.masked_fill(~mask[:, None], -math.inf).softmax(-1)
         self.attention = weights.detach() if self.store_weights else None
         return self.dropout(torch.tanh(self.combine(torch.cat([states, weights @ values], -1))))
 
 
-class TransformerDecoder(AutoregressiveHead):
+class TransformerDecoder(TiedDecoder):
     """Transformer decoder: causal self-attention and cross-attention on the memory.
 
     Args:
-        dim, vocabulary, end, length: as in `RecurrentDecoder`.
+        dim: width of the memory's tokens.
+        vocabulary, end, length: as in `TiedDecoder`.
         width: of a token.
 
     With `store_weights` set, `attention` (B, T, S) holds the cross-attention weights of the last parallel pass, of the
@@ -138,9 +149,7 @@ class TransformerDecoder(AutoregressiveHead):
         heads: int = 4,
         dropout: float = 0.2,
     ) -> None:
-        super().__init__()
-        self.end, self.length = end, length
-        self.tied = _Tied(vocabulary, width)
+        super().__init__(vocabulary, end, length, width)
         self.blocks: Any = nn.ModuleList(
             AttentionBlock(width, heads, dropout=dropout, memory_dim=dim) for _ in range(depth)
         )
@@ -170,9 +179,6 @@ class TransformerDecoder(AutoregressiveHead):
             x = block(x, None, memory.values, memory.mask, causal=True)
         return self.norm(x)
 
-    def logits_of(self, hidden: Tensor) -> Tensor:
-        return self.tied.logits(hidden)
-
     def start(self, memory: Tokens) -> State:
         state = [memory.mask]
         for block in self.blocks:
@@ -182,9 +188,9 @@ class TransformerDecoder(AutoregressiveHead):
 
     def step(self, state: State, token: Tensor | None) -> tuple[Tensor, State]:
         mask, *parts = state
-        place = parts[2].shape[2]
+        position = parts[2].shape[2]
         x = self.tied.last(token, len(mask))
-        x = x[:, None] + sinusoidal_positions(torch.tensor([place], device=x.device), x.shape[-1])
+        x = x[:, None] + sinusoidal_positions(torch.tensor([position], device=x.device), x.shape[-1])
         after = [mask]
         for i, block in enumerate(self.blocks):
             keys, values, past_keys, past_values = parts[4 * i : 4 * i + 4]

@@ -1,7 +1,5 @@
 """Non-autoregressive head for sequences of vectors of variable length."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch
@@ -16,11 +14,11 @@ class SequenceParams(NamedTuple):
 
     Shapes:
         values: (B, L, d).
-        goes_on: (B, L) logits that the sequence reaches this position.
+        continue_logits: (B, L) logits that the sequence reaches this position.
     """
 
     values: Tensor
-    goes_on: Tensor
+    continue_logits: Tensor
 
 
 class SequenceHead(nn.Module):
@@ -42,13 +40,13 @@ class SequenceHead(nn.Module):
 
     def __init__(self, dim: int, size: int, length: int, width: int = 64, depth: int = 2) -> None:
         super().__init__()
-        self.questions = nn.Parameter(torch.randn(length, width))
+        self.queries = nn.Parameter(torch.randn(length, width))
         self.blocks = nn.ModuleList(AttentionBlock(width, 4, memory_dim=dim, activation="gelu") for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, size + 1)
 
     def forward(self, tokens: Tokens) -> SequenceParams:
-        x = self.questions.expand(len(tokens.values), -1, -1)
+        x = self.queries.expand(len(tokens.values), -1, -1)
         for block in self.blocks:
             x = block(x, None, tokens.values, tokens.mask)
         out = self.out(self.norm(x))

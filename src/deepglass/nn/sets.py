@@ -1,7 +1,5 @@
 """Encoder of label sets."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -36,5 +34,4 @@ class LabelsEncoder(nn.Module):
 
     def forward(self, field: Field) -> Tokens:
         token = self.linear(field.values.to(self.linear.weight.dtype))  # (B, D)
-        token = torch.where(field.mask[:, None], token, self.missing)
-        return Tokens(token[:, None], torch.ones_like(field.mask)[:, None])
+        return Tokens.of_vector(torch.where(field.mask[:, None], token, self.missing))

@@ -5,8 +5,6 @@ No loop over columns: the number of tensor operations does not depend on it.
 B rows, F columns, D width of a token, M members of an ensemble.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,7 +14,7 @@ from torch import Tensor, nn
 
 from deepglass.nn.tokens import Tokens, TokenShape
 
-CLIP = 3.0  # robust standard deviations; values beyond are hardly distinguished
+CLIP = 3.0  # robust standard deviations; larger values are compressed
 
 
 def smooth_clip(x: Tensor, limit: float = CLIP) -> Tensor:
@@ -36,9 +34,9 @@ class NumberEmbedding(nn.Module):
     Args:
         median: of each column, in its own unit.
         scale: of each column, in its own unit, such as its interquartile range / 1.35; 0 counts as 1.
-        edges: of each column's bins, rising. Columns may differ in their number; fewer than two give no bins.
+        edges: of the bins of each column, ascending. Their number may differ; fewer than two give no bins.
         dim: the width D of a token.
-        waves: how many waves a column has.
+        waves: number of periodic functions per column.
 
     Shapes:
         values: (B, F) float; where `mask` is False they are ignored, NaN included.
@@ -91,8 +89,8 @@ class NumberEmbedding(nn.Module):
         x = smooth_clip((values - self.median) / self.scale).unsqueeze(-1)
         bins = ((values.unsqueeze(-1) - self.bin_start) * self.bin_slope).clamp(0, 1)
         waves = torch.cos(x * self.frequency + self.phase)
-        seen = torch.cat([x, bins, waves], dim=-1)  # (B, F, 1 + bins + waves)
-        tokens = torch.einsum("bfs,fsd->bfd", seen, self.weight) + self.bias
+        encodings = torch.cat([x, bins, waves], dim=-1)  # (B, F, 1 + bins + waves)
+        tokens = torch.einsum("bfs,fsd->bfd", encodings, self.weight) + self.bias
         return Tokens(torch.where(mask.unsqueeze(-1), tokens, self.missing), torch.ones_like(mask))
 
 
@@ -126,10 +124,10 @@ class CategoryEmbedding(nn.Module):
         nn.init.normal_(self.table.weight, std=0.5)
 
     def forward(self, codes: Tensor, mask: Tensor) -> Tokens:
-        known = mask
+        visible = mask
         if self.training and self.embedding_dropout:
-            known = mask & (torch.rand(mask.shape, device=mask.device) >= self.embedding_dropout)
-        return Tokens(self.table(codes * known + self.first), torch.ones_like(mask))
+            visible = mask & (torch.rand(mask.shape, device=mask.device) >= self.embedding_dropout)
+        return Tokens(self.table(codes * visible + self.first), torch.ones_like(mask))
 
 
 class Dropout(nn.Module):
@@ -151,25 +149,6 @@ class Dropout(nn.Module):
         words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device).random_(-(2**63), None)
         mask = words.view(torch.uint8)[: x.numel()].view(x.shape) >= self.dropped
         return x * (mask.to(x.dtype) * (256 / (256 - self.dropped)))
-
-
-class ParametricActivation(nn.Module):
-    """Activation with a learned strength per unit: x + a (f(x) - x), a = 1 at first.
-
-    Args:
-        activation: f.
-        dim: number of units.
-
-    Source: Holzmueller et al., 2024, arXiv 2407.04491, section 3 ("parametric activation").
-    """
-
-    def __init__(self, activation: nn.Module, dim: int) -> None:
-        super().__init__()
-        self.activation = activation
-        self.amount = nn.Parameter(torch.ones(dim))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.amount.to(x.dtype) * (self.activation(x) - x)
 
 
 class EnsembleLinear(nn.Module):

@@ -1,7 +1,5 @@
 """Dilated convolutions over a sequence (TCN)."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,9 +34,9 @@ class TemporalBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        there = mask[..., None]
+        mask = mask[..., None]
         y = x
         for norm, conv in zip(self.norms, self.convs, strict=True):
-            y = self.activation(norm(y)) * there
-            y = conv(F.pad(y.transpose(1, 2), self.pads)).transpose(1, 2) * there
+            y = self.activation(norm(y)) * mask
+            y = conv(F.pad(y.transpose(1, 2), self.pads)).transpose(1, 2) * mask
         return x + self.dropout(y)

@@ -1,7 +1,5 @@
 """Token sequences: concatenation of inputs, positions, pooling."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Literal
@@ -21,11 +19,11 @@ class ConcatTokens(nn.Module):
     """Concatenation of the tokens of all inputs, sequences first, with a type embedding per input.
 
     Args:
-        inputs: what the encoders give.
-        dim: the width D of all tokens.
+        inputs: token shapes of the encoders.
+        dim: width D of the tokens.
 
     Shapes:
-        one (B, T, D) an input -> (B, all T, D), with the grid (T,) of the first.
+        (B, T, D) per input -> (B, all T, D), with the grid (T,) of the first.
     """
 
     def __init__(self, inputs: Sequence[TokenShape], dim: int) -> None:
@@ -57,25 +55,25 @@ def last_index(mask: Tensor) -> Tensor:
 
 
 def pack_left(mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices (B, T) that left-pack each row's present tokens, and those that undo it."""
+    """Indices (B, T) that move the present tokens of each row to the left, and their inverse."""
     order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
     return order, order.argsort(dim=1)
 
 
-def gather(values: Tensor, places: Tensor) -> Tensor:
+def gather(values: Tensor, positions: Tensor) -> Tensor:
     """Tokens (B, T, D) at indices (B, T) of their own rows."""
-    return values.gather(1, places[..., None].expand(-1, -1, values.shape[-1]))
+    return values.gather(1, positions[..., None].expand(-1, -1, values.shape[-1]))
 
 
-def sinusoidal_positions(places: Tensor, dim: int) -> Tensor:
+def sinusoidal_positions(positions: Tensor, dim: int) -> Tensor:
     """Sinusoidal position embeddings, which extend beyond the lengths of training.
 
     Shapes:
-        places: (T,) -> (T, dim).
+        positions: (T,) -> (T, dim).
 
     Source: Vaswani et al., 2017, arXiv 1706.03762, section 3.5.
     """
     half = (dim + 1) // 2
-    lengths = torch.exp(-math.log(10_000) * torch.arange(half, device=places.device) / half)
-    angles = places[:, None].float() * lengths
+    lengths = torch.exp(-math.log(10_000) * torch.arange(half, device=positions.device) / half)
+    angles = positions[:, None].float() * lengths
     return torch.cat([angles.sin(), angles.cos()], 1)[:, :dim]

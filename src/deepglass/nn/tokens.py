@@ -15,7 +15,7 @@ class Field(NamedTuple):
     Shapes:
         values: (B, ...) of the feature's own dtype; bytes stay bytes.
         mask: the leading shape of `values` that can be missing, (B,) or (B, T) bool; True = present.
-        rows: (B,) bool, ragged kinds only: True = known, even if empty, such as an image without boxes.
+        rows: (B,) bool, ragged kinds only: True = present, even if empty, such as an image without boxes.
     """
 
     values: Tensor
@@ -23,8 +23,8 @@ class Field(NamedTuple):
     rows: Tensor | None = None
 
     @property
-    def known(self) -> Tensor:
-        """Whether each row has a value, (B,)."""
+    def present(self) -> Tensor:
+        """Whether each row has a value, (B,) bool."""
         return self.rows if self.rows is not None else self.mask.flatten(1).any(1) if self.mask.ndim > 1 else self.mask
 
     def to(self, device: torch.device) -> Field:
@@ -33,8 +33,7 @@ class Field(NamedTuple):
 
     def take(self, rows: Tensor) -> Field:
         """The given rows."""
-        known = None if self.rows is None else self.rows[rows]
-        return Field(self.values[rows], self.mask[rows], known)
+        return Field(self.values[rows], self.mask[rows], None if self.rows is None else self.rows[rows])
 
     def repeat(self, members: int) -> Field:
         """Each row repeated, for the members of an ensemble."""
@@ -48,7 +47,7 @@ class Tokens(NamedTuple):
     Shapes:
         values: (B, T, D) float.
         mask: (B, T) bool; True = present. Never all False in a row: a missing input is a learned token.
-        summary: (B, D) float, input of heads that need one vector a row; None: the tokens' mean.
+        summary: (B, D) float, input of heads that need one vector per row; None: the tokens' mean.
     """
 
     values: Tensor
@@ -56,6 +55,11 @@ class Tokens(NamedTuple):
     grid: tuple[int, ...] | None = None  # spatial or temporal layout of T, such as (Y, X)
     pyramid: tuple[Tensor, ...] | None = None  # finer maps (B, C, Y, X), finest first, for mask and box heads
     summary: Tensor | None = None
+
+    @staticmethod
+    def of_vector(x: Tensor, pyramid: tuple[Tensor, ...] | None = None) -> Tokens:
+        """A vector per row, (B, D), as a single token."""
+        return Tokens(x[:, None], torch.ones_like(x[:, :1], dtype=torch.bool), None, pyramid)
 
     def image(self) -> Tensor:
         """The values as a feature map (B, D, Y, X); a view in channels-last memory."""
@@ -88,3 +92,8 @@ class TokenShape:
 
     count: int | None = 1  # None: it differs from batch to batch
     grid: tuple[int, ...] | None = None
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the tokens have rows and columns."""
+        return self.grid is not None and len(self.grid) == 2

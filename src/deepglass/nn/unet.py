@@ -5,15 +5,13 @@ concatenating it, which halves the convolutions of the expanding path (Chaurasia
 1707.03718).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import ResidualBlock
+from deepglass.nn.conv import ResidualBlock, apply_stages, residual_stage
 from deepglass.nn.norms import Norm, norm2d
 
 
@@ -29,7 +27,7 @@ class UNetBody(nn.Module):
         context_dim: width of a vector added at the smallest map; 0 for none.
 
     Shapes:
-        x: (B, dims[0], Y, X); context: (B, context_dim) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest
+        x: (B, dims[0], Y, X); context: (B, context_dim) -> one map (B, dims[i], Y / 2^i, X / 2^i) per stage, finest
             first.
     """
 
@@ -48,9 +46,7 @@ class UNetBody(nn.Module):
         self.down, self.reduce, self.up = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         dim = dims[0]
         for i, out_dim in enumerate(dims):
-            blocks = [ResidualBlock(dim, out_dim, stride=1 if i == 0 else 2, norm=norm, activation=activation)]
-            blocks += [ResidualBlock(out_dim, out_dim, norm=norm, activation=activation) for _ in range(depth - 1)]
-            self.down.append(nn.Sequential(*blocks))
+            self.down.append(residual_stage(dim, out_dim, depth, 1 if i == 0 else 2, norm, activation))
             if i:
                 self.reduce.append(nn.Conv2d(out_dim, dim, 1))
                 self.up.append(ResidualBlock(dim, dim, norm=norm, activation=activation))
@@ -59,17 +55,13 @@ class UNetBody(nn.Module):
         self.join = nn.Linear(context_dim, dims[-1]) if context_dim else None
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
-        x, skips = self.enter(x), []
-        for stage in self.down:
-            x = stage(x)
-            skips.append(x)
+        skips = apply_stages(self.down, self.enter(x))
+        x = skips[-1]
         if self.join is not None and context is not None:
             x = x + self.join(context)[..., None, None]
         maps = [x := self.dropout(x)]
         for reduce, up, skip in zip(reversed(self.reduce), reversed(self.up), reversed(skips[:-1]), strict=True):
-            upsampled = F.interpolate(
-                reduce(x), skip.shape[-2:], mode="nearest"
-            )  # projected first: a quarter of the work
+            upsampled = F.interpolate(reduce(x), skip.shape[-2:])  # projected first: a quarter of the work
             x = up(skip + upsampled)
             maps.append(x)
         return maps[::-1]

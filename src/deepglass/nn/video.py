@@ -1,7 +1,5 @@
 """Video encoder: frames as the channels of one image."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from deepglass.nn.conv import ImageEncoder
@@ -36,8 +34,8 @@ class VideoEncoder(nn.Module):
     def __init__(self, normalizer: nn.Module, frames: int, channels: int, dim: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.normalizer = normalizer
-        self.picture = ImageEncoder(nn.Identity(), frames * channels, dim, size)
-        self.shape = self.picture.shape
+        self.image_encoder = ImageEncoder(nn.Identity(), frames * channels, dim, size)
+        self.shape = self.image_encoder.shape
 
     def forward(self, field: Field) -> Tokens:
-        return self.picture(Field(self.normalizer(field.values).flatten(1, 2), field.mask))
+        return self.image_encoder(Field(self.normalizer(field.values).flatten(1, 2), field.mask))

@@ -1,7 +1,5 @@
 """Affine resampling of images and maps, one transform per row."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch
@@ -68,11 +66,11 @@ def _pick(values: Tensor, affine: Tensor) -> Tensor:
     columns = torch.arange(X, device=values.device)
     columns = torch.where(affine[:, 0, :1] < 0, X - 1 - columns, columns)
     columns = _mirrored(columns + (affine[:, 0, 2:] * X / 2).round().long(), X)
-    places = (rows[:, :, None] * X + columns[:, None, :]).view(B, 1, Y * X).expand(B, C, Y * X)
+    positions = (rows[:, :, None] * X + columns[:, None, :]).view(B, 1, Y * X).expand(B, C, Y * X)
     codes = values.view(torch.int16) if values.dtype == torch.uint16 else values  # torch gathers no uint16
-    return codes.reshape(B, C, Y * X).gather(2, places).view(B, C, Y, X).view(values.dtype)
+    return codes.reshape(B, C, Y * X).gather(2, positions).view(B, C, Y, X).view(values.dtype)
 
 
-def _mirrored(places: Tensor, side: int) -> Tensor:
+def _mirrored(positions: Tensor, side: int) -> Tensor:
     last = side - 1
-    return (last - (last - places.abs()).abs()).clamp(0, last)
+    return (last - (last - positions.abs()).abs()).clamp(0, last)

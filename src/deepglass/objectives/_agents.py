@@ -1,7 +1,5 @@
 """Base class of reinforcement learning objectives: environment, observations, evaluation by episodes."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Input of a bottleneck: the pooled tokens of a network and a coarse feature map."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import polars as pl
@@ -14,7 +12,7 @@ from deepglass.features.base import Feature
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Tokens, pool
 
-NO_ENSEMBLE = {"mlp": {"ensemble_size": 1}}  # an ensemble would give several embeddings a row
+NO_ENSEMBLE = {"mlp": {"ensemble_size": 1}}  # an ensemble would give several embeddings per row
 MIN_MAP_SIDE = 4  # rows or columns of the feature map, if the network has one of that size
 MAX_MAP_SIDE = 8  # larger maps are average-pooled to it
 

@@ -1,7 +1,5 @@
 """All inputs of a row as one vector, and back, for generative objectives."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -69,9 +67,9 @@ class FlatInputs(nn.Module):
         for feature, width in zip(self.inputs, self.widths, strict=True):
             field = inputs[feature.name]
             values = self._values(feature, field.values)
-            known = field.mask.view(-1, 1).expand(-1, width) & values.isfinite()
-            parts.append(torch.where(known, values, 0.0))
-            present.append(known)
+            mask = field.mask.view(-1, 1).expand(-1, width) & values.isfinite()
+            parts.append(torch.where(mask, values, 0.0))
+            present.append(mask)
         return torch.cat(parts, 1), torch.cat(present, 1)
 
     def to_predictions(self, values: Tensor) -> dict[str, dict[str, Tensor]]:

@@ -4,8 +4,6 @@ A policy runs at each environment step on few rows, where the overhead of torch 
 views of the network's parameters and follow their updates. Other networks have no numpy form.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Linear probe: evaluates an embedding by linear heads on frozen features."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -87,7 +85,7 @@ class Probe(nn.Module):
             )
             tokens = Tokens(x.unsqueeze(1), torch.ones(len(x), 1, dtype=torch.bool, device=x.device))
             for name, feature in self.outputs.items():
-                present = targets[name].known
+                present = targets[name].present
                 rows = feature.prediction(self.heads[key_of(name, "probe_")](tokens)).loss(targets[name])
                 total = total + torch.where(present, rows, 0.0).sum() / present.sum().clamp_min(1)
             total.backward()

@@ -1,7 +1,5 @@
 """Base class of reconstruction objectives: network, bottleneck and decoder."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar

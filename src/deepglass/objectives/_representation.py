@@ -1,7 +1,5 @@
 """Base class of self-supervised representation learning, evaluated by a linear probe."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -28,13 +26,7 @@ class Representation(Objective):
     name: ClassVar[str]
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
-        for feature in outputs:
-            if type(feature).dense or feature.alignable:
-                raise SpecError(
-                    "bad-value",
-                    f"outputs.{feature.name}: the linear probe of {self.name} predicts one value a row, not the kind "
-                    f"{feature.kind}; leave it out",
-                )
+        check_row_outputs(outputs, f"the linear probe of {self.name}")
         dim = self.make(inputs, make_network)
         self.probe = Probe(outputs, dim)
 
@@ -66,6 +58,17 @@ class Representation(Objective):
 
     def forward_pass(self, batch: Batch) -> Any:
         return self.embed(batch)
+
+
+def check_row_outputs(outputs: Sequence[Output], model: str) -> None:
+    """Raises: SpecError: `bad-value` for an output of several values per row; `model` is named in the text."""
+    for feature in outputs:
+        if type(feature).dense or feature.alignable:
+            raise SpecError(
+                "bad-value",
+                f"outputs.{feature.name}: {model} predicts one value per row, not the kind {feature.kind}; leave the "
+                "output out",
+            )
 
 
 def masked_mean(rows: Tensor, present: Tensor) -> Tensor:

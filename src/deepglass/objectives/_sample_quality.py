@@ -1,7 +1,5 @@
 """Quality of generated samples, as metrics and as warnings."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, cdist

@@ -169,7 +169,7 @@ class SemiSupervised(Supervised):
 
     def _unsupervised_loss(self, name: str, params: object, target: Field, first: int, labels: PseudoLabels) -> Tensor:
         """Sum of the losses on confident pseudo-labels, divided by the number of unlabelled rows."""
-        lacking = ~target.known[first:]
+        lacking = ~target.present[first:]
         values = torch.cat([labels.values.new_zeros(first), labels.values])
         mask = torch.cat([lacking.new_zeros(first), labels.confident & lacking])
         prediction, members = self.network.features[name].prediction(params), self.network.ensemble_size
@@ -228,7 +228,7 @@ def _padded(values: Tensor, length: int) -> Tensor:
 
 
 def _first_rows(field: Field, first: int) -> Field:
-    """The field with only its first rows known."""
+    """The field with the other rows set to missing."""
     if field.rows is not None:
         return field._replace(rows=_mask_after(field.rows, first))
     return field._replace(mask=_mask_after(field.mask, first))

@@ -4,8 +4,6 @@ Source: Hinton and Salakhutdinov, 2006, Science 313; denoising: Vincent et al., 
 robust features").
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar

@@ -1,12 +1,10 @@
 """Base class of the objectives: the kinds of learning, each a generator of losses."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -19,6 +17,7 @@ from deepglass.features.outputs.base import Output, Prediction, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import Network
+from deepglass.networks.trunks.base import TRUNKS
 from deepglass.nn.tokens import Field, pool
 from deepglass.registry import Registry
 
@@ -31,13 +30,17 @@ def local_value(name: str, value: float) -> float:
     return value
 
 
-class MakeNetwork(Protocol):
-    """Builds a network with the trunk and settings of the run, unless others are passed.
+@dataclass(frozen=True)
+class MakeNetwork:
+    """Builds networks with the trunk and settings of the run, unless others are passed.
 
     Args:
-        causal: no token depends on a later one.
-        defaults: trunk -> settings for which the run states no value.
+        trunk: the run's network architecture.
+        settings: its settings.
     """
+
+    trunk: str
+    settings: Mapping[str, Any]
 
     def __call__(
         self,
@@ -47,7 +50,17 @@ class MakeNetwork(Protocol):
         settings: Mapping[str, Any] | None = None,
         causal: bool = False,
         defaults: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> Network: ...
+    ) -> Network:
+        """A network with new weights.
+
+        Args:
+            causal: no token depends on a later one.
+            defaults: trunk -> settings for which the run states no value.
+        """
+        name = trunk or self.trunk
+        own = self.settings if settings is None and trunk is None else settings or {}
+        own = {**(defaults or {}).get(name, {}), **own}
+        return Network(inputs, outputs, name, TRUNKS.get(name).causal(own) if causal else own)
 
 
 @dataclass(frozen=True)

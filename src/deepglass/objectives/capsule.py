@@ -3,8 +3,6 @@
 Source: Sabour, Frosst and Hinton, 2017, arXiv 1710.09829.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import ClassVar
@@ -12,7 +10,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from deepglass.constraints import NonNegative
+from deepglass.constraints import NonNegative, Share
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
@@ -42,11 +40,11 @@ class Capsule(Objective):
     monitor: ClassVar[Metric] = METRICS["log_loss"]
 
     def __init__(
-        self, *, reconstruction_weight: NonNegative = 0.0005, m_plus: float = 0.9, m_minus: float = 0.1
+        self, *, reconstruction_weight: NonNegative = 0.0005, m_plus: Share = 0.9, m_minus: Share = 0.1
     ) -> None:
         super().__init__()
-        if not 0 <= m_minus < m_plus <= 1:
-            raise ValueError(f"expected 0 <= m_minus < m_plus <= 1, got m_minus {m_minus}, m_plus {m_plus}")
+        if m_minus >= m_plus:
+            raise ValueError(f"m_minus: expected less than m_plus, {m_plus}, got {m_minus}")
         self.reconstruction_weight, self.m_plus, self.m_minus = reconstruction_weight, m_plus, m_minus
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
@@ -83,7 +81,7 @@ class Capsule(Objective):
         margin = margin_loss(lengths(capsules), labels, m_plus=self.m_plus, m_minus=self.m_minus)
         true_class = one_hot(labels, self.classes).unsqueeze(-1)  # (B, K, 1)
         errors = self._squared_errors(self.decoder((capsules * true_class).flatten(1)).float(), batch)
-        present = target.known.float()
+        present = target.present.float()
         margin, errors = ((rows * present).sum() / present.sum().clamp_min(1) for rows in (margin, errors))
         logs = {"margin": margin.detach(), "reconstruction": errors.detach()}
         return Loss(margin + self.reconstruction_weight * errors, logs=logs, weight=len(batch))

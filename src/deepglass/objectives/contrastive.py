@@ -7,8 +7,6 @@
 Source: Chen et al., 2020, arXiv 2002.05709, algorithm 1; Bardes, Ponce and LeCun, 2021, arXiv 2105.04906, algorithm 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
@@ -19,12 +17,10 @@ from torch.nn import functional as F
 
 from deepglass.constraints import Count, Fraction, Positive
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
-from deepglass.data.views import AUGMENTABLE, MultiViewLoader, strong_augmentation
-from deepglass.errors import SpecError
+from deepglass.data.views import MultiViewLoader, check_augmentable, strong_augmentation
 from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
-from deepglass.nn.tokens import pool
 from deepglass.objectives._bottleneck import NO_ENSEMBLE
 from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -62,13 +58,7 @@ class Contrastive(Representation):
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
         self.view = strong_augmentation(inputs, crop=self.crop)
-        if self.view.is_identity:
-            came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
-            raise SpecError(
-                "bad-value",
-                f"objective: contrastive needs inputs that can be augmented: {AUGMENTABLE}; the inputs are {came}; "
-                "take objective=autoencoder",
-            )
+        check_augmentable(self.view, inputs, self.name, "autoencoder")
         self.network = make_network(inputs, [], defaults=NO_ENSEMBLE)
         dim = self.network.trunk.out_dim * self.network.ensemble_size
         self.projector = nn.Sequential(
@@ -108,14 +98,8 @@ class Contrastive(Representation):
             embeddings.append(F.normalize(self.embed(batch)))
         std = torch.cat(embeddings).std(0, correction=0).norm()  # 0: collapse to one point; 1: uniform on the sphere
         loss = float(torch.stack(losses).mean()) if losses else float("nan")
-        return {
-            "loss": loss,
-            "view_accuracy": float(torch.cat(correct).float().mean()),
-            "embedding_std": float(std),
-        }, loss
-
-    def embed(self, batch: Batch) -> Tensor:
-        return pool(self.network.embed(batch.inputs)).float().reshape(len(batch), -1)
+        accuracy = float(torch.cat(correct).float().mean())
+        return {"loss": loss, "view_accuracy": accuracy, "embedding_std": float(std)}, loss
 
     def _project(self, batch: Batch) -> Tensor:
         return self.projector(self.embed(batch)).float()

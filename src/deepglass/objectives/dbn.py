@@ -10,8 +10,6 @@ Source: Hinton, Osindero and Teh, 2006, Neural Computation 18; fine-tuning: Hint
 2006, Science 313, with dropout (Srivastava et al., 2014, JMLR 15, section 4).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -22,7 +20,6 @@ from torch import Generator, Tensor, nn
 
 from deepglass.constraints import Count, Fraction, Len, OpenShare
 from deepglass.data.batches import Batch, Dataset
-from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.category import Category
 from deepglass.features.outputs.base import Output, Prediction
@@ -32,7 +29,7 @@ from deepglass.networks.network import key_of
 from deepglass.nn.rbm import BoltzmannMachine
 from deepglass.nn.tokens import Field, Tokens
 from deepglass.objectives._flatten import FlatInputs
-from deepglass.objectives._representation import masked_mean
+from deepglass.objectives._representation import check_row_outputs, masked_mean
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, ParameterGroup, predict_dataset
 from deepglass.objectives.rbm import unit_means
 from deepglass.objectives.supervised import loss_sums
@@ -71,11 +68,7 @@ class Dbn(Objective):
         self.layers, self.pretraining, self.dropout, self.gibbs_steps = tuple(layers), pretraining, dropout, gibbs_steps
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
-        for feature in outputs:
-            if type(feature).dense or feature.alignable:
-                raise SpecError(
-                    "bad-value", f"outputs.{feature.name}: a dbn predicts one value a row, not the kind {feature.kind}"
-                )
+        check_row_outputs(outputs, self.name)
         self.outputs = {f.name: f for f in outputs}
         self.flat = FlatInputs(inputs, "unit", self.name)
         self.label = next((f for f in outputs if isinstance(f, Category)), None)
@@ -151,7 +144,7 @@ class Dbn(Objective):
         classes = self._machine(-1).classes
         codes = field.values.reshape(-1).long()
         chosen = nn.functional.one_hot(codes, classes + 1)[:, 1:].float()
-        return torch.where((field.known & (codes > 0)).unsqueeze(1), chosen, 1 / classes)
+        return torch.where((field.present & (codes > 0)).unsqueeze(1), chosen, 1 / classes)
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
         self.eval()

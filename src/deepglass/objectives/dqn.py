@@ -11,8 +11,6 @@ equation 4; dueling: Wang et al., 2015, arXiv 1511.06581, equation 9; n-step ret
 2017, arXiv 1710.02298.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from deepglass.constraints import Gt, Le, NonNegative, OpenShare
 from deepglass.data.batches import Batch, BatchTransform, Dataset
-from deepglass.data.views import AUGMENTABLE, strong_augmentation, weak_augmentation
-from deepglass.errors import SpecError
+from deepglass.data.views import check_augmentable, strong_augmentation, weak_augmentation
 from deepglass.features.base import Feature
 from deepglass.features.binary import Binary
 from deepglass.features.category import Category
@@ -63,13 +62,7 @@ class FixMatch(SemiSupervised):
         super().build(inputs, outputs, make_network)
         classes = [name for f in self.pseudo_labelled.values() for name in f.class_names]
         self.weak, self.strong = weak_augmentation(inputs, classes), strong_augmentation(inputs, classes)
-        if self.strong.is_identity:
-            came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
-            raise SpecError(
-                "bad-value",
-                f"objective: fixmatch needs inputs that can be augmented: {AUGMENTABLE}; the inputs are {came}; take "
-                "objective=pseudo_label",
-            )
+        check_augmentable(self.strong, inputs, self.name, "pseudo_label")
         self.adaptive_thresholds = nn.ModuleDict(
             {key_of(n, "of_"): AdaptiveThreshold(len(f.class_names)) for n, f in self.pseudo_labelled.items()}
         )

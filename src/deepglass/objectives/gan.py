@@ -5,8 +5,6 @@ Source: Goodfellow et al., 2014, arXiv 1406.2661; loss and gradient penalties: R
 of the generator: Yazici et al., 2018, arXiv 1806.04498.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -73,13 +71,8 @@ class Gan(Objective):
         critic_lr_ratio: Positive = 1.0,
     ) -> None:
         super().__init__()
-        self.latent_dim, self.width, self.gradient_penalty, self.critic_lr_ratio = (
-            latent_dim,
-            width,
-            gradient_penalty,
-            critic_lr_ratio,
-        )
-        self.gradient_penalty_interval = gradient_penalty_interval
+        self.latent_dim, self.width, self.critic_lr_ratio = latent_dim, width, critic_lr_ratio
+        self.gradient_penalty, self.gradient_penalty_interval = gradient_penalty, gradient_penalty_interval
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         for feature in outputs:
@@ -118,7 +111,7 @@ class Gan(Objective):
     def parameter_groups(self) -> Mapping[str, ParameterGroup]:
         for parameter in self.critic.parameters():
             parameter.lr_multiplier = self.critic_lr_ratio  # type: ignore[attr-defined]
-        settings = {"betas": (0.0, 0.99)}  # no momentum: the opponent has moved since
+        settings = {"betas": (0.0, 0.99)}  # no momentum, as the other network has changed
         return {
             "critic": ParameterGroup(self.critic, settings=settings),
             "generator": ParameterGroup(self.generator, settings=settings),
@@ -248,9 +241,7 @@ class Critic(nn.Module):
         rest = sum(w for w, shape in zip(flat.widths, flat.shapes, strict=True) if len(shape) == 1)
         self.image_critics = nn.ModuleList([ImageCritic(s, width) for s in flat.shapes if len(s) == 3])  # type: ignore[arg-type]
         self.vector_critic = VectorCritic(rest) if rest else None
-        dims = [p.out_dim for p in self.image_critics] + (
-            [self.vector_critic.out_dim] if self.vector_critic is not None else []
-        )
+        dims = [critic.out_dim for critic in (*self.image_critics, self.vector_critic) if critic is not None]
         joint_dim = sum(dims)  # type: ignore[arg-type]
         self.joint = nn.Sequential() if len(dims) == 1 else VectorCritic(joint_dim, (256,))
         self.head = ProjectionHead(joint_dim if len(dims) == 1 else 256, classes)

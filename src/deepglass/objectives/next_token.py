@@ -4,8 +4,6 @@ Source: Elman, 1990, Cognitive Science 14, "Finding structure in time"; Bengio e
 models).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
@@ -16,7 +14,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.constraints import Ge, Le
-from deepglass.data.batches import Batch, BatchTransform, Cursor, Dataset, Loader
+from deepglass.data.batches import Batch, BatchTransform, Dataset, EpochOrder, Loader
 from deepglass.device import mix_seeds
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._tokenizers import END, UNKNOWN
@@ -58,10 +56,7 @@ class NextToken(Objective):
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         if outputs:
-            raise SpecError(
-                "bad-value",
-                f"--target: next_token has no target; leave {outputs[0].name!r} out",
-            )
+            raise SpecError("bad-value", f"--target: next_token has no target; leave {outputs[0].name!r} out")
         if len(inputs) != 1 or not isinstance(inputs[0], Text):
             came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
             raise SpecError("bad-value", f"inputs: next_token expects one text column, got {came}; name it")
@@ -73,9 +68,8 @@ class NextToken(Objective):
         self.feature = inputs[0]
         self.network = make_network(inputs, [], causal=True)
         self.head = TokenHead(self.network.trunk.out_dim, self.feature.size)
-        order = (
-            self.ngram_order if self.ngram_order is not None else 4 if self.feature.size <= MAX_NGRAM_VOCABULARY else 0
-        )
+        default = 4 if self.feature.size <= MAX_NGRAM_VOCABULARY else 0
+        order = default if self.ngram_order is None else self.ngram_order
         order = min(order, int(63 / math.log2(max(self.feature.size, 2))) - 1)
         self.ngrams = NgramModel(self.feature.size, order) if order > 0 else None
         self.ngram_gate = nn.Linear(self.network.trunk.out_dim, 1)  # weight of the n-gram model at each position
@@ -202,27 +196,19 @@ class WindowLoader(Loader):
         self.tokens = data.inputs[name].values
         self.length = min(length, max(len(self.tokens) - 1, 1))
         self.count = max((len(self.tokens) - 1) // self.length, 1)
-        self.batch_size = min(batch_size, self.count)
-        self.batches_per_epoch = self.count // self.batch_size
-        self._cursor = Cursor(0, 0)
-        self._starts = self._shuffled(0)
+        self.order = EpochOrder(self._shuffled, batch_size)
+        self.batches_per_epoch = self.order.batches_per_epoch
 
     def next(self) -> Batch:
-        epoch, position = self._cursor
-        starts = self._starts[position * self.batch_size : (position + 1) * self.batch_size]
+        starts = self.order.next()
         inputs, targets, present = _windows(self.tokens, starts, self.length)
-        last = position + 1 == self.batches_per_epoch
-        self._cursor = Cursor(epoch + 1, 0) if last else Cursor(epoch, position + 1)
-        if last:
-            self._starts = self._shuffled(epoch + 1)
         return Batch({self.name: Field(inputs, present)}, {self.name: Field(targets, present)}, starts)
 
     def state_dict(self) -> dict[str, int]:
-        return self._cursor._asdict()
+        return self.order.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._cursor = Cursor(state["epoch"], state["position"])
-        self._starts = self._shuffled(self._cursor.epoch)
+        self.order.load_state_dict(state)
 
     def _shuffled(self, epoch: int) -> Tensor:
         """Start positions of the windows of an epoch, shifted by a random offset below the length of a window."""

@@ -11,8 +11,6 @@ policy head and a separate value network follow Engstrom et al., 2020, arXiv 200
 arXiv 2006.05990. The log values are those of Huang et al., 2022, "The 37 implementation details of PPO".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar, NamedTuple

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
-from deepglass.constraints import Gt, Le, NonNegative
+from deepglass.constraints import Gt, Le, NonNegative, PositiveShare
 from deepglass.data.batches import Batch, BatchTransform
 from deepglass.features.base import Feature
 from deepglass.features.binary import Binary
@@ -46,15 +46,12 @@ class PseudoLabel(SemiSupervised):
         *,
         unlabelled_ratio: Annotated[float, Gt(0), Le(100)] = 3.0,
         weight: NonNegative = 1.0,
-        start_quantile: float = 0.2,
-        end_quantile: float = 0.8,
+        start_quantile: PositiveShare = 0.2,
+        end_quantile: PositiveShare = 0.8,
     ) -> None:
         super().__init__(unlabelled_ratio, weight)
-        if not 0 < start_quantile <= end_quantile <= 1:
-            raise ValueError(
-                f"start_quantile, end_quantile: expected 0 < start_quantile <= end_quantile <= 1, got {start_quantile} "
-                f"and {end_quantile}"
-            )
+        if start_quantile > end_quantile:
+            raise ValueError(f"start_quantile: expected at most end_quantile, {end_quantile}, got {start_quantile}")
         self.start_quantile, self.end_quantile = start_quantile, end_quantile
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:

@@ -8,8 +8,6 @@ Source: Hinton, 2002, Neural Computation 14 (CD); Tieleman, 2008, ICML (PCD); Sa
 ICML, for missing values: a missing unit has no gradient.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 

@@ -1,9 +1,7 @@
-"""Supervised learning: the sum of the outputs' mean losses over the rows with a known target.
+"""Supervised learning: the sum of the outputs' mean losses over the rows with a target.
 
 Source: Rumelhart, Hinton and Williams 1986, Nature 323 (back-propagation of an error).
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
@@ -60,7 +58,7 @@ class Supervised(Objective):
             for batch in data.batches(batch_size):
                 for i, (name, prediction) in enumerate(self.predict(batch).items()):
                     target = batch.targets[name]
-                    present = target.known
+                    present = target.present
                     total[i] += prediction.loss(target).float()[present].sum().cpu()
                     count[i] += present.sum().cpu()
                     if search or not prediction.needs_decoding:
@@ -78,7 +76,7 @@ class Supervised(Objective):
         return Evaluation(metrics, float(relative.mean()), predictions)
 
     def _mean(self, name: str, params: Any, target: Field, mix: Mix | None) -> Tensor:
-        """Mean loss of an output over the rows with a known target; mixed rows weigh both targets.
+        """Mean loss of an output over the rows with a target; mixed rows weigh both targets.
 
         Source: Zhang et al., 2017, arXiv 1710.09412, (mixup).
         """
@@ -95,11 +93,11 @@ class Supervised(Objective):
 def loss_sums(
     prediction: Prediction, target: Field, members: int, share: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Sum of the losses of the rows with a known target, and their number; `share` (B,) weighs the rows."""
+    """Sum of the losses of the rows with a target, and their number; `share` (B,) weighs the rows."""
     if members > 1:
         target = target.repeat(members)
     rows = prediction.loss(target)  # (B * members,)
-    present = target.known
+    present = target.present
     if share is None:
         return torch.where(present, rows, 0.0).sum(), present.sum()
     weight = torch.where(present, share.repeat_interleave(members), 0.0)

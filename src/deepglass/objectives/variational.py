@@ -3,7 +3,7 @@
     q(z | x) = N(mean(x), std(x))                encoder: the run's network
     p(x | z)                                     decoder: Bernoulli for pixels and classes, as the paper for grey
                                                  pixels; N(mean(z), variance) for numbers, one variance each
-    minimise   E_q[-log p(x | z)] + beta KL(q(z | x) || N(0, 1))      the negative ELBO for beta = 1, in nats a row
+    minimise   E_q[-log p(x | z)] + beta KL(q(z | x) || N(0, 1))      the negative ELBO for beta = 1, in nats per row
 
 The variance of a number is a running mean of its squared error, its maximum likelihood value, so that no weight has to
 be tuned. It starts small: with the column's variance the posterior would collapse to the prior.
@@ -11,8 +11,6 @@ be tuned. It starts small: with the column's variance the posterior would collap
 Source: Kingma and Welling, 2013, arXiv 1312.6114, equation 10 and appendices B and C; beta: Higgins et al., 2017, ICLR;
 variance: Rybkin, Daniilidis and Levine, 2021, arXiv 2006.13202, equation 8 (there one for all, of each batch).
 """
-
-from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -76,7 +74,7 @@ class Variational(ReconstructionObjective):
         self._update_variance(batch, decoded.detach())
 
     def own_metrics(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
-        """The ELBO with beta = 1 and its terms, in nats a row; latent vectors use fixed noise."""
+        """The ELBO with beta = 1 and its terms, in nats per row; latent vectors use fixed noise."""
         generator = Generator(data.device).manual_seed(0)
         terms = []
         for batch in data.batches(batch_size):

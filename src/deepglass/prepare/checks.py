@@ -1,8 +1,6 @@
 """Checks before training: enough rows, targets with more than one value, consistent column roles."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +9,11 @@ import polars as pl
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Feature, Raw
-from deepglass.objectives._semi import SemiSupervised, no_unlabelled_rows
 from deepglass.objectives.base import OBJECTIVES
+from deepglass.spec.spec import FeatureSpec
 
-LEAST = 10  # rows that can be divided into training, validation and test
-KNOWN_PAST = ("series", "image")  # inputs that may share a column with an output: what was; a picture in grey
+MIN_ROWS = 10  # from which training, validation and test rows can be split
+MAY_SHARE_COLUMN = ("image",)  # kinds of inputs that may be read from the column of an output: an image in grey
 
 
 def check_rows(table: Table, targets: Sequence[Feature]) -> None:
@@ -23,81 +21,70 @@ def check_rows(table: Table, targets: Sequence[Feature]) -> None:
     names = " or ".join(repr(t.name) for t in targets)
     about = f" with a value for {names}" if names else ""
     if not len(table):
-        left_out = f"; {len(table.skipped):,} left out" if table.skipped else ""
-        first = f", such as {table.skipped[0].name} ({table.skipped[0].reason})" if table.skipped else ""
-        raise SourceError("no-rows", f"{table.name}: there are no rows{about}{left_out}{first}")
+        skipped = ", ".join(f"{s.name} ({s.reason})" for s in table.skipped[:1])
+        more = f" and {len(table.skipped) - 1:,} more" if len(table.skipped) > 1 else ""
+        left_out = f"; left out: {skipped}{more}" if skipped else ""
+        raise SourceError("no-rows", f"{table.name}: there are no rows{about}{left_out}")
     check_count(len(table), table.name, about)
     for target in targets:
-        raw = table[target.column]
-        distinct = _distinct(raw)
-        if distinct == 1:
+        if _distinct(table[target.column]) == 1:
             code: Any = "one-class" if target.has_classes else "constant-target"
-            raise SourceError(code, f"--target: {target.name!r} has the same value in every row of {table.name}")
+            raise SourceError(
+                code,
+                f"--target: {target.name!r} has the same value in every row of {table.name}; choose another column",
+            )
 
 
 def check_count(count: int, source: str, about: str = "") -> None:
     """Enough rows to be split."""
-    if count < LEAST:
+    if count < MIN_ROWS:
         rows = "1 row" if count == 1 else f"{count} rows"
-        text = f"{source}: {rows}{about} are too few to train, validate and test; expected at least {LEAST}"
+        text = f"{source}: expected at least {MIN_ROWS} rows{about}, to train, validate and test, got {rows}"
         raise SourceError("too-few-rows", text)
 
 
-def check_world(objective: str, table: Table) -> None:
+def check_environment(objective: str, table: Table) -> None:
     """A reinforcement-learning objective needs an environment, and an environment such an objective."""
-    acts = OBJECTIVES.get(objective, where="objective.name").learns_from == "environment"
-    world = table.environment is not None
-    if acts == world:
+    reinforcement = OBJECTIVES.get(objective, where="objective.name").learns_from == "environment"
+    environment = table.environment is not None
+    if reinforcement == environment:
         return
-    fit = ", ".join(name for name, kind in OBJECTIVES if (kind.learns_from == "environment") == world)
-    if world:
-        text = f"{objective!r} learns from rows, and {table.name} is a world to act in; take one of: {fit}"
+    fit = ", ".join(name for name, kind in OBJECTIVES if (kind.learns_from == "environment") == environment)
+    if environment:
+        text = f"{objective!r} needs a table, and {table.name} is an environment"
     else:
-        text = f"{objective!r} acts in a world, such as gym:CartPole-v1, and {table.name} is none; take one of: {fit}"
-    raise SpecError("bad-value", f"objective: {text}")
-
-
-def check_unlabelled(objective: str, lacking: Sequence[tuple[Feature, int]], rows: int) -> None:
-    """A semi-supervised objective needs rows without a label.
-
-    Args:
-        lacking: each output, and how many of the training rows lack it.
-    """
-    kind = OBJECTIVES.get(objective, where="objective.name")
-    if not issubclass(kind, SemiSupervised):
-        return
-    lacking_counts = [count for feature, count in lacking if isinstance(feature, kind.pseudo_label_features)]
-    if lacking_counts and not any(lacking_counts):  # without such an output, the objective says so itself
-        raise no_unlabelled_rows(objective, rows)
+        text = f"{objective!r} needs an environment, such as gym:CartPole-v1, and {table.name} is none"
+    raise SpecError("bad-value", f"objective: {text}; choose one of: {fit}")
 
 
 def check_drop(rows: Sequence[int], table: Table) -> None:
     """The rows of `data.drop` exist."""
     wrong = [r for r in rows if isinstance(r, bool) or not isinstance(r, int) or not 0 <= r < len(table)]
     if wrong:
-        expected = f"expected places from 0 to {len(table) - 1} in {table.name}"
+        expected = f"expected row indices from 0 to {len(table) - 1} in {table.name}"
         raise SpecError("bad-value", f"data.drop: {expected}, got {wrong[0]!r}")
 
 
-def check_roles(
-    outputs: Sequence[Mapping[str, Any]], inputs: Sequence[Mapping[str, Any]], ignore: Sequence[str]
-) -> None:
-    """A target may not be named twice, left out, or be an input as well (a series may: its past is known)."""
-    names = [s["name"] for s in outputs]
+def check_roles(outputs: Sequence[FeatureSpec], inputs: Sequence[FeatureSpec], ignore: Sequence[str]) -> None:
+    """A target may not be named twice, ignored, or be an input as well."""
+    names = [f.name for f in outputs]
     for name in names:
         if names.count(name) > 1:
-            raise SpecError("bad-value", f"--target: {name!r} is named twice")
+            raise SpecError("bad-value", f"--target: {name!r} is named twice; name it once")
         if name in ignore:
-            raise SpecError("bad-value", f"--target: {name!r} is also to be left out (--ignore); it can only be one")
-    columns = {s.get("column", s["name"]) for s in outputs}
-    for i, settings in enumerate(inputs):
-        name = settings["name"]
-        if settings.get("column", name) in columns and settings.get("kind") not in KNOWN_PAST:
+            raise SpecError("bad-value", f"--target: {name!r} is ignored as well (--ignore); remove one of the two")
+    columns = {c for f in outputs for c in f.source_columns}
+    for i, feature in enumerate(inputs):
+        name = feature.name
+        if (own := columns & {*feature.source_columns}) and feature.kind not in MAY_SHARE_COLUMN:
             raise SpecError(
-                "bad-value", f"inputs[{i}]: {name!r} is the target; an input that holds the answer is a leak"
+                "bad-value", f"inputs[{i}]: {min(own)!r} is the target; an input that contains the target is a leak"
             )
-        if name in names or [s["name"] for s in inputs].count(name) > 1:
-            raise SpecError("bad-value", f"inputs[{i}]: the name {name!r} is given twice; `column:` tells them apart")
+        if name in names or [f.name for f in inputs].count(name) > 1:
+            raise SpecError(
+                "bad-value",
+                f"inputs[{i}]: two features have the name {name!r}; rename one and set `column:`",
+            )
 
 
 def check_column(table: Table, name: str, where: str) -> None:

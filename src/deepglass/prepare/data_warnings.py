@@ -1,16 +1,15 @@
-"""Warnings about the prepared data: missing labels, rows left out, odd values, memory."""
-
-from __future__ import annotations
+"""Warnings about the prepared data: missing labels, rows left out, unusual values, memory."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from deepglass.data.table import Skipped, Table
-from deepglass.features._allocate import too_large
+from deepglass.data.table import Table
+from deepglass.features._allocate import exceeds_memory
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.outputs.base import Output
-from deepglass.prepare.checks import check_unlabelled
+from deepglass.objectives._semi import SemiSupervised, no_unlabelled_rows
+from deepglass.objectives.base import OBJECTIVES
 from deepglass.prepare.rows import uses_unlabelled
 from deepglass.spec.spec import Spec
 
@@ -29,42 +28,27 @@ def data_warnings(
     train = np.flatnonzero(split == "train")
     unlabelled_counts: list[tuple[Feature, int]] = []
     warnings: list[str] = []
+    unlabelled = "without a label are learned from too" if uses_unlabelled(spec) else "have no label and are skipped"
     for feature in outputs:
         column = feature.encode(take_raw(table[feature.column], train))
         feature.check_target(column, table.name)
         count = int((~column.mask).sum())
         unlabelled_counts.append((feature, count))
-        warnings += [*_missing_labels(feature, count, uses_unlabelled(spec)), *feature.target_warnings(column)]
-    check_unlabelled(spec.objective["name"], unlabelled_counts, len(train))
-    warnings += [*_fixes(spec), *_left_out(table.skipped)]
-    return [*warnings, *_anomalies(table, [*inputs, *outputs]), *_memory(table, inputs)]
-
-
-def _missing_labels(feature: Feature, count: int, used: bool) -> list[str]:
-    if not count:
-        return []
-    if used:
-        return [f"{feature.name}: {count:,} training rows without a label are learned from too"]
-    return [f"{feature.name}: {count} training rows have no label and are skipped"]
-
-
-def _fixes(spec: Spec) -> list[str]:
-    """What was corrected in the data before training."""
-    fixes = [f"fixed before training: {', '.join(spec.data.fix)} (data.fix)"] if spec.data.fix else []
-    return [*fixes, f"left out: {len(spec.data.drop):,} rows listed in data.drop"] if spec.data.drop else fixes
-
-
-def _left_out(skipped: Sequence[Skipped]) -> list[str]:
-    """The first rows or files that are left out by name, and the count of all."""
-    more = len(skipped) - MAX_NAMED
-    named = [f"left out: {s.name} ({s.reason})" for s in skipped[:MAX_NAMED]]
-    return [*named, f"left out: {more} more, {len(skipped)} in all"] if more > 0 else named
-
-
-def _anomalies(table: Table, features: Sequence[Feature]) -> list[str]:
-    """Counts of unusual values in sequences: truncated ones, tags not in the training rows."""
-    counts = [(f.name, f.count_anomalies(table[f.column])) for f in features if f.sequential]
-    return [f"{name}: {what}: {count:,}" for name, anomalies in counts for what, count in anomalies.items()]
+        if count:
+            warnings.append(f"{feature.name}: {count:,} training rows {unlabelled}")
+        warnings += feature.target_warnings(column)
+    _check_unlabelled(spec.objective.name, unlabelled_counts, len(train))
+    if spec.data.fix:
+        warnings.append(f"fixed before training: {', '.join(spec.data.fix)} (data.fix)")
+    if spec.data.drop:
+        warnings.append(f"left out: {len(spec.data.drop):,} rows listed in data.drop")
+    warnings += [f"left out: {s.name} ({s.reason})" for s in table.skipped[:MAX_NAMED]]
+    if (more := len(table.skipped) - MAX_NAMED) > 0:
+        warnings.append(f"left out: {more} more, {len(table.skipped)} in all")
+    for sequence in (f for f in (*inputs, *outputs) if f.sequential):  # truncated ones, tags not in the training rows
+        anomalies = sequence.count_anomalies(table[sequence.column])
+        warnings += [f"{sequence.name}: {what}: {count:,}" for what, count in anomalies.items()]
+    return [*warnings, *_memory(table, inputs)]
 
 
 def _memory(table: Table, inputs: Sequence[Feature]) -> list[str]:
@@ -72,7 +56,21 @@ def _memory(table: Table, inputs: Sequence[Feature]) -> list[str]:
     warnings = []
     for feature in inputs:
         if (size := len(table) * feature.row_bytes) >= MIN_REPORTED_BYTES:
-            storage = "in a memory-mapped file, as they do not fit into memory" if too_large(size) else "in memory"
+            storage = "in a memory-mapped file, as they do not fit into memory" if exceeds_memory(size) else "in memory"
             rows = f"{len(table):,} rows of {feature.row_bytes:,} bytes"
             warnings.append(f"{feature.name}: {rows}, {size / 1e9:.1f} GB {storage}")
     return warnings
+
+
+def _check_unlabelled(objective: str, lacking: Sequence[tuple[Feature, int]], rows: int) -> None:
+    """A semi-supervised objective needs rows without a label.
+
+    Args:
+        lacking: each output, and how many of the training rows lack it.
+    """
+    kind = OBJECTIVES.get(objective, where="objective.name")
+    if not issubclass(kind, SemiSupervised):
+        return
+    lacking_counts = [count for feature, count in lacking if isinstance(feature, kind.pseudo_label_features)]
+    if lacking_counts and not any(lacking_counts):  # without such an output, the objective says so itself
+        raise no_unlabelled_rows(objective, rows)

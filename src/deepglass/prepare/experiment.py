@@ -7,14 +7,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from deepglass.data.split import Split
+from deepglass.data.table import Table
+from deepglass.data.transforms.base import TableTransform, transform_from_state
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.trunks.base import TRUNKS, Trunk
 from deepglass.objectives.base import OBJECTIVES, Objective
+from deepglass.prepare.derived_columns import derive_columns
 from deepglass.spec.spec import Spec
-
-NOT_SETTINGS = ("trunk", "init_from")  # keys of `network` in a spec that are no settings of the trunk
+from deepglass.values import plain
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Experiment:
         inputs, outputs: fitted features.
         trunk: name of the network architecture.
         split: how rows were split, with defaults resolved.
+        transforms: fitted, in the order in which they are applied.
     """
 
     spec: Spec
@@ -33,11 +36,12 @@ class Experiment:
     outputs: tuple[Output, ...]
     trunk: str
     split: Split
+    transforms: tuple[TableTransform, ...] = ()
 
     @property
     def objective(self) -> str:
         """Name of the objective."""
-        return self.spec.objective["name"]
+        return self.spec.objective.name
 
     @property
     def objective_class(self) -> type[Objective]:
@@ -55,20 +59,26 @@ class Experiment:
     @property
     def network(self) -> dict[str, Any]:
         """Settings of the trunk."""
-        return {k: v for k, v in self.spec.network.items() if k not in NOT_SETTINGS}
+        return plain(self.spec.network.settings)
 
     @property
     def architecture(self) -> dict[str, Any]:
         """The trunk's settings and `trunk`, its name; {} for objectives that build their own network."""
         return {} if self.objective_class.builds_network else {**self.network, "trunk": self.trunk}
 
+    def derive(self, table: Table) -> Table:
+        """A table of source rows as the features read it, with the columns of transforms and of joined features."""
+        return derive_columns(table, self.transforms, (*self.inputs, *self.outputs))
+
     def state(self) -> dict[str, Any]:
         """What the run folder stores beside spec and features, as JSON values."""
-        return {"trunk": self.trunk, "split": asdict(self.split)}
+        transforms = [t.state() for t in self.transforms]
+        return {"trunk": self.trunk, "split": asdict(self.split), "transforms": transforms}
 
     @staticmethod
     def from_state(
         spec: Spec, inputs: tuple[Feature, ...], outputs: tuple[Output, ...], state: Mapping[str, Any]
     ) -> Experiment:
         """The experiment of a stored run."""
-        return Experiment(spec, inputs, outputs, state["trunk"], Split(**state["split"]))
+        transforms = tuple(map(transform_from_state, state["transforms"]))
+        return Experiment(spec, inputs, outputs, state["trunk"], Split(**state["split"]), transforms)

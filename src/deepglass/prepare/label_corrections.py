@@ -5,11 +5,9 @@
     17,label,cat,dog,looks wrong
     40,label,,cat,worth labelling
 
-`row` is the place in the source, from 0. An empty `old` says that there was no label, an empty `new` that there is to
-be none. The file may be written by hand or by other programs: the first line may be absent, and so may old and why.
+`row` is the index in the source, from 0. An empty `old` or `new` is no label. The first line and the columns `old` and
+`why` are optional, so that the file may be written by hand or by other programs.
 """
-
-from __future__ import annotations
 
 import csv
 import io
@@ -27,22 +25,23 @@ from deepglass.errors import SourceError
 from deepglass.features.base import Raw
 from deepglass.parsing import MISSING
 from deepglass.prepare.sources import fingerprint_of, read_like
-from deepglass.spec.spec import Spec
+from deepglass.spec.spec import SOURCES, Spec
 from deepglass.training.checkpoint import write_atomic
 
 FIELDS = ("row", "column", "old", "new", "why")
+SETTING = "data.label_corrections"
 _HEAD = re.compile(r"#\s*deepglass labels of (.*), (\d+) rows, fingerprint (\w+)\s*$")
-_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+_BOOLEANS = dict.fromkeys(("true", "t", "yes", "y", "1"), True) | dict.fromkeys(("false", "f", "no", "n", "0"), False)
 
 
-class Mend(NamedTuple):
+class LabelCorrection(NamedTuple):
     """One new or corrected label.
 
     Args:
-        row: the place in the source.
-        old, new: as text; "" is none.
-        why: in a few words.
-        line: of the file, for messages; 0: not from a file.
+        row: index in the source.
+        old, new: as text; "" is no label.
+        why: the reason in a few words.
+        line: of the file, for messages; 0 for a correction that is not from a file.
     """
 
     row: int
@@ -54,180 +53,171 @@ class Mend(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Of which source the rows are counted."""
+    """The source whose rows are corrected."""
 
     name: str
     rows: int
     fingerprint: str
 
 
-class Labels(NamedTuple):
-    """What a file of labels holds; `checks_old` where it says what was there before."""
+class LabelFile(NamedTuple):
+    """The content of a labels file.
+
+    Args:
+        origin: from the first line; None without it.
+        has_old: the file has the column `old`, which is compared with the source.
+    """
 
     path: Path
-    mends: tuple[Mend, ...]
+    corrections: tuple[LabelCorrection, ...]
     origin: Origin | None
-    checks_old: bool
+    has_old: bool
 
 
-def write_labels(path: Path, origin: Origin, mends: Iterable[Mend]) -> None:
-    """Write a file of labels whole or not at all, in the order of the rows.
+def write_corrections(path: Path, origin: Origin, corrections: Iterable[LabelCorrection]) -> None:
+    """Write a labels file atomically, in the order of the rows.
 
     Raises:
         StorageError: `disk-full` or `read-only`.
     """
     text = io.StringIO()
-    text.write(f"# deepglass labels of {' '.join(origin.name.split())}, {origin.rows} rows, ")
-    text.write(f"fingerprint {origin.fingerprint}\n")
+    name = " ".join(origin.name.split())
+    text.write(f"# deepglass labels of {name}, {origin.rows} rows, fingerprint {origin.fingerprint}\n")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(FIELDS)
-    writer.writerows(mend[: len(FIELDS)] for mend in sorted(mends, key=lambda m: (m.row, m.column)))
+    writer.writerows(c[: len(FIELDS)] for c in sorted(corrections, key=lambda c: (c.row, c.column)))
     write_atomic(path, text.getvalue())
 
 
-def read_labels(path: Path) -> Labels:
-    """A file of labels.
+def read_corrections(path: Path) -> LabelFile:
+    """Read a labels file.
 
     Raises:
-        SourceError: `not-found`, `unreadable-file`, `unknown-column` for another header, `bad-value` with the line.
+        SourceError: `not-found`, `unreadable-file`, `unknown-column` for a missing column, `bad-value` with the line.
     """
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except FileNotFoundError:
-        raise SourceError("not-found", f"data.label_corrections: {path}: there is no such file") from None
+        raise SourceError("not-found", f"{SETTING}: {path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(
-            "unreadable-file", f"data.label_corrections: {path}: cannot be read as text ({error})"
-        ) from error
+        raise SourceError("unreadable-file", f"{SETTING}: {path}: cannot be read as text ({error})") from error
     head = _HEAD.match(lines[0]) if lines else None
     origin = Origin(head[1], int(head[2]), head[3]) if head else None
     start = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
     reader = csv.DictReader(lines[start:])
     names = reader.fieldnames or []
     if absent := [n for n in ("row", "column", "new") if n not in names]:
-        raise SourceError(
-            "unknown-column",
-            f"data.label_corrections: {path}: expected the columns {','.join(FIELDS)}, {' and '.join(absent)} is not "
-            "among them",
-        )
-    mends = [_mend(record, f"data.label_corrections: {path}, line {start + reader.line_num}", start + reader.line_num)
-             for record in reader]  # fmt: skip
-    return Labels(path, tuple(mends), origin, "old" in names)
+        expected = f"expected the columns {','.join(FIELDS)}, {' and '.join(absent)} is not among them"
+        raise SourceError("unknown-column", f"{SETTING}: {path}: {expected}")
+    corrections = tuple(_correction(record, path, start + reader.line_num) for record in reader)
+    return LabelFile(path, corrections, origin, "old" in names)
 
 
-def check_labels(labels: Labels, table: Table, hidden: bool = False) -> None:
-    """Whether a file of labels belongs to a source.
+def check_corrections(file: LabelFile, table: Table, hidden: bool = False) -> None:
+    """Check that a labels file belongs to a source.
 
     Args:
-        hidden: labels of the source may be hidden, so that an empty `old` says nothing.
+        hidden: labels of the source may be hidden; an empty `old` is then not compared.
 
     Raises:
         SourceError: `unknown-column`, `bad-value`, and `mismatched-files` for rows that the source does not have or
-            that hold something else.
+            whose label is another.
     """
     new_labels: dict[tuple[int, str], str] = {}
-    for mend in labels.mends:
-        where = f"data.label_corrections: {labels.path}, line {mend.line}"
-        raw = single_values(table, mend.column, where)
-        if mend.row >= len(table):
-            raise SourceError(
-                "mismatched-files", f"{where}: row {mend.row}, but {table.name} has {len(table)} rows, from 0"
-            )
-        if new_labels.setdefault((mend.row, mend.column), mend.new) != mend.new:
-            raise SourceError("bad-value", f"{where}: row {mend.row} has another label further up")
-        there = text_of(raw[mend.row])
-        compares_old = labels.checks_old and not (hidden and mend.old == "")
-        if compares_old and not _same(there, mend.old):
+    for row, column, old, new, _, line in file.corrections:
+        where = f"{SETTING}: {file.path}, line {line}"
+        raw = label_column(table, column, where)
+        if row >= len(table):
+            raise SourceError("mismatched-files", f"{where}: row {row}, but {table.name} has {len(table)} rows, from 0")
+        if new_labels.setdefault((row, column), new) != new:
+            raise SourceError("bad-value", f"{where}: row {row} has another label in an earlier line; keep one")
+        label = label_text(raw[row])
+        if file.has_old and not (hidden and old == "") and not _same(label, old):
             raise SourceError(
                 "mismatched-files",
-                f"{where}: expected {mend.old!r} in row {mend.row}, column {mend.column!r} of {table.name}, found "
-                f"{there!r}; the file belongs to another source",
+                f"{where}: expected {old!r} in row {row}, column {column!r} of {table.name}, got {label!r}; the file "
+                "belongs to another source",
             )
-        as_value(mend.new, raw, where)
+        label_value(new, raw, where)
 
 
-def mended(table: Table, rows: Mapping[int, int], mends: Sequence[Mend]) -> Table:
-    """A table with these labels.
+def apply_corrections(table: Table, rows: Mapping[int, int], corrections: Sequence[LabelCorrection]) -> Table:
+    """The table with corrected labels.
 
     Args:
-        rows: place in the source -> row of the table; labels of other places are passed over.
+        rows: index in the source -> index in the table; corrections of other rows are ignored.
 
     Raises:
-        SourceError: `bad-value` for a label that cannot stand in its column.
+        SourceError: `bad-value` for a label that its column cannot hold.
     """
-    changed: dict[str, Raw] = {}
-    for column in dict.fromkeys(m.column for m in mends):
-        own = [m for m in mends if m.column == column and m.row in rows]
-        raw = single_values(table, column, "data.label_corrections")
-        values = [as_value(m.new, raw, f"data.label_corrections: row {m.row}") for m in own]
-        if own:
-            new = pl.Series(values, dtype=raw.dtype)
-            places = pl.Series([rows[m.row] for m in own])
-            changed[column] = raw.clone().scatter(places, new)
-    return table.with_columns(changed) if changed else table
+    columns: dict[str, Raw] = {}
+    for column in dict.fromkeys(c.column for c in corrections if c.row in rows):
+        own = [c for c in corrections if c.column == column and c.row in rows]
+        raw = label_column(table, column, SETTING)
+        values = pl.Series([label_value(c.new, raw, f"{SETTING}: row {c.row}") for c in own], dtype=raw.dtype)
+        columns[column] = raw.clone().scatter(pl.Series([rows[c.row] for c in own]), values)
+    return table.with_columns(columns) if columns else table
 
 
-def labels_for(spec: Spec, table: Table) -> Labels | None:
-    """The labels of `data.label_corrections`, with their places in the whole source.
+def load_corrections(spec: Spec, table: Table) -> LabelFile | None:
+    """The corrections of `data.label_corrections`, checked, with row indices in the whole source.
 
-    They may have been given in the whole, or in one of the sources that it is put together from.
+    The file may have been made for the whole source or for one of those that it is concatenated from.
 
     Raises:
-        SourceError: `mismatched-files` for a file that belongs to another source; see `check_labels`.
+        SourceError: `mismatched-files` for a file that belongs to another source; see `check_corrections`.
     """
     if spec.data.label_corrections is None:
         return None
-    labels = read_labels(Path(spec.data.label_corrections))
-    start = _start_of(spec, table, labels) if labels.origin else 0
-    labels = labels._replace(mends=tuple(m._replace(row=m.row + start) for m in labels.mends))
-    check_labels(labels, table, spec.data.num_labels is not None)
-    return labels
+    file = read_corrections(Path(spec.data.label_corrections))
+    start = _start_of(spec, table, file, file.origin) if file.origin else 0
+    file = file._replace(corrections=tuple(c._replace(row=c.row + start) for c in file.corrections))
+    check_corrections(file, table, spec.data.num_labels is not None)
+    return file
 
 
-def relabelled(spec: Spec, table: Table, places: np.ndarray, split: np.ndarray, labels: Labels) -> Table:
-    """The labels mended, but those of test rows only if that is asked for.
+def correct_labels(spec: Spec, table: Table, source_rows: np.ndarray, split: np.ndarray, file: LabelFile) -> Table:
+    """The table with corrected labels; those of test rows only with `data.correct_test_labels`.
 
     Args:
-        table: the rows that are used; `places`, (N,), are theirs in the source, `split`, (N,), says their part.
+        table: the rows in use.
+        source_rows: (N,) their indices in the source.
+        split: (N,) their split.
     """
-    open_rows = (
-        np.flatnonzero(split != "") if spec.data.correct_test_labels else np.flatnonzero(~np.isin(split, ("test", "")))
-    )
-    rows = dict(zip(places[open_rows].tolist(), open_rows.tolist(), strict=True))
-    changing = [m for m in labels.mends if m.old != m.new]
-    left = len({m.row for m in changing} - rows.keys())
-    table = mended(table, rows, labels.mends)
-    notes = [
-        Note("label_corrections", f"{len(changing) - left:,} labels mended or given", f"as {labels.path.name} says")
-    ]
-    if left:
-        notes.append(
-            Note(
-                "label_corrections",
-                f"{left:,} labels not",
-                "rows of the test, or not used; data.correct_test_labels=true",
-            )
-        )
-    return replace(table, notes=(*table.notes, *notes))
+    excluded = ("",) if spec.data.correct_test_labels else ("test", "")
+    index = np.flatnonzero(~np.isin(split, excluded))
+    rows = dict(zip(source_rows[index].tolist(), index.tolist(), strict=True))
+    changes = [c for c in file.corrections if c.old != c.new]
+    ignored = len({c.row for c in changes} - rows.keys())
+    table = apply_corrections(table, rows, file.corrections)
+    counts = [(f"{len(changes) - ignored:,} labels corrected or added", f"as {file.path.name} says")]
+    if ignored:
+        reason = "of test rows or unused rows; data.correct_test_labels=true corrects test rows"
+        counts.append((f"{ignored:,} corrections ignored", reason))
+    return replace(table, notes=(*table.notes, *(Note("label_corrections", *c) for c in counts)))
 
 
-def single_values(table: Table, column: str, where: str) -> pl.Series:
-    """A column of single values; categories as text.
+def label_column(table: Table, column: str, where: str) -> pl.Series:
+    """A column that can hold labels; categories as text.
 
     Raises:
-        SourceError: `unknown-column`; `bad-value` for pictures, lists and dates.
+        SourceError: `unknown-column`; `bad-value` for images, lists and dates.
     """
     if column not in table.columns:
         raise SourceError("unknown-column", f"{where}: no column {column!r} in {table.name}: {', '.join(table.names)}")
     raw = table[column]
     series = pl.Series(column, raw) if isinstance(raw, np.ndarray) and raw.ndim == 1 else raw
-    if not isinstance(series, pl.Series) or not _is_single(series.dtype):
-        raise SourceError("bad-value", f"{where}: column {column!r} holds no single values that could be labels")
-    return series.cast(pl.String) if series.dtype in (pl.Categorical, pl.Enum, pl.Null) else series
+    categories = (pl.Categorical, pl.Enum, pl.Null)
+    if isinstance(series, pl.Series) and series.dtype in categories:
+        return series.cast(pl.String)
+    if not isinstance(series, pl.Series) or not (series.dtype.is_numeric() or series.dtype in (pl.String, pl.Boolean)):
+        expected = "expected texts, numbers or booleans, to which labels can be assigned"
+        raise SourceError("bad-value", f"{where}: column {column!r}: {expected}")
+    return series
 
 
-def text_of(value: Any) -> str:
-    """A label as text: 3.0 is "3", and what is missing is ""."""
+def label_text(value: Any) -> str:
+    """A label as text: "3" for 3.0, "" for a missing value."""
     if value is None or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -238,70 +228,60 @@ def text_of(value: Any) -> str:
     return "" if text in MISSING else text
 
 
-def as_value(text: str, raw: pl.Series, where: str) -> Any:
-    """A label as what stands in its column, None for none.
+def label_value(text: str, raw: pl.Series, where: str) -> Any:
+    """The value of a label in its column; None for no label.
 
     Raises:
-        SourceError: `bad-value` where it cannot stand there.
+        SourceError: `bad-value` for text that the column cannot hold.
     """
-    if text == "":
-        return None
     dtype = raw.dtype
-    if dtype == pl.String:
-        return text
-    if dtype == pl.Boolean and text.lower() in (*_TRUE, *_FALSE):
-        return text.lower() in _TRUE
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
+    if text == "" or dtype == pl.String:
+        return text or None
+    if dtype == pl.Boolean and text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
+    number = _number(text)
     if dtype.is_float() and number == number:
         return number
     if dtype.is_integer() and number.is_integer():
         return int(number)
-    wanted = "true or false" if dtype == pl.Boolean else "a number" if dtype.is_float() else "a whole number"
-    raise SourceError("bad-value", f"{where}: column {raw.name!r}: expected {wanted}, got {text!r}")
+    expected = "true or false" if dtype == pl.Boolean else "a number" if dtype.is_float() else "a whole number"
+    raise SourceError("bad-value", f"{where}: column {raw.name!r}: expected {expected}, got {text!r}")
 
 
-# -- steps -------------------------------------------------------------------------------------------------------
-
-
-def _start_of(spec: Spec, table: Table, labels: Labels) -> int:
-    """The place in the whole source at which the rows of a file of labels begin."""
-    origin, start = labels.origin, 0
-    assert origin is not None
+def _start_of(spec: Spec, table: Table, file: LabelFile, origin: Origin) -> int:
+    """The index in the whole source at which the rows of a labels file begin."""
     if origin.fingerprint == fingerprint_of(table):
         return 0
-    for source in (s for n in ("source", "test", "unlabelled") if (s := getattr(spec.data, n)) is not None):
+    start = 0
+    for source in (s for n in SOURCES if (s := getattr(spec.data, n)) is not None):
         part = read_like(spec.data, source)
         if origin.fingerprint == fingerprint_of(part):
             return start
         start += len(part)
     raise SourceError(
         "mismatched-files",
-        f"data.label_corrections: {labels.path}: was made for {origin.name} with {origin.rows} rows, and {table.name} "
-        f"is another source or has changed since; it has {len(table)} rows",
+        f"{SETTING}: {file.path}: made for {origin.name} with {origin.rows} rows; {table.name} with {len(table)} rows "
+        "is another source or has changed since",
     )
 
 
-def _mend(record: Mapping[str, str | None], where: str, line: int) -> Mend:
+def _correction(record: Mapping[str, str | None], path: Path, line: int) -> LabelCorrection:
+    where = f"{SETTING}: {path}, line {line}"
     row = (record["row"] or "").strip()
     if not row.isdecimal():
         raise SourceError("bad-value", f"{where}: row: expected a whole number from 0, got {row!r}")
     if record["new"] is None or None in record:
         raise SourceError("bad-value", f"{where}: expected {','.join(FIELDS)}, the line has more or fewer values")
     column, old, new, why = ((record.get(name) or "").strip() for name in FIELDS[1:])
-    return Mend(int(row), column, old, new, why, line)
+    return LabelCorrection(int(row), column, old, new, why, line)
 
 
-def _is_single(dtype: pl.DataType) -> bool:
-    return dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)
-
-
-def _same(there: str, label: str) -> bool:
-    if there == label or there.lower() == label.lower():
-        return True
+def _number(text: str) -> float:
     try:
-        return float(there) == float(label)
+        return float(text)
     except ValueError:
-        return False
+        return float("nan")
+
+
+def _same(a: str, b: str) -> bool:
+    return a.lower() == b.lower() or _number(a) == _number(b)

@@ -1,20 +1,19 @@
 """From a spec to an experiment and its data: read the source, infer columns, split, fit the features."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import Literal, Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature, take_raw
 from deepglass.features.outputs.base import Output
-from deepglass.prepare.checks import check_count, check_drop, check_rows, check_world
+from deepglass.prepare.checks import check_count, check_drop, check_environment, check_rows
 from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.data_warnings import data_warnings
+from deepglass.prepare.derived_columns import derive_columns, fit_transforms, join_columns
 from deepglass.prepare.experiment import Experiment
-from deepglass.prepare.label_corrections import labels_for, relabelled
+from deepglass.prepare.label_corrections import correct_labels, load_corrections
 from deepglass.prepare.prepared_data import PreparedData, hide_targets
 from deepglass.prepare.resolve import adapt_features, resolve_network, trunk_for_size
 from deepglass.prepare.rows import (
@@ -28,27 +27,17 @@ from deepglass.prepare.rows import (
 from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.spec.spec import Spec
 
-Role = Literal["inputs", "outputs"]
 F = TypeVar("F", bound=Feature)
 Fitted = tuple[tuple[Feature, ...], tuple[Output, ...]]
+ENCODING_FIELDS = ("type_", "format_", "flat_", "lists_", "parts_", "subword_features_")  # how raw values are parsed
 
 
-class Inherit(Protocol):
-    """Replaces fitted features by those of the run whose weights this run starts from."""
-
-    def __call__(self, role: Role, fitted: Sequence[F], /) -> tuple[F, ...]: ...
-
-
-def _inherit_nothing(role: Role, fitted: Sequence[F]) -> tuple[F, ...]:
-    return tuple(fitted)
-
-
-def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> tuple[Experiment, PreparedData]:
+def prepare(spec: Spec, earlier: Experiment | None = None) -> tuple[Experiment, PreparedData]:
     """Resolve a spec against its data: infer columns and split, choose the network, fit the features on training rows.
 
     Args:
-        inherit: replaces fitted features by those of the run whose weights this run starts from; called with the role
-            and the features.
+        earlier: of the run that gives the initial weights; its fitted features are inherited, since its weights
+            depend on their vocabularies and scales.
 
     Raises:
         SourceError, SpecError: for everything that can be wrong in spec and data, before training starts.
@@ -56,13 +45,14 @@ def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> tuple[Experiment
     table = read_source(spec)
     check_count(len(table), table.name)
     fingerprint = fingerprint_of(table)
-    corrections = labels_for(spec, table)
+    corrections = load_corrections(spec, table)
     check_drop(spec.data.drop, table)
     column_roles, inferred_inputs, inferred_outputs = infer_columns(table, spec)
     inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
-    check_world(spec.objective["name"], table)
+    table = join_columns(table, (*inputs, *outputs))
+    check_environment(spec.objective.name, table)
     unlabelled = uses_unlabelled(spec)
-    corrected = [m.row for m in corrections.mends if m.new] if corrections else []
+    corrected = [m.row for m in corrections.corrections if m.new] if corrections else []
     table, source_rows = usable_rows(table, inputs, outputs, unlabelled, corrected)
     absent = missing_targets(table, outputs)
     split = np.full(len(table), "train", "U5")
@@ -75,11 +65,19 @@ def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> tuple[Experiment
     split[np.isin(source_rows, spec.data.drop)] = ""  # the others stay in their split
     table = hide_targets(table, outputs, hidden)
     if corrections:  # after the split, which is therefore that of the run before
-        table = relabelled(spec, table, source_rows, split, corrections)
-    fitted_inputs, fitted_outputs = _fit_features(inherit, table, split, inputs, outputs)
+        table = correct_labels(spec, table, source_rows, split, corrections)
+    transforms = fit_transforms(
+        spec.data.transforms, table, np.flatnonzero(split == "train"), [c for f in outputs for c in f.source_columns]
+    )
+    table = derive_columns(table, transforms, (*inputs, *outputs))
+    if transforms:  # they add columns
+        column_roles, inferred_inputs, _ = infer_columns(table, spec)
+        inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
+        table = join_columns(table, inputs)
+    fitted_inputs, fitted_outputs = _fit_features(earlier, table, split, inputs, outputs)
     warnings = tuple(data_warnings(spec, table, split, fitted_inputs, fitted_outputs))
     trunk = trunk_for_size(fitted_inputs) if by_size else trunk
-    experiment = Experiment(spec, fitted_inputs, fitted_outputs, trunk, chosen_split)
+    experiment = Experiment(spec, fitted_inputs, fitted_outputs, trunk, chosen_split, transforms)
     data = PreparedData(
         table, source_rows, split, fitted_inputs, fitted_outputs, tuple(column_roles), warnings, fingerprint, hidden
     )
@@ -87,15 +85,29 @@ def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> tuple[Experiment
 
 
 def _fit_features(
-    inherit: Inherit, table: Table, split: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Output]
+    earlier: Experiment | None, table: Table, split: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Output]
 ) -> Fitted:
     """Inputs and outputs, fitted on the training rows or inherited from the run that this one starts from."""
     train = np.flatnonzero(split == "train")
-    fitted_outputs = inherit("outputs", [f.fit([take_raw(table[f.column], train)]) for f in outputs])
-    fitted_inputs = inherit("inputs", [f.fit([take_raw(table[f.column], train)]) for f in inputs])
+    fitted_outputs = tuple(f.fit([take_raw(table[f.column], train)]) for f in outputs)
+    fitted_inputs = tuple(f.fit([take_raw(table[f.column], train)]) for f in inputs)
+    if earlier is not None:
+        fitted_outputs = tuple(_inherited(f, earlier.outputs) for f in fitted_outputs)
+        fitted_inputs = tuple(_inherited(f, earlier.inputs) for f in fitted_inputs)
     if any(f.alignable for f in fitted_outputs):
         return _align(table, train, fitted_inputs, fitted_outputs)
     return fitted_inputs, fitted_outputs
+
+
+def _inherited(feature: F, earlier: Sequence[Feature]) -> F:
+    """The fitted feature of the earlier run if it has the same settings; an output must have all classes too."""
+    before = next((f for f in earlier if f.name == feature.name), None)
+    if not isinstance(before, type(feature)) or before.settings() != feature.settings():
+        return feature
+    if any(getattr(before, name, None) != getattr(feature, name, None) for name in ENCODING_FIELDS):
+        return feature
+    new_classes = isinstance(feature, Output) and not set(feature.class_names) <= set(before.class_names)
+    return feature if new_classes else before
 
 
 def _align(table: Table, train: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Output]) -> Fitted:

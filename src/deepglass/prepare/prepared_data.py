@@ -1,7 +1,5 @@
 """The data of a run: its rows, their split, and the fitted features that encode them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -68,7 +66,8 @@ def hide_targets(table: Table, outputs: Sequence[Output], rows: np.ndarray) -> T
     Args:
         rows: (N,) bool.
     """
-    return table.with_columns({f.column: set_null(table[f.column], rows) for f in outputs}) if rows.any() else table
+    columns = [c for f in outputs for c in f.source_columns]
+    return table.with_columns({c: set_null(table[c], rows) for c in columns}) if rows.any() else table
 
 
 def add_context(

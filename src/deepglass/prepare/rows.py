@@ -1,7 +1,5 @@
 """Which rows are used, and the split of each row."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,13 +11,15 @@ from deepglass.data.split import Split
 from deepglass.data.table import Skipped, Table
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
+from deepglass.features.outputs.identity import IdentityOutput
+from deepglass.features.outputs.text import TextOutput
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.spec.spec import Spec
 
 
 def uses_unlabelled(spec: Spec) -> bool:
     """Whether the objective learns from rows without a label too."""
-    return OBJECTIVES.get(spec.objective["name"], where="objective.name").uses_unlabelled
+    return OBJECTIVES.get(spec.objective.name, where="objective.name").uses_unlabelled
 
 
 def missing_targets(table: Table, outputs: Sequence[Output]) -> np.ndarray:
@@ -82,11 +82,11 @@ def choose_split(spec: Spec, table: Table, outputs: Sequence[Output]) -> Split:
     split = spec.data.split
     if split.by is not None or split.rows is not None or table.split is not None:
         return split
-    if OBJECTIVES.get(spec.objective["name"], where="objective.name").learns_from == "text":
+    if OBJECTIVES.get(spec.objective.name, where="objective.name").learns_from == "text":
         return replace(split, by="order")
-    if outputs and outputs[0].kind == "identity":
+    if outputs and isinstance(outputs[0], IdentityOutput):
         return replace(split, by=f"group:{outputs[0].column}")
-    if outputs and outputs[0].kind == "text" and (column := _repeated_images(table)):
+    if outputs and isinstance(outputs[0], TextOutput) and (column := _repeated_images(table)):
         return replace(split, by=f"group:{column}")
     return split
 

@@ -1,8 +1,5 @@
 """Read and combine the sources of a spec, and compute their fingerprint."""
 
-from __future__ import annotations
-
-import dataclasses
 import hashlib
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deepglass.data.missing import null_like
-from deepglass.data.sources import SourceOptions, read
+from deepglass.data.sources import read
 from deepglass.data.sources.frames import concat_columns
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
@@ -28,9 +25,9 @@ def read_source(spec: Spec) -> Table:
         test = read_like(spec.data, spec.data.test)
         table = _together(table, test, np.repeat(["train", "test"], [len(table), len(test)]))
     if spec.data.unlabelled is not None:
-        named = [s.get("column", s["name"]) for s in spec.outputs] or [table.target]
+        named = [c for s in spec.outputs for c in s.source_columns] or [table.target or ""]
         more = read_like(spec.data, spec.data.unlabelled)
-        more = more.with_columns({n: null_like(table[n], len(more)) for n in named if n is not None})
+        more = more.with_columns({n: null_like(table[n], len(more)) for n in named if n})
         split = None if table.split is None else np.concatenate([table.split, np.full(len(more), "train")])
         table = _together(table, more, split)
     return table
@@ -38,13 +35,9 @@ def read_source(spec: Spec) -> Table:
 
 def read_like(data: DataSpec, source: Source) -> Table:
     """A source read with the options of a spec."""
-    names = [f.name for f in dataclasses.fields(SourceOptions)]
-    options = SourceOptions(**{n: getattr(data, n) for n in names})
     columns = data.columns if isinstance(source, str | Path) else ()
     root = Path(data.data_root) if data.data_root else None
-    return read(
-        source, columns=columns or None, filename_pattern=data.filename_pattern, data_root=root, options=options
-    )
+    return read(source, columns=columns or None, filename_pattern=data.filename_pattern, data_root=root, options=data)
 
 
 def fingerprint_of(table: Table) -> str:

@@ -1,6 +1,4 @@
-"""A commented spec for a source: what deepglass would do by itself, written out to be changed."""
-
-from __future__ import annotations
+"""A commented spec for a source, with the inferred columns and the defaults."""
 
 import os
 from pathlib import Path
@@ -9,34 +7,40 @@ from typing import Any
 import yaml
 
 from deepglass.data.table import Table
-from deepglass.prepare.columns import ColumnRole, infer_columns
+from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.rows import choose_split
 from deepglass.spec.spec import Spec
 
 
 def commented_spec(table: Table, spec: Spec, folder: Path | None = None) -> str:
-    """YAML text with a line a column and why it is taken for that kind.
+    """YAML text with a line for each column, its kind and the reason.
 
     Args:
-        folder: where the spec will lie, from which it names its source.
+        folder: of the spec's file; the source's path is relative to it.
     """
-    taken, _, outputs = infer_columns(table, spec)
-    width = max((len(_entry(t)) for t in taken), default=0)
-    data = {**spec.to_dict()["data"], "source": _from(spec.data.source, folder)}
+    columns, _, outputs = infer_columns(table, spec)
+    entries = {c: f"{{name: {_flow(c.name)}, kind: {c.kind}}}" for c in columns}
+    width = max(map(len, entries.values()), default=0)
+    data = spec.to_dict()["data"]
+    if folder is not None and isinstance(spec.data.source, str) and Path(spec.data.source).exists():
+        data["source"] = os.path.relpath(spec.data.source, folder)
+    by = choose_split(spec, table, outputs).by or "random"
+    split = f"{{test: 0.1, valid: 0.1, by: {_flow(by)}, seed: 0}}"
+    if given := data.pop("split", None):
+        split = _flow(given)
+    elif table.split is not None:
+        split = "{by: predefined, seed: 0}   # of the source"
     lines = [
         "# A deepglass spec: run it with `deepglass train spec.yaml`. What is left out has its default.",
         "data:",
-        *(f"  {key}: {_flow(value)}" for key, value in data.items() if key != "split"),
-        f"  split: {_split(table, data.get('split'), choose_split(spec, table, outputs).by)}",
+        *(f"  {key}: {_flow(value)}" for key, value in data.items()),
+        f"  split: {split}",
     ]
     for role in ("inputs", "outputs"):
-        chosen = [t for t in taken if t.role == role[:-1]]
-        lines += [
-            f"{role}:" if chosen else f"{role}: []   # name the column to answer, or give an objective without one"
-        ]
-        lines += [f"  - {_entry(t):<{width}}  # {t.why}" for t in chosen]
-    ignored = [t for t in taken if t.role == "ignored"]
-    lines += [f"# left out: {t.name} ({t.why})" for t in ignored]
+        chosen = [f"  - {entries[c]:<{width}}  # {c.why}" for c in columns if c.role == role[:-1]]
+        empty = f"{role}: []   # name the target column, or choose an objective without one"
+        lines += [f"{role}:", *chosen] if chosen else [empty]
+    lines += [f"# left out: {c.name} ({c.why})" for c in columns if c.role == "ignored"]
     lines += [
         "# network: {trunk: mlp, depth: 3}     # `deepglass list trunks`; the default follows from the inputs",
         "objective: supervised                # `deepglass list objectives`",
@@ -47,27 +51,7 @@ def commented_spec(table: Table, spec: Spec, folder: Path | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _entry(taken: ColumnRole) -> str:
-    return f"{{name: {_flow(taken.name)}, kind: {taken.kind}}}"
-
-
-def _from(source: Any, folder: Path | None) -> str:
-    if not isinstance(source, str):
-        return f"<{type(source).__name__}>"
-    return os.path.relpath(source, folder) if folder is not None and Path(source).exists() else source
-
-
 def _flow(value: Any) -> str:
     """A value as YAML on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
     return text.removesuffix("\n").removesuffix("\n...")
-
-
-def _split(table: Table, given: Any, by: str | None) -> str:
-    if given:
-        return _flow(given)
-    return (
-        "{by: predefined, seed: 0}   # the source brings its own"
-        if table.split is not None
-        else f"{{test: 0.1, valid: 0.1, by: {_flow(by or 'random')}, seed: 0}}"
-    )

@@ -1,1 +1,1 @@
-"""2-D projections of embeddings: rows as points in the space of any layer, coloured, with details."""
+"""2-D projections of embeddings: rows as points in the space of any layer, coloured and with details."""

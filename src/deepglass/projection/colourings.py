@@ -1,7 +1,5 @@
 """Colourings of a map: labels, predictions, errors, split, columns."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Details of the points of a map: thumbnails, texts, values, labels and predictions."""
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Iterator, Sequence

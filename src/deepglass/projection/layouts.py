@@ -1,7 +1,5 @@
 """Layouts of an embedding in the plane: PCA, t-SNE, UMAP."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

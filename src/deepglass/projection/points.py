@@ -1,6 +1,4 @@
-"""The rows of the map and their points: the test rows, and as many training rows as there is time for."""
-
-from __future__ import annotations
+"""The rows of the map and their embedding: the test rows, and as many training rows as there is time for."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -8,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from deepglass.features.base import Column, Feature, take_raw
 from deepglass.features.outputs.base import Output, PredictionArrays
@@ -33,6 +30,10 @@ class TestPredictions(NamedTuple):
 
     best: Mapping[str, PredictionArrays]
     points: np.ndarray | None = None
+
+    def of(self, index: np.ndarray) -> dict[str, PredictionArrays]:
+        """The predictions for some of the rows."""
+        return {name: {k: v[index] for k, v in arrays.items()} for name, arrays in self.best.items()}
 
 
 NO_PREDICTIONS = TestPredictions({})
@@ -85,7 +86,7 @@ def embed_points(
             break
         collector.embed(train[start : start + CHUNK], detailed - detailed_test - start)
     if predictions.points is not None:
-        collector.add_known(test, detailed_test, predictions, index[: len(test)])
+        collector.add(test, detailed_test, predictions.points[index[: len(test)]], predictions.of(index[: len(test)]))
     else:
         for start in range(0, len(test), CHUNK):
             collector.embed(test[start : start + CHUNK], detailed_test - start)
@@ -115,32 +116,27 @@ class _Collector:
         self.rows: list[np.ndarray] = []
         self.points: list[np.ndarray] = []
         self.detailed: list[np.ndarray] = []
-        self.best: dict[str, list[dict[str, torch.Tensor]]] = {}
+        self.best: dict[str, list[PredictionArrays]] = {}
+        self.coloured = {f.name for f in self.data.outputs if has_colouring(f)}
 
     def embed(self, rows: np.ndarray, num_detailed: int) -> None:
-        """Embed rows, the first of them with details."""
-        for batch in self.data.dataset(rows, self.device).batches(BATCH):
-            points, predictions = self.space.embed(batch)
-            self.points.append(points.cpu().numpy())
-            for output in self.data.outputs:
-                if has_colouring(output) and output.name in predictions:
-                    self.best.setdefault(output.name, []).append(predictions[output.name].mode())
-        self._add(rows, num_detailed)
+        """Embed and predict rows, the first of them with details."""
+        batches = [self.space.embed(b) for b in self.data.dataset(rows, self.device).batches(BATCH)]
+        points = np.concatenate([points.cpu().numpy() for points, _ in batches])
+        modes = [{n: p.mode() for n, p in predicted.items() if n in self.coloured} for _, predicted in batches]
+        best = {n: concatenate_predictions([m[n] for m in modes]) for n in modes[0]} if modes else {}
+        self.add(rows, num_detailed, points, best)
 
-    def add_known(self, rows: np.ndarray, num_detailed: int, predictions: TestPredictions, index: np.ndarray) -> None:
-        """Add rows whose points and predictions are known, at these indices."""
-        assert predictions.points is not None
-        self.points.append(predictions.points[index])
-        for output in self.data.outputs:
-            if has_colouring(output) and output.name in predictions.best:
-                best = {k: torch.from_numpy(v[index]) for k, v in predictions.best[output.name].items()}
-                self.best.setdefault(output.name, []).append(best)
-        self._add(rows, num_detailed)
-
-    def _add(self, rows: np.ndarray, num_detailed: int) -> None:
+    def add(
+        self, rows: np.ndarray, num_detailed: int, points: np.ndarray, best: Mapping[str, PredictionArrays]
+    ) -> None:
+        """Add rows with their points and predictions, the first of them with details."""
         before = sum(map(len, self.rows))
-        self.rows.append(rows)
         self.detailed.append(np.arange(before, before + min(max(num_detailed, 0), len(rows))))
+        self.rows.append(rows)
+        self.points.append(points)
+        for name in self.coloured & best.keys():
+            self.best.setdefault(name, []).append(best[name])
 
     def result(self) -> EmbeddedPoints:
         rows, detailed = np.concatenate(self.rows), np.concatenate(self.detailed)
@@ -152,5 +148,5 @@ class _Collector:
             detailed=detailed,
             inputs={f.name: f.encode(take_raw(table[f.column], rows[detailed])) for f in self.data.inputs},
             truth={f.name: f.encode(take_raw(table[f.column], rows)) for f in outputs},
-            best={name: concatenate_predictions(parts) for name, parts in self.best.items()},
+            best={n: {k: np.concatenate([c[k] for c in chunks]) for k in chunks[0]} for n, chunks in self.best.items()},
         )

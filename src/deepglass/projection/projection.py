@@ -1,7 +1,5 @@
 """The projection of a run's rows: points, layouts, colourings, trajectories over training."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np

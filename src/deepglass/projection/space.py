@@ -1,7 +1,5 @@
 """The embedding of rows by any layer, and their predictions, in one forward pass."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """What follows training: the baselines beside it, and the report."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

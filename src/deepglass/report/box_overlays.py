@@ -1,13 +1,11 @@
 """Predicted boxes over their images, the worst rows first, and the rectangles that the page draws."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
 
 from deepglass.features.outputs.base import Calibration
-from deepglass.features.outputs.boxes import SHOWN, BoxesOutput
+from deepglass.features.outputs.boxes import DEFAULT_THRESHOLD, BoxesOutput
 from deepglass.formatting import confidence, finite
 from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.metrics import detection
@@ -22,7 +20,7 @@ MAX_BOXES = 80  # drawn in an image
 
 def box_overlays(feature: BoxesOutput, rows: OutputRows) -> OutputOverlays:
     """Test images with true and predicted boxes and the F1 score of each, the worst first."""
-    threshold = float(rows.calibration.get("threshold", SHOWN))
+    threshold = float(rows.calibration.get("threshold", DEFAULT_THRESHOLD))
     boxes = [_row_boxes(feature, rows, i) for i in range(len(rows.rows))]
     score = np.array([_f1(true, predicted, threshold) for true, predicted in boxes])
     overlays = []

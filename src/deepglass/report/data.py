@@ -118,7 +118,7 @@ class ReportData:
             self.values[name] = None if self._context is None else compute(self)
         return self.values[name] if self.shows_rows else _without_rows(self.values[name])  # type: ignore[no-any-return]
 
-    def is_objective(self, kind: type[Objective]) -> bool:
+    def is_objective(self, kind: type) -> bool:
         """Whether the run's objective is of this class."""
         return self._context is not None and isinstance(self._context.objective, kind)
 

@@ -1,7 +1,5 @@
 """Explained test rows as plain data: contributions of the input's parts, neighbours, faithfulness checks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -78,3 +76,10 @@ class ExplanationFacts:
     neighbours: tuple[NeighbourCard, ...] = ()
     counterfactual: str = ""
     checks: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def num_bytes(self) -> int:
+        """Of all images and clips."""
+        media = [self.image, self.wav, self.masked_wav, *(n.image for n in self.neighbours)]
+        media += [image for t in self.targets for image in (t.image, t.activation)]
+        return sum(len(m or b"") for m in media)

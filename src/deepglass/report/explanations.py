@@ -1,8 +1,7 @@
 """Explains some test rows of a run for its report, by `deepglass.explain`."""
 
-from __future__ import annotations
-
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,6 +39,7 @@ from deepglass.report.explanation_facts import (
     PartLayout,
     TargetFacts,
 )
+from deepglass.report.row_selection import evenly_spaced
 from deepglass.run.predictor import Predictor
 from deepglass.web import encode_image
 
@@ -95,19 +95,14 @@ def explanations_of(
 
 def _choose_rows(feature: Output, prepared: PreparedData, rows: np.ndarray, best: PredictionArrays) -> np.ndarray:
     """Indices among the test rows: of classes the most confident mistake and two right ones, else evenly spaced."""
-    spread = np.unique(np.linspace(0, len(rows) - 1, MAX_ROWS).astype(int))
+    spread = evenly_spaced(np.arange(len(rows)), MAX_ROWS)
     if "log_probs" not in best or best["log_probs"].ndim != 2:
         return spread
     truth = feature.encode(prepared.table.take(rows)[feature.column])
     labels = truth.values.reshape(-1).astype(int) - 1
     confidence, right = best["log_probs"].max(1), best["log_probs"].argmax(1) == labels
     wrong = np.flatnonzero(~right & truth.mask)
-    right_rows = np.flatnonzero(right & truth.mask)
-    chosen = (
-        right_rows[np.unique(np.linspace(0, len(right_rows) - 1, MAX_ROWS - min(1, len(wrong))).astype(int))]
-        if len(right_rows)
-        else right_rows
-    )
+    chosen = evenly_spaced(np.flatnonzero(right & truth.mask), MAX_ROWS - min(1, len(wrong)))
     mistake = wrong[np.argsort(-confidence[wrong], kind="stable")[:1]]
     return np.concatenate([chosen, mistake]) if len(chosen) + len(mistake) else spread
 
@@ -214,7 +209,7 @@ def _prediction_text(reason: Explanation, output: Output) -> str:
     if isinstance(output, Mask):
         return ", ".join(f"{n} {s:.0%}".replace("%", " %") for n, s in list(reason.answer["shares"].items())[:3])
     if isinstance(output, Boxes):
-        return ", ".join(b["label"] for b in value) or NOTHING
+        return ", ".join(f"{n} {label}" for label, n in Counter(b["label"] for b in value).most_common()) or NOTHING
     return ", ".join(value) or NOTHING if isinstance(output, Multilabel) else _text(value)
 
 

@@ -1,7 +1,5 @@
 """Images as tiles of one PNG."""
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Sequence

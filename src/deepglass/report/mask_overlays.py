@@ -1,10 +1,8 @@
 """Predicted masks over their images, the worst rows first."""
 
-from __future__ import annotations
-
 import numpy as np
 
-from deepglass.features._dense_outputs import cut
+from deepglass.features.outputs._dense import crop_to_frame
 from deepglass.features.outputs.mask import MaskOutput
 from deepglass.formatting import percent
 from deepglass.introspect.rows import OutputRows, row_image
@@ -37,7 +35,7 @@ def mask_overlays(feature: MaskOutput, rows: OutputRows) -> OutputOverlays:
         if image is None:
             return OutputOverlays(name=feature.name, overlays=())
         true, predicted = (
-            cut(v[i].astype(int) - 1, np.array(image.part)) for v in (rows.truth.values, rows.best["classes"])
+            crop_to_frame(v[i].astype(int) - 1, np.array(image.part)) for v in (rows.truth.values, rows.best["classes"])
         )
         wrong = np.where((true >= 0) & (true != predicted), 0, -1)
         overlays.append(

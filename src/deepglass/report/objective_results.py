@@ -1,7 +1,5 @@
 """Test metrics of objectives that have no outputs: an agent's returns, how well generated rows fit, perplexity."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

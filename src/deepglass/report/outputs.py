@@ -1,7 +1,5 @@
 """Each tested output: metrics with bootstrap intervals, baselines, and the rows that are worth a look."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Annotations that are drawn over an image: masks as PNG, boxes as shares of the image, colours of the classes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

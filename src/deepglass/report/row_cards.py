@@ -1,7 +1,5 @@
 """Single test rows as cards: prediction, true value, image and other values; `row_cards.html` draws them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any

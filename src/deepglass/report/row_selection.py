@@ -1,7 +1,5 @@
 """Which test rows a report shows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -49,6 +47,11 @@ def _spaced(order: np.ndarray, count: int, gap: int) -> list[int]:
             if len(chosen) < count and i not in chosen and all(abs(i - c) > least for c in chosen):
                 chosen.append(i)
     return chosen
+
+
+def evenly_spaced(rows: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of the rows, from the first to the last."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int))]
 
 
 def random_rows(rows: Sequence[int], count: int) -> list[int]:

@@ -3,8 +3,6 @@
 Templates lie beside what they show: `sections/NAME.html`, `macros.html`, and the page shell in `deepglass.web`.
 """
 
-from __future__ import annotations
-
 from base64 import b64encode
 from functools import cache
 from unicodedata import category

@@ -1,7 +1,5 @@
 """Compares the network with the baselines by the main metric: is it worth it here?"""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 from deepglass.formatting import baseline_name, count, duration, finite, plural

@@ -1,7 +1,5 @@
 """The report of a run as one HTML file that works offline."""
 
-from __future__ import annotations
-
 import errno
 import os
 import tempfile

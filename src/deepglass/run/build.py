@@ -1,20 +1,12 @@
 """Build the objective of an experiment with its networks."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from deepglass.config import construct
 from deepglass.device import pick, seed_everything
 from deepglass.errors import SourceError, SpecError
-from deepglass.features.base import Feature
-from deepglass.features.outputs.base import Output
-from deepglass.networks.network import Network
-from deepglass.networks.trunks.base import TRUNKS
-from deepglass.objectives.base import Objective
+from deepglass.objectives.base import MakeNetwork, Objective
 from deepglass.prepare.experiment import Experiment
 from deepglass.run.folder import Folder
+from deepglass.values import plain
 
 
 def build(experiment: Experiment, device: str) -> Objective:
@@ -24,30 +16,17 @@ def build(experiment: Experiment, device: str) -> Objective:
         SpecError: an unknown objective, network or setting; a kind that cannot be an output.
     """
     spec = experiment.spec
-    settings = {k: v for k, v in spec.objective.items() if k != "name"}
-    objective: Objective = construct(experiment.objective_class, settings, "objective", ["name"])
-    if objective.builds_network and (stated := [k for k in spec.network if k != "init_from"]):
+    objective: Objective = construct(experiment.objective_class, plain(spec.objective.settings), "objective", ["name"])
+    network = spec.network
+    if objective.builds_network and (network.trunk is not None or network.settings):
+        key = "trunk" if network.trunk is not None else next(iter(network.settings))
         raise SpecError(
             "unknown-key",
-            f"network.{stated[0]}: the objective {experiment.objective!r} builds its own network; leave it out, its "
+            f"network.{key}: the objective {experiment.objective!r} builds its own network; leave it out, its "
             "settings stand under objective",
         )
     seed_everything(spec.training.seed)
-
-    def make_network(
-        inputs: Sequence[Feature],
-        outputs: Sequence[Output],
-        trunk: str | None = None,
-        settings: Mapping[str, Any] | None = None,
-        causal: bool = False,
-        defaults: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> Network:
-        name = trunk or experiment.trunk
-        own = experiment.network if settings is None and trunk is None else settings or {}
-        own = {**(defaults or {}).get(name, {}), **own}
-        return Network(inputs, outputs, name, TRUNKS.get(name).causal(own) if causal else own)
-
-    objective.build(experiment.inputs, experiment.outputs, make_network)
+    objective.build(experiment.inputs, experiment.outputs, MakeNetwork(experiment.trunk, experiment.network))
     return objective.to(pick(device))
 
 

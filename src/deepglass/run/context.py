@@ -1,4 +1,4 @@
-"""Everything of one run that recorders, checks, explanations and reports take, read at most once."""
+"""The run context: what recorders, checks, explanations and reports take; each file is read at most once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deepglass.errors import SourceError
 from deepglass.features.outputs.base import Calibration
 from deepglass.objectives.base import Objective
 from deepglass.prepare.experiment import Experiment
-from deepglass.prepare.label_corrections import labels_for, relabelled
+from deepglass.prepare.label_corrections import correct_labels, load_corrections
 from deepglass.prepare.prepared_data import PreparedData, hide_targets
 from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.run.build import load_objective
@@ -76,7 +76,7 @@ class RunContext:
         plan: Plan,
         metrics: Mapping[str, Any] | None = None,
     ) -> RunContext:
-        """The context of a run in this process: plan and metrics are not read again."""
+        """The context of a run in this process, whose plan and metrics are not read from files."""
         context = RunContext(folder, experiment, data, objective, calibration, plan.device)
         context.__dict__["plan"] = plan  # fills the cached properties
         if metrics is not None:
@@ -84,7 +84,7 @@ class RunContext:
         return context
 
     def with_metrics(self, metrics: Mapping[str, Any]) -> RunContext:
-        """The same with other metrics, such as those with baselines."""
+        """A copy with other metrics, such as those with baselines."""
         context = RunContext(self.folder, self.experiment, self.data, self.objective, self.calibration, self.device)
         context.__dict__.update({**self.__dict__, "metrics": metrics})
         return context
@@ -117,7 +117,7 @@ class RunContext:
 
     @cached_property
     def layer_statistics(self) -> list[LayerStatistics]:
-        """diagnostics.jsonl: what was measured of the layers at each evaluation."""
+        """diagnostics.jsonl, layer statistics of each evaluation."""
         return read_layer_statistics(self.path)
 
     @property
@@ -145,15 +145,15 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
     fingerprint = fingerprint_of(table)
     if fingerprint != state.source["fingerprint"]:
         raise SourceError("mismatched-files", f"{spec.data.source}: differs from the source of the run {folder.path}")
-    corrections = labels_for(spec, table)
+    corrections = load_corrections(spec, table)
     rows = folder.split()
     source_rows, split = rows["row"].to_numpy(), rows["split"].to_numpy()
     hidden = rows["hidden"].to_numpy()
     outputs = state.experiment.outputs
     table = hide_targets(table.take(source_rows), outputs, hidden)
     if corrections:
-        table = relabelled(spec, table, source_rows, split, corrections)
+        table = correct_labels(spec, table, source_rows, split, corrections)
     inputs = state.experiment.inputs
     skipped = tuple(Skipped(*s) for s in state.source["skipped"])
-    table = replace(table, skipped=skipped)
+    table = state.experiment.derive(replace(table, skipped=skipped))
     return PreparedData(table, source_rows, split, inputs, outputs, state.column_roles, (), fingerprint, hidden)

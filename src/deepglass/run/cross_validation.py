@@ -1,10 +1,8 @@
 """Cross-validation: one run per fold, and their mean and standard deviation in the folder above."""
 
-from __future__ import annotations
-
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
@@ -14,7 +12,7 @@ import polars as pl
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
 
-Figures = Mapping[str, Mapping[str, float]]  # output -> metric -> value
+Metrics = Mapping[str, Mapping[str, float]]  # output -> metric -> value
 
 
 def is_many(spec: Spec) -> bool:
@@ -43,19 +41,13 @@ def summarise(folder: Folder, started: float) -> None:
     frames = [pl.read_parquet(f.path / "predictions.parquet") for f in folds]
     folder.store_predictions(pl.concat(frames, how="vertical_relaxed").sort("row"))
     names = ("device", "precision", "seed", "parameters", "versions")
-    baselines = [
-        {f"{o}/{b}": figures for o, bs in m["baselines"].items() for b, figures in bs.items()} for m in fold_metrics
-    ]
-    compared: dict[str, dict[str, dict[str, float]]] = {}
-    for key, figures in mean(baselines).items():
-        output, _, baseline = key.rpartition("/")
-        compared.setdefault(output, {})[baseline] = figures
+    outputs = dict.fromkeys(output for m in fold_metrics for output in m["baselines"])
     metrics: dict[str, Any] = {
-        "train": {"loss": mean([{"": m["train"]["loss"]} for m in fold_metrics])[""]},
+        "train": mean([m["train"] for m in fold_metrics]),
         "valid": mean([m.get("valid", {}) for m in fold_metrics]),
         "test": mean([m["test"] for m in fold_metrics]),
         "spread": spread([m["test"] for m in fold_metrics]),
-        "baselines": compared,
+        "baselines": {o: mean([m["baselines"].get(o, {}) for m in fold_metrics]) for o in outputs},
         "folds": [
             {"run": f.path.name, "test": m["test"], "seconds": m["seconds"]} for f, m in zip(folds, fold_metrics)
         ],
@@ -73,21 +65,22 @@ def summarise(folder: Folder, started: float) -> None:
     folder.store_metrics(metrics)
 
 
-def mean(folds: Sequence[Figures]) -> dict[str, dict[str, float]]:
+def mean(folds: Sequence[Metrics]) -> dict[str, dict[str, float]]:
     """The mean of each metric over the folds that have it."""
-    return {output: {m: fmean(v) for m, v in figures.items()} for output, figures in _gathered(folds).items()}
+    return _combined(folds, fmean, 1)
 
 
-def spread(folds: Sequence[Figures]) -> dict[str, dict[str, float]]:
+def spread(folds: Sequence[Metrics]) -> dict[str, dict[str, float]]:
     """The standard deviation of each metric over the folds that have it; none for a single fold."""
-    gathered = _gathered(folds)
-    return {o: {m: stdev(v) for m, v in figures.items() if len(v) > 1} for o, figures in gathered.items()}
+    return _combined(folds, stdev, 2)
 
 
-def _gathered(folds: Sequence[Figures]) -> dict[str, dict[str, list[float]]]:
-    values: dict[str, dict[str, list[float]]] = {}
+def _combined(
+    folds: Sequence[Metrics], statistic: Callable[[Sequence[float]], float], min_count: int
+) -> dict[str, dict[str, float]]:
+    gathered: dict[str, dict[str, list[float]]] = {}
     for fold in folds:
-        for output, figures in fold.items():
-            for metric, value in figures.items():
-                values.setdefault(output, {}).setdefault(metric, []).append(value)
-    return values
+        for output, metrics in fold.items():
+            for metric, value in metrics.items():
+                gathered.setdefault(output, {}).setdefault(metric, []).append(value)
+    return {o: {m: statistic(v) for m, v in ms.items() if len(v) >= min_count} for o, ms in gathered.items()}

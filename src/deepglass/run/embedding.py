@@ -1,6 +1,4 @@
-"""Rows as points in the space that a run has learned, and the files that other tools read them from."""
-
-from __future__ import annotations
+"""Embeddings of rows, and files of them for other programs: parquet, TensorBoard's projector, word2vec."""
 
 import io
 import math
@@ -13,7 +11,6 @@ import polars as pl
 from PIL import Image as Pillow
 
 from deepglass.data.batches import Dataset
-from deepglass.data.table import Table
 from deepglass.errors import SpecError
 from deepglass.features.base import Column, Media, Raw
 from deepglass.features.image import Image
@@ -23,87 +20,92 @@ from deepglass.run.predictor import Predictor, Rows
 from deepglass.training.checkpoint import write_atomic
 
 ENDINGS = (".parquet", ".tsv", ".txt", ".bin")
-LONGEST = 200  # characters of a value in the metadata
-SIDE, SHEET = 32, 8_192  # pixels of a small picture, and of all in one, at most: more the projector does not take
+MAX_VALUE_LENGTH = 200  # characters of a value in the metadata
+MAX_THUMBNAIL, MAX_SPRITE = 32, 8_192  # pixels of a side; the projector's limit for a sprite
 METADATA, SPRITE, CONFIG = "metadata.tsv", "sprite.png", "projector_config.pbtxt"  # beside a .tsv of vectors
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """Points and what is known of their rows: `vectors, about = embed(...)`.
+class RowEmbeddings:
+    """Embeddings with the columns of their rows: `vectors, metadata = embed(...)`.
+
+    Args:
+        metadata: N rows of text and number columns; "row" is the index in the source.
+        images: of rows with an image input.
 
     Shapes:
         vectors: (N, D) float32.
-        about: N rows, the columns that can be read as text or numbers; "row" is the place in the source.
-        pictures: (N, C, Y, X) uint8, C 1 or 3, where the rows have pictures.
+        images: (N, C, Y, X) uint8, C 1 or 3.
     """
 
     vectors: np.ndarray
-    about: pl.DataFrame
-    pictures: np.ndarray | None = None
+    metadata: pl.DataFrame
+    images: np.ndarray | None = None
 
     def __iter__(self) -> Iterator[np.ndarray | pl.DataFrame]:
-        return iter((self.vectors, self.about))
+        return iter((self.vectors, self.metadata))
 
 
-def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> Embedded:
-    """The points of rows, in their order; rows that cannot be read are left out and counted, as in training.
+def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> RowEmbeddings:
+    """Embed rows, in their order; rows that cannot be read are left out and counted, as in training.
 
     Args:
         rows: as `Predictor.predict` takes them.
 
     Raises:
-        SourceError: where none of the rows can be read, naming the first.
+        SourceError: none of the rows can be read.
     """
-    table = Table(predictor.read(rows))
-    unread = {row for row, _ in unreadable_rows(table, predictor.inputs)}
-    places = np.array([row for row in range(len(table)) if row not in unread], np.int64)
-    if unread and len(places):
-        predictor.notes["row left out, as it cannot be read"] += len(unread)
-        table = table.take(places)
+    table = predictor.read(rows)
+    unreadable = [row for row, _ in unreadable_rows(table, predictor.inputs)]
+    rows_used = np.setdiff1d(np.arange(len(table)), np.array(unreadable, np.int64))
+    if unreadable and len(rows_used):
+        predictor.notes["row left out, as it cannot be read"] += len(table) - len(rows_used)
+        table = table.take(rows_used)
     data = Dataset(predictor.encode(table), {}, predictor.device)
     points = embed_dataset(predictor.objective, data, batch_size)
-    return Embedded(points, _about(table.columns, places), _pictures(predictor, data.columns))
+    return RowEmbeddings(points, _metadata(table.columns, rows_used), _images(predictor, data.columns))
 
 
-def write_vectors(path: Path, embedded: Embedded) -> list[Path]:
-    """Points as a file, by its ending; the files that were written.
+def write_vectors(path: Path, embeddings: RowEmbeddings) -> list[Path]:
+    """Write embeddings to a file, in the format of its suffix.
 
     Args:
-        path: .parquet has the rows' columns and a `vector`; .tsv is what TensorBoard's projector loads, with
-            metadata.tsv, small pictures in sprite.png where rows have some, and projector_config.pbtxt beside it, so
-            that `tensorboard --logdir FOLDER` shows it; .txt and .bin are word2vec's formats, in which a row's name is
-            its only text, or its place.
+        path: .parquet has the rows' columns and `vector`. .tsv is for TensorBoard's projector, with metadata.tsv,
+            sprite.png for images and projector_config.pbtxt beside it; `tensorboard --logdir FOLDER` shows it. .txt and
+            .bin are word2vec's formats, in which a row's name is its only text, or its index.
+
+    Returns:
+        The written files.
 
     Raises:
-        SpecError: `bad-value` for another ending.
+        SpecError: `bad-value` for another suffix.
     """
     check_ending(path)
-    vectors, about = embedded.vectors, embedded.about
+    vectors, metadata = embeddings.vectors, embeddings.metadata
     if path.suffix == ".parquet":
         content = io.BytesIO()
         points = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, vectors.shape[1]))
-        about.with_columns(points).write_parquet(content)
+        metadata.with_columns(points).write_parquet(content)
         write_atomic(path, content.getvalue())
     elif path.suffix == ".tsv":
         write_atomic(path, "".join("\t".join(map(_short, v)) + "\n" for v in vectors.tolist()))
-        return [path, *_write_beside(path, embedded)]
+        return [path, *_write_projector(path, embeddings)]
     else:
-        write_atomic(path, _word2vec(vectors, _names(about), binary=path.suffix == ".bin"))
+        write_atomic(path, _word2vec(vectors, _names(metadata), binary=path.suffix == ".bin"))
     return [path]
 
 
 def check_ending(path: Path) -> tuple[Path, ...]:
-    """Refuse a file of no known format, before anything is computed; the files that may be written."""
+    """Check the suffix of a file before anything is computed, and return all files that may be written."""
     if path.suffix not in ENDINGS:
         raise SpecError("bad-value", f"--out: {path}: expected one of {', '.join(ENDINGS)}")
     if path.name == METADATA:
-        raise SpecError("bad-value", f"--out: {path}: is where the rows' columns go; choose another name, vectors.tsv")
+        raise SpecError("bad-value", f"--out: {path}: this name is for the metadata; choose another one")
     return (path, *(path.with_name(n) for n in (METADATA, SPRITE, CONFIG) if path.suffix == ".tsv"))
 
 
-def _about(raw: Mapping[str, Raw], places: np.ndarray) -> pl.DataFrame:
-    columns = [pl.Series("row", places)]
+def _metadata(raw: Mapping[str, Raw], rows: np.ndarray) -> pl.DataFrame:
+    columns = [pl.Series("row", rows)]
     for name, values in raw.items():
         if isinstance(values, pl.Series) and not values.dtype.is_nested() and values.dtype != pl.Binary:
             columns.append(values.alias(name))
@@ -114,8 +116,8 @@ def _about(raw: Mapping[str, Raw], places: np.ndarray) -> pl.DataFrame:
     return pl.DataFrame([c for i, c in enumerate(columns) if i == 0 or c.name != "row"])
 
 
-def _pictures(predictor: Predictor, columns: Mapping[str, Column]) -> np.ndarray | None:
-    """The rows' first pictures as bytes, where they are grey or in colour."""
+def _images(predictor: Predictor, columns: Mapping[str, Column]) -> np.ndarray | None:
+    """The first image of each row, uint8; None without images, or for other than 1 or 3 channels."""
     first = next((f for f in predictor.inputs if isinstance(f, Image)), None)
     if first is None or first.channels_ not in (1, 3):
         return None
@@ -123,28 +125,28 @@ def _pictures(predictor: Predictor, columns: Mapping[str, Column]) -> np.ndarray
     return codes if levels == 255 else (codes * np.float32(255 / levels)).round().astype(np.uint8)
 
 
-def _write_beside(path: Path, embedded: Embedded) -> list[Path]:
-    """What the projector shows beside the points, and where it finds it.
+def _write_projector(path: Path, embeddings: RowEmbeddings) -> list[Path]:
+    """Metadata, sprite and configuration of TensorBoard's projector.
 
-    Source: tensorboard/plugins/projector/projector_config.proto; paths are those beside the file itself.
+    Source: tensorboard/plugins/projector/projector_config.proto; paths are relative to the file itself.
     """
     metadata, sprite, config = (path.with_name(n) for n in (METADATA, SPRITE, CONFIG))
-    write_atomic(metadata, _projector(embedded.about))
+    write_atomic(metadata, _tsv(embeddings.metadata))
     lines = [f'tensor_name: "{path.stem}"', f'tensor_path: "{path.name}"', f'metadata_path: "{METADATA}"']
-    if embedded.pictures is not None:
-        picture, side = _sprite(embedded.pictures)
-        write_atomic(sprite, picture)
+    if embeddings.images is not None:
+        png, side = _sprite(embeddings.images)
+        write_atomic(sprite, png)
         lines.append(f'sprite {{ image_path: "{SPRITE}" single_image_dim: {side} single_image_dim: {side} }}')
     write_atomic(config, "embeddings {\n" + "".join(f"  {line}\n" for line in lines) + "}\n")
-    return [metadata, sprite, config] if embedded.pictures is not None else [metadata, config]
+    return [metadata, sprite, config] if embeddings.images is not None else [metadata, config]
 
 
-def _sprite(pictures: np.ndarray) -> tuple[bytes, int]:
-    """All pictures in small squares in one square, row by row, a PNG, and the side of each."""
-    across = math.ceil(math.sqrt(len(pictures)))
-    side = max(1, min(SIDE, SHEET // across, max(pictures.shape[2:])))
-    sheet = Pillow.new("L" if pictures.shape[1] == 1 else "RGB", (across * side, across * side))
-    for i, codes in enumerate(pictures):
+def _sprite(images: np.ndarray) -> tuple[bytes, int]:
+    """A PNG with all images as square thumbnails, row by row, and the side of a thumbnail in pixels."""
+    across = math.ceil(math.sqrt(len(images)))
+    side = max(1, min(MAX_THUMBNAIL, MAX_SPRITE // across, max(images.shape[2:])))
+    sheet = Pillow.new("L" if images.shape[1] == 1 else "RGB", (across * side, across * side))
+    for i, codes in enumerate(images):
         tile = Pillow.fromarray(codes[0] if len(codes) == 1 else np.ascontiguousarray(codes.transpose(1, 2, 0)))
         tile.thumbnail((side, side), Pillow.Resampling.BOX)
         left, top = (side - tile.size[0]) // 2, (side - tile.size[1]) // 2
@@ -154,17 +156,17 @@ def _sprite(pictures: np.ndarray) -> tuple[bytes, int]:
     return content.getvalue(), side
 
 
-def _projector(about: pl.DataFrame) -> str:
-    """Metadata as the projector wants it: with a head, which a single column must not have."""
-    lines = ["\t".join(map(_line, about.columns))] if about.width > 1 else []
-    lines += ["\t".join("" if v is None else _line(v) for v in row) for row in about.iter_rows()]
+def _tsv(metadata: pl.DataFrame) -> str:
+    """Metadata in the projector's format: a header only for several columns."""
+    lines = ["\t".join(map(_line, metadata.columns))] if metadata.width > 1 else []
+    lines += ["\t".join("" if v is None else _line(v) for v in row) for row in metadata.iter_rows()]
     return "\n".join(lines) + "\n"
 
 
-def _names(about: pl.DataFrame) -> list[str]:
-    """Each row's name: its only text where all differ, else its place."""
-    texts = [c for c in about if c.dtype == pl.String and c.null_count() == 0 and c.n_unique() == len(c)]
-    chosen = texts[0].to_list() if len(texts) == 1 else [f"row_{i}" for i in range(len(about))]
+def _names(metadata: pl.DataFrame) -> list[str]:
+    """A name for each row: its only text column where all values differ, else its index."""
+    texts = [c for c in metadata if c.dtype == pl.String and c.null_count() == 0 and c.n_unique() == len(c)]
+    chosen = texts[0].to_list() if len(texts) == 1 else [f"row_{i}" for i in range(len(metadata))]
     return ["_".join(str(name).split()) or "_" for name in chosen]
 
 
@@ -182,4 +184,4 @@ def _short(value: float) -> str:
 
 
 def _line(value: object) -> str:
-    return " ".join(str(value).split())[:LONGEST]
+    return " ".join(str(value).split())[:MAX_VALUE_LENGTH]

@@ -4,8 +4,6 @@ fresh   prepare -> set_up -> plan (probe) -> train -> calibrate -> test -> save
 resume  stored experiment, data, plan -> set_up -> train on from the checkpoint -> the same end
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +35,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.warm_start import load_weights
 from deepglass.training.augmentation import augmentation_for, set_audio_augmentation
 from deepglass.training.callbacks import Callback, HistoryFile
-from deepglass.training.checkpoint import weights_sha256
+from deepglass.training.checkpoint import State, weights_sha256
 from deepglass.training.clock import Clock
 from deepglass.training.optimizer_groups import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget
@@ -52,11 +50,11 @@ Metrics = Mapping[str, Mapping[str, float]]  # output -> metric -> value
 
 @dataclass(frozen=True)
 class Setup:
-    """An objective that is built and not trained yet.
+    """An objective with initialised weights, before training.
 
     Args:
         defaults: the trunk's training defaults as the objective adapts them.
-        random_state: after initialisation, from which training goes on.
+        random_state: after initialisation; training starts from it.
     """
 
     experiment: Experiment
@@ -136,12 +134,62 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     clock = Clock(training.budget) if training.budget else None
     plan = make_plan(training, setup.defaults, objective.examples_per_epoch(datasets["train"]), setup.device)
     objective.apply(_read_pretrained_weights)
-    if "init_from" in experiment.spec.network:
-        load_weights(experiment.spec.network["init_from"], objective, data)
+    if (run := experiment.spec.network.init_from) is not None:
+        load_weights(run, objective, data)
     objective.on_fit_start(datasets["train"])
     folder.begin(experiment, data, plan)
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
-    recorders = [*pseudo_labels, *_recorders(context, datasets, callbacks)]
+    return _fit(setup, context, datasets, pseudo_labels, callbacks, started, clock=clock)
+
+
+def resume(
+    experiment: Experiment,
+    data: PreparedData,
+    folder: Folder,
+    plan: Plan,
+    callbacks: Sequence[Callback],
+    started: float,
+) -> Trained:
+    """Continue from the newest checkpoint along the stored plan, without reading the clock."""
+    torch.set_num_threads(plan.threads)
+    datasets = data.datasets(plan.device)
+    setup = set_up(experiment, data, plan.device)
+    objective = setup.objective
+    setup.random_state.restore()
+    objective.on_fit_start(datasets["train"])
+    state = folder.checkpoints.load()
+    context = RunContext.of(folder, experiment, data, objective, {}, plan)
+    pseudo_labels = pseudo_label_recorder(context, state.values["step"] if state else 0)
+    return _fit(setup, context, datasets, pseudo_labels, callbacks, started, state=state)
+
+
+def _fit(
+    setup: Setup,
+    context: RunContext,
+    datasets: Mapping[str, Dataset],
+    pseudo_labels: Sequence[Callback],
+    callbacks: Sequence[Callback],
+    started: float,
+    clock: Clock | None = None,
+    state: State | None = None,
+) -> Trained:
+    """Train, with the callbacks that write into the run folder what only training can record.
+
+    Args:
+        pseudo_labels: their recorder, for semi-supervised objectives.
+        clock: of a time budget, which the plan is fitted to.
+        state: the checkpoint that a resumed run continues from.
+    """
+    folder, objective, plan = context.folder, context.objective, context.plan
+    step = state.values["step"] if state else 0
+    recorders = [
+        *pseudo_labels,
+        HistoryFile(folder.path / "history.jsonl", step),
+        *sample_recorder(context),
+        *embedding_recorder(context, datasets, step),
+        *diagnostics_recorder(context, datasets, callbacks, step),
+        *boundary_recorder(context, step),
+    ]
     trainer = Trainer([*recorders, *callbacks], folder.checkpoints, folder.store_plan)
     loader = setup.loader(datasets["train"], plan)
     if clock is not None:
@@ -153,52 +201,8 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
         loader = setup.loader(datasets["train"], plan)
         clock.begin(0, costs, limit)
     with record_margins(loader, objective, len(datasets["train"]), folder.path) as recorded:
-        history = trainer.fit(objective, recorded, plan, datasets["valid"], clock)
+        history = trainer.fit(objective, recorded, plan, datasets["valid"], clock, state)
     return _finish(context, datasets, history, started, clock)
-
-
-def resume(
-    experiment: Experiment,
-    data: PreparedData,
-    folder: Folder,
-    plan: Plan,
-    callbacks: Sequence[Callback],
-    started: float,
-) -> Trained:
-    """Go on from the newest checkpoint along the stored plan, without reading the clock."""
-    torch.set_num_threads(plan.threads)
-    datasets = data.datasets(plan.device)
-    setup = set_up(experiment, data, plan.device)
-    objective = setup.objective
-    setup.random_state.restore()
-    objective.on_fit_start(datasets["train"])
-    state = folder.checkpoints.load()
-    context = RunContext.of(folder, experiment, data, objective, {}, plan)
-    step = state.values["step"] if state else 0
-    recorders = [*pseudo_label_recorder(context, step), *_recorders(context, datasets, callbacks, step)]
-    trainer = Trainer([*recorders, *callbacks], folder.checkpoints, folder.store_plan)
-    loader = setup.loader(datasets["train"], plan)
-    with record_margins(loader, objective, len(datasets["train"]), folder.path) as recorded:
-        history = trainer.fit(objective, recorded, plan, datasets["valid"], None, state)
-    return _finish(context, datasets, history, started)
-
-
-def _recorders(
-    context: RunContext, datasets: Mapping[str, Dataset], callbacks: Sequence[Callback], from_step: int = 0
-) -> list[Callback]:
-    """Callbacks that write into the run folder what only training can tell.
-
-    Args:
-        callbacks: receive the diagnostics of the network.
-        from_step: step from which a resumed run writes again.
-    """
-    return [
-        HistoryFile(context.path / "history.jsonl", from_step),
-        *sample_recorder(context),
-        *embedding_recorder(context, datasets, from_step),
-        *diagnostics_recorder(context, datasets, callbacks, from_step),
-        *boundary_recorder(context, from_step),
-    ]
 
 
 def _read_pretrained_weights(module: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""The run folder: what a training leaves on disk, the contract that other tools read."""
+"""The run folder: the files of a run, whose format other programs rely on."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Folder:
 
     @staticmethod
     def occupied(path: Path, force: bool = False) -> bool:
-        """Whether an earlier run lies there, which may be overwritten.
+        """Whether an earlier run is there, which may be overwritten.
 
         Raises:
             SpecError: `already-exists`, for a run unless forced, and for anything else.
@@ -87,7 +87,10 @@ class Folder:
         if not path.exists() or (path.is_dir() and all(p.name == "log.txt" for p in path.iterdir())):
             return False
         if not (path / "spec.yaml").exists():
-            raise SpecError("already-exists", f"--out: {path} exists and is no run; it is never overwritten")
+            raise SpecError(
+                "already-exists",
+                f"--out: {path} exists and is not a run folder, so it is not overwritten; choose another folder",
+            )
         if not force:
             raise SpecError("already-exists", f"--out: {path} exists; choose another folder or add --force")
         return True
@@ -109,14 +112,14 @@ class Folder:
         """
         if not (path / "spec.yaml").exists():
             run_paths = [str(p.parent) for p in path.parent.glob("*/spec.yaml")] if path.parent.is_dir() else []
-            why = "is no run" if path.exists() else "does not exist"
+            why = "is not a run folder" if path.exists() else "does not exist"
             raise SourceError("not-found", f"RUN: {path} {why}{near_miss(str(path), run_paths)}")
         return Folder(path)
 
     # -- writing -----------------------------------------------------------------------------------------------
 
     def begin(self, experiment: Experiment, data: PreparedData, plan: Plan) -> None:
-        """Write what a resumed run needs, before the first step."""
+        """Write the files that a resumed run needs, before the first step."""
         self.store_spec(experiment.spec)
         self._write_features(experiment, data, {})
         rows = pl.DataFrame({"row": data.source_rows, "split": list(data.split), "hidden": data.hidden})
@@ -144,7 +147,7 @@ class Folder:
         metrics: Mapping[str, Any],
         test_predictions: Mapping[str, PredictionArrays] | None,
     ) -> None:
-        """Write what a finished run leaves; metrics.json comes last and marks it as finished."""
+        """Write the files of a finished run; metrics.json is written last and marks it as finished."""
         save_weights(self.path / "model.safetensors", objective.state_dict())
         self._write_features(experiment, data, calibration)
         if test_predictions is not None:
@@ -152,7 +155,7 @@ class Folder:
         self.store_metrics(metrics)
 
     def store_labels(self, content: bytes) -> None:
-        """The file of labels that the run learns from, as it is: the user's own may grow."""
+        """Copy the labels file that the run is trained with, since the user's file may change."""
         write_atomic(self.path / LABELS, content)
 
     def store_predictions(self, frame: pl.DataFrame) -> None:
@@ -175,7 +178,7 @@ class Folder:
         return Spec.read(self.path / "spec.yaml")
 
     def with_labels(self, spec: Spec) -> Spec:
-        """A spec that reads the labels that this run has learned from."""
+        """A spec that reads the run's copy of the labels file."""
         if not (self.path / LABELS).exists():
             return spec
         return replace(spec, data=replace(spec.data, label_corrections=str(self.path / LABELS)))
@@ -193,7 +196,7 @@ class Folder:
         """Experiment, column roles and calibration of the run; reads features.json and spec.yaml.
 
         Args:
-            spec: that of spec.yaml, where it was read already.
+            spec: of spec.yaml, if it was read already.
         """
         content = self.read_json("features.json")
         inputs = tuple(from_state(s) for s in content["inputs"])
@@ -214,7 +217,7 @@ class Folder:
         """The final weights; while the run trains, the best of the newest checkpoint, or those of its last step.
 
         Raises:
-            SourceError: `not-found` where there is neither, `unreadable-file`.
+            SourceError: `not-found` without weights, `unreadable-file`.
         """
         path = self.path / "model.safetensors"
         if not self.finished and not path.exists() and (state := self.checkpoints.load()) is not None:
@@ -230,7 +233,7 @@ class Folder:
         except FileNotFoundError:
             raise self._absent(name) from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise SourceError("unreadable-file", f"{path}: not whole ({error})") from error
+            raise SourceError("unreadable-file", f"{path}: incomplete or damaged ({error})") from error
 
     def _absent(self, name: str) -> SourceError:
         hint = "; the run did not finish: `deepglass resume` goes on" if name == "metrics.json" else ""

@@ -1,11 +1,11 @@
-"""A loaded run: rows in, answers in the user's terms out."""
+"""Prediction with a loaded run: rows in, decoded predictions out."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
+from deepglass.data.transforms.base import TableTransform
 from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Column, Feature, Media, Raw, sequence_of
@@ -23,23 +24,25 @@ from deepglass.features.outputs.identity import IdentityOutput, Verdict
 from deepglass.features.text import Text
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
+from deepglass.prepare.derived_columns import apply_transform, derive_columns
 from deepglass.prepare.prepared_data import add_context
 from deepglass.prepare.sources import read_like
 from deepglass.run.build import load_objective
 from deepglass.run.folder import Folder, RunState
-from deepglass.run.write_predictions import Answers
+from deepglass.run.write_predictions import Predictions
 from deepglass.spec.spec import DataSpec
 
-Rows = Any  # a source, or a dict, or a list of dicts
+Rows = Any  # a source, a dict, or a list of dicts
 
 
 @dataclass
 class Predictor:
-    """A trained objective with its features.
+    """A trained objective with its features and table transforms.
 
     Args:
-        ignored: columns that training left out, of which nothing needs to be said.
-        notes: what was odd about the rows seen so far, counted.
+        data: options for reading rows from files.
+        ignored: columns that training ignored; rows with them get no note.
+        notes: counts of unusual values in all rows so far.
     """
 
     objective: Objective
@@ -49,6 +52,7 @@ class Predictor:
     data: DataSpec = field(default_factory=DataSpec)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     ignored: frozenset[str] = frozenset()
+    transforms: tuple[TableTransform, ...] = ()
     notes: Counter[str] = field(default_factory=Counter)
 
     @staticmethod
@@ -56,7 +60,7 @@ class Predictor:
         """The predictor of a run.
 
         Args:
-            state: `folder.state()`, where it was read already.
+            state: `folder.state()`, if it was read already.
 
         Raises:
             SourceError: `not-found`, `unreadable-file`; `mismatched-files` when weights and spec do not fit.
@@ -73,68 +77,53 @@ class Predictor:
             experiment.spec.data,
             pick(device),
             ignored,
+            experiment.transforms,
         )
 
-    def predict(self, rows: Rows, batch_size: int = 1024) -> Answers:
-        """Answers in the order of the rows: {OUTPUT: {"value": ..., "confidence": ...}} for each.
+    def predict(self, rows: Rows, batch_size: int = 1024) -> Predictions:
+        """Predictions in the order of the rows, {OUTPUT: {"value": ..., "confidence": ...}} each.
 
         Args:
             rows: a dict, a list of dicts, a frame, or any source that training takes.
         """
-        decoded = self.decode(self.best(rows, batch_size))
+        decoded = self.decode(self.predict_arrays(rows, batch_size))
         return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]
 
-    def best(self, rows: Rows, batch_size: int = 1024) -> dict[str, PredictionArrays]:
-        """The best answers as arrays."""
+    def predict_arrays(self, rows: Rows, batch_size: int = 1024) -> dict[str, PredictionArrays]:
+        """The modes of the predictions as arrays, rows first."""
         columns = self.encode(rows)
-        count = len(next(iter(columns.values())))
-        if count == 1:
-            best = self._one(columns)
+        single = len(next(iter(columns.values()))) == 1
+        if single:
+            arrays = self._predict_row(columns)
         else:
-            best = predict_dataset(self.objective, Dataset(columns, {}, self.device), batch_size)
-        return add_context(best, self.outputs, columns)
+            arrays = predict_dataset(self.objective, Dataset(columns, {}, self.device), batch_size)
+        return add_context(arrays, self.outputs, columns)
 
-    def decode(self, best: Mapping[str, PredictionArrays]) -> dict[str, list[dict[str, Any]]]:
-        """Arrays in the user's terms."""
-        return {f.name: f.decode(best[f.name], self.calibration.get(f.name)) for f in self.outputs}
+    def decode(self, arrays: Mapping[str, PredictionArrays]) -> dict[str, list[dict[str, Any]]]:
+        """Values, confidences and intervals from arrays, calibrated."""
+        return {f.name: f.decode(arrays[f.name], self.calibration.get(f.name)) for f in self.outputs}
 
     def dataset(self, table: Table) -> Dataset:
-        """Labelled rows, encoded."""
+        """Encoded inputs and targets of labelled rows."""
+        table = self.read(table)
         for feature in self.outputs:
             if feature.column not in table.columns:
                 hint = near_miss(feature.column, table.columns)
-                raise SourceError("unknown-column", f"{table.name}: no column {feature.column!r} to compare with{hint}")
+                raise SourceError("unknown-column", f"{table.name}: no column {feature.column!r} with labels{hint}")
         inputs = self.encode(table)
         targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
         return Dataset(inputs, targets, self.device, table.environment)
 
     def evaluate(self, table: Table, batch_size: int = 1024) -> dict[str, dict[str, float]]:
-        """Figures on labelled rows."""
+        """Metrics on labelled rows."""
         data = self.dataset(table)
-        best = predict_dataset(self.objective, data, batch_size)
-        return {f.name: f.score(best[f.name], data.truth[f.name], self.calibration.get(f.name)) for f in self.outputs}
+        arrays = predict_dataset(self.objective, data, batch_size)
+        return {f.name: f.score(arrays[f.name], data.truth[f.name], self.calibration.get(f.name)) for f in self.outputs}
 
     def encode(self, rows: Rows) -> dict[str, Column]:
-        """Input columns; what is missing is a missing value, and counted."""
-        raw = self.read(rows)
-        count = next((len(r) for r in raw.values()), 0)
-        if not count:
-            raise SourceError("no-rows", "there are no rows to answer")
-        absent = [f for f in self.inputs if f.column not in raw]
-        if len(absent) == len(self.inputs):
-            wanted = ", ".join(f.column for f in self.inputs[:8])
-            raise SourceError(
-                "unknown-column",
-                f"none of the columns that the run learned from is there: {wanted}; found {', '.join(list(raw)[:8])}",
-            )
-        for feature in absent:
-            self.notes[f"column {feature.column!r} is missing"] += count
-            raw = {**raw, feature.column: pl.Series([None] * count, dtype=pl.Null)}
-        column_names = {f.column for f in (*self.inputs, *self.outputs)} | self.ignored
-        for name in raw:
-            if name not in column_names:
-                self.notes[f"column {name!r} is not used"] += count
-        return {f.name: self._encode(f, raw[f.column]) for f in self.inputs}
+        """Encoded inputs; values that cannot be read are missing values, and counted."""
+        table = self.read(rows)
+        return {f.name: self._encode(f, table[f.column]) for f in self.inputs}
 
     def _encode(self, feature: Feature, raw: Raw) -> Column:
         try:
@@ -142,37 +131,65 @@ class Predictor:
                 self.notes[f"{feature.name}: {what}"] += count
             return feature.encode(raw)
         except pl.exceptions.PolarsError as error:
-            came = raw.dtype if isinstance(raw, pl.Series) else type(raw).__name__
-            expected = f"expected a {feature.kind}, as in training, got {came}"
+            dtype = raw.dtype if isinstance(raw, pl.Series) else type(raw).__name__
+            expected = f"expected a {feature.kind}, as in training, got {dtype}"
             raise SourceError("bad-value", f"column {feature.column!r}: {expected} ({error})") from error
 
-    def _one(self, columns: Mapping[str, Column]) -> dict[str, PredictionArrays]:
-        """One row, the short way: for a row at a time most of the time goes into what is around the network."""
+    def _predict_row(self, columns: Mapping[str, Column]) -> dict[str, PredictionArrays]:
+        """Predict a single row without a `Dataset`, whose overhead would exceed the network's time."""
         with torch.inference_mode():
             inputs = {n: _field(c).to(self.device) for n, c in columns.items()}
-            answers = self.objective.predict(Batch(inputs, {}, torch.zeros(1, dtype=torch.int64)))
-            return {n: concatenate_predictions([a.mode()]) for n, a in answers.items()}
+            predictions = self.objective.predict(Batch(inputs, {}, torch.zeros(1, dtype=torch.int64)))
+            return {n: concatenate_predictions([p.mode()]) for n, p in predictions.items()}
 
-    def read(self, rows: Rows) -> Mapping[str, Raw]:
-        """Rows as they came, column by column."""
+    def read(self, rows: Rows) -> Table:
+        """Rows as the features read them: absent columns filled with missing values and counted, transforms applied."""
+        table = self._table(rows)
+        if table.derived:
+            return table
+        if not len(table):
+            raise SourceError("no-rows", "there are no rows to predict")
+        names = table.names
+        column_groups = [f.source_columns for f in self.inputs] + [t.source_columns for t in self.transforms]
+        expected = list(dict.fromkeys(c for columns in column_groups for c in columns))
+        if not set(expected) & set(names):
+            raise SourceError(
+                "unknown-column",
+                f"{table.name}: expected some of the columns that the run learned from: {', '.join(expected[:8])}; "
+                f"got {', '.join(names[:8])}",
+            )
+        for transform in self.transforms:
+            table = apply_transform(transform, self._filled(table, transform.source_columns))
+        table = self._filled(table, [c for f in self.inputs for c in f.source_columns])
+        used = self.ignored.union(expected, *(f.source_columns for f in self.outputs))
+        self.notes.update({f"column {name!r} is not used": len(table) for name in names if name not in used})
+        return derive_columns(table, (), (*self.inputs, *self.outputs))
+
+    def _filled(self, table: Table, columns: Sequence[str]) -> Table:
+        """The table with the columns that it lacks as missing values, which are counted."""
+        absent = {c: pl.Series([None] * len(table), dtype=pl.Null) for c in columns if c not in table.columns}
+        self.notes.update({f"column {c!r} is missing": len(table) for c in absent})
+        return table.with_columns(absent) if absent else table
+
+    def _table(self, rows: Rows) -> Table:
         if isinstance(rows, Mapping) and self._is_row(rows):
             rows = [rows]
         if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):
             names = dict.fromkeys(k for row in rows for k in row)
-            return {n: _series(n, [row.get(n) for row in rows]) for n in names}
-        return self._called(read_like(self.data, rows))
+            return Table({n: _series(n, [row.get(n) for row in rows]) for n in names})
+        return self._renamed(read_like(self.data, rows))
 
-    def _called(self, table: Table) -> Mapping[str, Raw]:
-        """Files of one kind are the run's only input of that kind, whatever the table it learned from called it."""
+    def _renamed(self, table: Table) -> Table:
+        """The table with its only column of files named as the run's only input of that kind."""
         kinds = {name: kind for name, kind in table.kinds.items() if isinstance(table[name], list)}
         name, kind = next(iter(kinds.items()), ("", ""))
-        wanted = {f.column for f in self.inputs if f.kind == kind}
-        if len(kinds) != 1 or len(wanted) != 1 or wanted & {*table.names}:
-            return table.columns
-        return {min(wanted) if n == name else n: raw for n, raw in table.columns.items()}
+        columns = [f.column for f in self.inputs if f.kind == kind]
+        if len(kinds) != 1 or len(set(columns)) != 1 or columns[0] in table.columns:
+            return table
+        return replace(table, columns={columns[0] if n == name else n: raw for n, raw in table.columns.items()})
 
     def _is_row(self, values: Mapping[str, Any]) -> bool:
-        """Whether a dict is one row, and not columns: some value is single, or a list where a cell is a list."""
+        """Whether a dict is a row rather than columns: a value is single, or nested like a cell of its column."""
         if not all(isinstance(v, list | tuple | np.ndarray | pl.Series) for v in values.values()):
             return True
         cells = {f.column: f.cell_axes for f in self.inputs if f.cell_axes}
@@ -180,7 +197,7 @@ class Predictor:
 
 
 def _axes(value: Any) -> int:
-    """How deep a list is nested; its own lists may differ in length."""
+    """Depth of a nested list or number of axes of an array; inner lists may differ in length."""
     if isinstance(value, list | tuple):
         return 1 + (_axes(value[0]) if value else 0)
     return int(np.ndim(value))
@@ -192,13 +209,11 @@ def _series(name: str, values: list[Any]) -> Raw:
     if isinstance(first, np.ndarray):
         return np.stack([v if v is not None else np.full_like(first, np.nan, dtype=float) for v in values])
     if first is not None and not isinstance(first, str | int | float | bool | list | tuple) and hasattr(first, "size"):
-        return values  # pictures that are already open
+        return values  # images that are already open
     try:
         return pl.Series(name, values, strict=False)
     except (TypeError, pl.exceptions.PolarsError) as error:
-        raise SpecError(
-            "bad-value", f"column {name!r}: values of types that cannot stand in one column ({error})"
-        ) from error
+        raise SpecError("bad-value", f"column {name!r}: expected values of one type ({error})") from error
 
 
 def _field(column: Column) -> Field:
@@ -226,53 +241,43 @@ def verify(predictor: Predictor, a: Any, b: Any) -> Verdict:
     """
     feature = next((f for f in predictor.outputs if isinstance(f, IdentityOutput)), None)
     if feature is None:
-        answers = " and ".join(f"{f.name!r} ({f.kind})" for f in predictor.outputs) or "nothing"
+        outputs = " and ".join(f"{f.name!r} ({f.kind})" for f in predictor.outputs) or "nothing"
         name = predictor.outputs[0].name if predictor.outputs else "NAME"
         raise SpecError(
             "bad-value",
-            f"verify: the run predicts {answers}; expected an identity output, train with --kind {name}=identity",
+            f"verify: the run predicts {outputs}; expected an identity output, train with --kind {name}=identity",
         )
-    rows = [_row(predictor, value, place) for value, place in ((a, "A"), (b, "B"))]
-    return feature.compare(predictor.best(rows)[feature.name], predictor.calibration.get(feature.name))
+    rows = [_row(predictor, value, argument) for value, argument in ((a, "A"), (b, "B"))]
+    return feature.compare(predictor.predict_arrays(rows)[feature.name], predictor.calibration.get(feature.name))
 
 
-def _row(predictor: Predictor, value: Any, place: str) -> Mapping[str, Any]:
+def _row(predictor: Predictor, value: Any, argument: str) -> Mapping[str, Any]:
     """A user's item as a row of the run's inputs."""
     if isinstance(value, Mapping):
         return value
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        return _parsed(value, place)
-    alone = predictor.inputs[0] if len(predictor.inputs) == 1 else None
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError as error:
+            raise SpecError("bad-value", f"verify: {argument}: expected a row as JSON ({error})") from error
+    only_input = predictor.inputs[0] if len(predictor.inputs) == 1 else None
     if not isinstance(value, str | Path):
-        if alone is None:
+        if only_input is None:
             names = ", ".join(f.name for f in predictor.inputs)
-            raise SpecError("bad-value", f"verify: {place}: the run reads {names}; give a row as {{name: value}}")
-        return {alone.column: value}
-    if alone is not None and alone.file_based and not Path(value).is_dir():
+            raise SpecError("bad-value", f"verify: {argument}: the run reads {names}; give a row as {{name: value}}")
+        return {only_input.column: value}
+    if only_input is not None and only_input.file_based and not Path(value).is_dir():
         if not Path(value).is_file():
-            raise SourceError("not-found", f"verify: {place}: {value}: there is no such file")
-        return {alone.column: str(value)}
-    if alone is not None and isinstance(alone, Text) and not Path(value).exists():
-        return {alone.column: str(value)}
-    return _only_row(predictor, value, place)
-
-
-def _parsed(value: str, place: str) -> Mapping[str, Any]:
-    try:
-        row = json.loads(value)
-    except json.JSONDecodeError as error:
-        raise SpecError("bad-value", f"verify: {place}: expected a row as JSON ({error})") from error
-    assert isinstance(row, dict)  # it begins with a brace
-    return row
-
-
-def _only_row(predictor: Predictor, value: str | Path, place: str) -> Mapping[str, Any]:
+            raise SourceError("not-found", f"verify: {argument}: {value}: there is no such file")
+        return {only_input.column: str(value)}
+    if only_input is not None and isinstance(only_input, Text) and not Path(value).exists():
+        return {only_input.column: str(value)}
     table = read_like(predictor.data, value)
     if len(table) != 1:
-        raise SourceError("bad-value", f"verify: {place}: {value}: expected one row, got {len(table)}")
+        raise SourceError("bad-value", f"verify: {argument}: {value}: expected one row, got {len(table)}")
     row = {name: sequence_of(table[name])[0] for name in table.names}
-    return {name: _content(cell) if isinstance(cell, Media) else cell for name, cell in row.items()}
+    return {n: _path_or_bytes(v) if isinstance(v, Media) else v for n, v in row.items()}
 
 
-def _content(media: Media) -> str | bytes:
+def _path_or_bytes(media: Media) -> str | bytes:
     return str(media.path) if media.member is None else media.read()

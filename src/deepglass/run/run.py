@@ -1,6 +1,4 @@
-"""A finished run, as one holds it in Python."""
-
-from __future__ import annotations
+"""A finished run as a Python object: metrics, predictions, the network."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -16,15 +14,15 @@ from deepglass.objectives.base import Objective
 from deepglass.prepare.sources import read_like
 from deepglass.run.context import RunContext, load_data
 from deepglass.run.folder import Folder, RunState
-from deepglass.run.predictor import Answers, Predictor, Rows, verify
+from deepglass.run.predictor import Predictions, Predictor, Rows, verify
 from deepglass.spec.spec import Source, Spec
 
 
 class Run:
-    """What a training left: figures, answers to new rows, the network itself.
+    """A finished run: its metrics, predictions for new rows, and the network.
 
     Args:
-        path: the run's folder.
+        path: the run folder.
 
     Example:
         >>> run = deepglass.train("sklearn:iris", time=5)  # doctest: +SKIP
@@ -40,12 +38,12 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """What metrics.json holds."""
+        """The content of metrics.json."""
         return self.folder.metrics()
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The loaded weights with the features around them."""
+        """The loaded objective with its features."""
         return Predictor.load(self.folder, state=self.state)
 
     @property
@@ -54,17 +52,17 @@ class Run:
 
     @property
     def network(self) -> nn.Module:
-        """The network: a plain torch module; the whole objective where its networks are parts of its own."""
+        """The network as a torch module; the whole objective if it builds its own networks."""
         objective = self.predictor.objective
         return objective if objective.builds_network else objective.network
 
     @cached_property
     def context(self) -> RunContext:
-        """Everything of the run, with its data, for checks, explanations and reports."""
+        """The run with its data, for checks, explanations and reports."""
         return self.context_of(None)
 
     def context_of(self, source: Source) -> RunContext:
-        """The context with the data of `source`, for a run that was trained on a Python object."""
+        """The context with the given data, for a run that was trained on a Python object."""
         data = load_data(self.folder, self.state, source)
         device = str(self.predictor.device)
         return RunContext(self.folder, self.state.experiment, data, self.objective, self.state.calibration, device)
@@ -81,47 +79,47 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """One dict an evaluation."""
+        """history.jsonl, one dict per evaluation."""
         return self.folder.history()
 
-    def predict(self, rows: Rows) -> Answers:
-        """Answers in the order of the rows, {OUTPUT: {"value": ..., "confidence": ...}} each."""
+    def predict(self, rows: Rows) -> Predictions:
+        """Predictions in the order of the rows, {OUTPUT: {"value": ..., "confidence": ...}} each."""
         return self.predictor.predict(rows)
 
     def evaluate(self, source: Any = None) -> dict[str, dict[str, float]]:
-        """Figures on labelled rows; without any, those of the run's own test rows."""
+        """Metrics on labelled rows; without a source those of the run's test rows."""
         if source is None:
             return self.metrics.get("test", {})
         table = read_like(self.spec.data, source)
         if table.environment is not None and self.objective.learns_from == "environment":
             metrics = self.objective.evaluate(self.predictor.dataset(table), 1024).metrics
-            return {name: dict(figures) for name, figures in metrics.items()}
+            return {name: dict(values) for name, values in metrics.items()}
         return self.predictor.evaluate(table)
 
     def verify(self, a: Any, b: Any) -> Verdict:
-        """Whether two pictures or rows show the same one; for a run that answers an identity."""
+        """Whether two images or rows have the same identity; for a run with an identity output."""
         return verify(self.predictor, a, b)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}: {self.summary()})"
 
     def summary(self) -> str:
-        """The test figures in one line."""
+        """The test metrics in one line."""
         test = self.metrics.get("test") or self.metrics.get("valid") or {}
         return "; ".join(
-            f"{name}: " + ", ".join(f"{m} {plain_number(v)}" for m, v in list(figures.items())[:3])
-            for name, figures in test.items()
+            f"{name}: " + ", ".join(f"{m} {plain_number(v)}" for m, v in list(values.items())[:3])
+            for name, values in test.items()
         )
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the figures of the test rows, or of the validation rows where there are none."""
-        part = next((p for p in ("test", "valid") if self.metrics.get(p)), "test")
+        """A table for notebooks: metrics on the test rows, or on the validation rows without test rows."""
+        split = next((s for s in ("test", "valid") if self.metrics.get(s)), "test")
         rows = [
             f"<tr><td>{html.escape(name)}</td><td>{html.escape(metric)}</td><td>{plain_number(value)}</td></tr>"
-            for name, figures in self.metrics.get(part, {}).items()
-            for metric, value in figures.items()
+            for name, values in self.metrics.get(split, {}).items()
+            for metric, value in values.items()
         ]
-        head = f"<tr><th>output</th><th>metric</th><th>{part}</th></tr>"
+        head = f"<tr><th>output</th><th>metric</th><th>{split}</th></tr>"
         about = (
             f"{self.metrics['parameters']:,} parameters, {plain_duration(self.metrics['seconds']['train'])} of training"
         )
@@ -129,7 +127,7 @@ class Run:
 
 
 def side_by_side(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
-    """Path -> test figures, what the run cost, and the settings in which the runs differ."""
+    """Path -> test metrics, seconds, parameters, and the settings in which the runs differ."""
     settings = {str(r.path): _flat(r.spec.to_dict()) for r in runs}
     keys = dict.fromkeys(k for s in settings.values() for k in s)
     differing = [k for k in keys if len({repr(s.get(k)) for s in settings.values()}) > 1]

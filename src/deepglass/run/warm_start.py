@@ -1,11 +1,8 @@
-"""Warm start from another run: inherit its architecture and fitted features, then load the weights that fit."""
-
-from __future__ import annotations
+"""Warm start from another run: inherit its architecture and fitted features, and load the weights that fit."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, TypeVar
 
 from torch import nn
 
@@ -13,69 +10,52 @@ from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
 from deepglass.networks.network import Network, grouped, key_of
+from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
 
-F = TypeVar("F", bound=Feature)
-
-Role = Literal["inputs", "outputs"]
-_READING = (
-    "type_",
-    "format_",
-    "flat_",
-    "lists_",
-    "parts_",
-    "subword_features_",
-)  # how raw values are read; other learned fields may differ
-
 
 def inherit_architecture(spec: Spec, out: Path) -> Spec:
-    """The spec with the network of the run that it starts with, where it names no other; its own settings win.
+    """The spec with the network settings of the run that gives the initial weights, unless it names another trunk.
+
+    Settings of the spec take precedence.
 
     Args:
-        out: where the new run is to lie.
+        out: the folder of the new run.
 
     Raises:
-        SourceError: `not-found` where there is no such run.
-        SpecError: `bad-value` where it would be overwritten.
+        SourceError: `not-found` without such a run.
+        SpecError: `bad-value` if the new run would overwrite it.
     """
-    if (run := spec.network.get("init_from")) is None:
+    if (run := spec.network.init_from) is None:
         return spec
     if Path(run).resolve() == out.resolve():
         raise SpecError("bad-value", f"network.init_from: {run} would be overwritten; choose another --out")
-    before = {k: v for k, v in Folder.open(Path(run)).spec().network.items() if k != "init_from"}
-    trunk = spec.network.get("trunk", before.get("trunk"))
-    return replace(spec, network={**before, **spec.network}) if trunk == before.get("trunk") else spec
+    before, own = Folder.open(Path(run)).spec().network, spec.network
+    if own.trunk not in (None, before.trunk):
+        return spec
+    network = replace(own, trunk=before.trunk, settings={**before.settings, **own.settings})
+    return replace(spec, network=network)
 
 
-def inherit_features(spec: Spec, role: Role, fitted: Sequence[F]) -> tuple[F, ...]:
-    """The fitted features of the earlier run, where kind and settings are the same.
-
-    Its weights mean something for its own vocabularies and scales only: fitted to other rows, the same place may hold
-    another word. Answers stay fitted anew where there are classes that the run before does not know.
-
-    Args:
-        fitted: to the rows of this run.
-    """
-    if (run := spec.network.get("init_from")) is None:
-        return tuple(fitted)
-    before = {f.name: f for f in getattr(Folder.open(Path(run)).state().experiment, role)}
-    return tuple(_of_before(f, before.get(f.name), role) for f in fitted)
+def earlier_experiment(spec: Spec) -> Experiment | None:
+    """The experiment of the run that gives the initial weights; None without one."""
+    return None if (run := spec.network.init_from) is None else Folder.open(Path(run)).state().experiment
 
 
 def load_weights(run: str | Path, objective: nn.Module, data: PreparedData) -> list[str]:
     """Load weights of the same name and shape, except encoders and heads of features that have changed.
 
     Args:
-        run: the folder of the run to begin with.
+        run: the folder of the earlier run.
 
     Returns:
         The names of the weights that were not loaded.
 
     Raises:
-        SourceError: `not-found` where there is no such run.
-        SpecError: `bad-value` where nothing fits.
+        SourceError: `not-found` without such a run.
+        SpecError: `bad-value` if no weights fit.
     """
     folder = Folder.open(Path(run))
     before = folder.state().experiment
@@ -92,15 +72,6 @@ def load_weights(run: str | Path, objective: nn.Module, data: PreparedData) -> l
     return [name for name, _ in objective.named_parameters() if name not in fits]
 
 
-def _of_before(feature: F, before: F | None, role: Role) -> F:
-    if before is None or type(before) is not type(feature) or before.settings() != feature.settings():
-        return feature
-    if any(getattr(before, name, None) != getattr(feature, name, None) for name in _READING):
-        return feature
-    new_classes = role == "outputs" and not set(feature.class_names) <= set(before.class_names)
-    return feature if new_classes else before
-
-
 def _changed(
     objective: nn.Module, data: PreparedData, inputs: Sequence[Feature], outputs: Sequence[Output]
 ) -> Iterator[str]:
@@ -114,6 +85,6 @@ def _changed(
             continue
         for i, group in enumerate(network.groups):
             states = [f.state() for f in group]
-            ours = all(f.name in names for f in group)  # and none that the kind of learning has added
+            ours = all(f.name in names for f in group)  # none that the objective added
             if ours and (i >= len(same) or states != same[i]):
                 yield f".{path}.encoders.{i}."

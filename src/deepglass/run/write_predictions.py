@@ -1,6 +1,4 @@
-"""Answers written to files: tables, JSON, or a folder of pictures."""
-
-from __future__ import annotations
+"""Predictions written to files: a table, JSON, or a folder of images."""
 
 import base64
 import io
@@ -14,42 +12,42 @@ import polars as pl
 from PIL import Image as Pillow
 
 from deepglass.errors import SpecError
-from deepglass.features._dense_outputs import unpack
+from deepglass.features.outputs._dense import decode_runs
 from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.training.checkpoint import write_atomic
 
-Answers = list[dict[str, dict[str, Any]]]
+Predictions = list[dict[str, dict[str, Any]]]
 TABLES = (".csv", ".tsv", ".parquet")
 
 
-def write_answers(path: Path, answers: Answers) -> None:
-    """Answers as a table, as JSON, or as pictures.
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write predictions, in the format of the suffix.
 
     Args:
-        path: .csv, .tsv or .parquet for a column an output and figure; .json or .jsonl; no ending for a folder that
-            gets a PNG file a row of each mask (its class numbers) and picture, `OUTPUT-ROW.png`, and answers.json.
+        path: .csv, .tsv or .parquet for a table with a column per output and value; .json or .jsonl; no suffix for a
+            folder with a PNG of each image and mask (as class numbers), `OUTPUT-ROW.png`, and predictions.json.
 
     Raises:
-        SpecError: `bad-value` for another ending, or a folder for answers that are no pictures.
+        SpecError: `bad-value` for another suffix, or a folder for predictions without images.
     """
     if path.suffix == ".json":
-        write_atomic(path, json.dumps(answers, ensure_ascii=False, indent=1))
+        write_atomic(path, json.dumps(predictions, ensure_ascii=False, indent=1))
     elif path.suffix == ".jsonl":
-        write_atomic(path, "".join(json.dumps(a, ensure_ascii=False) + "\n" for a in answers))
+        write_atomic(path, "".join(json.dumps(p, ensure_ascii=False) + "\n" for p in predictions))
     elif path.suffix in TABLES:
-        write_atomic(path, _table(answers, path.suffix))
+        write_atomic(path, _table(predictions, path.suffix))
     elif path.suffix == "":
-        _write_folder(path, answers)
+        _write_folder(path, predictions)
     else:
         raise SpecError("bad-value", f"--out: {path}: expected .csv, .tsv, .parquet, .json, .jsonl, or a folder")
 
 
 def write_texts(path: Path, texts: Sequence[str]) -> None:
-    """Texts as a .txt file, an empty line between them, or a .jsonl file of {"text": ...}.
+    """Write texts as .txt, with an empty line between them, or .jsonl of {"text": ...}.
 
     Raises:
-        SpecError: `bad-value` for another ending.
+        SpecError: `bad-value` for another suffix.
     """
     if path.suffix == ".txt":
         write_atomic(path, "\n\n".join(texts) + "\n")
@@ -70,7 +68,7 @@ def prediction_table(
         feature = outputs[name]
         raw = data.table[feature.column]
         truth = raw[rows] if isinstance(raw, pl.Series | np.ndarray) else [getattr(raw[i], "name", None) for i in rows]
-        if not isinstance(truth, np.ndarray) or truth.ndim <= 2:  # pixels stay in the source
+        if not isinstance(truth, np.ndarray) or truth.ndim <= 2:  # pixels are not copied
             columns[f"{name}.true"] = truth.tolist() if isinstance(truth, np.ndarray) and truth.ndim == 2 else truth
         decoded = feature.decode(arrays, calibration.get(name))
         for key in ("value", "confidence", "low", "high", "probability"):
@@ -79,7 +77,7 @@ def prediction_table(
     return pl.DataFrame(columns, strict=False)
 
 
-def _table(answers: Answers, suffix: str) -> bytes:
+def _table(predictions: Predictions, suffix: str) -> bytes:
     plain = [
         {
             f"{o}.{k}" if k != "value" else o: v
@@ -87,7 +85,7 @@ def _table(answers: Answers, suffix: str) -> bytes:
             for k, v in values.items()
             if not isinstance(v, dict)
         }
-        for row in answers
+        for row in predictions
     ]
     frame = pl.DataFrame(plain, infer_schema_length=None)
     content = io.BytesIO()
@@ -100,35 +98,35 @@ def _table(answers: Answers, suffix: str) -> bytes:
 
 
 def _as_text(column: pl.Series) -> pl.Series:
-    """Lists as text, which is all that a csv file holds: labels with semicolons between them, others as JSON."""
+    """Lists as text for csv files: labels joined by semicolons, others as JSON."""
     if column.dtype == pl.List(pl.String):
         return column.list.join(";")
     cells = [None if c is None else json.dumps(c, ensure_ascii=False) for c in column.to_list()]
     return pl.Series(column.name, cells, dtype=pl.String)
 
 
-def _write_folder(folder: Path, answers: Answers) -> None:
-    pictures = {
-        f"{o}-{i}.png": png for i, row in enumerate(answers) for o, f in row.items() if (png := _png(f["value"]))
+def _write_folder(folder: Path, predictions: Predictions) -> None:
+    images = {
+        f"{o}-{i}.png": png for i, row in enumerate(predictions) for o, f in row.items() if (png := _png(f["value"]))
     }
-    if not pictures:
-        raise SpecError("bad-value", f"--out: {folder}: only masks and pictures go into a folder; say {folder}.csv")
+    if not images:
+        raise SpecError("bad-value", f"--out: {folder}: expected masks or images for a folder; choose {folder}.csv")
     folder.mkdir(parents=True, exist_ok=True)
-    for name, png in pictures.items():
+    for name, png in images.items():
         write_atomic(folder / name, png)
-    rest = [{o: {k: v for k, v in f.items() if not _png(v)} for o, f in row.items()} for row in answers]
-    write_atomic(folder / "answers.json", json.dumps(rest, ensure_ascii=False, indent=1))
+    rest = [{o: {k: v for k, v in f.items() if not _png(v)} for o, f in row.items()} for row in predictions]
+    write_atomic(folder / "predictions.json", json.dumps(rest, ensure_ascii=False, indent=1))
 
 
 def _png(value: Any) -> bytes | None:
-    """The PNG file of a mask's or picture's value; None of others."""
+    """The PNG file of a mask or image; None for other values."""
     if not isinstance(value, Mapping):
         return None
     if "png" in value:
         return base64.b64decode(value["png"])
     if "runs" not in value:
         return None
-    numbers = unpack(value)
+    numbers = decode_runs(value)
     file = io.BytesIO()
     Pillow.fromarray(numbers.astype("uint8" if numbers.max(initial=0) < 256 else "uint16")).save(file, "PNG")
     return file.getvalue()

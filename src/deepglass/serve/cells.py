@@ -1,7 +1,5 @@
 """Values of a row for a page: images, audio, texts, curves, plain values."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Sequence
@@ -14,11 +12,12 @@ from PIL import Image as Pillow
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features._audio_files import wav
-from deepglass.features._frames import clips, read_frames
-from deepglass.features._images import decode, pictures
+from deepglass.features._frames import as_videos, read_frames
+from deepglass.features._images import as_images, decode
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.image import Image
+from deepglass.features.text import Text
 from deepglass.features.video import Video
 from deepglass.formatting import plain_number
 
@@ -48,12 +47,14 @@ def medium(feature: Feature, table: Table, row: int) -> tuple[bytes, str]:
     if isinstance(feature, Audio):
         return _sound(feature, raw), "audio/wav"
     if isinstance(feature, Video):
-        return _png([_visible(f, None, None) for f in read_frames(clips(raw)[0], FRAMES)]), "image/png"
+        return _png([_visible(f, None, None) for f in read_frames(as_videos(raw)[0], FRAMES)]), "image/png"
     if isinstance(feature, Image):
-        picture = pictures(raw)[0]
+        picture = as_images(raw)[0]
         if picture is None:
             raise SourceError("not-found", f"{feature.name}: there is no picture in this row")
-        return _png([_visible(decode(picture, near=(LONGEST, LONGEST)), feature.low_, feature.high_)]), "image/png"
+        return _png(
+            [_visible(decode(picture, target_size=(LONGEST, LONGEST)), feature.low_, feature.high_)]
+        ), "image/png"
     raise SourceError("not-found", f"{feature.name}: is neither a picture nor a sound")
 
 
@@ -70,7 +71,7 @@ def _cell(feature: Feature, table: Table, row: int) -> dict[str, Any]:
         step = -(-len(value) // POINTS)
         return {**cell, "kind": "curve", "points": value[::step]}
     text = _text(value)
-    return {**cell, "kind": "text" if len(text) > LONG or feature.kind == "text" else "value", "text": text}
+    return {**cell, "kind": "text" if len(text) > LONG or isinstance(feature, Text) else "value", "text": text}
 
 
 def _is_curve(value: Any) -> bool:

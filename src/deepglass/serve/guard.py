@@ -5,8 +5,6 @@ header that the browser sends, so only names of this machine are allowed. Starle
 of names; it cannot allow every IP address, which `--host 0.0.0.0` needs, and checks neither origin nor body size.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import json
 from urllib.parse import urlsplit

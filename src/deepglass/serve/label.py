@@ -6,14 +6,13 @@ GET  /media/R/NAME  the image or audio of row R of the queue or of its neighbour
 POST /answer        {"item": 3, "label": "cat"}; "" removes the label, null withdraws the answer
 """
 
-from __future__ import annotations
-
 import socket
 import sys
 import threading
 import webbrowser
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -25,9 +24,9 @@ from deepglass.errors import DeepglassError, SourceError, SpecError
 from deepglass.serve.cells import cells, medium
 from deepglass.serve.guard import SecurityMiddleware
 from deepglass.serve.queue import Queue, next_commands
-from deepglass.web import path
+from deepglass.web import FOLDER, path
 
-FILES = {"style.css": "text/css", "theme.js": "text/javascript", "label.css": "text/css", "label.js": "text/javascript"}
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
 
 
 class LabelRequest(BaseModel):
@@ -48,7 +47,7 @@ def label_app(queue: Queue, host: str = "127.0.0.1") -> FastAPI:
     app = FastAPI(title="deepglass label", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(SecurityMiddleware, host=host)
     lock = threading.Lock()  # requests come on several threads
-    shown = {q.place for q in queue.items} | {n.place for q in queue.items for n in q.near}
+    shown = {q.row for q in queue.items} | {n.row for q in queue.items for n in q.neighbours}
     features = {f.name: f for f in queue.inputs}
 
     @app.get("/")
@@ -57,9 +56,10 @@ def label_app(queue: Queue, host: str = "127.0.0.1") -> FastAPI:
 
     @app.get("/page/{name}")
     def file(name: str) -> Response:
-        if name not in FILES:
+        kind = MEDIA_TYPES.get(Path(name).suffix)
+        if kind is None or name not in {file.name for file in FOLDER.iterdir()}:
             return JSONResponse({"error": "no such file"}, 404)
-        return Response(path(name).read_bytes(), media_type=FILES[name])
+        return Response(path(name).read_bytes(), media_type=kind)
 
     @app.get("/queue")
     def state() -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _state(queue: Queue) -> dict[str, Any]:
 
 def _item(queue: Queue, i: int) -> Mapping[str, Any]:
     question = queue.items[i]
-    near = [
-        {"place": n.place, "label": n.label, "cells": cells(queue.inputs, queue.table, n.place)} for n in question.near
+    neighbours = [
+        {"row": n.row, "label": n.label, "cells": cells(queue.inputs, queue.table, n.row)} for n in question.neighbours
     ]
-    return {**asdict(question), "near": near, "cells": cells(queue.inputs, queue.table, question.place)}
+    return {**asdict(question), "neighbours": neighbours, "cells": cells(queue.inputs, queue.table, question.row)}

@@ -1,7 +1,5 @@
 """A queue of rows to label; each answer is written to the labels file at once."""
 
-from __future__ import annotations
-
 import math
 import shlex
 from collections.abc import Mapping, Sequence
@@ -14,10 +12,17 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
 from deepglass.labelling.question import Question
-from deepglass.prepare.label_corrections import Mend, Origin, as_value, single_values, text_of, write_labels
+from deepglass.prepare.label_corrections import (
+    LabelCorrection,
+    Origin,
+    label_column,
+    label_text,
+    label_value,
+    write_corrections,
+)
 
 MAX_LABEL_CHARACTERS = 200
-WHY = {"wrong": "looked wrong", "open": "worth labelling"}
+WHY = {"wrong": "looked wrong", "unlabelled": "worth labelling"}
 
 
 @dataclass
@@ -37,7 +42,7 @@ class Queue:
     Example:
         >>> queue = deepglass.label("runs/photos-1", "photos/")  # doctest: +SKIP
         >>> for i, item in enumerate(queue.items):  # doctest: +SKIP
-        ...     queue.answer(i, item.proposed)
+        ...     queue.answer(i, item.suggestion)
     """
 
     items: Sequence[Question]
@@ -46,7 +51,7 @@ class Queue:
     output: Output
     path: Path
     origin: Origin
-    earlier: Mapping[tuple[int, str], Mend] = field(default_factory=dict)
+    earlier: Mapping[tuple[int, str], LabelCorrection] = field(default_factory=dict)
     run: str = ""
     answers: dict[int, str] = field(default_factory=dict)
 
@@ -84,23 +89,23 @@ class Queue:
         """Write the labels file atomically."""
         mends = dict(self.earlier)
         mends |= {(m.row, m.column): m for m in map(self._mend, self.answers)}
-        write_labels(self.path, self.origin, mends.values())
+        write_corrections(self.path, self.origin, mends.values())
 
     @property
     def num_corrected(self) -> int:
         """Number of answers of this session that differ from the source."""
-        return sum(label != self.items[i].given for i, label in self.answers.items())
+        return sum(label != self.items[i].label for i, label in self.answers.items())
 
     def to_json(self) -> list[dict[str, Any]]:
         """The questions as plain values."""
-        return [{**asdict(q), "near": [n._asdict() for n in q.near]} for q in self.items]
+        return [{**asdict(q), "neighbours": [n._asdict() for n in q.neighbours]} for q in self.items]
 
-    def _mend(self, item: int) -> Mend:
+    def _mend(self, item: int) -> LabelCorrection:
         question, label = self.items[item], self.answers[item]
         column = self.output.column
-        old = text_of(self.table[column][question.place]) if column in self.table.columns else ""
-        why = "confirmed" if label == question.given else WHY[question.kind]
-        return Mend(question.place, column, old, label, why)
+        old = label_text(self.table[column][question.row]) if column in self.table.columns else ""
+        why = "confirmed" if label == question.label else WHY[question.kind]
+        return LabelCorrection(question.row, column, old, label, why)
 
     def _check(self, item: int) -> None:
         if not 0 <= item < len(self.items):
@@ -113,7 +118,7 @@ class Queue:
             if not self.output.class_names and label and not math.isfinite(float(label.replace(",", "."))):
                 raise SpecError("bad-value", f"label: expected a number, got {label!r}")
             if column in self.table.columns:
-                as_value(label, single_values(self.table, column, "label"), "label")
+                label_value(label, label_column(self.table, column, "label"), "label")
         except (ValueError, SourceError) as error:
             text = str(error).partition("] ")[2] or f"label: expected a number, got {label!r}"
             raise SpecError("bad-value", text) from error

@@ -1,7 +1,5 @@
 """Arguments of a call or of the command line -> spec."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -55,7 +53,7 @@ def build_spec(source: Any, target: Any, settings: Mapping[str, Any], base: Spec
 
 
 def _content(source: Any, base: Spec | None) -> dict[str, Any]:
-    """Plain values of a spec file, a recipe, a dict or a spec; of anything else a spec with that source."""
+    """Plain values of a spec file, recipe, dict or spec; any other source becomes a spec of its own."""
     if base is not None:
         return _with_source(base, source)
     if isinstance(source, Spec):

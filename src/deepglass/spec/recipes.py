@@ -1,10 +1,8 @@
-"""Recipes: specs that come with deepglass, each with the figure that it should reach.
+"""Recipes: specs that come with deepglass, each with the test metrics that it should reach.
 
-A recipe is an ordinary spec (`deepglass train recipe:digits-lenet5` or its file). Its first comment says what it shows,
-and comments such as `# expect: label.accuracy >= 0.99` say what its test figures should be.
+A recipe is a spec file, run by `deepglass train recipe:digits-lenet5`. Its first comment says what it shows; comments
+such as `# expect: label.accuracy >= 0.99` state the expected test metrics.
 """
-
-from __future__ import annotations
 
 import re
 from pathlib import Path
@@ -17,29 +15,29 @@ _EXPECT = re.compile(r"#\s*expect:\s*(\S+)\.(\w+)\s*(>=|<=)\s*(-?[\d.]+)\s*$")
 
 
 class Expected(NamedTuple):
-    """A figure that a recipe should reach, `most` where less is better."""
+    """A bound on a test metric of a recipe: an upper bound where lower is better, else a lower bound."""
 
     output: str
     metric: str
     value: float
-    most: bool
+    upper: bool
 
     def reached(self, value: float) -> bool:
-        return value <= self.value if self.most else value >= self.value
+        return value <= self.value if self.upper else value >= self.value
 
     def __str__(self) -> str:
-        return f"{self.output}.{self.metric} {'<=' if self.most else '>='} {self.value:g}"
+        return f"{self.output}.{self.metric} {'<=' if self.upper else '>='} {self.value:g}"
 
 
 def folder() -> Path:
-    """Where the recipes lie: in the package when it was installed, beside `src` in a checkout."""
+    """The folder of the recipes: in an installed package, or beside `src` in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "recipes"
     return installed if installed.is_dir() else package.parents[1] / "recipes"
 
 
 def names() -> list[str]:
-    """All recipes."""
+    """Names of all recipes."""
     return sorted(path.stem for path in folder().glob("*.yaml"))
 
 
@@ -50,17 +48,16 @@ def locate(name: str) -> Path:
         SpecError: `unknown-name`, with the near miss.
     """
     if name not in names():
-        raise SpecError("unknown-name", f"no recipe {name!r}{near_miss(name, names())}; `deepglass list recipes`")
+        raise SpecError("unknown-name", f"no recipe {name!r}{near_miss(name, names())}; see `deepglass list recipes`")
     return folder() / f"{name}.yaml"
 
 
 def about(name: str) -> str:
     """What a recipe shows: its first comment."""
-    first = locate(name).read_text("utf-8").partition("\n")[0]
-    return first.removeprefix("#").strip()
+    return locate(name).read_text("utf-8").partition("\n")[0].removeprefix("#").strip()
 
 
 def expected(name: str) -> list[Expected]:
-    """The figures that a recipe should reach."""
-    found = (_EXPECT.match(line.strip()) for line in locate(name).read_text("utf-8").splitlines())
-    return [Expected(m[1], m[2], float(m[4]), m[3] == "<=") for m in found if m]
+    """The bounds on the test metrics of a recipe."""
+    matches = (_EXPECT.match(line.strip()) for line in locate(name).read_text("utf-8").splitlines())
+    return [Expected(m[1], m[2], float(m[4]), m[3] == "<=") for m in matches if m]

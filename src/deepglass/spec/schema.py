@@ -1,7 +1,5 @@
 """JSON schema of a spec: its sections, and the settings of each kind, trunk and objective."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -21,8 +19,9 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def spec_schema() -> dict[str, Any]:
     """The JSON schema of a spec file."""
-    data = settings_schema(DataSpec, ["split"])
-    data["properties"]["split"] = settings_schema(Split)
+    data = settings_schema(DataSpec, ["split", "transforms"])
+    transform = {"type": "object", "properties": {"kind": {"type": "string"}}, "required": ["kind"]}
+    data["properties"] |= {"split": settings_schema(Split), "transforms": {"type": "array", "items": transform}}
     inputs, outputs = _column(FEATURES), _column(OUTPUTS)
     init_from = {"type": "string", "description": "a run that gives the initial weights"}
     return {

@@ -1,55 +1,126 @@
-"""The declaration of a run: what the data are, what goes in and out, the network, the kind of learning, the training.
+"""The declaration of a run: the data, inputs and outputs, the network, the objective, the training.
 
-A spec is a YAML file or a dict; `Spec.read` checks it against the dataclasses below, whose fields are its schema.
-Nothing changes a spec: `resolved` values are stored beside it.
+A spec is a YAML file or a dict, validated against the pydantic models below, whose fields are its schema. It is
+immutable, down to the settings of its sections.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import yaml
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from deepglass.config import SECTION, construct
 from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.label_budget import LabelBudget
+from deepglass.data.sources.base import SourceOptions
 from deepglass.data.split import Split
 from deepglass.errors import SourceError, SpecError
 from deepglass.training.settings import TrainingSettings
-from deepglass.values import read_yaml
+from deepglass.values import frozen, plain, read_yaml
 
 SOURCES = ("source", "test", "unlabelled")
+FEATURES = ("inputs", "outputs")
 PATHS = (*SOURCES, "data_root", "label_corrections")
 Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
 
 
+S = TypeVar("S")
+Settings = Annotated[Mapping[Any, Any], AfterValidator(frozen)]
+
+
+def no_settings() -> Mapping[Any, Any]:
+    return frozen({})
+
+
 @dataclass(frozen=True, config=SECTION)
-class DataSpec:
-    """Where the data are and how they are divided.
+class FeatureSpec:
+    """An input or output.
+
+    Args:
+        name: in batches and predictions.
+        kind: of data or prediction; None: inferred.
+        column: of the table; "" for the name.
+        columns: of the table, for a feature that reads several.
+        settings: further arguments of the kind.
+    """
+
+    name: str
+    kind: str | None = None
+    column: str = ""
+    columns: tuple[str, ...] = ()
+    settings: Settings = field(default_factory=no_settings)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "column", self.column or self.name)
+
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """Columns of the table that it reads."""
+        return self.columns or (self.column,)
+
+
+@dataclass(frozen=True, config=SECTION)
+class TransformSpec:
+    """A table transform: a fitted step between source and features.
+
+    Args:
+        kind: `module:Class` of a `TableTransform`.
+        settings: its arguments.
+    """
+
+    kind: str
+    settings: Settings = field(default_factory=no_settings)
+
+
+@dataclass(frozen=True, config=SECTION)
+class NetworkSpec:
+    """The network.
+
+    Args:
+        trunk: its architecture; None: the default for the inputs.
+        init_from: a run that gives the initial weights.
+        settings: arguments of the trunk.
+    """
+
+    trunk: str | None = None
+    init_from: str | None = None
+    settings: Settings = field(default_factory=no_settings)
+
+
+@dataclass(frozen=True, config=SECTION)
+class ObjectiveSpec:
+    """The kind of learning, with the arguments of its class."""
+
+    name: str = "supervised"
+    settings: Settings = field(default_factory=no_settings)
+
+
+@dataclass(frozen=True, config=SECTION)
+class DataSpec(SourceOptions):
+    """Where the data are, how they are read, and how they are split.
 
     Args:
         source: relative to the spec's file.
-        split: the settings of `data.split.Split`.
+        split: settings of `data.split.Split`.
         columns: names for a file without a header.
-        filename_pattern: how file names carry labels, such as "{digit}_{speaker}_{take}".
+        filename_pattern: labels in file names, such as "{digit}_{speaker}_{take}".
         ignore: columns that are left out.
-        drop: places of rows that are left out, counted from 0; the others stay in the parts where they would be.
-        fix: kinds of findings that are mended before training; what that means is added to `drop` and `ignore`.
+        drop: indices of rows that are left out, from 0; the other rows stay in their splits.
+        fix: kinds of findings that are fixed before training, by additions to `drop` and `ignore`.
         test: a second source whose rows are the test rows.
-        unlabelled: a further source, of rows without an answer, for kinds of learning that learn from them too.
-        num_labels: how many answers outside the test rows are kept, or {"per_class": N}; the others are hidden, to see
-            how much is learned from few.
+        unlabelled: a third source, of rows without labels, for objectives that learn from them too.
+        transforms: fitted table transforms, in the order in which they are applied.
+        num_labels: number of labels that are used outside the test rows, or {"per_class": N}; the others are hidden.
         label_corrections: a file of new and corrected labels, as `deepglass label` writes it.
-        correct_test_labels: whether it also corrects test rows; without it they stay as they are, so that metrics of
-            runs before and after can be compared.
-        data_root: the folder of the sets that `data:NAME` names; else $DEEPGLASS_DATA.
-        delimiter, encoding, header, quote, missing, sheet: as in `data.sources.SourceOptions`, where the recognition
-            errs.
+        correct_test_labels: also correct test rows; without it, metrics of runs before and after can be compared.
+        data_root: folder of the data sets that `data:NAME` names; else $DEEPGLASS_DATA.
     """
 
     source: Source = None
@@ -61,18 +132,14 @@ class DataSpec:
     fix: tuple[str, ...] = ()
     test: Source = None
     unlabelled: Source = None
-    num_labels: int | Mapping[str, int] | None = None
+    transforms: tuple[TransformSpec, ...] = ()
+    num_labels: int | Annotated[Mapping[str, int], AfterValidator(frozen)] | None = None
     label_corrections: str | None = None
     correct_test_labels: bool = False
     data_root: str | None = None
-    delimiter: str | None = None
-    encoding: str | None = None
-    header: bool | None = None
-    quote: str | None = None
-    missing: tuple[str, ...] = ()
-    sheet: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.num_labels is not None:
             LabelBudget.of(self.num_labels)
 
@@ -82,19 +149,18 @@ class Spec:
     """A run, declared.
 
     Args:
-        inputs, outputs: column names, or dicts of a feature's settings ("name", "kind", "column", ...); no inputs
-            means every column that is left.
-        network: {"trunk": name, ...its settings}; no trunk means the default for these inputs.
-        objective: {"name": name, ...its settings}.
+        inputs: none for every column that is left.
+        outputs: none for the target that the source marks.
+        kinds: column -> kind, where the inferred one is wrong.
     """
 
     data: DataSpec
-    inputs: tuple[Mapping[str, Any], ...] = ()
-    outputs: tuple[Mapping[str, Any], ...] = ()
-    network: Mapping[str, Any] = field(default_factory=dict)
-    objective: Mapping[str, Any] = field(default_factory=lambda: {"name": "supervised"})
+    inputs: tuple[FeatureSpec, ...] = ()
+    outputs: tuple[FeatureSpec, ...] = ()
+    network: NetworkSpec = field(default_factory=NetworkSpec)
+    objective: ObjectiveSpec = field(default_factory=ObjectiveSpec)
     training: TrainingSettings = field(default_factory=TrainingSettings)
-    kinds: Mapping[str, str] = field(default_factory=dict)
+    kinds: Annotated[Mapping[str, str], AfterValidator(frozen)] = field(default_factory=no_settings)
 
     @staticmethod
     def read(path: Path) -> Spec:
@@ -107,7 +173,7 @@ class Spec:
         try:
             content = read_yaml(path.read_text(), str(path))
         except FileNotFoundError:
-            raise SourceError("not-found", f"{path}: no such spec") from None
+            raise SourceError("not-found", f"{path}: there is no such file") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise SourceError("unreadable-file", f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
         if not isinstance(content, dict):
@@ -122,47 +188,40 @@ class Spec:
         values = dict(content)
         data = values.pop("data", {})
         data = dict(data) if isinstance(data, Mapping) else {"source": data}
-        for key in PATHS:
-            if folder is not None:
-                data[key] = _relative(data.get(key), folder)
-        split = data.pop("split", {})
-        if not isinstance(split, Mapping):
-            raise SpecError("bad-value", f"data.split: expected settings such as {{test: 0.1}}, got {split!r}")
-        data_spec = construct(DataSpec, {**data, "split": construct(Split, split, "data.split")}, "data")
-        training = construct(TrainingSettings, values.pop("training", None) or {}, "training")
-        named = {
-            "inputs": _features(values.pop("inputs", None), "inputs"),
-            "outputs": _features(values.pop("outputs", None), "outputs"),
-            "network": _network(values.pop("network", None), folder),
-            "objective": {
-                "name": usual(data.get("source")),
-                **_named(values.pop("objective", None), "name", "objective"),
-            },
+        data["split"] = _settings(Split, data.pop("split", None), "data.split", "{test: 0.1}")
+        data["transforms"] = _sections(TransformSpec, data.pop("transforms", None), "data.transforms")
+        values |= {
+            "data": construct(DataSpec, data, "data"),
+            "training": _settings(TrainingSettings, values.pop("training", None), "training", "{time: 60s}"),
+            "inputs": _sections(FeatureSpec, values.pop("inputs", None), "inputs"),
+            "outputs": _sections(FeatureSpec, values.pop("outputs", None), "outputs"),
+            "network": _section(NetworkSpec, values.pop("network", None), "network"),
+            "objective": _section(
+                ObjectiveSpec, values.pop("objective", None), "objective", name=_default_objective(data.get("source"))
+            ),
         }
-        return construct(Spec, {**values, "data": data_spec, "training": training, **named}, "spec")
+        spec = construct(Spec, values, "spec")
+        return spec if folder is None else spec.anchored(folder)
 
-    def anchored(self) -> Spec:
-        """The same with absolute paths, so that it means the same from another folder."""
-        data = {k: _relative(getattr(self.data, k), Path.cwd()) for k in PATHS}
-        network = _network(self.network, Path.cwd())
-        return dataclasses.replace(self, data=dataclasses.replace(self.data, **data), network=network)
+    def anchored(self, folder: Path | None = None) -> Spec:
+        """The same with paths that start from a folder; absolute ones without it, for use from another folder."""
+        folder = folder or Path.cwd()
+        data = replace(self.data, **{k: _relative(getattr(self.data, k), folder) for k in PATHS})
+        network = replace(self.network, init_from=_relative(self.network.init_from, folder))
+        return replace(self, data=data, network=network)
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain values; defaults are left out."""
         data = {k: _named_source(getattr(self.data, k)) for k in SOURCES if getattr(self.data, k) is not None}
-        data |= _changed(self.data, but=(*SOURCES, "split"))
-        split = _changed(self.data.split)
-        plain: dict[str, Any] = {"data": {**data, "split": split} if split else data}
-        for key in ("inputs", "outputs"):
-            features = [_short(f) for f in getattr(self, key)]
-            plain |= {key: features} if features else {}
-        plain |= {k: dict(v) for k in ("network", "objective", "kinds") if (v := getattr(self, k))}
-        training = _changed(self.training)
-        return plain | ({"training": training} if training else {})
+        data |= _changed(self.data, but=SOURCES)
+        features = {k: [f["name"] if len(f) == 1 else f for f in map(_changed, getattr(self, k))] for k in FEATURES}
+        sections = {k: _changed(getattr(self, k)) for k in ("network", "objective", "training")}
+        sections["objective"] = {"name": self.objective.name, **sections["objective"]}
+        plain_values = {"data": data, **features, **sections, "kinds": plain(self.kinds)}
+        return {k: v for k, v in plain_values.items() if v or k == "data"}
 
 
-def usual(source: Source) -> str:
-    """The kind of learning where nobody names one."""
+def _default_objective(source: Source) -> str:
     return "ppo" if isinstance(source, str) and source.startswith(GYM) else "supervised"
 
 
@@ -173,50 +232,46 @@ def _relative(source: Source, folder: Path) -> Source:
     return str(path if path.is_absolute() else folder / path)
 
 
-def _features(values: Any, where: str) -> tuple[dict[str, Any], ...]:
-    if values is None:
-        return ()
+def _settings(cls: type[S], values: Any, where: str, example: str) -> S:
+    if not isinstance(values, Mapping | None):
+        raise SpecError("bad-value", f"{where}: expected settings such as {example}, got {values!r}")
+    return construct(cls, values or {}, where)
+
+
+def _sections(cls: type[S], values: Any, where: str) -> tuple[S, ...]:
+    """A list of sections, or one alone."""
     if isinstance(values, str | Mapping):
         values = [values]
-    if not isinstance(values, Sequence):
-        raise SpecError("bad-value", f"{where}: expected a list of columns, got {values!r}")
-    features = []
-    for i, value in enumerate(values):
-        if not isinstance(value, str | Mapping) or (isinstance(value, Mapping) and "name" not in value):
-            raise SpecError(
-                "bad-value", f"{where}[{i}]: expected a column's name or {{name: ..., kind: ...}}, got {value!r}"
-            )
-        features.append({"name": value} if isinstance(value, str) else dict(value))
-    return tuple(features)
+    elif not isinstance(values, Sequence | None):
+        raise SpecError("bad-value", f"{where}: expected a list, got {values!r}")
+    return tuple(_section(cls, value, f"{where}[{i}]") for i, value in enumerate(values or ()))
 
 
-def _named(value: Any, key: str, where: str) -> dict[str, Any]:
-    if value is None:
-        return {}
+def _section(cls: type[S], value: Any, where: str, **defaults: str) -> S:
+    """A section whose own fields stand beside further settings; a name alone is its first field."""
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     if isinstance(value, str):
-        return {key: value}
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise SpecError("bad-value", f"{where}: expected a name or {{{key}: ...}}, got {value!r}")
+        value = {names[0]: value}
+    elif value is None and "[" not in where:
+        value = {}
+    if not isinstance(value, Mapping) or ("[" in where and names[0] not in value):
+        raise SpecError("bad-value", f"{where}: expected a name or {{{names[0]}: ...}}, got {value!r}")
+    own = {k: v for k, v in value.items() if k in names and k != "settings"}
+    return construct(cls, {**defaults, **own, "settings": {k: v for k, v in value.items() if k not in own}}, where)
 
 
-def _network(value: Any, folder: Path | None) -> dict[str, Any]:
-    """The network's settings; the run that it starts with lies in `folder`, as the sources do."""
-    network = _named(value, "trunk", "network")
-    if folder is not None and isinstance(network.get("init_from"), str):
-        network["init_from"] = _relative(network["init_from"], folder)
-    return network
-
-
-def _changed(settings: Any, but: Sequence[str] = ()) -> dict[str, Any]:
-    """The fields of a dataclass that differ from their defaults, as plain values."""
-    default = type(settings)()
-    pairs = ((f.name, getattr(settings, f.name)) for f in dataclasses.fields(settings) if f.name not in but)
-    return {n: list(v) if isinstance(v, tuple) else v for n, v in pairs if v != getattr(default, n)}
-
-
-def _short(feature: Mapping[str, Any]) -> Any:
-    return feature["name"] if len(feature) == 1 else dict(feature)
+def _changed(section: Any, but: Sequence[str] = ()) -> dict[str, Any]:
+    """The fields of a section that differ from their defaults as plain values, and its further settings beside them."""
+    values = {f.name: getattr(section, f.name) for f in dataclasses.fields(section) if f.name not in but}
+    defaults = {f.name: f.default for f in dataclasses.fields(section)}
+    if isinstance(section, FeatureSpec):
+        defaults["column"] = section.name
+    settings = values.pop("settings", {})
+    changed = {n: v for n, v in values.items() if v != defaults[n]}
+    if isinstance(section, DataSpec):
+        nested = {"split": _changed(section.split), "transforms": list(map(_changed, section.transforms))}
+        changed = {n: nested.get(n, v) for n, v in changed.items() if nested.get(n, v)}
+    return plain({**changed, **settings})
 
 
 def _named_source(source: Source) -> str:

@@ -5,8 +5,6 @@ and points follow the map; under a horizontal flip, numbers with `negate_on_flip
 images are swapped.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -37,7 +35,7 @@ from deepglass.nn.warp import Warp
 from deepglass.training.settings import TrainingSettings
 
 DEFAULT_AUDIO = AudioAugment(speed=0.15, shift=0.2, gain=6.0, noise=0.1, pitch=0.15, time_mask=0.15, frequency_mask=0.2)
-MIN_EPOCHS = 1.5  # shorter runs hardly see an image twice
+MIN_EPOCHS = 1.5  # in shorter runs few images occur twice
 STRONG_EPOCHS = 25  # from here on strong augmentation pays
 
 ImageFeature = Image | Video
@@ -48,13 +46,13 @@ class Augmentation:
     """Augmentation of a batch on its device.
 
     Args:
-        changes: input name -> its augmentation.
+        augmentations: input name -> its augmentation.
         followers: inputs and outputs that are warped with the first image.
         sides: pairs of left and right images, swapped under a horizontal flip.
         mixup: alpha of `data.mixup.mixup`; 0 for none.
     """
 
-    changes: dict[str, Augment]
+    augmentations: dict[str, Augment]
     followers: tuple[Feature, ...] = ()
     sides: tuple[tuple[str, str], ...] = ()
     mixup: float = 0.0
@@ -63,7 +61,7 @@ class Augmentation:
         inputs, targets = dict(batch.inputs), dict(batch.targets)
         draws = uniform_draws(len(batch), generator)
         leading: Warp | None = None
-        for i, (name, augment) in enumerate(self.changes.items()):
+        for i, (name, augment) in enumerate(self.augmentations.items()):
             values = inputs[name].values
             map = augment.map(draws, (values.shape[-2], values.shape[-1])) if augment.moves else None
             inputs[name] = inputs[name]._replace(values=augment(values, generator, map))
@@ -93,7 +91,7 @@ def augmentation_for(
         defaults: of the trunk.
         inputs, outputs: fitted features.
         epochs: of the run: augmentation pays if images are seen more than once or twice, strong one if often.
-        supports_mixup: whether the objective's loss weighs both answers of mixed rows.
+        supports_mixup: whether the objective's loss weighs both targets of mixed rows.
 
     Raises:
         SpecError: `unknown-key` or `bad-value`, with the path of the setting.
@@ -115,18 +113,18 @@ def augmentation_for(
     if not setting or not images or (training.augment is None and epochs < MIN_EPOCHS):
         return None
     classes = [name for f in outputs for name in f.class_names]
-    changes = {f.name: _safe(f, classes, outputs, epochs > STRONG_EPOCHS) for f in images}
+    augmentations = {f.name: _safe(f, classes, outputs, epochs > STRONG_EPOCHS) for f in images}
     numbers = [f for f in (*inputs, *outputs) if isinstance(f, Number)]
     mirrors = any(f.negate_on_flip for f in numbers)
     angles = any(is_angle(f.name) and not f.negate_on_flip for f in numbers)
     sides = _stereo_pairs(images)
     positions = any(isinstance(f, Number | Vector) for f in outputs)  # they may be coordinates
-    flip = mirrors or (all(augment.flip for augment in changes.values()) and not positions)
+    flip = mirrors or (all(augment.flip for augment in augmentations.values()) and not positions)
     flip = flip and not angles and not sides.unpaired
-    changes = {name: replace(augment, flip=flip) for name, augment in changes.items()}
+    augmentations = {name: replace(augment, flip=flip) for name, augment in augmentations.items()}
     if mirrors or angles:  # a shifted or rotated road needs another steering angle
-        changes = {name: replace(augment, shift=0.0, rotate=0.0, shear=0.0) for name, augment in changes.items()}
-    return Augmentation(changes, _aligned_features(inputs, outputs), sides.pairs)
+        augmentations = {n: replace(a, shift=0.0, rotate=0.0, shear=0.0) for n, a in augmentations.items()}
+    return Augmentation(augmentations, _aligned_features(inputs, outputs), sides.pairs)
 
 
 def set_audio_augmentation(
@@ -164,8 +162,8 @@ def _from_settings(
         )
     if augment.mixup:
         _check_mixable(inputs)
-    changes = {f.name: augment for f in images}
-    return Augmentation(changes, _aligned_features(inputs, outputs), sides.pairs, augment.mixup)
+    augmentations = {f.name: augment for f in images}
+    return Augmentation(augmentations, _aligned_features(inputs, outputs), sides.pairs, augment.mixup)
 
 
 def _check_mixable(inputs: Sequence[Feature]) -> None:

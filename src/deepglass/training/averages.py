@@ -1,6 +1,4 @@
-"""Weighted means of the values that training yields between two evaluations."""
-
-from __future__ import annotations
+"""Weighted means of losses and logged values between two evaluations."""
 
 from collections.abc import Mapping
 from typing import Any

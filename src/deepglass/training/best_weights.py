@@ -1,7 +1,5 @@
 """Model selection and early stopping by the monitored metric."""
 
-from __future__ import annotations
-
 import math
 
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Callbacks of the trainer, the record of an evaluation, and the history file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -83,25 +81,40 @@ def total_loss(losses: Mapping[str, float]) -> float:
     return sum(value for name, value in losses.items() if "/" not in name)
 
 
-class HistoryFile(Callback):
-    """Writes each record as a line of a jsonl file.
+class RecordFile:
+    """A jsonl file of records with a step, one per line.
 
     Args:
         path: the file.
-        from_step: the step that a resumed run continues from; lines of later steps are removed.
+        from_step: the step that a resumed run continues from; records of later steps are removed.
     """
 
     def __init__(self, path: Path, from_step: int = 0) -> None:
         self.path = path
-        records = [r for r in read_history(path) if r["step"] <= from_step] if from_step else []
-        write_atomic(path, "".join(json.dumps(r) + "\n" for r in records))
+        self.earlier = [r for r in read_history(path) if r["step"] <= from_step] if from_step else []
+        write_atomic(path, "".join(json.dumps(r) + "\n" for r in self.earlier))
 
-    def on_evaluation_end(self, record: EvaluationRecord) -> None:
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write a record.
+
+        Raises:
+            StorageError: the file cannot be written.
+        """
         try:
             with self.path.open("a") as file:
-                file.write(json.dumps(record.to_json()) + "\n")
+                file.write(json.dumps(record) + "\n")
         except OSError as error:
             raise storage_error(self.path, error) from error
+
+
+class HistoryFile(Callback):
+    """Writes each evaluation into history.jsonl; arguments as for `RecordFile`."""
+
+    def __init__(self, path: Path, from_step: int = 0) -> None:
+        self.file = RecordFile(path, from_step)
+
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
+        self.file.append(record.to_json())
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:

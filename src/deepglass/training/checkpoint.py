@@ -4,8 +4,6 @@ A checkpoint folder holds the last two good states, `a` and `b`, written in turn
 header holds the JSON part; its sha256 is in a file beside it, which is written last.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json

@@ -1,6 +1,4 @@
-"""Adapts the length of a run to its time budget; the only place that reads the time to decide something."""
-
-from __future__ import annotations
+"""Clock: adapts the number of steps to a time budget; no other module of training decides by time."""
 
 import math
 import time
@@ -12,7 +10,7 @@ _CHECKS = 40  # checks of the length in a whole budget
 
 
 class Clock:
-    """Measures the pace of a run and says how many steps fit into its budget.
+    """Measures the seconds per step of a run, and the number of steps that fit into its budget.
 
     Args:
         budget: seconds in all, counted from the construction of the clock.

@@ -1,14 +1,12 @@
 """Commands to a running trainer."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time
 
 from deepglass.errors import SpecError
 
-_POLL_SECONDS = 0.1  # how often a paused trainer looks whether the run was interrupted
+_POLL_SECONDS = 0.1  # between checks for an interrupt while paused
 
 
 class TrainerControl:
@@ -90,6 +88,6 @@ class TrainerControl:
         return time.perf_counter() - start
 
     def take_learning_rate(self) -> float | None:
-        """The peak learning rate that was asked for since the last call."""
+        """The peak learning rate that was set since the last call; None for none."""
         peak, self._learning_rate = self._learning_rate, None
         return peak

@@ -1,7 +1,5 @@
 """Ctrl-C while a run trains."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The training loop: steps, checks, evaluations, recovery, and the state that a checkpoint keeps."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time
@@ -114,7 +112,7 @@ class TrainingLoop:
             return next(losses, None)
 
     def _obey_commands(self, interrupted: threading.Event) -> bool:
-        """Wait while training is paused and change the learning rate; whether training shall end."""
+        """Wait while training is paused and change the learning rate; whether training must end."""
         paused = self.control.before_step(interrupted)
         self.start += paused
         if self.clock is not None:

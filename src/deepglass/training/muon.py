@@ -3,8 +3,6 @@
 Own code, since torch's Muon takes 2-D parameters only and brings no AdamW for the others.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """One optimizer, learning-rate schedule and gradient clipping per parameter group."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.optim import Optimizer

@@ -8,11 +8,8 @@ regularising it. A parameter with an attribute `lr_multiplier` uses that multipl
 stores its peak learning rate as `initial_lr`; `set_learning_rates` scales it.
 """
 
-from __future__ import annotations
-
-import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -26,6 +23,8 @@ from deepglass.training.muon import Muon
 
 ParamGroup = dict[str, Any]
 """A parameter group of torch: {"params": [...], "weight_decay": ...}."""
+
+Setting = float | bool | tuple[float, float]
 
 _FUSED = ("cpu", "cuda", "mps")  # devices with fused kernels in torch
 
@@ -74,70 +73,35 @@ class Lion(Optimizer):
         torch._foreach_lerp_(momenta, grads, 1 - betas[1])
 
 
-def _sgd(groups: list[ParamGroup], *, momentum: float = 0.0, nesterov: bool = False) -> Optimizer:
-    return SGD(groups, momentum=momentum, nesterov=nesterov, fused=_fused(groups))
+class OptimizerEntry(NamedTuple):
+    """An optimizer class, its default learning rate, and its settings with their defaults.
 
+    Args:
+        fixed: further arguments of the class, not settings.
+        fusable: whether the class has a fused kernel.
+    """
 
-def _momentum(groups: list[ParamGroup], *, momentum: float = 0.9) -> Optimizer:
-    return SGD(groups, momentum=momentum, fused=_fused(groups))
-
-
-def _nesterov(groups: list[ParamGroup], *, momentum: float = 0.9) -> Optimizer:
-    return SGD(groups, momentum=momentum, nesterov=True, fused=_fused(groups))
-
-
-def _rmsprop(groups: list[ParamGroup], *, alpha: float = 0.99, eps: float = 1e-8, momentum: float = 0.0) -> Optimizer:
-    return RMSprop(groups, alpha=alpha, eps=eps, momentum=momentum, foreach=True)
-
-
-def _adam(groups: list[ParamGroup], *, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> Optimizer:
-    return Adam(groups, betas=(betas[0], betas[1]), eps=eps, fused=_fused(groups))
-
-
-def _adamw(groups: list[ParamGroup], *, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> Optimizer:
-    return AdamW(groups, betas=(betas[0], betas[1]), eps=eps, fused=_fused(groups))
-
-
-def _lion(groups: list[ParamGroup], *, betas: tuple[float, float] = (0.9, 0.99)) -> Optimizer:
-    return Lion(groups, betas=(betas[0], betas[1]))
-
-
-def _muon(
-    groups: list[ParamGroup],
-    *,
-    momentum: float = 0.95,
-    betas: tuple[float, float] = (0.9, 0.95),
-    eps: float = 1e-8,
-) -> Optimizer:
-    fast = fast_bfloat16(groups[0]["params"][0].device)
-    return Muon(
-        groups,
-        momentum=momentum,
-        betas=(betas[0], betas[1]),
-        eps=eps,
-        fused=_fused(groups),
-        precision="bfloat16" if fast else "float32",
-    )
-
-
-class OptimizerFactory(NamedTuple):
-    """A function that makes an optimizer, and its default learning rate."""
-
-    make: Callable[..., Optimizer]
+    cls: Callable[..., Optimizer]
     learning_rate: float
+    settings: Mapping[str, Setting]
+    fixed: Mapping[str, Any] = {}
+    fusable: bool = True
 
 
-OPTIMIZERS: dict[str, OptimizerFactory] = {
-    "sgd": OptimizerFactory(_sgd, 0.1),
-    "momentum": OptimizerFactory(_momentum, 0.05),
-    "nesterov": OptimizerFactory(_nesterov, 0.05),
-    "rmsprop": OptimizerFactory(_rmsprop, 1e-3),
-    "adam": OptimizerFactory(_adam, 1e-3),
-    "adamw": OptimizerFactory(_adamw, 1e-3),
-    "lion": OptimizerFactory(_lion, 3e-4),
-    "muon": OptimizerFactory(_muon, 3e-3),
+_ADAM: dict[str, Setting] = {"betas": (0.9, 0.999), "eps": 1e-8}
+OPTIMIZERS: dict[str, OptimizerEntry] = {
+    "sgd": OptimizerEntry(SGD, 0.1, {"momentum": 0.0, "nesterov": False}),
+    "momentum": OptimizerEntry(SGD, 0.05, {"momentum": 0.9}),
+    "nesterov": OptimizerEntry(SGD, 0.05, {"momentum": 0.9}, {"nesterov": True}),
+    "rmsprop": OptimizerEntry(
+        RMSprop, 1e-3, {"alpha": 0.99, "eps": 1e-8, "momentum": 0.0}, {"foreach": True}, fusable=False
+    ),
+    "adam": OptimizerEntry(Adam, 1e-3, _ADAM),
+    "adamw": OptimizerEntry(AdamW, 1e-3, _ADAM),
+    "lion": OptimizerEntry(Lion, 3e-4, {"betas": (0.9, 0.99)}, fusable=False),
+    "muon": OptimizerEntry(Muon, 3e-3, {"momentum": 0.95, "betas": (0.9, 0.95), "eps": 1e-8}),
 }
-"""Name -> factory.
+"""Name -> optimizer.
 
 Source:
     sgd: Robbins & Monro, 1951. momentum: Polyak, 1964. nesterov: Nesterov, 1983; Sutskever et al., 2013.
@@ -151,7 +115,7 @@ def make_optimizer(
     params: Iterable[tuple[str, Parameter]],
     learning_rate: float | None = None,
     weight_decay: float = 0.0,
-    **settings: float | bool | tuple[float, float],
+    **settings: Setting,
 ) -> Optimizer:
     """An optimizer over named parameters, with weight decay on weights only.
 
@@ -172,19 +136,25 @@ def make_optimizer(
     """
     if name not in OPTIMIZERS:
         raise SpecError("unknown-name", f"optimizer: no optimizer {name!r}{near_miss(name, OPTIMIZERS)}")
-    make, default = OPTIMIZERS[name]
-    allowed = [p.name for p in inspect.signature(make).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    entry = OPTIMIZERS[name]
     for key in settings:
-        if key not in allowed:
-            raise SpecError("unknown-key", f"optimizer {name!r} has no setting {key!r}{near_miss(key, allowed)}")
-    rate = default if learning_rate is None else learning_rate
+        if key not in entry.settings:
+            raise SpecError("unknown-key", f"optimizer {name!r} has no setting {key!r}{near_miss(key, entry.settings)}")
+    rate = entry.learning_rate if learning_rate is None else learning_rate
     if not rate > 0 or not math.isfinite(rate):
         raise SpecError("bad-value", f"learning_rate: expected a number above 0, got {rate!r}")
     if not weight_decay >= 0 or not math.isfinite(weight_decay):
         raise SpecError("bad-value", f"weight_decay: expected a number of at least 0, got {weight_decay!r}")
     groups = _groups(name, list(params), rate, weight_decay)
     assert groups, "an optimizer needs at least one parameter with requires_grad"
-    optimizer = make(groups, **settings)
+    arguments: dict[str, Any] = {**entry.settings, **settings, **entry.fixed}
+    if "betas" in arguments:
+        arguments["betas"] = tuple(arguments["betas"])  # a list in YAML
+    if entry.fusable:
+        arguments["fused"] = _fused(groups)
+    if entry.cls is Muon:
+        arguments["precision"] = "bfloat16" if fast_bfloat16(groups[0]["params"][0].device) else "float32"
+    optimizer = entry.cls(groups, **arguments)
     optimizer.register_load_state_dict_post_hook(_match_layout)
     return optimizer
 

@@ -1,7 +1,5 @@
 """Fixed rules that make the plan of a run from its settings, training defaults and number of rows."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

@@ -6,8 +6,6 @@
 A schedule is a function of progress alone, so a run of any length follows the same curve.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import partial

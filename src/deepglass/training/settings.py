@@ -1,14 +1,12 @@
 """The `training` section of a spec."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
 from deepglass.config import SECTION
-from deepglass.constraints import Count, NonNegative, NonNegativeInt, Positive
+from deepglass.constraints import Count, Fraction, NonNegative, NonNegativeInt, Positive
 from deepglass.values import parse_seconds
 
 
@@ -37,7 +35,7 @@ class TrainingSettings:
     learning_rate: Positive | None = None
     weight_decay: NonNegative | None = None
     schedule: str | None = None
-    warmup: NonNegative | None = None
+    warmup: Fraction | None = None
     batch_size: Count | Literal["auto"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     clip: NonNegative | None = None

@@ -1,10 +1,8 @@
 """The trainer: one loop for every kind of learning.
 
-It takes losses from the objective, back-propagates them and steps the optimizer of the parameter group that each loss
-names. It knows nothing of what is learned; the plan holds every number that steers it.
+It back-propagates each loss of the objective and steps the optimizer of the parameter group that the loss names. All
+numbers that steer it stand in the plan.
 """
-
-from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
@@ -87,7 +85,7 @@ class Trainer:
         """Train to the end of the plan; the objective holds the best weights afterwards.
 
         Args:
-            objective: what is trained.
+            objective: to train.
             loader: its batches.
             plan: the numbers of the run.
             valid: rows that choose the best weights; None takes the last weights.

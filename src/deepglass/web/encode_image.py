@@ -1,7 +1,5 @@
 """Pixels -> the small encoded pictures of a report."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

@@ -1,79 +1,54 @@
-// One row at a time: what it is, what it was taken for, what it probably is. Every key press is sent and saved.
-"use strict";
+// The labelling page: one row at a time, its label and its prediction. Each answer is sent and saved at once.
+import { element } from "./dom.js";
+import { draw, keysOf } from "./label_draw.js";
 
-const $ = (id) => document.getElementById(id);
-const make = (tag, attributes = {}, ...children) => {
-  const made = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key in made && key !== "role") made[key] = value;
-    else made.setAttribute(key, value);
-  }
-  made.append(...children);
-  return made;
-};
-const percent = (share) => (share > 0.995 ? "over 99 %" : `${Math.round(100 * share)} %`);
-const width = (share) => `${Math.round(100 * share)}%`;
-const LARGER = 40; // times that a small picture is drawn larger, at most
-const RESERVED = new Set(["s", "u", "k", "x"]);
-const QUEUE = 40; // rows of the queue that are drawn around the one in view
+const byId = (id) => document.getElementById(id);
 const KEYS = [
-  ["Enter", "what is proposed is right"],
-  ["1 … 9, letters", "this class: the key stands beside it"],
-  ["k  Shift+Enter", "the given label is right"],
+  ["Enter", "the suggested label is correct"],
+  ["1 … 9, letters", "this class: its key stands beside it"],
+  ["k  Shift+Enter", "the current label is correct"],
   ["/", "type a class, or a new one"],
-  ["x  Delete", "no label fits: take it away"],
-  ["s  Space", "skip: it is asked again next time"],
+  ["x  Delete", "no label fits: remove it"],
+  ["s  Space", "skip: the row comes again next time"],
   ["u  Backspace", "undo the last answer"],
-  ["← →", "go back and on"],
+  ["← →", "previous and next row"],
   ["?", "this help"],
 ];
 
-let data = null;
-let at = 0;
+const state = { data: null, index: 0, skipped: new Set() };
+const history = []; // for undo: [item, the answer before]
 let sending = Promise.resolve();
-const done = []; // for undo: [item, the answer before]
-const skipped = new Set();
 
-const item = () => data.items[at];
-const answerOf = (i) => data.answers[i];
-const answered = (i) => answerOf(i) !== undefined;
-const shown = (label) => (label === "" ? "no label" : label);
+const item = () => state.data.items[state.index];
 
 async function begin() {
   const response = await fetch("queue");
-  if (!response.ok) return fail(`the page cannot be read (${response.status})`);
-  data = await response.json();
-  document.title = `${data.output} – label – deepglass`;
-  $("about").textContent = `${data.output} – ${data.run}`;
-  for (const [keys, what] of KEYS) {
-    const names = keys.split("  ").flatMap((key, i) => (i ? [" ", make("kbd", {}, key)] : [make("kbd", {}, key)]));
-    $("keys").append(make("dt", {}, ...names), make("dd", {}, what));
+  if (!response.ok) return showError(`the page cannot be read (${response.status})`);
+  state.data = await response.json();
+  document.title = `${state.data.output} – label – deepglass`;
+  byId("about").textContent = `${state.data.output} – ${state.data.run}`;
+  for (const [keys, meaning] of KEYS) {
+    const names = keys.split("  ").flatMap((key, i) => [i ? " " : "", element("kbd", {}, key)]);
+    byId("keys").append(element("dt", {}, ...names), element("dd", {}, meaning));
   }
-  at = Math.max(next(-1), 0);
-  draw(next(-1) < 0);
+  move(nextOpen(-1));
 }
 
-// the next row without an answer behind `from`, else before it; -1 where all are answered or skipped
-function next(from) {
-  const count = data.items.length;
+// The next row without an answer after `from`, else before it; -1 where all have an answer or are skipped.
+function nextOpen(from) {
+  const count = state.data.items.length;
   for (let step = 1; step <= count; step++) {
     const i = (from + step + count) % count;
-    if (!answered(i) && !skipped.has(i)) return i;
+    if (state.data.answers[i] === undefined && !state.skipped.has(i)) return i;
   }
   return -1;
 }
 
-function keysOf(classes) {
-  const single = classes.length <= 36 && classes.every((c) => [...c].length === 1);
-  if (single && new Set(classes.map((c) => c.toLowerCase())).size === classes.length) {
-    return classes.map((c) => c.toLowerCase());
-  }
-  const digits = [..."1234567890"];
-  const letters = [..."abcdefghijklmnopqrstuvwxyz"].filter((c) => !RESERVED.has(c));
-  return classes.map((_, i) => [...digits, ...letters][i] ?? "");
+// Shows a row; -1 shows the end.
+function move(i) {
+  if (i >= 0) state.index = i;
+  draw(state, { answer, move }, i < 0);
 }
-
-// -- answers -------------------------------------------------------------------------------------------------------
 
 function send(i, label) {
   sending = sending.then(async () => {
@@ -83,14 +58,14 @@ function send(i, label) {
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ item: i, label }),
       });
-      const said = await response.json();
-      if (!response.ok) throw new Error(said.error ?? `refused (${response.status})`);
-      Object.assign(data, said);
-      $("error").hidden = true;
+      const reply = await response.json();
+      if (!response.ok) throw new Error(reply.error ?? `refused (${response.status})`);
+      Object.assign(state.data, reply);
+      byId("error").hidden = true;
       return true;
     } catch (error) {
-      const gone = error instanceof TypeError;
-      fail(gone ? "not saved: deepglass label is no longer running; the answers so far are in the file" : `not saved: ${error.message}`);
+      const offline = error instanceof TypeError;
+      showError(offline ? "not saved: deepglass label is no longer running; earlier answers are in the file" : `not saved: ${error.message}`);
       return false;
     }
   });
@@ -98,21 +73,20 @@ function send(i, label) {
 }
 
 async function answer(label) {
-  if (!data || $("main").hidden) return;
-  const i = at;
-  const before = answerOf(i);
-  skipped.delete(i);
-  data.answers[i] = label; // at once; what the server says comes after it
-  move(next(i));
-  if (await send(i, label)) done.push([i, before ?? null]);
-  else if (before === undefined) delete data.answers[i];
-  else data.answers[i] = before;
-  if (!$("main").hidden) draw();
+  if (!state.data || byId("main").hidden) return;
+  const i = state.index, { answers } = state.data, before = answers[i];
+  state.skipped.delete(i);
+  answers[i] = label; // at once; the server's reply follows
+  move(nextOpen(i));
+  if (await send(i, label)) history.push([i, before ?? null]);
+  else if (before === undefined) delete answers[i];
+  else answers[i] = before;
+  if (!byId("main").hidden) move(state.index);
 }
 
 async function undo() {
   await sending;
-  const last = done.pop();
+  const last = history.pop();
   if (!last) return;
   const [i, before] = last;
   await send(i, before);
@@ -120,223 +94,68 @@ async function undo() {
 }
 
 function accept() {
-  const label = data.classes.length ? item().proposed : $("text").value.trim() || item().proposed;
+  const { classes } = state.data;
+  const label = classes.length ? item().suggestion : byId("text").value.trim() || item().suggestion;
   if (label !== "") answer(label);
 }
 
-const keep = () => item().given !== "" && answer(item().given);
-const skip = () => {
-  skipped.add(at);
-  move(next(at));
-};
-const move = (i) => {
-  if (i >= 0) at = i;
-  draw(i < 0);
-};
+const keep = () => item().label !== "" && answer(item().label);
+const removeLabel = () => answer("");
 
-function fail(text) {
-  $("error").textContent = text;
-  $("error").hidden = false;
+function skip() {
+  state.skipped.add(state.index);
+  move(nextOpen(state.index));
 }
 
-// -- drawing -------------------------------------------------------------------------------------------------------
-
-function draw(ended = false) {
-  const count = Object.keys(data.answers).length;
-  const total = data.items.length;
-  $("count").textContent = `${count} of ${total}` + (skipped.size ? `, ${skipped.size} skipped` : "");
-  $("progress").firstElementChild.style.width = `${(100 * count) / Math.max(total, 1)}%`;
-  $("progress").setAttribute("aria-valuemax", total);
-  $("progress").setAttribute("aria-valuenow", count);
-  $("main").hidden = ended;
-  $("done").hidden = !ended;
-  if (ended) drawEnd(count, total);
-  else drawItem();
-  drawQueue(ended);
+function showError(text) {
+  byId("error").textContent = text;
+  byId("error").hidden = false;
 }
-
-function drawItem() {
-  const q = item();
-  $("place").textContent = `row ${q.place} of the source` + (answered(at) ? `; answered: ${shown(answerOf(at))}` : "");
-  $("cells").replaceChildren(...drawCells(q));
-  const wrong = q.kind === "wrong";
-  $("why").textContent = wrong ? "This label looks wrong" : "Worth a label";
-  $("why").className = wrong ? "why wrong" : "why";
-  $("told").replaceChildren(
-    ...(wrong
-      ? ["given ", make("del", {}, q.given), ", rather ", make("b", {}, q.proposed), ` (${percent(q.sure)} sure)`]
-      : data.classes.length
-        ? ["perhaps ", make("b", {}, q.proposed), ` (${percent(q.sure)})`]
-        : ["perhaps ", make("b", {}, q.proposed)]),
-  );
-  $("accept").firstElementChild.textContent = q.proposed;
-  $("keep").hidden = q.given === "";
-  $("keep").firstElementChild.textContent = `keep ${q.given}`;
-  drawClasses(q);
-  $("text").value = "";
-  $("text").placeholder = data.classes.length ? "another class" : "a number";
-  drawNear(q);
-}
-
-function drawClasses(q) {
-  const keys = keysOf(data.classes);
-  const short = data.classes.length && data.classes.every((c) => c.length <= 3);
-  $("classes").className = short ? "classes short" : "classes";
-  $("classes").replaceChildren(
-    ...data.classes.map((name, i) => {
-      const bar = make("i");
-      bar.style.width = width(q.probabilities[name] ?? 0);
-      const button = make("button", { type: "button", title: name, onclick: () => answer(name) }, make("span", {}, name));
-      if (keys[i] && keys[i] !== name.toLowerCase()) button.append(make("kbd", {}, keys[i]));
-      button.append(bar);
-      button.setAttribute("aria-pressed", String(answerOf(at) === name));
-      if (name === q.proposed) button.classList.add("proposed");
-      return button;
-    }),
-  );
-}
-
-const source = (place, cell) => `media/${place}/${encodeURIComponent(cell.name)}`;
-
-function picture(place, cell) {
-  const img = make("img", { src: source(place, cell), alt: cell.name });
-  img.onload = () => {
-    img.classList.toggle("pixels", Math.max(img.naturalWidth, img.naturalHeight) <= 128);
-    img.style.maxHeight = `${LARGER * img.naturalHeight}px`;
-  };
-  return img;
-}
-
-function drawCells(q) {
-  const plain = q.cells.filter((c) => c.kind === "value");
-  const one = q.cells.length === 1;
-  const figures = q.cells
-    .filter((c) => c.kind !== "value")
-    .map((cell) => {
-      const title = one ? [] : [make("figcaption", {}, cell.name)];
-      if (cell.kind === "image") return make("figure", {}, ...title, picture(q.place, cell));
-      if (cell.kind === "audio") return make("figure", {}, ...title, make("audio", { src: source(q.place, cell), controls: true, autoplay: true }));
-      if (cell.kind === "curve") return make("figure", {}, ...title, curve(cell.points));
-      return make("figure", {}, ...title, make("div", { className: "text" }, cell.text));
-    });
-  if (!plain.length) return figures;
-  const rows = plain.map((c) => make("tr", {}, make("th", { scope: "row" }, c.name), make("td", {}, c.text)));
-  return [...figures, make("table", { className: "values" }, make("tbody", {}, ...rows))];
-}
-
-function curve(points) {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  const low = Math.min(...points);
-  const span = Math.max(...points) - low || 1;
-  svg.setAttribute("viewBox", "0 -2 1000 104");
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("class", "curve");
-  const path = document.createElementNS(space, "path");
-  const places = points.map((y, i) => `${((1000 * i) / (points.length - 1)).toFixed(1)},${(100 - (100 * (y - low)) / span).toFixed(2)}`);
-  path.setAttribute("d", `M${places.join("L")}`);
-  svg.append(path);
-  return svg;
-}
-
-function drawNear(q) {
-  if (!q.near.length) return $("near").replaceChildren();
-  const figures = q.near.map((n) => make("figure", {}, small(n.place, n.cells), make("figcaption", {}, shown(n.label))));
-  $("near").replaceChildren(make("h2", {}, "Labelled rows that look alike"), make("div", { className: "like" }, ...figures));
-}
-
-function small(place, cells) {
-  const image = cells.find((c) => c.kind === "image");
-  if (image) return picture(place, image);
-  const text = cells.find((c) => c.kind === "text");
-  const curves = cells.find((c) => c.kind === "curve");
-  if (!text && curves) return curve(curves.points);
-  if (cells.some((c) => c.kind === "audio")) return make("audio", { src: source(place, cells.find((c) => c.kind === "audio")), controls: true, preload: "none" });
-  const words = text ? text.text.slice(0, 160) : cells.slice(0, 12).map((c) => c.text).join(" · ");
-  const names = text ? "" : cells.map((c) => `${c.name}: ${c.text}`).join("\n");
-  return make("div", { className: "words", title: names }, words);
-}
-
-function drawQueue(ended) {
-  const from = Math.max(0, Math.min(at - 6, data.items.length - QUEUE));
-  const pictures = data.items.some((q) => q.cells.some((c) => c.kind === "image"));
-  $("queue").className = pictures ? "" : "plain";
-  $("queue").replaceChildren(
-    ...data.items.slice(from, from + QUEUE).map((q, k) => {
-      const i = from + k;
-      const image = q.cells.find((c) => c.kind === "image");
-      const text = q.cells.find((c) => c.kind === "text");
-      const face = image ? picture(q.place, image) : make("div", { className: "words" }, text ? text.text.slice(0, 40) : `row ${q.place}`);
-      const label = answered(i) ? `✓ ${shown(answerOf(i))}` : q.kind === "wrong" ? `${q.given}?` : "new";
-      const button = make("button", { type: "button", title: `row ${q.place}`, onclick: () => move(i) }, face, make("b", {}, label));
-      button.setAttribute("aria-current", String(i === at && !ended));
-      if (answered(i)) button.classList.add("answered");
-      return button;
-    }),
-  );
-  const current = $("queue").querySelector('[aria-current="true"]');
-  if (current) $("queue").scrollLeft = Math.max(0, current.offsetLeft - $("queue").clientWidth / 3);
-}
-
-function drawEnd(count, total) {
-  const changed = data.items.filter((q, i) => answered(i) && answerOf(i) !== q.given).length;
-  $("done").querySelector("h2").textContent = total ? (count ? "That was all" : "Nothing answered yet") : "Nothing to ask";
-  const left = skipped.size ? `; ${skipped.size} skipped, which are asked next time` : "";
-  $("done").querySelector("p").textContent = total
-    ? `${count} answers, ${changed} of them new or mended labels${left}. They are in ${data.file}. Train again with them and see what they bring:`
-    : "No label looks wrong, and no row is without one.";
-  $("done").querySelector("pre").textContent = data.next;
-  $("done").querySelector("pre").hidden = !total;
-  $("back").hidden = !total;
-}
-
-// -- keys and mouse ------------------------------------------------------------------------------------------------
 
 document.addEventListener("keydown", (event) => {
-  if (!data || event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
-  if (event.target === $("text")) {
-    if (event.key === "Escape") $("text").blur();
+  const { data, index } = state;
+  if (!data || event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
+  if (event.target === byId("text")) {
+    if (event.key === "Escape") byId("text").blur();
     return;
   }
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (event.target instanceof HTMLButtonElement && (key === "Enter" || key === " ") && event.target.matches(":focus-visible")) return;
-  if (!data.classes.length && /^[0-9.+-]$/.test(key)) return $("text").focus(); // the key goes into the field
-  const place = keysOf(data.classes).indexOf(key);
-  const acts = {
-    Enter: () => (event.shiftKey ? keep() : accept()),
-    ArrowRight: () => move(Math.min(at + 1, data.items.length - 1)),
-    ArrowLeft: () => move(Math.max(at - 1, 0)),
-    Backspace: undo, u: undo, Delete: () => answer(""), x: () => answer(""), k: keep, s: skip, " ": skip,
-    "/": () => $("text").focus(),
-    "?": () => $("help").showModal(),
+  if (!data.classes.length && /^[0-9.+-]$/.test(key)) return byId("text").focus(); // the key goes into the field
+  const choice = key === "" ? -1 : keysOf(data.classes).indexOf(key);
+  const actions = {
+    Enter: event.shiftKey ? keep : accept,
+    ArrowRight: () => move(Math.min(index + 1, data.items.length - 1)),
+    ArrowLeft: () => move(Math.max(index - 1, 0)),
+    Backspace: undo, u: undo, Delete: removeLabel, x: removeLabel, k: keep, s: skip, " ": skip,
+    "/": () => byId("text").focus(),
+    "?": () => byId("help").showModal(),
   };
-  const act = key !== "" && place >= 0 ? () => answer(data.classes[place]) : acts[key];
-  if (!act || (!data.items.length && key !== "?")) return;
+  const action = choice >= 0 ? () => answer(data.classes[choice]) : actions[key];
+  if (!action || (!data.items.length && key !== "?")) return;
   event.preventDefault();
-  act();
+  action();
 });
 
-$("other").addEventListener("submit", (event) => {
+byId("other").addEventListener("submit", (event) => {
   event.preventDefault();
-  const typed = $("text").value.trim();
-  $("text").blur();
-  if (!data.classes.length || typed === "") return accept();
-  const low = typed.toLowerCase();
-  const names = data.classes;
-  answer(names.find((c) => c.toLowerCase() === low) ?? typed);
+  const text = byId("text").value.trim(), { classes } = state.data;
+  byId("text").blur();
+  if (!classes.length || text === "") return accept();
+  answer(classes.find((c) => c.toLowerCase() === text.toLowerCase()) ?? text);
 });
-$("text").addEventListener("input", () => {
-  const typed = $("text").value.trim().toLowerCase();
-  for (const button of $("classes").children) button.hidden = !button.title.toLowerCase().includes(typed);
+byId("text").addEventListener("input", () => {
+  const text = byId("text").value.trim().toLowerCase();
+  for (const button of byId("classes").children) button.hidden = !button.title.toLowerCase().includes(text);
 });
-$("accept").onclick = accept;
-$("keep").onclick = keep;
-$("skip").onclick = skip;
-$("none").onclick = () => answer("");
-$("undo").onclick = undo;
-$("back").onclick = () => {
-  skipped.clear();
-  move(Math.max(next(-1), 0));
+byId("accept").onclick = accept;
+byId("keep").onclick = keep;
+byId("skip").onclick = skip;
+byId("none").onclick = removeLabel;
+byId("undo").onclick = undo;
+byId("back").onclick = () => {
+  state.skipped.clear();
+  move(Math.max(nextOpen(-1), 0));
 };
-$("ask").onclick = () => $("help").showModal();
+byId("ask").onclick = () => byId("help").showModal();
 begin();

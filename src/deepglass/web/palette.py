@@ -4,8 +4,6 @@ The first eight are those of Okabe and Ito (2008, "Color universal design", with
 the colour circle by the golden angle and step in lightness.
 """
 
-from __future__ import annotations
-
 import colorsys
 
 Colour = tuple[int, int, int]

@@ -13,8 +13,6 @@
 Each file here is one kind of source; `paths.py` chooses the reader of a file or folder.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path

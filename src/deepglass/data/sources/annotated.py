@@ -1,7 +1,5 @@
 """Folders of annotated images: detects the annotation format."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace

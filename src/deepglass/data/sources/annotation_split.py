@@ -1,7 +1,5 @@
 """Predefined split of annotated images: by lists of names, by the annotation files, or by folders."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

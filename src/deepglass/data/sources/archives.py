@@ -1,7 +1,5 @@
 """zip and tar archives, unpacked safely into a temporary folder that is removed when the program ends."""
 
-from __future__ import annotations
-
 import atexit
 import lzma
 import os
@@ -114,7 +112,7 @@ def _safe_parts(name: str, source: str) -> list[str]:
     """The parts of a path inside the folder."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
     if name.startswith(("/", "\\")) or ".." in parts or (parts and parts[0][1:2] == ":") or "\0" in name:
-        raise _unsafe(f"{source}: {name!r} in it leads out of the folder")
+        raise _unsafe(f"{source}: the path {name!r} in the archive leads out of its folder")
     return parts
 
 

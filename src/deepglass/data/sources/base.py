@@ -1,7 +1,5 @@
 """Shared parts of all sources: file suffixes, words for splits, limits, reader options and the reader's log."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field

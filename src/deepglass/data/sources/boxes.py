@@ -1,7 +1,5 @@
 """Bounding boxes as a table, from any annotation format: converted to pixels and checked against the image."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence

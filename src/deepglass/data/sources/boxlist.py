@@ -1,7 +1,5 @@
 """Tables of bounding boxes: one row per box, with the name of its image, its class and four numbers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,7 +11,7 @@ from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
 from deepglass.data.sources.file_tree import FileMatcher, FileTree, ending, split_of, stem
 from deepglass.data.sources.tables import read_table_file
 from deepglass.data.table import Table
-from deepglass.features.boxes import UNNAMED
+from deepglass.features.boxes import DEFAULT_LABEL
 
 _TABLES = (".csv", ".tsv")
 # Column names in small letters and digits alone, the likeliest first.
@@ -117,7 +115,7 @@ def _add_rows(
             continue
         split = str(table.split[i]) if table.split is not None else _split_of_file(file)
         item = annotated.setdefault(image, AnnotatedImage(image, [], stated[i], relative, split))
-        label = UNNAMED if columns.label is None else texts[columns.label][i]
+        label = DEFAULT_LABEL if columns.label is None else texts[columns.label][i]
         if not any(row):
             continue  # labelled, without objects
         if box is None:

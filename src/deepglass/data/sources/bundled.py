@@ -1,7 +1,5 @@
 """The data sets that scikit-learn bundles: `sklearn:digits` and others; nothing is downloaded."""
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 from sklearn import datasets
@@ -25,7 +23,7 @@ def read_bundled(name: str) -> Table:
     """
     source = f"sklearn:{name}"
     if name not in SETS:
-        raise SourceError("unknown-name", f"{source}: scikit-learn bundles no such set{near_miss(name, SETS)}")
+        raise SourceError("unknown-name", f"{source}: scikit-learn has no data set of this name{near_miss(name, SETS)}")
     bunch = SETS[name]()
     if name == "digits":
         return _digits(bunch.images, bunch.target, source)

@@ -1,7 +1,5 @@
 """Images with captions: one row per caption, several per image."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path

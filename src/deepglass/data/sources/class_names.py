@@ -1,7 +1,5 @@
 """Class names by index, and class colours, from a file beside the images."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -3,8 +3,6 @@
 Source: Lin et al., Microsoft COCO, arXiv 1405.0312. Boxes of crowds (`iscrowd`) are skipped, as in its own evaluation.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

@@ -3,8 +3,6 @@
 Source: universaldependencies.org/format.html
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

@@ -1,6 +1,4 @@
-"""Counts rows and cells of a text table over its bytes, to verify the result of the fast reader."""
-
-from __future__ import annotations
+"""Counts the rows and cells of a text table over its bytes, to verify what polars read."""
 
 from typing import NamedTuple
 
@@ -17,42 +15,41 @@ class LineCounts(NamedTuple):
     rows: int
     blank: int
     quoted: bool
-    regular: bool  # each row has the same number of cells, so that a fast reader cannot go wrong
+    regular: bool  # each row has the same number of cells, so that polars reads it correctly
 
 
 def count_lines(data: np.ndarray, dialect: Dialect) -> LineCounts:
-    """Counts rows and cells in a pass over the bytes, quotes respected as pairs; 16 MiB are held at a time."""
-    newline, delimiter = ord("\n"), ord(dialect.delimiter)
-    quote = ord(dialect.quote)
+    """Count rows and cells in one pass over the bytes, 16 MiB at a time; what stands between quotes is no delimiter."""
+    newline, delimiter, quote = ord("\n"), ord(dialect.delimiter), ord(dialect.quote)
     rows = blank = 0
     regular, quoted, carried = True, False, np.empty(0, np.uint8)
     start = offset(data, dialect.skip)
     while start < len(data) or len(carried):
-        part = np.concatenate([carried, data[start : start + _CHUNK]])
+        chunk = np.concatenate([carried, data[start : start + _CHUNK]])
         start += _CHUNK
         last = start >= len(data)
-        if last and len(part) and part[-1] != newline:
-            part = np.append(part, np.uint8(newline))
-        breaks, commas = part == newline, part == delimiter
-        if (quotes := part == quote).any():
+        if last and len(chunk) and chunk[-1] != newline:
+            chunk = np.append(chunk, np.uint8(newline))
+        breaks, commas = chunk == newline, chunk == delimiter
+        if (quotes := chunk == quote).any():
             quoted = True
             outside = (np.cumsum(quotes, dtype=np.uint8) & 1) == 0
             breaks, commas = breaks & outside, commas & outside
         ends = np.flatnonzero(breaks)
         if not len(ends):
-            if last or len(part) > 64 * _CHUNK:
+            if last or len(chunk) > 64 * _CHUNK:
                 return LineCounts(rows, blank, True, False)  # a quote is never closed
-            carried = part
+            carried = chunk
             continue
         starts = np.concatenate([[0], ends[:-1] + 1])
         counts = np.diff(np.searchsorted(np.flatnonzero(commas), np.concatenate([[0], ends])))
         lengths = ends - starts
-        lengths -= (lengths > 0) & (part[ends - 1] == ord("\r"))
+        lengths -= (lengths > 0) & (chunk[ends - 1] == ord("\r"))
         empty = lengths == 0
         blank += int(empty.sum())
-        rows += int((~empty).sum())
+        rows += len(ends) - int(empty.sum())
         regular &= bool((counts[~empty] == dialect.width - 1).all())
-        carried = part[ends[-1] + 1 :]
+        carried = chunk[ends[-1] + 1 :]
         if last:
             regular &= not len(carried)
             break

@@ -1,16 +1,15 @@
 """Delimited text: csv, tsv and similar formats, also gzipped.
 
-If a count over its bytes gives the same number of cells in each line, polars reads the file with types inferred from
+If each line has the same number of cells, by a count over the bytes, polars reads the file with types inferred from
 the first rows; columns that do not fit are read again as text. Any other file is read with Python's csv module, which
 is slow but reports the lines that are wrong.
 """
-
-from __future__ import annotations
 
 import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +25,8 @@ from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.parsing import MISSING
 
-_GUESS_ROWS = 10_000  # types are guessed from these; a later surprise costs a second reading, never a wrong value
-_SURPRISES = 6  # columns with a value that does not fit the guess, each of which costs another reading
+_INFER_ROWS = 10_000  # rows from which types are inferred; a later misfit costs another reading, never a wrong value
+_MAX_MISFITS = 6  # columns with a value of another type than inferred, each of which costs another reading
 _MAX_RAGGED_SHARE = 0.01  # of the rows may have a wrong number of cells and are left out; beyond it the file is refused
 _BATCH = 50_000
 
@@ -50,9 +49,9 @@ def table_of_text(
     options: SourceOptions,
     log: ReadLog,
 ) -> Table:
-    """A text table from its bytes; `path` where a plain file holds them.
+    """A text table from its bytes; `path` is the file that holds them, if any.
 
-    A .txt file whose lines nothing cuts into cells is plain text, unless the user speaks of its columns or header.
+    A .txt file whose lines have no delimiter is plain text, unless the user gives columns or `data.header`.
     """
     text = as_utf8(data, path, source, options, log)
     if not len(text.data) or not text.data[: sniff.SAMPLE_BYTES].tobytes().strip():
@@ -61,19 +60,18 @@ def table_of_text(
     sample = text.data[: sniff.SAMPLE_BYTES].tobytes().decode("utf-8", errors="ignore")
     prose = path is not None and Path(path.name.lower().removesuffix(".gz")).suffix in ("", ".txt", ".text")
     dialect = sniff.detect_dialect(sample, whole, prose, source, options, log)
-    lines = prose and dialect.delimiter == sniff.NO_DELIMITER and dialect.names is None
-    if lines and columns is None and options.header is None and is_prose(sample):
+    undelimited = prose and dialect.delimiter == sniff.NO_DELIMITER and dialect.names is None
+    if undelimited and columns is None and options.header is None and is_prose(sample):
         return plain_table(text.data.tobytes().decode(), source, log)
     if dialect.delimiter == " ":
         text = _one_space(text)
-    unnamed = [f"column_{i}" for i in range(1, dialect.width + 1)]
-    names = column_names(dialect.names or unnamed, columns, source)
+    header = dialect.names or [f"column_{i}" for i in range(1, dialect.width + 1)]
+    names = column_names(header, columns, source)
     frame = _read_cells(text, dialect, source, options, log)
-    frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
-    if dialect.names is not None and columns is None and frame.height:
-        nameless = [name for name, given in zip(names, dialect.names, strict=True) if not given.strip()]
-        empty = [name for name in nameless if frame[name].null_count() == frame.height]
-        frame = frame.drop(empty)
+    frame.columns = names
+    if columns is None and frame.height:
+        nameless = [name for name, cell in zip(names, header, strict=True) if not cell.strip()]
+        frame = frame.drop([name for name in nameless if frame[name].null_count() == frame.height])
     return table_from_frame(frame, source, log, text=True, missing=options.missing)
 
 
@@ -100,10 +98,8 @@ def _read_cells(
 
 def _no_spaces(text: Utf8Text, dialect: sniff.Dialect) -> Utf8Text:
     """Without the spaces after delimiters, in a text without quotes."""
-    data = text.data.tobytes()
     delimiter = dialect.delimiter.encode()
-    while delimiter + b" " in data:
-        data = data.replace(delimiter + b" ", delimiter)
+    data = re.sub(re.escape(delimiter) + b" +", delimiter, text.data.tobytes())
     return Utf8Text(np.frombuffer(data, np.uint8), None)
 
 
@@ -115,18 +111,18 @@ def _last_value(series: pl.Series) -> int:
 def _read_with_polars(
     text: Utf8Text, dialect: sniff.Dialect, options: SourceOptions, log: ReadLog
 ) -> pl.DataFrame | None:
-    """Polars' reader; None when it stumbles.
+    """The cells as polars reads them; None if it fails.
 
-    Types are guessed from the first rows. Where a later value does not fit, its column is read as text or as floats;
-    after some such surprises the guess is made from all rows.
+    Types are inferred from the first rows. If a later value does not fit, its column is read as text or as floats;
+    after `_MAX_MISFITS` such columns the types are inferred from all rows.
     """
     keys = [f"c{i}" for i in range(dialect.width)]
-    unknown = [*MISSING, *options.missing]
-    codes, markers = _codes_and_markers(text.data, dialect, unknown)
+    missing = [*MISSING, *options.missing]
+    codes, markers = _codes_and_markers(text.data, dialect, missing)
     if markers:
-        log.note("missing", ", ".join(map(repr, sorted(markers))), "taken for unknown")
+        log.note("missing", ", ".join(map(repr, sorted(markers))), "read as missing")
     types: dict[str, type[pl.DataType]] = {keys[i]: pl.String for i in codes}
-    surprises = 0
+    misfits = 0
     while True:
         try:
             return pl.read_csv(
@@ -136,26 +132,26 @@ def _read_with_polars(
                 new_columns=keys,
                 separator=dialect.delimiter,
                 quote_char=dialect.quote,
-                null_values=unknown,
-                glob=False,  # a name with a star or a bracket is a name
-                infer_schema_length=_GUESS_ROWS if surprises < _SURPRISES else None,
+                null_values=missing,
+                glob=False,  # a star or a bracket in a file's name is no pattern
+                infer_schema_length=_INFER_ROWS if misfits < _MAX_MISFITS else None,
                 schema_overrides=types,
             )
         except pl.exceptions.PolarsError as error:
             odd = re.search(r"could not parse `(.*)` as dtype `(\w+)` at column '(c\d+)'", str(error), re.DOTALL)
-            if surprises > _SURPRISES or (surprises < _SURPRISES and odd is None):
+            if misfits > _MAX_MISFITS or (misfits < _MAX_MISFITS and odd is None):
                 return None
-            surprises += 1
+            misfits += 1
             if odd is not None:
                 number = odd[2].startswith("i") and re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?", odd[1], re.IGNORECASE)
                 types[odd[3]] = pl.Float64 if number and odd[3] not in types else pl.String
 
 
-def _codes_and_markers(data: np.ndarray, dialect: sniff.Dialect, unknown: Sequence[str]) -> tuple[set[int], set[str]]:
-    """From three windows: columns with leading zeros, which whole numbers would lose, and markers of missing values."""
+def _codes_and_markers(data: np.ndarray, dialect: sniff.Dialect, missing: Sequence[str]) -> tuple[set[int], set[str]]:
+    """From three windows: columns with leading zeros, which integers would lose, and markers of missing values."""
     codes: set[int] = set()
     markers: set[str] = set()
-    size, markers_of_missing = 64 * 1024, set(unknown) - {""}
+    size, markers_of_missing = 64 * 1024, set(missing) - {""}
     for start in {offset(data, dialect.skip), len(data) // 2, max(0, len(data) - size)}:
         lines = data[start : start + size].tobytes().decode("utf-8", errors="ignore").split("\n")
         for row in dialect.reader(lines):
@@ -166,7 +162,7 @@ def _codes_and_markers(data: np.ndarray, dialect: sniff.Dialect, unknown: Sequen
 
 
 def _read_with_csv(text: Utf8Text, dialect: sniff.Dialect, source: str, log: ReadLog) -> pl.DataFrame:
-    """Python's reader, all cells text; rows of another width are left out while they are few."""
+    """The cells as Python's csv module reads them, all text; a few rows of another width are skipped."""
     width = dialect.width
     frames, rows, total = [], [], 0
     ragged: list[tuple[int, int]] = []
@@ -192,29 +188,25 @@ def _read_with_csv(text: Utf8Text, dialect: sniff.Dialect, source: str, log: Rea
         raise SourceError(
             "unreadable-file",
             f"{source}, line {number}: {count} cells, expected {width} as in the other lines "
-            f"({len(ragged)} of {total} lines differ); mend the lines, or give data.delimiter or data.quote",
+            f"({len(ragged)} of {total} lines differ); correct the lines, or give data.delimiter or data.quote",
         )
     for number, count in ragged:
         log.skip(f"line {number}", f"{count} cells instead of {width}")
     return frame.head(_last_value(frame["c0"].set(frame["c0"] == "", None))) if width == 1 else frame
 
 
-def _check_closed(last: np.ndarray, dialect: sniff.Dialect, place: str) -> None:
-    """Refuse a file whose last row is one because a quote in it was never closed."""
+def _check_closed(last: np.ndarray, dialect: sniff.Dialect, where: str) -> None:
+    """Raise `unreadable-file` if the last row spans several lines because a quote in it is never closed."""
     content = last.tobytes().rstrip()
     if content.count(b"\n") and content.count(dialect.quote.encode()) % 2:
-        raise SourceError(
-            "unreadable-file",
-            f"{place}: a quote ({dialect.quote}) is opened and never closed; close it, or give data.quote",
-        )
+        text = f"{where}: a quote ({dialect.quote}) is opened and never closed; close it, or give data.quote"
+        raise SourceError("unreadable-file", text)
 
 
 def _numbered(text: Utf8Text, dialect: sniff.Dialect, source: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows, each with the line at which it begins."""
+    """The rows, each with the number of its first line."""
     lines = io.TextIOWrapper(io.BytesIO(text.data.tobytes()), "utf-8", newline="\n")
-    for _ in range(dialect.skip):
-        lines.readline()
-    reader = dialect.reader(lines)
+    reader = dialect.reader(islice(lines, dialect.skip, None))
     while True:
         number = dialect.skip + reader.line_num + 1
         try:
@@ -227,8 +219,7 @@ def _numbered(text: Utf8Text, dialect: sniff.Dialect, source: str) -> Iterator[t
 
 
 def _text_frame(rows: list[list[str]], width: int) -> pl.DataFrame:
-    cells = zip(*rows, strict=True) if rows else [[] for _ in range(width)]
-    return pl.DataFrame([pl.Series(f"c{i}", column, dtype=pl.String) for i, column in enumerate(cells)])
+    return pl.DataFrame(rows, schema={f"c{i}": pl.String for i in range(width)}, orient="row")
 
 
 def _one_space(text: Utf8Text) -> Utf8Text:

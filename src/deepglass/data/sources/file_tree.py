@@ -27,7 +27,7 @@ class FileTree:
 
     @staticmethod
     def of(folder: Path) -> FileTree:
-        names = sorted(walk(folder, keep=_ROBOFLOW), key=natural_key)
+        names = sorted(walk(folder, visible_prefixes=_ROBOFLOW), key=natural_key)
         return FileTree(folder, tuple(f for f in names if f[-1] != "/"), tuple(f[:-1] for f in names if f[-1] == "/"))
 
     @cached_property

@@ -1,7 +1,5 @@
 """Tables from polars frames and arrays: column names, missing values, inferred types."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence, Sized
 
 import numpy as np
@@ -46,7 +44,7 @@ def column_names(names: Sequence[str], columns: Sequence[str] | None, source: st
         return check_names(names, source)
     if len(columns) != len(names):
         own = ", ".join(names[:8])
-        text = f"--columns: {len(columns)} names given, but {source} has {len(names)} columns ({own})"
+        text = f"--columns: expected {len(names)} names, one for each column of {source} ({own}), got {len(columns)}"
         raise SourceError("bad-value", text)
     return check_names(columns, "--columns")
 

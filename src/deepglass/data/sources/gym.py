@@ -5,8 +5,6 @@ columns are inferred as for any source; `Table.environment` describes how to cre
 follow a question mark, as YAML values separated by `&`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +22,7 @@ from deepglass.data.environments import (
 )
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
+from deepglass.features.base import Raw
 from deepglass.values import parse_value
 
 ROWS = 1_000
@@ -53,13 +52,11 @@ def read_gym(name: str) -> Table:
         done = terminated or truncated
     env.close()
     kind, column = _observation_column(env, np.stack(observations))
-    if environment.actions:
-        actions_column: Any = pl.Series("action", np.array(actions) + environment.first)
-    else:
-        actions_column = np.stack(actions)
+    vectors = np.stack(actions)
+    action_column: Raw = pl.Series("action", vectors + environment.first) if environment.actions else vectors
     limit = f"{environment.max_steps} steps at most" if environment.max_steps else "no limit of its own"
     return Table(
-        {"observation": column, "action": actions_column},
+        {"observation": column, "action": action_column},
         source,
         (
             Note("rows", f"{ROWS:,}", f"observations of a random policy in {episode} episodes"),
@@ -93,7 +90,7 @@ def describe_environment(env: Any, name: str, settings: Mapping[str, Any], sourc
 
 
 def _parsed(name: str) -> tuple[str, dict[str, Any]]:
-    """`Pendulum-v1?g=9.81` as a name and settings."""
+    """Name and settings of `Pendulum-v1?g=9.81`."""
     env_name, _, query = name.partition("?")
     settings = {}
     for part in filter(None, query.split("&")):
@@ -105,7 +102,7 @@ def _parsed(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def _actions(environment: Environment, random: np.random.Generator) -> list[Any]:
-    """At random; each of the actions that are numbers is to_env_action as often as the others."""
+    """Actions of a random policy; each discrete action is equally frequent."""
     if environment.actions:
         rounds = -(-ROWS // environment.actions)
         return np.concatenate([random.permutation(environment.actions) for _ in range(rounds)])[:ROWS].tolist()

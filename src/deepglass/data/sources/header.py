@@ -1,7 +1,5 @@
 """Whether the first row of a table holds names or values."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -34,12 +32,12 @@ def has_header(rows: Sequence[Sequence[str]], option: bool | None = None) -> tup
         return False, f"the first line has the number {first[numbers[0]]!r} in it"
     columns = [[row[i].strip() for row in body if i < len(row)] for i in range(len(first))]
     for name, values in zip(first, columns, strict=True):
-        if name and name not in MISSING and _holds(values) and not _holds([name]):
+        if name and name not in MISSING and _are_numbers_or_dates(values) and not _are_numbers_or_dates([name]):
             return True, f"{name!r} stands over numbers or dates"
-    again = [name for name, values in zip(first, columns, strict=True) if name and name in values]
-    if again:
-        return False, f"{again[0]!r} occurs again below"
-    if any(_holds([name]) for name in first):
+    repeated = [name for name, values in zip(first, columns, strict=True) if name and name in values]
+    if repeated:
+        return False, f"{repeated[0]!r} occurs again below"
+    if any(_are_numbers_or_dates([name]) for name in first):
         return False, "the first line has a date in it"
     named = [name for name in first if name]
     if len(set(named)) < len(named) or len(named) < len(first) - 1:
@@ -53,7 +51,7 @@ def is_number(cell: str) -> bool:
     return bool(re.match(r"^\s*[+-]?(\d+([.,]\d*)*|[.,]\d+)([eE][+-]?\d+)?\s*$", cell))
 
 
-def _holds(values: Sequence[str]) -> bool:
+def _are_numbers_or_dates(values: Sequence[str]) -> bool:
     """Whether nearly all values are numbers or dates."""
     series = pl.Series(values, dtype=pl.String)
     parsed = parse_numbers(series) or parse_dates(series)

@@ -1,9 +1,6 @@
 """Image headers: size, EXIF orientation, mode and frames; unusual ones are counted and noted once."""
 
-from __future__ import annotations
-
 import warnings
-from collections import Counter
 from typing import NamedTuple
 
 from PIL import Image as Pillow
@@ -39,8 +36,7 @@ class HeaderReader:
 
     def __init__(self, log: ReadLog) -> None:
         self.log = log
-        self.first: dict[str, str] = {}
-        self.counts: Counter[str] = Counter()
+        self.examples: dict[str, list[str]] = {}
 
     def read(self, media: Media) -> ImageHeader | None:
         """The header; None for an image that cannot be read or is too large, which is logged as skipped."""
@@ -54,28 +50,23 @@ class HeaderReader:
             self.log.skip(media.name, f"{header.columns:,} x {header.rows:,} pixels, more than {MAX_PIXELS:,}")
             return None
         for what, applies in (
-            ("cmyk", header.mode == "CMYK"),
-            ("frames", header.frames > 1),
+            ("CMYK", header.mode == "CMYK"),
+            ("animated", header.frames > 1),
             ("turned", header.orientation > 1),
         ):
             if applies:
-                self.counts[what] += 1
-                self.first.setdefault(what, media.name)
+                self.examples.setdefault(what, []).append(media.name)
         return header
 
     def add_notes(self) -> None:
-        """Note what was unusual, with counts."""
+        """Note what is unusual, with counts."""
         texts = {
-            "cmyk": ("CMYK", "images in printing colours are converted to RGB"),
-            "frames": ("animated", "only the first frame of an image is used"),
-            "turned": (
-                "turned",
-                "images are turned upright by their EXIF orientation; annotations refer to the upright image",
-            ),
+            "CMYK": "images in printing colours are converted to RGB",
+            "animated": "only the first frame of an image is used",
+            "turned": "images are turned upright by their EXIF orientation; annotations refer to the upright image",
         }
-        for what, count in self.counts.items():
-            name, why = texts[what]
-            self.log.note(name, f"{count} images, such as {self.first[what]}", why)
+        for what, names in self.examples.items():
+            self.log.note(what, f"{len(names)} images, such as {names[0]}", texts[what])
 
 
 def read_header(media: Media) -> ImageHeader:
@@ -89,11 +80,10 @@ def read_header(media: Media) -> ImageHeader:
         try:
             with Pillow.open(media.path, formats=FORMATS) as opened:
                 X, Y = opened.size
-                orientation = int(opened.getexif().get(0x0112, 1))
+                stated = int(opened.getexif().get(0x0112, 1))
+                orientation = stated if 1 <= stated <= 8 else 1
                 frames = int(getattr(opened, "n_frames", 1)) if opened.format != "JPEG" else 1
                 rows, columns = (X, Y) if orientation >= 5 else (Y, X)
-                return ImageHeader(
-                    rows, columns, orientation if 1 <= orientation <= 8 else 1, opened.mode, frames, str(opened.format)
-                )
+                return ImageHeader(rows, columns, orientation, opened.mode, frames, str(opened.format))
         except Pillow.DecompressionBombError as error:
             raise ValueError(str(error)) from error

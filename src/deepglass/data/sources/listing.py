@@ -1,7 +1,5 @@
 """Listing of folders, in natural order and without hidden files."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator
@@ -15,29 +13,27 @@ def list_folder(folder: Path) -> list[Path]:
     return sorted((folder / entry.name for entry in scan_folder(folder)), key=lambda p: natural_key(p.name))
 
 
-def scan_folder(folder: Path, keep: tuple[str, ...] = ()) -> list[os.DirEntry[str]]:
-    """The same as directory entries, in any order.
+def scan_folder(folder: Path, visible_prefixes: tuple[str, ...] = ()) -> list[os.DirEntry[str]]:
+    """The content of a folder without hidden and system files as directory entries, in any order.
 
     Args:
-        keep: prefixes of names that are not hidden although they look so.
+        visible_prefixes: of names that are listed although they begin like hidden files.
     """
-    system_files = ("Thumbs.db", "desktop.ini")
     try:
         with os.scandir(folder) as listing:
-            return [
-                e for e in listing if e.name.startswith(keep) or (e.name[0] not in "._" and e.name not in system_files)
-            ]
+            entries = [entry for entry in listing if entry.name not in ("Thumbs.db", "desktop.ini")]
+            return [e for e in entries if e.name.startswith(visible_prefixes) or e.name[0] not in "._"]
     except OSError as error:
         raise SourceError("unreadable-file", f"{folder}: cannot be listed ({error.strerror})") from error
 
 
-def walk(folder: Path, parent: str = "", keep: tuple[str, ...] = ()) -> Iterator[str]:
+def walk(folder: Path, parent: str = "", visible_prefixes: tuple[str, ...] = ()) -> Iterator[str]:
     """Relative paths of all files below a folder, and of empty folders, with a trailing slash."""
-    for entry in scan_folder(folder, keep):
+    for entry in scan_folder(folder, visible_prefixes):
         if entry.is_file():
             yield parent + entry.name
         elif entry.is_dir():
-            inside = walk(folder / entry.name, f"{parent}{entry.name}/", keep)
+            inside = walk(folder / entry.name, f"{parent}{entry.name}/", visible_prefixes)
             first = next(inside, None)
             yield f"{parent}{entry.name}/" if first is None else first
             yield from inside
@@ -45,4 +41,4 @@ def walk(folder: Path, parent: str = "", keep: tuple[str, ...] = ()) -> Iterator
 
 def natural_key(name: str) -> list[tuple[int, str]]:
     """Sort key that puts 2 before 10."""
-    return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(re.split(r"([0-9]+)", name))]
+    return [(int(piece), "") if i % 2 else (-1, piece) for i, piece in enumerate(re.split(r"([0-9]+)", name))]

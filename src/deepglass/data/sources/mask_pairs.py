@@ -1,7 +1,5 @@
 """Pairs of images and masks, matched by file name and by folder names without words such as "masks" or "annot"."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -4,11 +4,9 @@ A mask is an image file whose pixels are class indices. It belongs to the image 
 folder, whose name differs only in a word such as "masks" or "annot".
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +19,7 @@ from deepglass.data.sources.mask_pairs import ImageMaskPair, pair_masks
 from deepglass.data.sources.palettes import MAX_COLOURS, to_class_indices
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
-from deepglass.features._images import BROKEN, Picture, decode, decode_indices, each
+from deepglass.features._images import BROKEN, RawImage, decode, decode_indices, map_images
 from deepglass.features.base import Media
 
 _VOID = re.compile(r"(unlabell?ed|unlabel|void|ignored?|don'?t[-_ ]?care|unassigned|unannotated)", re.IGNORECASE)
@@ -40,8 +38,7 @@ def read_masks(tree: FileTree, masks: Sequence[str], source: str) -> Table | Non
     Raises:
         SourceError: `mismatched-files` where no mask fits its image.
     """
-    masked = set(masks)
-    images = [name for name in tree.images if name not in masked]
+    images = tree.without(masks).images
     if not masks or not images or not look_like_masks(tree.only(masks)):
         return None
     log = ReadLog()
@@ -50,9 +47,7 @@ def read_masks(tree: FileTree, masks: Sequence[str], source: str) -> Table | Non
         return None
     usable, hints = _usable(tree, pairs, log)
     if not usable:
-        odd = log.skipped[0]
-        text = f"{source}: none of its masks can be used, such as {odd.name}: {odd.reason}"
-        raise SourceError("mismatched-files", text)
+        raise SourceError("mismatched-files", f"{source}: none of its masks can be used, such as {log.first_skipped}")
     tree.skip_empty_folders(log)
     names = [pair.image for pair, _ in usable]
     table = Table(
@@ -73,18 +68,18 @@ def _usable(
     pairs = _of_one_size(tree, pairs, log)
     indexed = to_class_indices([tree.media(pair.mask) for pair in pairs], tree, log)
     names, file = (indexed.names, indexed.file) if indexed.names else class_names(tree, "mask", log)
-    contents = _mask_contents(indexed.masks)
-    hints = _hints(contents, names, file, log)
-    for mask, fault in contents.faults.items():
+    faults, values = _mask_contents(indexed.masks)
+    hints = _hints(values, faults, names, file, log)
+    for mask, fault in faults.items():
         log.skip(mask, fault)
     both = zip(pairs, indexed.masks, strict=True)
-    return [(pair, media) for pair, media in both if pair.mask not in contents.faults], hints
+    return [(pair, media) for pair, media in both if pair.mask not in faults], hints
 
 
 def look_like_masks(tree: FileTree) -> bool:
     """Whether most of a sample of the images may be masks; photographs have many colours."""
-    few = tree.images[:: max(1, len(tree.images) // 10)]
-    return 2 * sum(_may_be_mask(tree.media(name)) for name in few) >= len(few)
+    sample = tree.images[:: max(1, len(tree.images) // 10)]
+    return 2 * sum(_may_be_mask(tree.media(name)) for name in sample) >= len(sample)
 
 
 def _may_be_mask(media: Media) -> bool:
@@ -97,29 +92,30 @@ def _may_be_mask(media: Media) -> bool:
     return pixels.shape[2] < 3 or len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) <= MAX_COLOURS
 
 
-# -- what is in them ---------------------------------------------------------------------------------------------
+# -- contents ----------------------------------------------------------------------------------------------------
 
 
 def _of_one_size(tree: FileTree, pairs: Sequence[ImageMaskPair], log: ReadLog) -> list[ImageMaskPair]:
     """Pairs of equal size; or of equal aspect ratio, if most pairs differ in size only."""
-    headers, of_masks = HeaderReader(log), HeaderReader(log)
-    pair_headers = [
-        (pair, headers.read(tree.media(pair.image)), of_masks.read(tree.media(pair.mask))) for pair in pairs
-    ]
-    both = [(pair, image, mask) for pair, image, mask in pair_headers if image is not None and mask is not None]
-    headers.add_notes()
-    of_shape = [pair for pair, image, mask in both if mask.size != image.size and _same_shape(mask, image)]
-    scaled = set(of_shape) if 2 * len(of_shape) > len(both) else set()
+    image_headers, mask_headers = HeaderReader(log), HeaderReader(log)
+    readable: list[tuple[ImageMaskPair, ImageHeader, ImageHeader]] = []
+    for pair in pairs:
+        image, mask = image_headers.read(tree.media(pair.image)), mask_headers.read(tree.media(pair.mask))
+        if image is not None and mask is not None:
+            readable.append((pair, image, mask))
+    image_headers.add_notes()
+    of_shape = [pair for pair, image, mask in readable if mask.size != image.size and _same_shape(mask, image)]
+    scaled = set(of_shape) if 2 * len(of_shape) > len(readable) else set()
     if scaled:
         why = "most masks differ from their images in size only: they are scaled to them"
         log.note("mask size", f"{len(scaled)} masks, such as {of_shape[0].mask}", why)
     usable = []
-    for pair, image, mask in both:
+    for pair, image, mask in readable:
         if mask.size == image.size or pair in scaled:
             usable.append(pair)
         else:
             sizes = f"{mask.columns} x {mask.rows} pixels, its image {image.columns} x {image.rows}"
-            turned = " as its EXIF entry turns it" if image.orientation >= 5 and mask.size == image.stored else ""
+            turned = " after its EXIF orientation" if image.orientation >= 5 and mask.size == image.stored else ""
             log.skip(pair.mask, f"a mask of {sizes}{turned}")
     return usable
 
@@ -128,61 +124,56 @@ def _same_shape(mask: ImageHeader, image: ImageHeader) -> bool:
     return abs(mask.rows * image.columns / (mask.columns * image.rows) - 1) <= _ASPECT_TOLERANCE
 
 
-class _MaskContents(NamedTuple):
-    """The values in the masks.
+def _mask_contents(masks: Sequence[Media]) -> tuple[dict[str, str], dict[int, list[str]]]:
+    """Faults and values of the masks; of very many only a sample is decoded, the feature checks the rest.
 
-    Args:
-        faults: mask -> why it is skipped.
-        values: class index -> masks that contain it.
+    Returns mask -> why it is skipped, and class index -> masks that contain it.
     """
-
-    faults: dict[str, str]
-    values: dict[int, list[str]]
-
-
-def _mask_contents(masks: Sequence[Media]) -> _MaskContents:
-    """Collect the values of the masks; of very many only a sample is decoded, the feature checks the rest."""
-    contents = _MaskContents({}, {})
-    some = [masks[i] for i in np.unique(np.linspace(0, len(masks) - 1, min(len(masks), _MAX_DECODED)).astype(int))]
-    for media, result in zip(some, each(_values, some), strict=True):
+    faults: dict[str, str] = {}
+    values: dict[int, list[str]] = {}
+    sample = [masks[i] for i in np.unique(np.linspace(0, len(masks) - 1, min(len(masks), _MAX_DECODED)).astype(int))]
+    for media, result in zip(sample, map_images(_values, sample), strict=True):
         if isinstance(result, str):
-            contents.faults[media.name] = result.partition("] ")[2].removeprefix(f"{media.name}: ")
+            faults[media.name] = result.partition("] ")[2].removeprefix(f"{media.name}: ")
         else:
             for value in result:
-                contents.values.setdefault(value, []).append(media.name)
-    return contents
+                values.setdefault(value, []).append(media.name)
+    return faults, values
 
 
-def _values(image: Picture) -> list[int] | str:
+def _values(image: RawImage) -> list[int] | str:
     try:
         return [int(value) for value in np.unique(decode_indices(image))]
     except SourceError as error:
         return str(error)
 
 
-def _hints(contents: _MaskContents, names: dict[int, str], file: str, log: ReadLog) -> dict[str, Any]:
-    """Settings of the mask feature: class names and ignored value; masks with a stray value become faults."""
-    values = dict(contents.values)
+def _hints(
+    values: dict[int, list[str]], faults: dict[str, str], names: dict[int, str], file: str, log: ReadLog
+) -> dict[str, Any]:
+    """Settings of the mask feature: class names and ignored value; masks with a rare nameless value become faults."""
+    values = dict(values)
     if set(values) == {0, _BORDER} and not names:
         names = {0: "background", _BORDER: "object"}
         log.note("classes", "0 background, 255 object", "the only values in the masks; no file names them")
-    stray = _MAX_STRAY_SHARE * max(map(len, values.values()), default=0)
+    max_stray = _MAX_STRAY_SHARE * max(map(len, values.values()), default=0)
     for value in sorted(set(values) - set(names) - {_BORDER}) if names else ():
-        if len(values[value]) <= stray:
+        if len(values[value]) <= max_stray:
             for mask in values.pop(value):
-                contents.faults.setdefault(mask, f"its value {value} has no name in {file}")
+                faults.setdefault(mask, f"its value {value} has no name in {file}")
         else:
             why = f"it has no name in {file}; it is called 'class {value}'"
             log.note("nameless class", f"value {value} in {len(values[value])} masks, {values[value][0]}", why)
     last = max([*names, *(set(values) - {_BORDER})], default=0)
-    void = [value for value, name in names.items() if _VOID.fullmatch(name.strip())]
-    ignore = void[0] if void else _BORDER if _BORDER in values and _BORDER not in names and last < _BORDER else None
+    unnamed_border = _BORDER in values and _BORDER not in names and last < _BORDER
+    void = (value for value, name in names.items() if _VOID.fullmatch(name.strip()))
+    ignore = next(void, _BORDER if unnamed_border else None)
     hints: dict[str, Any] = {}
     if names:
         hints["names"] = tuple(names.get(value, f"class {value}") for value in range(last + 1))
     else:
-        texts = [str(v) for v in sorted(values) if v != ignore]
-        log.note("classes", list_names(texts), "values in the masks; no file names them")
+        listed = list_names(str(value) for value in sorted(values) if value != ignore)
+        log.note("classes", listed, "values in the masks; no file names them")
     if ignore is not None:
         hints["ignore"] = ignore
         name = f"{names[ignore]!r} ({ignore})" if ignore in names else str(ignore)

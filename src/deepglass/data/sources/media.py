@@ -1,7 +1,5 @@
 """Folders of image, audio or video files: class folders, labels in file names, tables with paths in their cells."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections import Counter
@@ -23,7 +21,7 @@ from deepglass.data.sources.base import (
 from deepglass.data.sources.listing import list_folder, natural_key, walk
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
-from deepglass.features._images import frames
+from deepglass.features._images import count_frames
 from deepglass.features.base import Media
 
 NUM_GIFS_OPENED = 8  # to detect whether the GIFs of a folder are animated
@@ -84,7 +82,7 @@ def are_animated(media: Sequence[Media | None]) -> bool:
     files = [m for m in media if m is not None]
     if not all(m.name.lower().endswith(".gif") for m in files):
         return False
-    counts = [frames(m) for m in files[:: max(len(files) // NUM_GIFS_OPENED, 1)]]
+    counts = [count_frames(m) for m in files[:: max(len(files) // NUM_GIFS_OPENED, 1)]]
     return max(counts, default=0) > 1 and 1 not in counts  # 0 cannot be read
 
 

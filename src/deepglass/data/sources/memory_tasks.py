@@ -5,8 +5,6 @@ The number is the lag, in steps. All sequences of a set have one length; the set
 Source: Hochreiter and Schmidhuber, 1997, Neural Computation 9(8), experiments 3 and 4.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -16,29 +14,29 @@ from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 
 ROWS = 5_000
-LAGS = (1, 1000)  # what is taken; above, a set no longer fits in memory comfortably
+LAGS = (1, 1000)  # smallest and largest; beyond 1,000 steps a set takes more than 160 MB
 SYMBOLS = 4
 DISTRACTORS = 4
 DEFAULT_LAG = {"copy": 60, "parity": 10, "adding": 50}
 
 
 def copy(lag: int = DEFAULT_LAG["copy"], rows: int = ROWS, seed: int = 0) -> Table:
-    """Which symbol stood first, before `lag` others that mean nothing?
+    """Copy task: the class is the first symbol, followed by `lag` distractors.
 
     Shapes:
-        sequence: (rows, lag + 1, SYMBOLS + DISTRACTORS), one-hot; a distractor is never the symbol that is asked for.
+        sequence: (rows, lag + 1, SYMBOLS + DISTRACTORS), one-hot; a distractor is never one of the first symbols.
     """
     random = np.random.default_rng(seed)
     first = random.integers(SYMBOLS, size=(rows, 1))
     others = random.integers(SYMBOLS, SYMBOLS + DISTRACTORS, size=(rows, lag))
     codes = np.concatenate([first, others], 1)
     sequence = np.eye(SYMBOLS + DISTRACTORS, dtype=np.float32)[codes]
-    answer = pl.Series("first", [f"symbol {k}" for k in first[:, 0]])
-    return _table("copy", lag, sequence, answer, "category", random)
+    target = pl.Series("first", [f"symbol {k}" for k in first[:, 0]])
+    return _table("copy", lag, sequence, target, "category", random)
 
 
 def parity(lag: int = DEFAULT_LAG["parity"], rows: int = ROWS, seed: int = 0) -> Table:
-    """Is the number of -1 among `lag` steps of +1 and -1 odd or even?
+    """Parity task: whether the number of -1 among `lag` steps of +1 and -1 is odd or even.
 
     Shapes:
         sequence: (rows, lag, 1).
@@ -46,12 +44,12 @@ def parity(lag: int = DEFAULT_LAG["parity"], rows: int = ROWS, seed: int = 0) ->
     random = np.random.default_rng(seed)
     sequence = random.choice(np.array([-1, 1], np.float32), (rows, lag, 1))
     odd = (sequence[:, :, 0] < 0).sum(1) % 2 == 1
-    answer = pl.Series("parity", np.where(odd, "odd", "even"))
-    return _table("parity", lag, sequence, answer, "category", random)
+    target = pl.Series("parity", np.where(odd, "odd", "even"))
+    return _table("parity", lag, sequence, target, "category", random)
 
 
 def adding(lag: int = DEFAULT_LAG["adding"], rows: int = ROWS, seed: int = 0) -> Table:
-    """What is the sum of the two values that are marked, one in each half of a sequence?
+    """Adding task: the sum of the two marked values, one in each half of a sequence.
 
     Shapes:
         sequence: (rows, max(lag, 2), 2): a value, uniform in 0..1, and its marker, 0 or 1.
@@ -63,18 +61,18 @@ def adding(lag: int = DEFAULT_LAG["adding"], rows: int = ROWS, seed: int = 0) ->
     every = np.arange(rows)
     marker[every, random.integers(0, steps // 2, rows)] = 1
     marker[every, random.integers(steps // 2, steps, rows)] = 1
-    answer = pl.Series("sum", (value * marker).sum(1).astype(np.float64))
-    return _table("adding", lag, np.stack([value, marker], 2), answer, "number", random)
+    target = pl.Series("sum", (value * marker).sum(1).astype(np.float64))
+    return _table("adding", lag, np.stack([value, marker], 2), target, "number", random)
 
 
 MEMORY_TASKS: dict[str, Callable[..., Table]] = {"copy": copy, "parity": parity, "adding": adding}
 
 
 def with_lag(name: str) -> Table | None:
-    """The set that a name such as `copy-100` stands for; None if it names none of these.
+    """The data set of a name such as `copy-100`; None if it is not a memory task.
 
     Raises:
-        SourceError: `bad-value` for a lag that is no number, or out of `LAGS`.
+        SourceError: `bad-value` for a lag that is no number or outside `LAGS`.
     """
     task, dash, lag = name.partition("-")
     if task not in MEMORY_TASKS:
@@ -83,21 +81,19 @@ def with_lag(name: str) -> Table | None:
         return MEMORY_TASKS[task]()
     low, high = LAGS
     if not (lag.isascii() and lag.isdigit() and low <= int(lag) <= high):
-        raise SourceError(
-            "bad-value",
-            f"synthetic:{name}: expected a lag of {low} to {high} steps, as in synthetic:{task}-100; got {lag!r}",
-        )
+        text = f"expected a lag of {low} to {high} steps, as in synthetic:{task}-100, got {lag!r}"
+        raise SourceError("bad-value", f"synthetic:{name}: {text}")
     return MEMORY_TASKS[task](int(lag))
 
 
 def _table(
-    task: str, lag: int, sequence: np.ndarray, answer: pl.Series, kind: str, random: np.random.Generator
+    task: str, lag: int, sequence: np.ndarray, target: pl.Series, kind: str, random: np.random.Generator
 ) -> Table:
     split = random.choice(["train", "valid", "test"], len(sequence), p=[0.8, 0.1, 0.1]).astype("U5")
     return Table(
-        {"sequence": sequence, answer.name: answer},
+        {"sequence": sequence, target.name: target},
         f"synthetic:{task}-{lag}",
-        (Note("sequence", f"{sequence.shape[1]} steps", f"made, with a lag of {lag}"),),
+        (Note("sequence", f"{sequence.shape[1]} steps", f"synthetic, with a lag of {lag}"),),
         split=split,
-        kinds={"sequence": "sequence", answer.name: kind},
+        kinds={"sequence": "sequence", target.name: kind},
     )

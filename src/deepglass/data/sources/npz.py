@@ -1,7 +1,5 @@
 """numpy files: arrays by name, such as train_images, train_labels, test_images, class_names."""
 
-from __future__ import annotations
-
 import re
 import zlib
 from pathlib import Path

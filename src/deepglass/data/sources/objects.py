@@ -1,7 +1,5 @@
 """Python objects: frames, dicts of arrays, pairs (X, y), lists of records."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path

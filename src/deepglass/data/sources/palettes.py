@@ -18,22 +18,22 @@ from deepglass.features._images import BROKEN, decode
 from deepglass.features.base import Media
 
 MAX_COLOURS = 200  # of masks; an image with more is a photograph
-_VOID = 255  # of a pixel whose colour stands for no class
-_FEW = 10  # masks that show whether all are in colours
+_VOID = 255  # class index of a pixel whose colour means no class
+_NUM_CHECKED = 10  # masks that are checked for colours
 
 
 class ColourMask(Media):
     """An RGB mask that reads as a PNG file of class indices."""
 
     codes: np.ndarray  # (C,) ascending, colours as one number
-    numbers: np.ndarray  # (C,) the class of each
+    classes: np.ndarray  # (C,) the class index of each
 
     def __new__(cls, name: str, path: Path, colours: Sequence[RGB]) -> ColourMask:
-        painted = super().__new__(cls, name, path)
+        mask = super().__new__(cls, name, path)
         codes = np.array([_code(np.array(colour)) for colour in colours])
-        painted.numbers = np.argsort(codes)
-        painted.codes = codes[painted.numbers]
-        return painted
+        mask.classes = np.argsort(codes)
+        mask.codes = codes[mask.classes]
+        return mask
 
     def read(self) -> bytes:
         try:
@@ -41,14 +41,14 @@ class ColourMask(Media):
         except SourceError as error:
             raise OSError(str(error).partition(": ")[2]) from error
         index = np.searchsorted(self.codes, codes).clip(0, len(self.codes) - 1)
-        numbers = np.where(self.codes[index] == codes, self.numbers[index], _VOID).astype(np.uint8)
+        indices = np.where(self.codes[index] == codes, self.classes[index], _VOID).astype(np.uint8)
         file = io.BytesIO()
-        Pillow.fromarray(numbers).save(file, "PNG")
+        Pillow.fromarray(indices).save(file, "PNG")
         return file.getvalue()
 
 
 class IndexMasks(NamedTuple):
-    """Masks of class numbers; the names and their file where the masks were in colours."""
+    """Masks of class indices; the class names and their file, if the masks are in colours."""
 
     masks: Sequence[Media]
     names: dict[int, str]
@@ -56,28 +56,26 @@ class IndexMasks(NamedTuple):
 
 
 def to_class_indices(masks: Sequence[Media], tree: FileTree, log: ReadLog) -> IndexMasks:
-    """The same masks where they hold numbers; painted ones where most are in colours.
+    """The masks as class indices: `ColourMask` if most are in colours, else unchanged.
 
     Raises:
-        SourceError: `bad-value` where they have more colours than there can be classes.
+        SourceError: `bad-value` if they have more colours than there can be classes.
     """
-    few = masks[:: max(1, len(masks) // _FEW)]
-    if not few or 2 * sum(bool(len(_colours(media))) for media in few) < len(few):
+    sample = masks[:: max(1, len(masks) // _NUM_CHECKED)]
+    if not sample or 2 * sum(bool(len(_colours(media))) for media in sample) < len(sample):
         return IndexMasks(masks, {}, "")
-    named = class_colours(tree, log)
-    if not named:
-        some = masks[:: max(1, len(masks) // 200)]
-        colours = np.unique(np.concatenate([_colours(media) for media in some]), axis=0)
+    classes = class_colours(tree, log)
+    if not classes:
+        sample = masks[:: max(1, len(masks) // 200)]
+        colours = np.unique(np.concatenate([_colours(media) for media in sample]), axis=0)
         if len(colours) > MAX_COLOURS:
-            text = f"{tree.folder.name}: its masks have {len(colours)} colours, such as {masks[0].name}"
-            raise SourceError(
-                "bad-value", f"{text}; expected one for each class; a file such as class_dict.csv names them"
-            )
-        named = {colour: str(colour) for colour in (RGB(*map(int, row)) for row in colours)}
-        log.note("class colours", list_names(named.values()), "the colours in the masks; no file names them")
-    names = dict(enumerate(named.values()))
-    painted = [ColourMask(media.name, media.path, list(named)) for media in masks]
-    return IndexMasks(painted, names, "the file of colours")
+            text = f"{tree.folder.name}: expected one colour per class in its masks, got {len(colours)} colours"
+            advice = f"such as in {masks[0].name}; a file such as class_dict.csv names them"
+            raise SourceError("bad-value", f"{text}, {advice}")
+        classes = {colour: str(colour) for colour in (RGB(*map(int, row)) for row in colours)}
+        log.note("class colours", list_names(classes.values()), "the colours in the masks; no file names them")
+    indexed = [ColourMask(media.name, media.path, list(classes)) for media in masks]
+    return IndexMasks(indexed, dict(enumerate(classes.values())), "the file of colours")
 
 
 def _code(colours: np.ndarray) -> np.ndarray:
@@ -86,7 +84,7 @@ def _code(colours: np.ndarray) -> np.ndarray:
 
 
 def _colours(media: Media) -> np.ndarray:
-    """The different colours (n, 3) of a mask; none where it is grey or has a palette of numbers."""
+    """The different colours (n, 3) of a mask; none if it is grey or has a palette."""
     nothing = np.empty((0, 3), np.int64)
     try:
         with Pillow.open(media.path) as opened:

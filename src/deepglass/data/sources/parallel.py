@@ -1,7 +1,5 @@
 """Parallel text: one file per language with the same sentences line by line: `train.en.gz` beside `train.fr.gz`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,13 +22,13 @@ te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh
 ara bul ces cze dan deu ger ell eng est fas fin fra fre heb hin hrv hun ind ita jpn kor lat lav lit nld dut nor pol
 por ron rum rus slk slv spa srp swa swe tam tha tur ukr urd vie yor zho chi cmn hau ibo khm lao mya nep pus sin som
 tgl xho zul
-"""  # of ISO 639-1, and of ISO 639-2 and -3 those of large corpora; md, py and js are none
+"""  # ISO 639-1, and those of ISO 639-2 and -3 that large corpora use; md, py and js are no languages
 
 Files = Mapping[str, Path]  # language -> file
 
 
 def parallel_files(entries: Sequence[Path]) -> dict[str, Files]:
-    """Stem -> its files by language, of those stems that come in two languages or more."""
+    """Stem -> its files by language, for stems with at least two languages."""
     languages = frozenset(_LANGUAGES.split())
     stems: dict[str, dict[str, Path]] = {}
     for path in entries:
@@ -45,61 +43,58 @@ def read_parallel(
 ) -> Table:
     """One column per language, one row per line; the words train, valid and test in the file names give the split.
 
-    An empty line is a missing value, and so are all lines of a language that a stem lacks.
+    An empty line is a missing value, and so are all lines of a language that a stem has no file of.
 
     Raises:
-        SourceError: `mismatched-files` where files of one stem differ in their number of lines.
+        SourceError: `mismatched-files` if files of one stem differ in their number of lines.
     """
     log = ReadLog()
-    parts = {stem: _part(stem) for stem in stems}
-    if any(parts.values()):
-        for stem in [stem for stem, part in parts.items() if part is None]:
+    splits = {stem: _split_of(stem) for stem in stems}
+    has_split = any(splits.values())
+    if has_split:
+        for stem in [stem for stem, split in splits.items() if split is None]:
             log.skip(f"{stem}.*", "it is not called train, valid or test, as others are")
-            del parts[stem]
-    languages = sorted({language for stem in parts for language in stems[stem]})
+            del splits[stem]
+    languages = sorted({language for stem in splits for language in stems[stem]})
     names = dict(zip(languages, column_names(languages, columns, source), strict=True))
     texts: dict[str, list[str | None]] = {name: [] for name in names.values()}
-    split: list[str] = []
-    for stem, part in sorted(parts.items(), key=lambda item: SPLIT_NAMES.index(item[1] or "train")):
+    rows: list[str] = []  # the split of each
+    for stem, split in sorted(splits.items(), key=lambda item: SPLIT_NAMES.index(item[1] or "train")):
         lines = _lines(stems[stem], source, options, log)
         count = len(next(iter(lines.values())))
         for language, name in names.items():
             texts[name] += lines.get(language, [None] * count)
-        split += [part or "train"] * count
+        rows += [split or "train"] * count
     log.note("languages", ", ".join(languages), "parallel line by line; choose the output with --target")
-    if any(parts.values()):
-        counts = ", ".join(f"{part} {split.count(part)}" for part in SPLIT_NAMES if part in split)
-        log.note("split", counts, f"given by the names {', '.join(parts)}")
+    if has_split:
+        log.note_split(rows, f"given by the names {', '.join(splits)}")
     return Table(
         {name: pl.Series(name, lines, dtype=pl.String) for name, lines in texts.items()},
         source,
-        tuple(log.notes),
-        tuple(log.skipped),
-        split=np.array(split, "U5") if len(set(split)) > 1 else None,
+        *log.entries,
+        split=np.array(rows, "U5") if len(set(rows)) > 1 else None,
         kinds=dict.fromkeys(texts, "text"),
     )
 
 
-def _part(stem: str) -> str | None:
-    """The part that a word of a stem names: "test" of test_2016_flickr."""
+def _split_of(stem: str) -> str | None:
+    """The split that a word of a stem means: "test" of test_2016_flickr."""
     splits = {SPLIT_WORDS[word] for word in re.split(r"[^a-z]+", stem) if word in SPLIT_WORDS}
     return splits.pop() if len(splits) == 1 else None
 
 
 def _lines(files: Files, source: str, options: SourceOptions, log: ReadLog) -> dict[str, list[str | None]]:
-    """The lines of each language, all of one number."""
+    """The lines of each language, the same number of each; None for an empty line."""
     lines: dict[str, list[str | None]] = {}
     for language, path in files.items():
-        name = f"{source}/{path.name}"
-        text = read_text(path, name, options, log)
-        bare = [line.strip() or None for line in text.split("\n")]
-        lines[language] = bare[:-1] if text.endswith("\n") else bare
+        text = read_text(path, f"{source}/{path.name}", options, log).removesuffix("\n")
+        lines[language] = [line.strip() or None for line in text.split("\n")]
     (first, reference), *others = lines.items()
     for language, other in others:
         if len(other) != len(reference):
             raise SourceError(
                 "mismatched-files",
                 f"{source}: {files[first].name} has {len(reference):,} lines, {files[language].name} {len(other):,}; "
-                "a line of one must be the translation of the same line of the other",
+                "expected each line of one to be the translation of the same line of the other",
             )
     return lines

@@ -1,7 +1,5 @@
 """Sources that are files and folders: which reader a path needs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,43 +32,42 @@ def read_bytes(data: bytes, source: str, columns: Sequence[str] | None, options:
 
 
 def read_path(
-    path: Path, given: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
+    path: Path, user_path: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
 ) -> Table:
-    """A file or folder; `given` is how the user wrote it, `name` what it is called."""
+    """Read a file or folder; `user_path` is the path as the user wrote it, `name` the table's name."""
     if path.is_dir():
-        return _read_folder(path, given, name, columns, pattern, options)
+        return _read_folder(path, user_path, name, columns, pattern, options)
     if is_archive(path):
-        inner = unpack(path, name)
-        table = read_path(inner, f"{given} (unpacked)", name, columns, pattern, options)
-        return replace(table, name=name)
+        unpacked = read_path(unpack(path, name), f"{user_path} (unpacked)", name, columns, pattern, options)
+        return replace(unpacked, name=name)
     if is_idx(path):
         return read_idx_files(partners(path), name)
     if path.suffix.lower() in (".npz", ".npy"):
         return read_npz(path, name)
     if kind := media_kind(path.name):
-        one = [Media(name, path)]
-        return Table({kind: one}, name, kinds={kind: "video" if are_animated(one) else kind})
+        files = [Media(name, path)]
+        return Table({kind: files}, name, kinds={kind: "video" if are_animated(files) else kind})
     if columns is None and (annotated := read_annotation_file(path, name, options)) is not None:
         return annotated
     return _with_files(read_table_file(path, name, columns, options), path.parent)
 
 
 def _read_folder(
-    folder: Path, given: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
+    folder: Path, user_path: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
 ) -> Table:
     entries = list_folder(folder)
     if idx := [p for p in entries if is_idx(p)]:
         return read_idx_files(idx, name)
     if pattern is None and (annotated := read_annotated(folder, name, options)) is not None:
         return annotated
-    tables = [] if pattern is not None else table_files(entries)
+    tables = table_files(entries) if pattern is None else []
     sure = [p for p in tables if p.suffix.lower() != ".txt" or lists_captions(p)]  # classes.txt is no table
     if not sure and pattern is None and (stems := parallel_files(entries)):
         return read_parallel(stems, name, columns, options)
     if sure or (tables and not holds_media(folder)):
-        table = replace(read_table_folder(sure or tables, given, columns, options), name=name)
+        table = replace(read_table_folder(sure or tables, user_path, columns, options), name=name)
         if is_plain(table) or "document" in table.excluded:
-            return replace(table, skipped=(*table.skipped, *texts_below(folder, given)))
+            return replace(table, skipped=(*table.skipped, *texts_below(folder, user_path)))
         return _with_files(replace(table, notes=(*table.notes, *_class_names(folder))), folder)
     arrays = [p for p in entries if p.suffix.lower() in (".npz", ".npy")]
     if len(arrays) == 1:
@@ -78,11 +75,11 @@ def _read_folder(
     if holds_media(folder):
         return read_media_folder(folder, name, pattern)
     if len(entries) == 1 and (entries[0].is_dir() or is_archive(entries[0])):
-        return read_path(entries[0], given, name, columns, pattern, options)
-    there = ", ".join(p.name for p in entries[:8]) + (", ..." if len(entries) > 8 else "")
+        return read_path(entries[0], user_path, name, columns, pattern, options)
+    names = ", ".join(p.name for p in entries[:8]) + (", ..." if len(entries) > 8 else "")
+    content = names or "it is empty"
     raise SourceError(
-        "empty-source",
-        f"{given}: neither tables nor pictures, sounds or arrays are in this folder ({there or 'it is empty'})",
+        "empty-source", f"{user_path}: expected tables, images, audio, video or arrays, got none ({content})"
     )
 
 
@@ -92,26 +89,21 @@ def _with_files(table: Table, folder: Path) -> Table:
 
 
 def _class_names(folder: Path) -> list[Note]:
-    """What a classes.txt beside a table says; the labels stay as the table has them."""
+    """A note on a classes.txt beside a table; the labels stay as the table has them."""
     path = folder / "classes.txt"
     if not path.is_file():
         return []
     names = path.read_text("utf-8", errors="replace").split("\n")
-    return [
-        Note("class names", ", ".join(filter(None, names[:12])), "from classes.txt; labels stay as they are written")
-    ]
+    why = "from classes.txt; labels stay as the table has them"
+    return [Note("class names", ", ".join(filter(None, names[:12])), why)]
 
 
-def check_exists(path: Path, given: str) -> None:
+def check_exists(path: Path, user_path: str) -> None:
     """Raise `not-found`, with the near miss, for a path that does not exist."""
     if path.exists():
         return
-    parent = path.parent
-    while not parent.is_dir() and parent != parent.parent:
-        parent = parent.parent
-    place = "" if parent == Path(".") else f" in {parent}"
+    parent = next(folder for folder in path.parents if folder.is_dir())
     missing = path.relative_to(parent).parts[0]
-    raise SourceError(
-        "not-found",
-        f"{given}: there is no {missing!r}{place}{near_miss(missing, [p.name for p in list_folder(parent)])}",
-    )
+    where = "" if parent == Path(".") else f" in {parent}"
+    near = near_miss(missing, [p.name for p in list_folder(parent)])
+    raise SourceError("not-found", f"{user_path}: there is no {missing!r}{where}{near}")

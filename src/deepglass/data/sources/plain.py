@@ -1,6 +1,4 @@
-"""Plain text as rows in reading order, which concatenate to the text again; and folders of such files."""
-
-from __future__ import annotations
+"""Plain text as rows in reading order, whose concatenation is the text again; and folders of such files."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +13,7 @@ from deepglass.data.sources.listing import scan_folder
 from deepglass.data.table import Note, Skipped, Table
 
 ENDINGS = (".txt", ".text")
-_MAX_ROW = 1_000  # characters a row: some files hold a whole library in one line
+_MAX_ROW = 1_000  # characters per row: some files hold many books in one line
 _ROW = re.compile(
     rf"\s*\S(?:[^\n]{{0,{_MAX_ROW - 2}}}(?=\s|\Z)|[^\n]{{{_MAX_ROW - 1}}})"  # a line; of a long one up to a space
     r"[^\S\n]*(?:[^\S\n]*\n)*(?:\s*\Z)?"  # its end, and the blank lines behind it
@@ -28,25 +26,24 @@ def is_prose(sample: str) -> bool:
 
 
 def plain_table(text: str, source: str, log: ReadLog) -> Table:
-    """A text as a column `text`, a line a row with its newline and the blank lines behind it.
+    """A text as a column `text`: one row per line, with its newline and the blank lines after it.
 
-    A line of more than 1,000 characters is cut at spaces, or anywhere where it has none. No row is blank.
+    A line of more than 1,000 characters is split at spaces, or anywhere if it has none. No row is blank.
     """
     rows = _ROW.findall(text)
-    log.note("text", f"{len(rows):,} rows", f"plain text of {len(text):,} characters, a row a line and its end")
-    if cut := len(rows) - sum(row.endswith("\n") for row in rows[:-1]) - 1:
-        log.note("long lines", f"cut in {cut:,} places", f"a row holds {_MAX_ROW:,} characters")
-    column = pl.Series("text", rows, dtype=pl.String)
-    return Table({"text": column}, source, tuple(log.notes), tuple(log.skipped), kinds={"text": "text"})
+    log.note("text", f"{len(rows):,} rows", f"plain text of {len(text):,} characters, one row per line")
+    if splits := len(rows) - sum(row.endswith("\n") for row in rows[:-1]) - 1:
+        log.note("long lines", f"split {splits:,} times", f"a row holds at most {_MAX_ROW:,} characters")
+    return Table({"text": pl.Series("text", rows, dtype=pl.String)}, source, *log.entries, kinds={"text": "text"})
 
 
 def is_plain(table: Table) -> bool:
-    """Whether a table is what `plain_table` makes of a text."""
+    """Whether a table is a result of `plain_table`."""
     return table.names == ["text"] and dict(table.kinds) == {"text": "text"}
 
 
 def documents(tables: Sequence[Table], source: str) -> Table:
-    """The texts of several files one behind the other, and the file that each row is from."""
+    """The texts of several files concatenated, with the file of each row as `document`."""
     names = pl.Series("document", [table.name for table in tables for _ in range(len(table))], dtype=pl.String)
     note = Note("documents", f"{len(tables)} files, {len(names):,} rows", "the column `document` is excluded")
     others = [note for table in tables for note in table.notes if note.what in ("encoding", "long lines")]
@@ -61,18 +58,13 @@ def documents(tables: Sequence[Table], source: str) -> Table:
 
 
 def texts_below(folder: Path, source: str) -> list[Skipped]:
-    """Folders beside a plain text that hold more of it, and are not read with it."""
+    """Folders beside a plain text that hold further texts, which are not read."""
     skipped = []
     for inner in scan_folder(folder):
-        texts = (
-            sum(entry.name.lower().endswith(ENDINGS) for entry in scan_folder(folder / inner.name))
-            if inner.is_dir()
-            else 0
-        )
-        if texts:
-            skipped.append(
-                Skipped(f"{inner.name}/", f"{texts} more texts in a folder; give {source}/{inner.name} for these")
-            )
+        files = scan_folder(folder / inner.name) if inner.is_dir() else []
+        if texts := sum(entry.name.lower().endswith(ENDINGS) for entry in files):
+            reason = f"{texts} more texts in a folder; give {source}/{inner.name} for these"
+            skipped.append(Skipped(f"{inner.name}/", reason))
     return skipped
 
 

@@ -1,7 +1,5 @@
 """JSON: a list of records, columns by name, or one record per line (JSON Lines)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

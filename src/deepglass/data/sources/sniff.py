@@ -1,11 +1,9 @@
 """Dialect detection of text tables: encoding, delimiter, quoting, header, each with its reason."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -20,14 +18,17 @@ _SAMPLE_ROWS = 2_000
 _DELIMITERS = {"\t": "tab", ";": "';'", "|": "'|'", ",": "','"}  # in the order in which a tie is settled
 NO_DELIMITER = "\x1f"  # a delimiter that does not occur in text: one column
 _CHUNK = 16 * 2**20
-_BOMS = [(codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")]
-_BOMS += [(codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")]
+_BOMS = {  # the marks of utf-32 begin with those of utf-16
+    "utf-8": (codecs.BOM_UTF8,),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+}
 
 csv.field_size_limit(2**31 - 1)  # a cell may hold a whole document
 
 
 class Reader(Protocol):
-    """What csv.reader gives."""
+    """The type of csv.reader's result."""
 
     line_num: int
 
@@ -36,18 +37,18 @@ class Reader(Protocol):
 
 
 class Dialect(NamedTuple):
-    """How the lines of a text table are cut into cells."""
+    """The format of a text table."""
 
     delimiter: str
     quote: str
     escape: str | None  # before a quote inside a quoted cell, where it is not doubled
-    spaced: bool  # a space follows each delimiter
-    skip: int  # lines before the first row of data
-    names: list[str] | None  # None: no header
-    width: int  # cells a row
+    spaced: bool = False  # a space follows each delimiter
+    skip: int = 0  # lines before the first row of data
+    names: list[str] | None = None  # None: no header
+    width: int = 0  # cells per row
 
     def reader(self, lines: Iterable[str]) -> Reader:
-        """Python's own reader for this dialect: slow and exact; a carriage return inside a line is a space."""
+        """A csv.reader of this dialect; a carriage return inside a line is read as a space."""
         return csv.reader(
             (line.rstrip("\r\n").replace("\r", " ") + "\n" for line in lines),
             delimiter=self.delimiter,
@@ -69,9 +70,9 @@ def detect_encoding(data: np.ndarray, options: SourceOptions, log: ReadLog) -> s
         except LookupError:
             raise SourceError("bad-value", f"data.encoding: no encoding is called {options.encoding!r}") from None
     head = data[:SAMPLE_BYTES].tobytes()
-    for bom, name in _BOMS:
-        if head.startswith(bom):
-            log.note("encoding", name, "the file begins with its mark")
+    for name, boms in _BOMS.items():
+        if head.startswith(boms):
+            log.note("encoding", name, "the file begins with its byte order mark")
             return name
     if head.count(0) > 0.2 * len(head):
         order = "le" if head[1::2].count(0) > head[::2].count(0) else "be"
@@ -85,13 +86,9 @@ def detect_encoding(data: np.ndarray, options: SourceOptions, log: ReadLog) -> s
 
 
 def _is_utf8(data: np.ndarray) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    chunks = (data[start : start + _CHUNK].tobytes() for start in range(0, len(data), _CHUNK))
     try:
-        for start in range(0, len(data), _CHUNK):
-            part = data[start : start + _CHUNK]
-            if part.max(initial=0) >= 128 or decoder.getstate()[0]:
-                decoder.decode(part.tobytes())
-        decoder.decode(b"", final=True)
+        deque(codecs.iterdecode(chunks, "utf-8"), maxlen=0)
     except UnicodeDecodeError:
         return False
     return True
@@ -104,8 +101,8 @@ def detect_dialect(sample: str, whole: bool, prose: bool, source: str, options: 
     """The dialect of a text table, from its first lines.
 
     Args:
-        whole: the sample is the whole file, else its last line may be cut and is not looked at.
-        prose: it may as well be plain text, a line a row.
+        whole: the sample is the whole file; otherwise its last line may be cut and is not used.
+        prose: the file may also be plain text, one row per line.
     """
     before = 0
     if sample.lower().startswith("sep=") and (end := sample.find("\n")) in (5, 6):
@@ -113,20 +110,21 @@ def detect_dialect(sample: str, whole: bool, prose: bool, source: str, options: 
         sample, before = sample[end + 1 :], 1
     quote, escape = _quoting(sample, options, log)
     delimiter = options.delimiter or _delimiter(sample, quote, escape, whole, prose, log)
-    rows, ends = _rows(Dialect(delimiter, quote, escape, False, 0, None, 0), sample, whole)
-    spaced = _is_spaced(rows, delimiter)
-    if spaced:
-        log.note("spaces", f"after each {delimiter!r}", "taken off the cells")
-        rows, ends = _rows(Dialect(delimiter, quote, escape, True, 0, None, 0), sample, whole)
+    dialect = Dialect(delimiter, quote, escape)
+    rows, ends = _rows(dialect, sample, whole)
+    if _is_spaced(rows, delimiter):
+        log.note("spaces", f"after each {delimiter!r}", "removed from the cells")
+        dialect = dialect._replace(spaced=True)
+        rows, ends = _rows(dialect, sample, whole)
     width = _width(rows)
     first = _first_row(rows, width, log)
     header, why = has_header(rows[first:], options.header)
     if prose and delimiter == NO_DELIMITER and options.header is None and "stands over" not in why:
-        return Dialect(delimiter, quote, escape, False, before, None, 1)
+        return Dialect(delimiter, quote, escape, skip=before, width=1)
     log.note("header", "the first line" if header else "none", why)
     skip = before + (ends[first] if header else (ends[first - 1] if first else 0))
     names = _names(rows[first], rows[first + 1 :], width, f"{source}, line {skip}", log) if header else None
-    return Dialect(delimiter, quote, escape, spaced, skip, names, width)
+    return dialect._replace(skip=skip, names=names, width=width)
 
 
 def _quoting(sample: str, options: SourceOptions, log: ReadLog) -> tuple[str, str | None]:
@@ -139,14 +137,14 @@ def _quoting(sample: str, options: SourceOptions, log: ReadLog) -> tuple[str, st
             return "'", None
     escape = "\\" if f"\\{quote}" in sample and f"{quote}{quote}" not in sample.replace(f"\\{quote}", "") else None
     if escape:
-        log.note("quote", f"\\{quote} inside cells", "as databases write it")
+        log.note("quote", f"\\{quote} inside cells", "escaped by a backslash")
     return quote, escape
 
 
 def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: bool, log: ReadLog) -> str:
     best, best_share = None, 0.0
     for delimiter in _DELIMITERS:
-        rows, _ = _rows(Dialect(delimiter, quote, escape, True, 0, None, 0), sample, whole)
+        rows, _ = _rows(Dialect(delimiter, quote, escape, spaced=True), sample, whole)
         filled_rows = (row for row in rows if len(row) == 1 or any(map(str.strip, row)))
         counts = Counter(len(row) for row in filled_rows if not row[0].lstrip().startswith("#"))
         if not counts:
@@ -155,7 +153,7 @@ def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: 
         share = count / counts.total()
         if width > 1 and share >= 0.7 and share > best_share:
             best, best_share = delimiter, share
-            why = f"cuts {'each' if share == 1 else f'{share:.1%}'} of {counts.total()} lines into {width} cells"
+            why = f"splits {'each' if share == 1 else f'{share:.1%}'} of {counts.total()} lines into {width} cells"
     if best is not None:
         log.note("delimiter", _DELIMITERS[best], why)
         return best
@@ -167,10 +165,10 @@ def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: 
         return " "
     filled = [line for line in lines if line.strip()]
     uneven = [d for d in _DELIMITERS if d in filled[0] and sum(d in line for line in filled) > len(filled) / 2]
-    if uneven and not prose:  # the reading of the whole file counts and names the lines
-        log.note("delimiter", _DELIMITERS[uneven[0]], "is in the first line and in most others, though uneven")
+    if uneven and not prose:  # reading the whole file counts and names the lines that differ
+        log.note("delimiter", _DELIMITERS[uneven[0]], "in the first line and in most others, in different numbers")
         return uneven[0]
-    log.note("delimiter", "none", "no character cuts the lines into an equal number of cells: one column")
+    log.note("delimiter", "none", "no character splits the lines into an equal number of cells: one column")
     return NO_DELIMITER
 
 
@@ -189,25 +187,25 @@ def _rows(dialect: Dialect, sample: str, whole: bool) -> tuple[list[list[str]], 
             ends.append(reader.line_num)
             if len(rows) == _SAMPLE_ROWS:
                 break
-    except csv.Error:  # the reading of the whole file says where
+    except csv.Error:  # reading the whole file reports the line
         pass
-    if not whole and len(rows) > 1 and len(rows) < _SAMPLE_ROWS:
-        rows, ends = rows[:-1], ends[:-1]  # a quote that was never closed swallows the rest
+    if not whole and 1 < len(rows) < _SAMPLE_ROWS:
+        rows, ends = rows[:-1], ends[:-1]  # the last row may be cut, or begin with a quote that is never closed
     return rows, ends
 
 
-def _names(names: list[str], body: Sequence[Sequence[str]], width: int, place: str, log: ReadLog) -> list[str]:
-    """The names, one a cell."""
+def _names(names: list[str], body: Sequence[Sequence[str]], width: int, where: str, log: ReadLog) -> list[str]:
+    """The column names, one per cell of a row."""
     if len(names) == width - 1:
         if not any(row[-1].strip() for row in body if len(row) == width):
             return [*names, ""]  # the rows end with a delimiter and the names do not
-        log.note("header", "one name fewer than cells", "the first column is taken for row names, as R writes them")
+        log.note("header", "one name fewer than cells", "the first column holds row names, as R writes them")
         return ["", *names]
     if len(names) != width:
         raise SourceError(
             "unreadable-file",
-            f"{place}: {len(names)} names, but the rows below have {width} cells; "
-            "mend the names, or give data.delimiter",
+            f"{where}: {len(names)} names, but the rows below have {width} cells; "
+            "correct the names, or give data.delimiter",
         )
     return names
 
@@ -225,7 +223,7 @@ def _width(rows: Sequence[Sequence[str]]) -> int:
 
 
 def _first_row(rows: Sequence[Sequence[str]], width: int, log: ReadLog) -> int:
-    """Where the table begins: after blank lines, `#` comments and titles."""
+    """The index of the first row of the table, after blank lines, `#` comments and titles."""
     for i, row in enumerate(rows[:50]):
         cells = [cell for cell in row if cell.strip()]
         comment = bool(cells) and cells[0].lstrip().startswith("#") and len(row) != width

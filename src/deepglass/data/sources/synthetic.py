@@ -1,7 +1,5 @@
 """Synthetic data sets, generated deterministically, no download: `synthetic:moving_digits`, `synthetic:copy-100`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +7,12 @@ import polars as pl
 from PIL import Image as Pillow
 from sklearn.datasets import load_digits
 
+from deepglass.data.sources.base import SPLIT_NAMES, ReadLog
 from deepglass.data.sources.memory_tasks import MEMORY_TASKS, with_lag
 from deepglass.data.sources.named import locate
 from deepglass.data.sources.spoken_strings import spoken_strings
 from deepglass.data.sources.toy_2d import TOY_SETS
-from deepglass.data.table import Note, Table
+from deepglass.data.table import Table
 from deepglass.errors import SourceError, near_miss
 
 ROWS = 4_000
@@ -36,18 +35,17 @@ def read_synthetic(name: str, data_root: Path | None = None) -> Table:
     if (table := with_lag(name)) is not None:
         return table
     if name not in DESCRIPTIONS:
-        raise SourceError(
-            "unknown-name", f"synthetic:{name}: there is no synthetic set of this name{near_miss(name, DESCRIPTIONS)}"
-        )
+        text = f"synthetic:{name}: there is no synthetic set of this name{near_miss(name, DESCRIPTIONS)}"
+        raise SourceError("unknown-name", text)
     if name == "spoken_strings":
         return spoken_strings(locate("spoken_digits", data_root))
     return SETS[name]()
 
 
 def moving_digits(rows: int = ROWS, seed: int = 0) -> Table:
-    """Videos of a digit that drifts through a noisy frame: which digit, and where to?
+    """Videos of a digit that moves through a noisy frame; the classes are the digit and its direction.
 
-    The digits are scikit-learn's scans. Those of the test videos are seen in no other video.
+    The digits are scikit-learn's scans; each scan is in the videos of one split only.
 
     Shapes:
         video: (rows, FRAMES, SIDE, SIDE) uint8.
@@ -55,12 +53,12 @@ def moving_digits(rows: int = ROWS, seed: int = 0) -> Table:
     random = np.random.default_rng(seed)
     scans = load_digits()
     images = np.stack([_enlarged(image) for image in scans.images])  # (1797, DIGIT, DIGIT)
-    split = random.choice(["train", "valid", "test"], rows, p=[0.8, 0.1, 0.1]).astype("U5")
-    part_of = random.choice(["train", "valid", "test"], len(images), p=[0.8, 0.1, 0.1])
+    split = random.choice(SPLIT_NAMES, rows, p=[0.8, 0.1, 0.1]).astype("U5")
+    scan_split = random.choice(SPLIT_NAMES, len(images), p=[0.8, 0.1, 0.1])
     chosen = np.zeros(rows, int)
-    for part in ("train", "valid", "test"):
-        of_part = np.flatnonzero(split == part)
-        chosen[of_part] = random.choice(np.flatnonzero(part_of == part), len(of_part))
+    for name in SPLIT_NAMES:
+        videos = np.flatnonzero(split == name)
+        chosen[videos] = random.choice(np.flatnonzero(scan_split == name), len(videos))
     names = list(DIRECTIONS)
     direction = random.integers(len(names), size=rows)
     speed = random.uniform(0.8, 2.2, rows)  # pixels a frame along each axis that it moves on
@@ -71,9 +69,11 @@ def moving_digits(rows: int = ROWS, seed: int = 0) -> Table:
     for t in range(FRAMES):
         top, left = np.round(first + t * steps).astype(int).T
         for row in range(rows):
-            place = video[row, t, top[row] : top[row] + DIGIT, left[row] : left[row] + DIGIT]
-            np.maximum(place, images[chosen[row]], out=place)
-    counts = ", ".join(f"{part} {(split == part).sum()}" for part in ("train", "valid", "test"))
+            region = video[row, t, top[row] : top[row] + DIGIT, left[row] : left[row] + DIGIT]
+            np.maximum(region, images[chosen[row]], out=region)
+    log = ReadLog()
+    log.note("video", f"{FRAMES} frames of {SIDE} x {SIDE}", "scikit-learn's scans of digits, moving")
+    log.note_split(split.tolist(), "each scan is in one split only")
     return Table(
         {
             "video": video,
@@ -81,10 +81,7 @@ def moving_digits(rows: int = ROWS, seed: int = 0) -> Table:
             "direction": pl.Series("direction", [names[i] for i in direction]),
         },
         "synthetic:moving_digits",
-        (
-            Note("video", f"{FRAMES} frames of {SIDE} x {SIDE}", "made of scikit-learn's scans of digits, drifting"),
-            Note("split", counts, "no scan is in two parts"),
-        ),
+        *log.entries,
         split=split,
         kinds={"video": "video", "digit": "category", "direction": "category"},
     )
@@ -96,9 +93,5 @@ def _enlarged(scan: np.ndarray) -> np.ndarray:
     return np.round(np.asarray(image.resize((DIGIT, DIGIT), Pillow.Resampling.BILINEAR))).astype(np.uint8)
 
 
-SETS = {
-    "moving_digits": moving_digits,
-    **MEMORY_TASKS,
-    **TOY_SETS,
-}
+SETS = {"moving_digits": moving_digits, **MEMORY_TASKS, **TOY_SETS}
 DESCRIPTIONS = {"spoken_strings": spoken_strings.__doc__} | {name: make.__doc__ for name, make in SETS.items()}

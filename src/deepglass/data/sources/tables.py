@@ -1,6 +1,4 @@
-"""Files that hold a table, and folders of such files: one table, or the parts of one."""
-
-from __future__ import annotations
+"""Files that hold a table, and folders of such files: one table, or its train, valid and test files."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, SourceOptions
+from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, ReadLog, SourceOptions
 from deepglass.data.sources.binary import read_arrow, read_excel, read_parquet
 from deepglass.data.sources.conllu import read_conllu
 from deepglass.data.sources.delimited import read_delimited
 from deepglass.data.sources.frames import concat_columns
 from deepglass.data.sources.plain import documents, is_plain
 from deepglass.data.sources.records import read_json, read_json_lines
-from deepglass.data.table import Note, Skipped, Table
+from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
 
@@ -25,26 +23,23 @@ Reader = Callable[[Path, str, Sequence[str] | None, SourceOptions], Table]
 
 READERS: dict[str, Reader] = {
     **dict.fromkeys([".csv", ".tsv", ".tab", ".dat", ".data", ".txt"], read_delimited),
-    **dict.fromkeys([".conllu"], read_conllu),
-    **dict.fromkeys([".json"], read_json),
+    ".conllu": read_conllu,
+    ".json": read_json,
     **dict.fromkeys([".jsonl", ".ndjson"], read_json_lines),
     **dict.fromkeys([".parquet", ".pq"], read_parquet),
     **dict.fromkeys([".arrow", ".feather", ".ipc"], read_arrow),
     **dict.fromkeys([".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"], read_excel),
 }
-_PLAIN = frozenset([".txt", ".dat", ".data"])  # tables only where a folder holds no others
+_UNSURE = frozenset([".txt", ".dat", ".data"])  # tables only if a folder holds no others
 
 
 def ending(path: Path) -> str:
-    """The ending that says what a file is, `.gz` looked through: ".csv" of a.csv.gz."""
-    suffixes = [s.lower() for s in path.suffixes]
-    if suffixes[-1:] == [".gz"]:
-        suffixes = suffixes[:-1]
-    return suffixes[-1] if suffixes else ""
+    """The ending of a file in small letters, without `.gz`: ".csv" of a.csv.gz."""
+    return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 def read_table_file(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
-    """One file by its ending, or by its first bytes where the ending says nothing."""
+    """Read one file with the reader of its ending, or by its first bytes if no reader has this ending."""
     if path.stat().st_size == 0:
         raise SourceError("empty-source", f"{source}: the file is empty")
     reader = READERS.get(ending(path))
@@ -56,109 +51,97 @@ def read_table_file(path: Path, source: str, columns: Sequence[str] | None, opti
 
 
 def table_files(entries: Sequence[Path]) -> list[Path]:
-    """Those of some files that hold tables."""
+    """The files that hold tables."""
     files = [p for p in entries if p.is_file() and ending(p) in READERS]
-    sure = [p for p in files if ending(p) not in _PLAIN]
+    sure = [p for p in files if ending(p) not in _UNSURE]
     return sure or files
 
 
 def read_table_folder(
     files: Sequence[Path], source: str, columns: Sequence[str] | None, options: SourceOptions
 ) -> Table:
-    """The table of a folder: its only file, or its train, valid and test files put together.
+    """The table of a folder: its only file, or its train, valid and test files together.
 
     Raises:
-        SourceError: `mismatched-files` for several tables that are neither parts of one nor plain texts.
+        SourceError: `mismatched-files` for several tables that are neither splits of one nor plain texts.
     """
-    if len(files) > 1:
-        files = [p for p in files if "submission" not in p.stem.lower()] or files
+    files = [p for p in files if "submission" not in p.stem.lower()] or files
     if len(files) == 1:
         return replace(read_table_file(files[0], files[0].name, columns, options), name=source)
-    parts = _parts(files)
-    if parts is None and columns is None and {ending(p) for p in files} == {".txt"}:
+    paths = _split_files(files)
+    if paths is not None:
+        tables = {split: read_table_file(path, path.name, columns, options) for split, path in paths.items()}
+        return merge_splits(tables, {split: path.name for split, path in paths.items()}, source)
+    if columns is None and {ending(p) for p in files} == {".txt"}:
         texts = [read_table_file(p, p.name, columns, options) for p in files]
         if all(map(is_plain, texts)):
             return documents(texts, source)
-    if parts is None:
-        commands = "\n".join(f"  deepglass train {source.rstrip('/')}/{p.name}" for p in files[:10])
-        raise SourceError(
-            "mismatched-files",
-            f"{source}: {len(files)} tables lie in it and are not the train, valid and test parts of one; "
-            f"name one of them:\n{commands}",
-        )
-    tables = {part: read_table_file(path, path.name, columns, options) for part, path in parts.items()}
-    return merge_splits(tables, {part: path.name for part, path in parts.items()}, source)
+    commands = "\n".join(f"  deepglass train {source.rstrip('/')}/{p.name}" for p in files[:10])
+    raise SourceError(
+        "mismatched-files",
+        f"{source}: expected one table, or its train, valid and test files, got {len(files)} tables; "
+        f"name one of them:\n{commands}",
+    )
 
 
-def _parts(files: Sequence[Path]) -> dict[str, Path] | None:
-    """Part -> file where the names differ only in a word such as train or test."""
-    parts: dict[str, Path] = {}
+def _split_files(files: Sequence[Path]) -> dict[str, Path] | None:
+    """Split -> file, if the names differ only in a word such as train or test."""
+    paths: dict[str, Path] = {}
     rests: set[str] = set()
     for path in files:
         words = re.split(r"([-_. ]+)", path.name.lower())
         split_words = [i for i, word in enumerate(words) if word in SPLIT_WORDS]
-        if len(split_words) != 1 or SPLIT_WORDS[words[split_words[0]]] in parts:
+        if len(split_words) != 1 or SPLIT_WORDS[words[split_words[0]]] in paths:
             return None
-        parts[SPLIT_WORDS[words[split_words[0]]]] = path
-        rests.add("".join(w for i, w in enumerate(words) if i != split_words[0]))
-    return (
-        {part: parts[part] for part in SPLIT_NAMES if part in parts} if len(rests) == 1 and "train" in parts else None
-    )
+        paths[SPLIT_WORDS[words.pop(split_words[0])]] = path
+        rests.add("".join(words))
+    complete = len(rests) == 1 and "train" in paths
+    return {split: paths[split] for split in SPLIT_NAMES if split in paths} if complete else None
 
 
 def merge_splits(tables: dict[str, Table], names: dict[str, str], source: str) -> Table:
-    """The parts of one table as a table with a split.
+    """The tables of the splits as one table with a split.
 
     Args:
-        tables: part -> its table; "train" is among them.
-        names: part -> what its file is called.
+        tables: split -> its table; "train" is among them.
+        names: split -> the name of its file.
 
     Raises:
-        SourceError: `mismatched-files` when a part other than test lacks columns.
+        SourceError: `mismatched-files` when a split other than test lacks columns.
     """
     train = tables["train"]
-    skipped = [Skipped(f"{names[p]}: {s.name}", s.reason) for p, t in tables.items() for s in t.skipped]
-    notes = list(train.notes)
-    for part, table in list(tables.items()):
-        if lacking := [name for name in train.names if name not in table.columns]:
-            if part != "test":
-                raise SourceError(
-                    "mismatched-files",
-                    f"{source}: {names[part]} has no column {lacking[0]!r}, {names['train']} has one",
-                )
-            skipped.append(Skipped(names[part], f"it has no column {lacking[0]!r}, so it cannot be tested on"))
-            del tables[part]
-    tables = {part: _strip_full_stops(table, train, names[part], notes) for part, table in tables.items()}
+    log = ReadLog(list(train.notes))
+    for split_name, table in tables.items():
+        for skipped in table.skipped:
+            log.skip(f"{names[split_name]}: {skipped.name}", skipped.reason)
+    for split_name, table in list(tables.items()):
+        if missing := [name for name in train.names if name not in table.columns]:
+            if split_name != "test":
+                text = f"{source}: {names[split_name]} has no column {missing[0]!r}, {names['train']} has one"
+                raise SourceError("mismatched-files", text)
+            log.skip(names[split_name], f"it has no column {missing[0]!r}, so it cannot be tested on")
+            del tables[split_name]
+    tables = {split: _strip_full_stops(table, train, names[split], log) for split, table in tables.items()}
     columns = {n: concat_columns([table.columns[n] for table in tables.values()], n, source) for n in train.names}
-    split = np.concatenate([np.full(len(table), part, "U5") for part, table in tables.items()])
-    counts = ", ".join(f"{part} {len(table)}" for part, table in tables.items())
-    notes.append(Note("split", counts, f"given by the files {', '.join(names[p] for p in tables)}"))
-    return replace(
-        train,
-        columns=columns,
-        name=source,
-        notes=tuple(notes),
-        skipped=tuple(skipped),
-        split=split if len(tables) > 1 else None,
-    )
+    split = np.repeat(np.array(list(tables), "U5"), [len(table) for table in tables.values()])
+    log.note_split(split.tolist(), f"given by the files {', '.join(names[s] for s in tables)}")
+    notes, skips = log.entries
+    with_split = split if len(tables) > 1 else None
+    return replace(train, columns=columns, name=source, notes=notes, skipped=skips, split=with_split)
 
 
-def _strip_full_stops(table: Table, train: Table, name: str, notes: list[Note]) -> Table:
-    """Values that are the training file's with a full stop behind (as in Adult's test file) lose it."""
+def _strip_full_stops(table: Table, train: Table, name: str, log: ReadLog) -> Table:
+    """A table without the full stop after each value of a column, if training has the values without (as in Adult)."""
     changed: dict[str, Raw] = {}
     for column in train.names:
-        here, there = table.columns[column], train.columns[column]
-        if not isinstance(here, pl.Series) or not isinstance(there, pl.Series):
+        raw, train_raw = table.columns[column], train.columns[column]
+        if not isinstance(raw, pl.Series) or not isinstance(train_raw, pl.Series):
             continue
-        if here.dtype != pl.String or there.dtype != pl.String:
+        if raw.dtype != pl.String or train_raw.dtype != pl.String or not raw.drop_nulls().str.ends_with(".").all():
             continue
-        values = here.drop_nulls().unique()
-        if len(values) and values.str.ends_with(".").all():
-            bare = values.str.strip_suffix(".")
-            train_values = there.unique()
-            if bare.is_in(train_values.to_list()).all() and not values.is_in(train_values.to_list()).any():
-                changed[column] = here.str.strip_suffix(".")
-                notes.append(
-                    Note("full stop", f"{column} in {name}", "taken off: all values are those of train with it")
-                )
-    return table.with_columns(changed) if changed else table
+        values, train_values = raw.drop_nulls().unique(), train_raw.unique().to_list()
+        bare = values.str.strip_suffix(".")
+        if len(values) and bare.is_in(train_values).all() and not values.is_in(train_values).any():
+            changed[column] = raw.str.strip_suffix(".")
+            log.note("full stop", f"{column} in {name}", "taken off: training has the same values without it")
+    return table.with_columns(changed)

@@ -1,7 +1,5 @@
 """Token tagging: columns of lists that are aligned word by word, such as words and their tags."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import polars as pl
@@ -14,8 +12,8 @@ _MIN_ROWS = 10  # fewer can be of equal lengths by chance
 def with_tags(table: Table) -> Table:
     """Mark which columns are words and which hold one tag per word.
 
-    They are lists of text that are equally long in each row while rows differ; the one of most different texts is
-    the words. Tags are answers: a single column of them is the target.
+    They are lists of text of equal length in each row, while rows differ; the column with the most different texts is
+    the words. Tags are targets: a single column of them is the target of the table.
     """
     lists = {n: c for n, c in table.columns.items() if isinstance(c, pl.Series) and c.dtype == pl.List(pl.String)}
     lengths = {name: column.list.len() for name, column in lists.items()}
@@ -25,7 +23,9 @@ def with_tags(table: Table) -> Table:
         return table
     words = max(group, key=lambda name: lists[name].explode(empty_as_null=False).n_unique())
     tags = [name for name in group if name != words]
-    note = Note("tags", ", ".join(tags), f"a list as long as that of {words!r} in each row: no inputs unless asked for")
+    note = Note(
+        "tags", ", ".join(tags), f"lists as long as those of {words!r} in each row: inputs only if the spec names them"
+    )
     return replace(
         table,
         notes=(*table.notes, note),

@@ -3,8 +3,6 @@
 A generative model of them can be inspected in a scatter plot. The sets are deterministic.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -19,7 +17,7 @@ TURNS = 1.25  # of a spiral's arm
 
 
 def ring(rows: int = ROWS, seed: int = 0) -> Table:
-    """Points around a circle, all angles alike.
+    """Points around a circle, uniform in angle.
 
     Shapes:
         x, y: (rows,) float; the radius is Normal with mean `RADIUS` and deviation `SPREAD`.
@@ -31,7 +29,7 @@ def ring(rows: int = ROWS, seed: int = 0) -> Table:
 
 
 def moons(rows: int = ROWS, seed: int = 0) -> Table:
-    """Points on two half circles that reach into each other: which moon?"""
+    """Two interleaving half circles; the class is the half circle."""
     random = np.random.default_rng(seed)
     lower = random.random(rows) < 0.5
     angle = random.uniform(0, np.pi, rows)
@@ -41,13 +39,13 @@ def moons(rows: int = ROWS, seed: int = 0) -> Table:
 
 
 def spirals(rows: int = ROWS, seed: int = 0) -> Table:
-    """Points on two arms that wind around each other: which arm?"""
+    """Two interleaving spirals; the class is the arm."""
     random = np.random.default_rng(seed)
     second = random.random(rows) < 0.5
-    part = np.sqrt(random.uniform(0.02, 1, rows))  # as many points on each length of the arm
-    angle = 2 * np.pi * TURNS * part + np.pi * second
-    x = RADIUS * part * np.cos(angle) + random.normal(0, SPREAD / 2, rows)
-    y = RADIUS * part * np.sin(angle) + random.normal(0, SPREAD / 2, rows)
+    position = np.sqrt(random.uniform(0.02, 1, rows))  # from 0 to 1 along the arm, of even density
+    angle = 2 * np.pi * TURNS * position + np.pi * second
+    x = RADIUS * position * np.cos(angle) + random.normal(0, SPREAD / 2, rows)
+    y = RADIUS * position * np.sin(angle) + random.normal(0, SPREAD / 2, rows)
     return _table("spirals", x, y, pl.Series("arm", np.where(second, "second", "first")))
 
 
@@ -60,7 +58,13 @@ def _table(name: str, x: np.ndarray, y: np.ndarray, label: pl.Series | None = No
     return Table(
         columns,
         f"synthetic:{name}",
-        (Note("points", f"{len(x):,} in the plane", f"made, with noise of deviation {SPREAD} at most"),),
+        (
+            Note(
+                "points",
+                f"{len(x):,} in the plane",
+                f"synthetic, with noise of a standard deviation of at most {SPREAD}",
+            ),
+        ),
         target=None if label is None else label.name,
         kinds=kinds,
     )

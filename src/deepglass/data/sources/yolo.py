@@ -4,8 +4,6 @@ Source: the format of Darknet (Redmon, 2016) and of Ultralytics; a line with mor
 replaced by its bounding box. An image without a file has no objects, provided that most images have a file.
 """
 
-from __future__ import annotations
-
 import math
 
 from deepglass.data.sources.base import ReadLog

@@ -1,4 +1,4 @@
-"""What a kind of prediction is: `Output`, the `Prediction` of a head, and its arrays.
+"""`Output`, the base class of kinds of prediction, and `Prediction`, the distribution that a head predicts.
 
     tokens --head--> params --prediction--> Prediction --loss   (training)
                                                        --mode--> tensors --decode--> the user's terms
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from deepglass.nn.tokens import Field
 
 PredictionArrays = dict[str, np.ndarray]
-"""The mode of a prediction as arrays, rows first, such as {"log_probs": (N, K)}; what an exported model returns."""
+"""`Prediction.mode` as arrays, rows first, such as {"log_probs": (N, K)}; the output of an exported model."""
 
 Calibration = dict[str, Any]
-"""What was fitted on the validation rows, such as a temperature; plain JSON."""
+"""Parameters fitted on the validation rows, such as a temperature; plain JSON."""
 
 
 class ClassCurve(NamedTuple):
@@ -42,8 +42,8 @@ class ClassCurve(NamedTuple):
         name: of the class.
         precision: at each recall.
         recall: ascending.
-        area: below the curve: its average precision.
-        positives: how many true ones there are.
+        area: area under the curve, the average precision.
+        positives: number of positive rows.
 
     Shapes:
         precision, recall: (T,) float.
@@ -104,8 +104,8 @@ class Output(Feature):
         """A copy with the defaults that suit these inputs, before fitting."""
         return self
 
-    def align_to(self, own: Column, inputs: Mapping[str, Column]) -> Self:
-        """A copy that knows the input with one step for each of its own; both as encoded for training."""
+    def align_to(self, target: Column, inputs: Mapping[str, Column]) -> Self:
+        """A copy aligned with the input that has one step for each of the target, from encoded training rows."""
         return self
 
     def to_input_frame(self, column: Column, inputs: Mapping[str, Column]) -> Column:
@@ -113,7 +113,7 @@ class Output(Feature):
         return column
 
     def check_target(self, truth: Column, source: str) -> None:
-        """Raises: SourceError: nothing can be learned from these training rows; names the source."""
+        """Raises: SourceError: the training rows have no usable target; names the source."""
 
     def target_warnings(self, truth: Column) -> list[str]:
         """Warnings about the training rows' targets, such as a class imbalance."""
@@ -140,16 +140,16 @@ class Output(Feature):
     # -- metrics, calibration, decoding: numpy -----------------------------------------------------------------
 
     @abstractmethod
-    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """Metrics over the rows with a target; each name stands in `metrics.table`."""
 
     def per_class(
-        self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None
+        self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None
     ) -> dict[str, dict[str, float]]:
         """Metrics of each class; empty for kinds without."""
         return {}
 
-    def precision_recall(self, best: PredictionArrays, truth: Column) -> list[ClassCurve]:
+    def precision_recall(self, mode: PredictionArrays, truth: Column) -> list[ClassCurve]:
         """Precision-recall curve of each class with a positive row; empty for kinds without."""
         return []
 
@@ -161,11 +161,11 @@ class Output(Feature):
         """Mean loss of the constant prediction; makes the losses of several outputs comparable."""
         return 1.0
 
-    def for_scoring(self, best: PredictionArrays, truth: Column) -> tuple[PredictionArrays, Column]:
+    def for_scoring(self, mode: PredictionArrays, truth: Column) -> tuple[PredictionArrays, Column]:
         """Only what `score` needs of each row, for bootstrap intervals of large predictions."""
-        return best, truth
+        return mode, truth
 
-    def row_scores(self, best: PredictionArrays, truth: Column, rows: np.ndarray) -> tuple[str, np.ndarray] | None:
+    def row_scores(self, mode: PredictionArrays, truth: Column, rows: np.ndarray) -> tuple[str, np.ndarray] | None:
         """A metric and its value for each row, (N,), where `score` is too slow or undefined for a single row.
 
         Args:
@@ -173,38 +173,38 @@ class Output(Feature):
         """
         return None
 
-    def selection_value(self, best: PredictionArrays, truth: Column) -> float | None:
+    def selection_value(self, mode: PredictionArrays, truth: Column) -> float | None:
         """Value for model selection, lower is better, 1 for a constant prediction; None takes the relative loss."""
         return None
 
-    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
+    def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
         """Calibration fitted on the validation rows."""
         return {}
 
     @abstractmethod
-    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """Predictions in the user's terms: a dict a row with `value` and mostly `confidence`."""
 
     def context(self, inputs: Mapping[str, Column]) -> PredictionArrays:
         """Arrays of the inputs that `decode` needs beside the prediction, such as letterboxes; rows first."""
         return {}
 
-    def predicted_classes(self, best: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
+    def predicted_classes(self, mode: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
         """Index of the predicted class of each row, (N,); for outputs with classes."""
-        return best["log_probs"].argmax(1)
+        return mode["log_probs"].argmax(1)
 
-    def interval(self, answer: Mapping[str, Any]) -> tuple[float, float] | None:
-        """Of a decoded number: values outside count as another prediction; None for other kinds."""
+    def interval(self, decoded: Mapping[str, Any]) -> tuple[float, float] | None:
+        """Of a decoded number: values outside are another prediction; None for other kinds."""
         return None
 
     def explanation_target(
-        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
     ) -> ExplanationTarget | None:
         """The scalars of a prediction for one row that an attribution method explains; None: there are none.
 
         Args:
             prediction: a `Prediction` of this output.
-            best: its `mode()`, as tensors.
+            mode: its `mode()`, as tensors.
             decoded: the same in the user's terms.
         """
         return None

@@ -1,4 +1,4 @@
-"""Predicts any number of labels, each with a probability and a threshold of its own."""
+"""Predicts any number of labels, each with a calibrated probability and its own threshold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features.base import Column
-from deepglass.features.multilabel import _MIN_CASES, Multilabel
+from deepglass.features.multilabel import MIN_CASES, Multilabel
 from deepglass.features.outputs.base import Calibration, ClassCurve, Output, Prediction, PredictionArrays
 from deepglass.metrics.calibration import best_threshold, fit_temperature
 from deepglass.metrics.table import METRICS, Metric
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
 
-_SHOWN = 5  # probabilities an answer, beside those of what it chose
-_MIN_ROWS = 20  # fewer rows say nothing about a temperature
-_CAPPED = 50_000  # decisions that a temperature is fitted on; more do not move it
-_EXPLAINED = 5  # targets of an explanation, at most
+_MAX_PROBABILITIES = 5  # most likely labels in a decoded prediction, beside the predicted ones
+_MIN_ROWS = 20  # fewer rows are too few to fit a temperature
+_MAX_CALIBRATION_LABELS = 50_000  # labels that the temperature is fitted on; more do not change it
+_MAX_EXPLAINED = 5  # labels
 
 
 @dataclass(frozen=True, kw_only=True)
 class MultilabelOutput(Multilabel, Output):
-    """Predicts any number of labels, each with a probability and a threshold of its own."""
+    """Predicts any number of labels, each with a calibrated probability and its own threshold."""
 
     metric: ClassVar[Metric] = METRICS["map"]
 
@@ -42,37 +42,39 @@ class MultilabelOutput(Multilabel, Output):
     def prediction(self, params: Tensor) -> Prediction:
         return MultilabelPrediction(params)
 
-    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        """`map`, `f1_macro`, `f1_micro`, `accuracy` (every label of a row right) and `log_loss` (a label's)."""
-        probs = _probs(best, calibration)[truth.mask]
+    def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        """`map`, `f1_macro`, `f1_micro`, `accuracy` (all labels of a row correct) and `log_loss` (per label)."""
+        probs = _probs(mode, calibration)[truth.mask]
         true = truth.values[truth.mask] > 0
-        figures = metrics.multi_label(true, probs, probs >= _thresholds(calibration))
+        scores = metrics.multi_label(true, probs, probs >= _thresholds(calibration))
         if len(true):
-            figures["log_loss"] = _entropy(true, probs)
-        return figures if "map" in figures or not len(true) else {"map": 0.0, **figures}
+            scores["log_loss"] = _entropy(true, probs)
+        return scores if "map" in scores or not len(true) else {"map": 0.0, **scores}
 
     def per_class(
-        self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None
+        self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None
     ) -> dict[str, dict[str, float]]:
-        """Label -> `rows` that have it, `average_precision`, `precision`, `recall`, `f1`; what cannot be said is 0."""
-        probs = _probs(best, calibration)[truth.mask]
-        true, chosen = truth.values[truth.mask] > 0, probs >= _thresholds(calibration)
-        found = {}
+        """`rows`, `average_precision`, `precision`, `recall` and `f1` of each label; undefined ones are 0."""
+        probs = _probs(mode, calibration)[truth.mask]
+        true, predicted = truth.values[truth.mask] > 0, probs >= _thresholds(calibration)
+        scores = {}
         for k, name in enumerate(self.vocabulary_):
-            hits, has, said = (int(x.sum()) for x in (true[:, k] & chosen[:, k], true[:, k], chosen[:, k]))
-            found[name] = {
-                "rows": float(has),
-                "average_precision": metrics.average_precision(true[:, k], probs[:, k]) if has else 0.0,
-                "precision": hits / max(said, 1),
-                "recall": hits / max(has, 1),
-                "f1": 2 * hits / max(has + said, 1),
+            num_hits, num_true, num_predicted = (
+                int(x.sum()) for x in (true[:, k] & predicted[:, k], true[:, k], predicted[:, k])
+            )
+            scores[name] = {
+                "rows": float(num_true),
+                "average_precision": metrics.average_precision(true[:, k], probs[:, k]) if num_true else 0.0,
+                "precision": num_hits / max(num_predicted, 1),
+                "recall": num_hits / max(num_true, 1),
+                "f1": 2 * num_hits / max(num_true + num_predicted, 1),
             }
-        return found
+        return scores
 
-    def precision_recall(self, best: PredictionArrays, truth: Column) -> list[ClassCurve]:
+    def precision_recall(self, mode: PredictionArrays, truth: Column) -> list[ClassCurve]:
         curves = []
         for k, name in enumerate(self.vocabulary_):
-            log_odds, true = best["log_odds"][truth.mask, k], truth.values[truth.mask, k] > 0
+            log_odds, true = mode["log_odds"][truth.mask, k], truth.values[truth.mask, k] > 0
             if true.any():
                 hits = true[np.argsort(-log_odds, kind="stable")].cumsum()
                 precision, recall = hits / np.arange(1, len(hits) + 1), hits / true.sum()
@@ -82,92 +84,92 @@ class MultilabelOutput(Multilabel, Output):
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """The share of each label."""
-        known = truth.values[truth.mask].astype(np.int64)
-        return {"log_odds": _log_odds(known.sum(0), len(known))[None].astype(np.float32)}
+        labels = truth.values[truth.mask].astype(np.int64)
+        return {"log_odds": _log_odds(labels.sum(0), len(labels))[None].astype(np.float32)}
 
     def baseline_loss(self, truth: Column) -> float:
-        known = truth.values[truth.mask] > 0
-        return _entropy(known, np.repeat(_probs(self.baseline(truth), None), len(known), 0)) if len(known) else 1.0
+        labels = truth.values[truth.mask] > 0
+        return _entropy(labels, np.repeat(_probs(self.baseline(truth), None), len(labels), 0)) if len(labels) else 1.0
 
     def check_target(self, truth: Column, source: str) -> None:
-        """Raises: SourceError: `one-class` where no label is in some rows and not in others."""
-        known = truth.values[truth.mask]
-        if not len(known) or (known == known[0]).all():
-            raise SourceError(
-                "one-class", f"{source}: expected different labels in {self.column!r} of the training rows, found the "
-                "same in each"
-            )  # fmt: skip
+        """Raises: SourceError: `one-class` if all rows have the same labels."""
+        labels = truth.values[truth.mask]
+        if not len(labels) or (labels == labels[0]).all():
+            expected = f"expected different labels in {self.column!r} of the training rows"
+            raise SourceError("one-class", f"{source}: {expected}, got the same in each")
 
     def target_warnings(self, truth: Column) -> list[str]:
-        """Labels that hardly a row has."""
+        """A warning about rare labels."""
         counts = truth.values[truth.mask].sum(0, dtype=np.int64)
-        rare = [self.vocabulary_[k] for k in np.flatnonzero(counts < _MIN_CASES)] if self.vocabulary_ else []
+        rare = [self.vocabulary_[k] for k in np.flatnonzero(counts < MIN_CASES)] if self.vocabulary_ else []
         if not rare:
             return []
-        shown = ", ".join(repr(n) for n in rare[:3]) + (", ..." if len(rare) > 3 else "")
+        listing = ", ".join(repr(n) for n in rare[:3]) + (", ..." if len(rare) > 3 else "")
         return [
-            f"{self.name}: {len(rare)} of {len(self.vocabulary_)} labels are in fewer than {_MIN_CASES} rows: {shown}"
+            f"{self.name}: {len(rare)} of {len(self.vocabulary_)} labels are in fewer than {MIN_CASES} rows: {listing}"
         ]
 
-    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
-        """A temperature for all labels where it helps, and for each the threshold at which its F1 is best.
+    def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
+        """A temperature for all labels, if it helps, and the threshold of maximal F1 of each label.
 
-        A label with few cases takes the threshold that is best for all labels together.
+        Labels with few cases share the threshold of maximal F1 over all labels.
         """
-        true, log_odds = truth.values[truth.mask], best["log_odds"][truth.mask]
+        true, log_odds = truth.values[truth.mask], mode["log_odds"][truth.mask]
         if len(true) < _MIN_ROWS:
             return {}
-        flat = np.random.default_rng(0).permutation(true.size)[:_CAPPED]
-        logits, label = log_odds.reshape(-1)[flat], true.reshape(-1)[flat].astype(np.int64)
+        sample = np.random.default_rng(0).permutation(true.size)[:_MAX_CALIBRATION_LABELS]
+        logits, label = log_odds.reshape(-1)[sample], true.reshape(-1)[sample].astype(np.int64)
         temperature = fit_temperature(np.stack([np.zeros_like(logits), logits], 1), label).value
-        probs = _probs(best, {"temperature": temperature})[truth.mask]
+        probs = _probs(mode, {"temperature": temperature})[truth.mask]
         shared = best_threshold(probs.reshape(-1), true.reshape(-1), "f1")
         cases = true.sum(0, dtype=np.int64)
-        own = (cases >= _MIN_CASES) & (len(true) - cases >= _MIN_CASES)
-        thresholds = [best_threshold(p, t, "f1") if o else shared for p, t, o in zip(probs.T, true.T, own, strict=True)]
+        has_cases = (cases >= MIN_CASES) & (len(true) - cases >= MIN_CASES)
+        thresholds = [
+            best_threshold(p, t, "f1") if o else shared for p, t, o in zip(probs.T, true.T, has_cases, strict=True)
+        ]
         return {"temperature": temperature, "thresholds": thresholds}
 
     def explanation_target(
-        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
     ) -> ExplanationTarget:
         from deepglass.nn.explanation_targets import label_target
 
         labels = list(decoded["value"]) or list(decoded["probabilities"])[:1]
-        labels = labels[:_EXPLAINED]
-        names = labels if decoded["value"] else [f"{label}, which was not found" for label in labels]
+        labels = labels[:_MAX_EXPLAINED]
+        names = labels if decoded["value"] else [f"{label}, not predicted" for label in labels]
         columns = [self.class_names.index(label) for label in labels]
         return label_target(names, columns, calibration.get("temperature", 1.0))
 
-    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
-        """`value`, the labels, the likeliest first; `confidence` that just these are right; `probabilities`.
+    def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+        """`value`, the labels, most likely first; `confidence`, that exactly these are correct; `probabilities`.
 
-        The confidence takes the labels for independent of each other.
+        The confidence assumes independent labels.
         """
-        probs = _probs(best, calibration)
-        chosen = probs >= _thresholds(calibration)
-        sure = np.where(chosen, probs, 1 - probs).prod(1)
-        answers = []
-        for p, c, confidence in zip(probs, chosen, sure, strict=True):
+        probs = _probs(mode, calibration)
+        predicted = probs >= _thresholds(calibration)
+        confidences = np.where(predicted, probs, 1 - probs).prod(1)
+        rows = []
+        for p, c, confidence in zip(probs, predicted, confidences, strict=True):
             order = np.argsort(-p, kind="stable")
-            shown = [k for i, k in enumerate(order) if i < _SHOWN or c[k]]
-            answers.append(
+            listing = [k for i, k in enumerate(order) if i < _MAX_PROBABILITIES or c[k]]
+            rows.append(
                 {
                     "value": [self.vocabulary_[k] for k in order if c[k]],
                     "confidence": float(confidence),
-                    "probabilities": {self.vocabulary_[k]: float(p[k]) for k in shown},
+                    "probabilities": {self.vocabulary_[k]: float(p[k]) for k in listing},
                 }
             )
-        return answers
+        return rows
 
 
 class MultilabelPrediction(Prediction):
-    """The probability of each label by itself; params: (B, K) logits."""
+    """Independent label probabilities; params: (B, K) logits."""
 
     def __init__(self, params: Tensor) -> None:
         self.params = params.float()
 
     def loss(self, target: Field) -> Tensor:
-        """The mean binary cross-entropy of the labels."""
+        """Mean binary cross-entropy over the labels."""
         from torch.nn import functional as F
 
         return F.binary_cross_entropy_with_logits(self.params, target.values.float(), reduction="none").mean(-1)
@@ -176,7 +178,7 @@ class MultilabelPrediction(Prediction):
         return {"log_odds": self.params}
 
     def ensemble_mean(self, members: int) -> MultilabelPrediction:
-        """The members' probabilities are averaged, not their logits."""
+        """Averages the members' probabilities, not their logits."""
         from torch.nn import functional as F
 
         grouped = self.params.reshape(-1, members, self.params.shape[-1])
@@ -184,13 +186,13 @@ class MultilabelPrediction(Prediction):
 
 
 def _log_odds(counts: np.ndarray, rows: int) -> np.ndarray:
-    """Of the share of rows with each label; one that none or all have counts as half a row off."""
+    """Log odds of the share of rows with each label; shares of 0 and 1 are moved by half a row."""
     counts = np.clip(counts, 0.5, max(rows - 0.5, 0.5)).astype(np.float64)
     return np.log(counts / np.maximum(rows - counts, 0.5))
 
 
-def _probs(best: PredictionArrays, calibration: Calibration | None) -> np.ndarray:
-    logits = best["log_odds"].astype(np.float64) / (calibration or {}).get("temperature", 1.0)
+def _probs(mode: PredictionArrays, calibration: Calibration | None) -> np.ndarray:
+    logits = mode["log_odds"].astype(np.float64) / (calibration or {}).get("temperature", 1.0)
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -500, 500))))
 
 
@@ -199,6 +201,6 @@ def _thresholds(calibration: Calibration | None) -> np.ndarray:
 
 
 def _entropy(true: np.ndarray, probs: np.ndarray) -> float:
-    """The mean binary cross-entropy of a label, in nats."""
-    right = np.where(true, probs, 1 - probs)
-    return float(-np.log(np.maximum(right, 1e-12)).mean())
+    """Mean binary cross-entropy per label, in nats."""
+    likelihood = np.where(true, probs, 1 - probs)
+    return float(-np.log(np.maximum(likelihood, 1e-12)).mean())

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from deepglass import metrics
+from deepglass.constraints import OpenShare
 from deepglass.errors import SourceError
 from deepglass.features.base import Column
 from deepglass.features.number import Number
+from deepglass.features.outputs._intervals import regression_scores
 from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
 from deepglass.metrics.calibration import conformal
 from deepglass.metrics.table import METRICS, Metric
@@ -29,10 +30,10 @@ class NumberOutput(Number, Output):
     """Predicts a number by its squared error, standardised by the training rows, with a conformal interval.
 
     Args:
-        confidence_level: the confidence of the intervals, in (0, 1).
+        confidence_level: coverage of the conformal intervals, in (0, 1).
     """
 
-    confidence_level: float = 0.9
+    confidence_level: OpenShare = 0.9
 
     metric: ClassVar[Metric] = METRICS["r2"]
 
@@ -44,52 +45,47 @@ class NumberOutput(Number, Output):
     def prediction(self, params: Tensor) -> Prediction:
         return NumberPrediction(params, self.mean_ - self.offset_, self.std_)
 
-    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        true, value = truth.values[truth.mask], best["value"][truth.mask]
-        figures = metrics.regression(true, value)
-        half = (calibration or {}).get("half_width")
-        if half is not None and len(true):
-            figures["interval_coverage"] = metrics.interval_coverage(true, value - half, value + half)
-        return figures
+    def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        return regression_scores(truth.values[truth.mask], mode["value"][truth.mask], calibration)
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """The mean."""
-        known = truth.values[truth.mask].astype(np.float64)
-        return {"value": np.array([known.mean() if len(known) else self.mean_ - self.offset_])}
+        values = truth.values[truth.mask].astype(np.float64)
+        return {"value": np.array([values.mean() if len(values) else self.mean_ - self.offset_])}
 
     def baseline_loss(self, truth: Column) -> float:
         return float(truth.values[truth.mask].astype(np.float64).var() / self.std_**2) if truth.mask.any() else 1.0
 
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: `constant-target`."""
-        known = truth.values[truth.mask]
-        if not len(known) or known.min() == known.max():
-            came = f"only {known[0] + self.offset_:g}" if len(known) else "no number at all"
+        values = truth.values[truth.mask]
+        if not len(values) or values.min() == values.max():
+            got = f"only {values[0] + self.offset_:g}" if len(values) else "no number"
             raise SourceError(
                 "constant-target",
-                f"{source}: expected different numbers in {self.column!r} of the training rows, found {came}",
+                f"{source}: expected different numbers in {self.column!r} of the training rows, got {got}",
             )
 
-    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
-        """The half width of the interval; nothing where the rows are too few for its confidence_level."""
-        half = conformal(truth.values[truth.mask] - best["value"][truth.mask], self.confidence_level)
+    def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
+        """Half width of the conformal interval; empty if there are too few rows for the confidence level."""
+        half = conformal(truth.values[truth.mask] - mode["value"][truth.mask], self.confidence_level)
         return {"half_width": half, "confidence_level": self.confidence_level} if math.isfinite(half) else {}
 
-    def interval(self, answer: Mapping[str, Any]) -> tuple[float, float]:
-        """The confidence interval, or one standard deviation to each side."""
-        value, reach = answer["value"], self.std_ or 1.0
-        return answer.get("low", value - reach), answer.get("high", value + reach)
+    def interval(self, decoded: Mapping[str, Any]) -> tuple[float, float]:
+        """The confidence interval, or one standard deviation on each side."""
+        value, std = decoded["value"], self.std_ or 1.0
+        return decoded.get("low", value - std), decoded.get("high", value + std)
 
     def explanation_target(
-        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
     ) -> ExplanationTarget:
         from deepglass.nn.explanation_targets import ExplanationTarget
 
         return ExplanationTarget((self.name,), self.name, lambda p: (p.mode()["value"] + self.offset_)[:, None])
 
-    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
-        """`value` and, where calibrated, `low`, `high` and `confidence`, the probability that the truth is between."""
-        values = (best["value"].astype(np.float64) + self.offset_).tolist()
+    def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+        """`value` and, where calibrated, `low`, `high` and `confidence`, the coverage of the interval."""
+        values = (mode["value"].astype(np.float64) + self.offset_).tolist()
         if not calibration:
             return [{"value": v} for v in values]
         half, confidence_level = calibration["half_width"], calibration["confidence_level"]
@@ -97,7 +93,7 @@ class NumberOutput(Number, Output):
 
 
 class NumberPrediction(Prediction):
-    """The most likely value of a Normal of fixed scale; params: (B, 1), standardised."""
+    """Mean of a Normal of fixed scale; params: (B, 1), standardised."""
 
     def __init__(self, params: Tensor, mean: float, std: float) -> None:
         self.params, self.mean, self.std = params, mean, std

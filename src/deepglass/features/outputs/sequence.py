@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from deepglass import metrics
+from deepglass.constraints import OpenShare
 from deepglass.errors import SourceError
-from deepglass.features._alignment import input_in_line, padded_rows, trimmed
+from deepglass.features._alignment import find_aligned_input, pad_rows, trim_to_input
 from deepglass.features.base import Column, Raw
+from deepglass.features.outputs._intervals import fit_intervals, regression_scores
 from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
 from deepglass.features.sequence import Sequence
-from deepglass.metrics.calibration import conformal
 from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from deepglass.nn.sequence_head import SequenceParams
     from deepglass.nn.tokens import Field
 
-_LONGEST = 512  # steps of an answer that has a length of its own
+_MAX_STEPS = 512  # of a prediction of free length
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +32,12 @@ class SequenceOutput(Sequence, Output):
     """Predicts a sequence of numbers or vectors, aligned with an input of the same lengths or of free length.
 
     Args:
-        confidence_level: the confidence of each entry's interval, in (0, 1).
+        confidence_level: coverage of each entry's conformal interval, in (0, 1).
     """
 
-    confidence_level: float = 0.9
+    confidence_level: OpenShare = 0.9
 
-    aligned_input_: str | None = None  # name of the input with one step for each; "" for none
+    aligned_input_: str | None = None  # name of the aligned input; "" for free length
 
     metric: ClassVar[Metric] = METRICS["r2"]
     alignable: ClassVar[bool] = True
@@ -46,12 +45,12 @@ class SequenceOutput(Sequence, Output):
     def fit(self, chunks: Iterable[Raw]) -> Self:
         return replace(super().fit(chunks), aligned_input_=self.aligned_input_ or "")
 
-    def align_to(self, own: Column, inputs: Mapping[str, Column]) -> Self:
-        return replace(self, aligned_input_=input_in_line(own, inputs) or "")
+    def align_to(self, target: Column, inputs: Mapping[str, Column]) -> Self:
+        return replace(self, aligned_input_=find_aligned_input(target, inputs) or "")
 
     def to_input_frame(self, column: Column, inputs: Mapping[str, Column]) -> Column:
-        """As many steps as the input has that it goes with."""
-        return trimmed(column, inputs[self.aligned_input_]) if self.aligned_input_ in inputs else column
+        """Trimmed to the steps of the aligned input."""
+        return trim_to_input(column, inputs[self.aligned_input_]) if self.aligned_input_ in inputs else column
 
     def head(self, dim: int) -> nn.Module:
         if self.aligned_input_:
@@ -60,27 +59,22 @@ class SequenceOutput(Sequence, Output):
             return TokenHead(dim, len(self.mean_), [0.0] * len(self.mean_))
         from deepglass.nn.sequence_head import SequenceHead
 
-        return SequenceHead(dim, len(self.mean_), min(self.length_, _LONGEST))
+        return SequenceHead(dim, len(self.mean_), min(self.length_, _MAX_STEPS))
 
     def prediction(self, params: Any) -> Prediction:
         mean, std = params.values.new_tensor(self.mean_), params.values.new_tensor(self.std_)
         if self.aligned_input_:
-            return StepsPrediction(params.values.float(), params.mask, mean, std)
-        return DrawnPrediction(params, mean, std)
+            return AlignedPrediction(params.values.float(), params.mask, mean, std)
+        return FreeLengthPrediction(params, mean, std)
 
-    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        """Over the common steps: `r2`, `rmse`, `mae`, `interval_coverage`; `length_accuracy` of free lengths."""
-        true, value = self._pairs(best, truth)
-        figures = metrics.regression(true, value)
-        half = (calibration or {}).get("half_width")
-        if half is not None and len(true):
-            figures["interval_coverage"] = metrics.interval_coverage(
-                true, value - np.array(half), value + np.array(half)
-            )
+    def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        """Over the common steps: `r2`, `rmse`, `mae`, `interval_coverage`; `length_accuracy` for free lengths."""
+        true, value = self._pairs(mode, truth)
+        scores = regression_scores(true, value, calibration)
         if not self.aligned_input_ and truth.mask.any():
             lengths = np.diff(truth.offsets)[truth.mask]
-            figures["length_accuracy"] = float(np.mean(best["mask"][truth.mask].sum(1) == lengths))
-        return figures
+            scores["length_accuracy"] = float(np.mean(mode["mask"][truth.mask].sum(1) == lengths))
+        return scores
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """The mean at each step."""
@@ -95,21 +89,20 @@ class SequenceOutput(Sequence, Output):
                 "constant-target", f"{source}: expected different numbers in {self.column!r} of the training rows"
             )
 
-    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
-        """The half width of each entry's interval, whatever the step."""
-        true, value = self._pairs(best, truth)
-        half = [conformal(true[:, k] - value[:, k], self.confidence_level) for k in range(len(self.mean_))]
-        return {"half_width": half, "confidence_level": self.confidence_level} if all(map(math.isfinite, half)) else {}
+    def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
+        """Half width of the conformal interval of each entry, the same at all steps."""
+        true, value = self._pairs(mode, truth)
+        return fit_intervals(true - value, self.confidence_level)
 
     def explanation_target(
-        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
     ) -> ExplanationTarget:
         """The mean over the steps."""
         import torch
 
         from deepglass.nn.explanation_targets import ExplanationTarget
 
-        steps = torch.nonzero(best["mask"][0])[:, 0]
+        steps = torch.nonzero(mode["mask"][0])[:, 0]
 
         def mean(prediction: Any) -> Tensor:
             values = prediction.mode()["value"][:, steps].flatten(1)
@@ -117,33 +110,33 @@ class SequenceOutput(Sequence, Output):
 
         return ExplanationTarget(("mean of the steps",), self.name, mean)
 
-    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, a list a row, and where calibrated `low`, `high` and the `confidence` of each entry's interval."""
-        answers = []
-        for value, mask in zip(best["value"].astype(np.float64), best["mask"], strict=True):
+        rows = []
+        for value, mask in zip(mode["value"].astype(np.float64), mode["mask"], strict=True):
             steps = value[mask]
-            answer: dict[str, Any] = {"value": self._listed(steps)}
+            row: dict[str, Any] = {"value": self._to_list(steps)}
             if calibration:
                 half = np.array(calibration["half_width"])
-                answer |= {"low": self._listed(steps - half), "high": self._listed(steps + half)}
-                answer["confidence"] = calibration["confidence_level"]
-            answers.append(answer)
-        return answers
+                row |= {"low": self._to_list(steps - half), "high": self._to_list(steps + half)}
+                row["confidence"] = calibration["confidence_level"]
+            rows.append(row)
+        return rows
 
-    def _listed(self, steps: np.ndarray) -> list[Any]:
+    def _to_list(self, steps: np.ndarray) -> list[Any]:
         return steps[:, 0].tolist() if self.flat_ else steps.tolist()
 
-    def _pairs(self, best: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
-        """Truth and answer (n, d) of the steps that both have."""
-        values, mask = padded_rows(truth, best["mask"].shape[1])
-        both = mask & best["mask"]
-        true, value = values[both], best["value"][both]
-        whole = ~np.isnan(true).any(1)
-        return true[whole], value[whole]
+    def _pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
+        """Truth and prediction (n, d) of the steps that both have."""
+        values, mask = pad_rows(truth, mode["mask"].shape[1])
+        common = mask & mode["mask"]
+        true, value = values[common], mode["value"][common]
+        complete = ~np.isnan(true).any(1)
+        return true[complete], value[complete]
 
 
-class StepsPrediction(Prediction):
-    """A vector a step of the input, each entry with a fixed-scale Normal around it.
+class AlignedPrediction(Prediction):
+    """A vector for each step of the input: means of Normals of fixed scale.
 
     Shapes:
         values: (B, T, d) standardised; mask: (B, T).
@@ -153,7 +146,7 @@ class StepsPrediction(Prediction):
         self.values, self.mask, self.mean, self.std = values, mask, mean, std
 
     def loss(self, target: Field) -> Tensor:
-        """The mean squared error of a row's entries, in training deviations."""
+        """Standardised mean squared error over the entries of a row."""
         T = min(self.values.shape[1], target.values.shape[1])
         true = (target.values[:, :T] - self.mean) / self.std
         present = target.mask[:, :T, None] & ~true.isnan()
@@ -163,34 +156,41 @@ class StepsPrediction(Prediction):
     def mode(self) -> dict[str, Tensor]:
         return {"value": self.values * self.std + self.mean, "mask": self.mask}
 
-    def ensemble_mean(self, members: int) -> StepsPrediction:
+    def ensemble_mean(self, members: int) -> AlignedPrediction:
         values = self.values.view(-1, members, *self.values.shape[1:]).mean(1)
-        return StepsPrediction(values, self.mask.view(-1, members, self.mask.shape[1])[:, 0], self.mean, self.std)
+        return AlignedPrediction(values, self.mask.view(-1, members, self.mask.shape[1])[:, 0], self.mean, self.std)
 
 
-class DrawnPrediction(Prediction):
-    """A sequence of its own length; params: `nn.series.SequenceParams`."""
+class FreeLengthPrediction(Prediction):
+    """A sequence of free length; params: `nn.sequence_head.SequenceParams`."""
 
     def __init__(self, params: SequenceParams, mean: Tensor, std: Tensor) -> None:
-        self.values, self.goes_on, self.mean, self.std = params.values.float(), params.goes_on.float(), mean, std
+        self.values, self.continue_logits, self.mean, self.std = (
+            params.values.float(),
+            params.continue_logits.float(),
+            mean,
+            std,
+        )
 
     def loss(self, target: Field) -> Tensor:
-        """The steps' mean squared error in training deviations, and the cross-entropy of where it ends, a place."""
+        """Standardised mean squared error of the steps, plus the mean cross-entropy of continuing at each step."""
         from torch.nn import functional as F
 
         L = self.values.shape[1]
         T = min(L, target.values.shape[1])
-        steps = StepsPrediction(self.values, target.mask, self.mean, self.std).loss(target)
-        there = F.pad(target.mask[:, :T].float(), (0, L - T))
-        return steps + F.binary_cross_entropy_with_logits(self.goes_on, there, reduction="none").mean(1)
+        steps = AlignedPrediction(self.values, target.mask, self.mean, self.std).loss(target)
+        present = F.pad(target.mask[:, :T].float(), (0, L - T))
+        return steps + F.binary_cross_entropy_with_logits(self.continue_logits, present, reduction="none").mean(1)
 
     def mode(self) -> dict[str, Tensor]:
-        mask = (self.goes_on > 0).int().cumprod(1).bool()  # it ends where it first does not go on
+        mask = (self.continue_logits > 0).int().cumprod(1).bool()  # ends at the first step that does not continue
         return {"value": self.values * self.std + self.mean, "mask": mask}
 
-    def ensemble_mean(self, members: int) -> DrawnPrediction:
+    def ensemble_mean(self, members: int) -> FreeLengthPrediction:
         from deepglass.nn.sequence_head import SequenceParams
 
-        L = self.goes_on.shape[1]
+        L = self.continue_logits.shape[1]
         values = self.values.view(-1, members, *self.values.shape[1:]).mean(1)
-        return DrawnPrediction(SequenceParams(values, self.goes_on.view(-1, members, L).mean(1)), self.mean, self.std)
+        return FreeLengthPrediction(
+            SequenceParams(values, self.continue_logits.view(-1, members, L).mean(1)), self.mean, self.std
+        )

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from deepglass import metrics
+from deepglass.constraints import OpenShare
 from deepglass.errors import SourceError
 from deepglass.features.base import Column
+from deepglass.features.outputs._intervals import fit_intervals, regression_scores
 from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
 from deepglass.features.vector import Vector
-from deepglass.metrics.calibration import conformal
 from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
 
-_EXPLAINED = 6  # targets of an explanation, at most
+_MAX_EXPLAINED = 6  # entries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +30,10 @@ class VectorOutput(Vector, Output):
     """Predicts a vector, each entry with a conformal interval.
 
     Args:
-        confidence_level: the confidence of each entry's interval, in (0, 1).
+        confidence_level: coverage of each entry's conformal interval, in (0, 1).
     """
 
-    confidence_level: float = 0.9
+    confidence_level: OpenShare = 0.9
 
     metric: ClassVar[Metric] = METRICS["r2"]
 
@@ -46,59 +45,50 @@ class VectorOutput(Vector, Output):
     def prediction(self, params: Tensor) -> Prediction:
         return VectorPrediction(params, params.new_tensor(self.mean_), params.new_tensor(self.std_))
 
-    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        rows = truth.mask & ~np.isnan(truth.values).any(1)
-        true, value = truth.values[rows], best["value"][rows]
-        figures = metrics.regression(true, value)
-        half = (calibration or {}).get("half_width")
-        if half is not None and len(true):
-            figures["interval_coverage"] = metrics.interval_coverage(
-                true, value - np.array(half), value + np.array(half)
-            )
-        return figures
+    def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        rows = _complete(truth)
+        return regression_scores(truth.values[rows], mode["value"][rows], calibration)
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """The mean."""
-        rows = truth.mask & ~np.isnan(truth.values).any(1)
+        rows = _complete(truth)
         mean = truth.values[rows].astype(np.float64).mean(0) if rows.any() else np.array(self.mean_)
         return {"value": mean[None]}
 
     def baseline_loss(self, truth: Column) -> float:
-        rows = truth.mask & ~np.isnan(truth.values).any(1)
+        rows = _complete(truth)
         if not rows.any():
             return 1.0
         return float((truth.values[rows].astype(np.float64).var(0) / np.array(self.std_) ** 2).mean())
 
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: `constant-target`."""
-        known = truth.values[truth.mask]
-        if not len(known) or (known == known[0]).all():
+        values = truth.values[truth.mask]
+        if not len(values) or (values == values[0]).all():
             raise SourceError(
                 "constant-target", f"{source}: expected different vectors in {self.column!r} of the training rows"
             )
 
-    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
-        """The half width of each entry's interval."""
-        rows = truth.mask & ~np.isnan(truth.values).any(1)
-        residuals = truth.values[rows] - best["value"][rows]
-        half = [conformal(residuals[:, k], self.confidence_level) for k in range(len(self.mean_))]
-        return {"half_width": half, "confidence_level": self.confidence_level} if all(map(math.isfinite, half)) else {}
+    def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
+        """Half width of the conformal interval of each entry."""
+        rows = _complete(truth)
+        return fit_intervals(truth.values[rows] - mode["value"][rows], self.confidence_level)
 
     def explanation_target(
-        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
     ) -> ExplanationTarget:
-        """The entries that are farthest from their mean, in standard deviations."""
+        """The entries farthest from their mean in standard deviations."""
         from deepglass.nn.explanation_targets import ExplanationTarget
 
-        value = best["value"][0]
+        value = mode["value"][0]
         distance = ((value - value.new_tensor(self.mean_)) / value.new_tensor(self.std_)).abs()
-        entries = sorted(distance.topk(min(_EXPLAINED, len(distance))).indices.tolist())
+        entries = sorted(distance.topk(min(_MAX_EXPLAINED, len(distance))).indices.tolist())
         names = tuple(f"entry {k}" for k in entries)
         return ExplanationTarget(names, self.name, lambda p: p.mode()["value"][:, entries])
 
-    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, a list, and where calibrated `low`, `high` and the `confidence` of each entry's interval."""
-        value = best["value"].astype(np.float64)
+        value = mode["value"].astype(np.float64)
         if not calibration:
             return [{"value": v} for v in value.tolist()]
         half = np.array(calibration["half_width"])
@@ -115,7 +105,7 @@ class VectorPrediction(Prediction):
         self.params, self.mean, self.std = params, mean, std
 
     def loss(self, target: Field) -> Tensor:
-        """The mean over the entries that are present."""
+        """Mean squared error over the entries that are present."""
         present = ~target.values.isnan()
         standard = (target.values.nan_to_num(0.0) - self.mean) / self.std
         squared = (self.params - standard).square() * present
@@ -127,3 +117,8 @@ class VectorPrediction(Prediction):
     def ensemble_mean(self, members: int) -> VectorPrediction:
         mean = self.params.reshape(-1, members, self.params.shape[-1]).mean(1)
         return VectorPrediction(mean, self.mean, self.std)
+
+
+def _complete(truth: Column) -> np.ndarray:
+    """Rows (N,) bool without a missing entry."""
+    return truth.mask & ~np.isnan(truth.values).any(1)

@@ -1,7 +1,5 @@
 """Base class of the recurrent trunks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -24,7 +22,7 @@ class RecurrentTrunk(Trunk):
     """Stacked recurrent layers over the tokens of all inputs; inputs with a fixed number of tokens come last.
 
     Args:
-        width: of a token.
+        width: width D of a token.
         hidden: state size per direction; None: `width`.
         depth: layers.
         bidirectional: a second state runs from the end to the start.
@@ -34,7 +32,7 @@ class RecurrentTrunk(Trunk):
         expected_lag: longest time lag that matters, in steps: sets the first gate biases of gru and lstm.
 
     Shapes:
-        one (B, T, width) an input -> (B, all T, hidden * directions), with the grid (T,) of the first sequence.
+        (B, T, width) per input -> (B, all T, hidden * directions), with the grid (T,) of the first sequence.
     """
 
     # The clip keeps the rare step whose gradient explodes over time from undoing the others (Pascanu et al., 2013).
@@ -55,7 +53,7 @@ class RecurrentTrunk(Trunk):
         layer_norm: bool = False,
         dropout: Share = 0.2,
         pool: Pool = "last",
-        expected_lag: int | None = None,
+        expected_lag: Count | None = None,
     ) -> None:
         super().__init__()
         self.dim, self.pool = width, pool
@@ -76,7 +74,10 @@ class RecurrentTrunk(Trunk):
     @classmethod
     def causal(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         if settings.get("bidirectional"):
-            raise SpecError("bad-value", "network.bidirectional: what is to come must not be seen; leave it out")
+            raise SpecError(
+                "bad-value",
+                "network.bidirectional: the objective needs a causal network; leave the setting out",
+            )
         return {**settings, "bidirectional": False}
 
     def make_decoder(self, feature: Feature) -> nn.Module | None:
@@ -84,12 +85,18 @@ class RecurrentTrunk(Trunk):
             return None
         hidden = max(self.out_dim, 64)
         return RecurrentDecoder(
-            self.out_dim, feature.size, END, feature.most_written, cell=self.cell, hidden=hidden, dropout=self.dropout.p
+            self.out_dim,
+            feature.size,
+            END,
+            feature.max_output_length,
+            cell=self.cell,
+            hidden=hidden,
+            dropout=self.dropout.p,
         )
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         joined = self.join(tokens)
-        values, last = self.recurrent(self.dropout(joined.values), joined.mask)
+        values, last = self.recurrent(self.dropout(joined.values), joined.mask, packed=len(tokens) == 1)
         values = self.dropout(values)
         vector = self.dropout(last) if self.pool == "last" else summary(values, joined.mask, self.pool)
         return Tokens(values, joined.mask, joined.grid, summary=vector)

@@ -1,7 +1,5 @@
 """AlexNet, adapted to the size of the image."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -9,15 +7,16 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
-from deepglass.networks.trunks.base import Trunk
+from deepglass.networks.trunks._images import ImageTrunk, common_grid
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import ImageBody, common_grid
+from deepglass.nn.conv import apply_stages
 from deepglass.nn.norms import Norm, norm2d
-from deepglass.nn.tokens import Tokens, TokenShape
+from deepglass.nn.tokens import TokenShape
 
 
-class Alexnet(Trunk):
+class Alexnet(ImageTrunk):
     """AlexNet: five convolutions with overlapping max pooling, then two fully connected layers.
 
     The first convolution is the image encoder, with a stride by image size; maps are pooled only while they have at
@@ -27,11 +26,11 @@ class Alexnet(Trunk):
         width: channels of the first convolution; the others have 8/3, 4, 4 and 8/3 times as many, as in the paper.
         fc_width: width of the two fully connected layers.
         activation: a name in `nn.activations`; the paper's is "relu".
-        norm: "batch", "layer", "instance", "group" or "none". The paper's response normalisation is not used any more.
-        dropout: share of the full layers' inputs left out in training, the paper's 0.5.
+        norm: "batch", "layer", "instance", "group" or "none". Replaces the paper's local response normalisation.
+        dropout: rate for the inputs of the fully connected layers; 0.5 in the paper.
 
     Shapes:
-        one (B, T, width) an input -> (B, 1, fc_width).
+        (B, T, width) per input -> (B, 1, fc_width).
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.
@@ -45,23 +44,18 @@ class Alexnet(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        width: int = 24,
-        fc_width: int = 256,
+        width: Count = 24,
+        fc_width: Count = 256,
         activation: str = "relu",
         norm: Norm = "batch",
-        dropout: float = 0.5,
+        dropout: Share = 0.5,
     ) -> None:
-        super().__init__()
-        self.dim, self.out_dim = width, fc_width
         body = _AlexnetBody(width, common_grid(inputs, "alexnet"), fc_width, activation, norm, dropout)
-        self.pictures = ImageBody(body, inputs, width, fc_width, pool="mean", activation=activation, dropout=0.0)
-
-    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
-        return self.pictures(tokens)
+        super().__init__(inputs, body, width, fc_width, pooling="mean", activation=activation, dropout=0.0)
 
 
 class _AlexnetBody(nn.Module):
-    """Shapes: x: (B, width, Y, X) -> the map after each pooling, then (B, fc_width, 1, 1) for pictures of `grid`."""
+    """Shapes: x: (B, width, Y, X) -> the map after each pooling, then (B, fc_width, 1, 1) for images of `grid`."""
 
     def __init__(
         self, width: int, grid: tuple[int, int], fc_width: int, activation: str, norm: Norm, dropout: float
@@ -92,8 +86,5 @@ class _AlexnetBody(nn.Module):
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return [*maps, self.full(x)]
+        maps = apply_stages(self.stages, x)
+        return [*maps, self.full(maps[-1])]

@@ -1,12 +1,10 @@
 """Bag of embeddings: the default network for texts alone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from deepglass.constraints import Count, NonNegativeInt, Share
 from deepglass.hyperparameters import TrainingDefaults
@@ -26,7 +24,7 @@ class Bag(Trunk):
         dropout: rate for the sum, in [0, 1).
 
     Shapes:
-        tokens: (B, T, D) an input.
+        tokens: (B, T, D) per input.
         returns: (B, 1, D).
 
     Source: Joulin et al., 2016, arXiv 1607.01759 (fastText); the layer beside it as in Cheng et al., 2016, arXiv
@@ -49,25 +47,21 @@ class Bag(Trunk):
         self.dim = self.out_dim = dim
         hidden = (64 if len(inputs) > 1 else 0) if hidden is None else hidden
         self.dropout = nn.Dropout(dropout)
-        self.beside = _Beside(dim * len(inputs), hidden, dim) if hidden else None
+        self.residual = _Residual(dim * len(inputs), hidden, dim) if hidden else None
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         vectors = [pool(t) for t in tokens]
         x = self.dropout(torch.stack(vectors).sum(0))
-        if self.beside is not None:
-            x = x + self.beside(self.dropout(torch.cat(vectors, dim=-1)))
-        return Tokens(x[:, None], torch.ones_like(x[:, :1], dtype=torch.bool))
+        if self.residual is not None:
+            x = x + self.residual(self.dropout(torch.cat(vectors, dim=-1)))
+        return Tokens.of_vector(x)
 
 
-class _Beside(nn.Module):
+class _Residual(nn.Sequential):
     """Two-layer residual branch that starts at zero."""
 
     def __init__(self, size: int, hidden: int, dim: int) -> None:
-        super().__init__()
         first, last = nn.Linear(size, hidden), nn.Linear(hidden, dim)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        self.layers = nn.Sequential(first, nn.SiLU(), last)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
+        super().__init__(first, nn.SiLU(), last)

@@ -1,7 +1,5 @@
 """Base class of trunks: the networks between encoders and heads."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -29,20 +27,30 @@ class Trunk(nn.Module, ABC):
 
     training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults()
     ordered: ClassVar[bool] = False  # a sequence model: texts come as tokens, not as a bag
+    sizes: ClassVar[tuple[Mapping[str, int], ...]] = ()  # settings from small to large, for a time budget
+    min_steps: ClassVar[int] = 1000  # training steps below which a smaller network learns more
     dim: int
     out_dim: int
     ensemble_size: int = 1
     pyramid: tuple[int, ...] = ()
 
     @classmethod
-    def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
-        """Settings that follow from a time budget, for settings that are not given.
+    def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, int]:
+        """The largest of `sizes` that still has `min_steps` training steps in a time budget; {} without sizes.
 
         Args:
-            rows: of training.
+            rows: number of training rows.
             work: approximate number of multiplications in the budget.
         """
-        return {}
+        batch_size = min(cls.training_defaults.batch_size, rows)
+        limit = work / (3 * batch_size * cls.min_steps)  # of a row's forward pass; the backward pass costs two
+        fitting = [size for size in cls.sizes if cls.multiplications(inputs, **size) <= limit]
+        return dict((fitting or [*cls.sizes[:1], {}])[-1 if fitting else 0])
+
+    @classmethod
+    def multiplications(cls, inputs: Sequence[TokenShape], **size: int) -> float:
+        """Multiplications of a row's forward pass, without the encoders, for one of `sizes`."""
+        raise NotImplementedError
 
     @classmethod
     def adapt_inputs(cls, inputs: Sequence[Feature], settings: Mapping[str, Any]) -> list[Feature]:
@@ -76,7 +84,7 @@ class Trunk(nn.Module, ABC):
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         """One `Tokens` per encoder, in the order of `inputs`, to one `Tokens` of width `out_dim`.
 
-        Inputs with a grid and inputs without (a picture beside numbers) must both be used.
+        Inputs with a grid and inputs without (an image beside numbers) must both be used.
         """
 
 

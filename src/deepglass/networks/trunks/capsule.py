@@ -1,7 +1,5 @@
 """Capsule network with dynamic routing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -9,11 +7,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from deepglass.constraints import Count
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks._images import image_grids
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.capsule import Routing, squash
-from deepglass.nn.conv import image_grids, is_image_shape
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
@@ -28,21 +27,21 @@ class CapsuleNet(Trunk):
         width: channels of the stem; the convolution after it has twice as many.
         num_primary_capsules: primary capsules at each position of the last map.
         size: dimension of a primary capsule.
-        capsules: how many there are above.
-        capsule_dim: length of their vectors.
-        iterations: of routing.
-        norm: "batch", "layer", "instance", "group" or "none", the paper's; of the convolutions. The capsules
-            themselves are squashed, which a norm would undo.
-        activation: a name in `nn.activations`, of the convolutions.
+        capsules: number of output capsules.
+        capsule_dim: dimension of an output capsule.
+        iterations: routing iterations.
+        norm: of the convolutions: "batch", "layer", "instance", "group" or "none", the paper's. The capsules have none,
+            as it would undo the squashing.
+        activation: of the convolutions, a name in `nn.activations`.
 
     Shapes:
-        one (B, T, width) an input -> (B, 1, capsules * capsule_dim).
+        (B, T, width) per input -> (B, 1, capsules * capsule_dim).
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.
 
-    Source: Sabour, Frosst and Hinton, 2017, arXiv 1710.09829, reduced: narrower, two halvings by 5 x 5 filters in
-    place of 9 x 9 filters without a border, and 8 instead of 32 types.
+    Source: Sabour, Frosst and Hinton, 2017, arXiv 1710.09829. Ours is narrower, with two 5 x 5 filters of stride 2
+    instead of 9 x 9 filters without padding, and 8 instead of 32 primary capsules per position.
     """
 
     training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=3e-3, weight_decay=0.01)
@@ -51,19 +50,19 @@ class CapsuleNet(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        width: int = 32,
-        num_primary_capsules: int = 8,
-        size: int = 8,
-        capsules: int = 16,
-        capsule_dim: int = 16,
-        iterations: int = 3,
+        width: Count = 32,
+        num_primary_capsules: Count = 8,
+        size: Count = 8,
+        capsules: Count = 16,
+        capsule_dim: Count = 16,
+        iterations: Count = 3,
         norm: Norm = "batch",
         activation: str = "relu",
     ) -> None:
         super().__init__()
         grids = image_grids(inputs, "capsule")
         self.dim = width
-        self.is_picture = [is_image_shape(shape) for shape in inputs]
+        self.is_image = [shape.is_image for shape in inputs]
         self.body = _CapsuleBody(width, num_primary_capsules, size, norm, activation)
         others = len(inputs) - len(grids)
         self.others = nn.ModuleList(nn.Linear(width, num_primary_capsules * size) for _ in range(others))
@@ -79,17 +78,16 @@ class CapsuleNet(Trunk):
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         others = iter(self.others)
         parts, pyramid = [], None
-        for one, picture in zip(tokens, self.is_picture, strict=True):
-            if picture:
+        for one, image in zip(tokens, self.is_image, strict=True):
+            if image:
                 maps = self.body(one.image())
                 pyramid = pyramid or tuple(maps)
                 values = maps[-1].permute(0, 2, 3, 1)  # (B, Y / 4, X / 4, num_primary_capsules * size)
             else:
                 values = next(others)(pool(one))  # (B, num_primary_capsules * size)
             parts.append(values.flatten(1).unflatten(1, (-1, self.size)))
-        whole = self.routing(squash(torch.cat(parts, 1)))  # (B, capsules, capsule_dim)
-        x = whole.flatten(1).unsqueeze(1)
-        return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device), None, pyramid)
+        capsules = self.routing(squash(torch.cat(parts, 1)))  # (B, capsules, capsule_dim)
+        return Tokens.of_vector(capsules.flatten(1), pyramid)
 
 
 class _CapsuleBody(nn.Module):

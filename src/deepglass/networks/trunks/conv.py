@@ -1,29 +1,27 @@
 """Plain convolutional network: the default for images up to about 64 x 64."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
-from deepglass.networks.trunks.base import Trunk
-from deepglass.nn.conv import ImageBody, PlainBody, image_grids, smallest_grid, stage_count
+from deepglass.networks.trunks._images import ImageTrunk, image_grids, smallest_grid
+from deepglass.nn.conv import PlainBody, stage_count
 from deepglass.nn.norms import Norm
-from deepglass.nn.tokens import Tokens, TokenShape
+from deepglass.nn.tokens import TokenShape
 
 
-class Conv(Trunk):
+class Conv(ImageTrunk):
     """Stages of convolutions, each halving the map and widening it, then global max pooling.
 
     All images share the body; inputs without a grid join after the pooling.
 
     Args:
         width: channels of the stem; the stages have 2, 4, 8, 8, ... times as many.
-        depth: convolutions a stage.
+        depth: convolutions per stage.
         norm: "batch", "layer", "instance", "group" or "none".
         activation: a name in `nn.activations`; relu costs a quarter of gelu's time on a CPU.
         dropout: rate for the pooled values.
@@ -32,9 +30,7 @@ class Conv(Trunk):
         SpecError: `bad-value` when no input has rows and columns.
     """
 
-    WIDTHS: ClassVar = (8, 16, 24, 32, 48)
-    MIN_STEPS: ClassVar = 1000  # below so many a narrower network learns more
-
+    sizes: ClassVar[tuple[Mapping[str, int], ...]] = tuple({"width": width} for width in (8, 16, 24, 32, 48))
     training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=0.01)
 
     def __init__(
@@ -47,25 +43,14 @@ class Conv(Trunk):
         activation: str = "relu",
         dropout: Share = 0.0,
     ) -> None:
-        super().__init__()
         downsample_stem, dims = _layout(smallest_grid(inputs, "conv"), width)
-        self.dim, self.out_dim = width, dims[-1]
         body = PlainBody(width, dims, depth, downsample_stem=downsample_stem, norm=norm, activation=activation)
+        super().__init__(inputs, body, width, dims[-1], pooling="max", activation=activation, dropout=dropout)
         self.pyramid = (width, *dims)
-        self.pictures = ImageBody(body, inputs, width, dims[-1], pool="max", activation=activation, dropout=dropout)
 
     @classmethod
-    def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
-        """The widest network that still has a thousand steps."""
-        grids = image_grids(inputs, "conv")
-        costs = {width: sum(_multiplications(grid, width) for grid in grids) for width in cls.WIDTHS}
-        steps = {
-            width: work / (3 * cost * min(cls.training_defaults.batch_size, rows)) for width, cost in costs.items()
-        }
-        return {"width": max((w for w in cls.WIDTHS if steps[w] >= cls.MIN_STEPS), default=cls.WIDTHS[0])}
-
-    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
-        return self.pictures(tokens)
+    def multiplications(cls, inputs: Sequence[TokenShape], **size: int) -> float:
+        return sum(_multiplications(grid, size["width"]) for grid in image_grids(inputs, "conv"))
 
 
 def _layout(grid: tuple[int, int], width: int) -> tuple[bool, list[int]]:
@@ -78,5 +63,5 @@ def _layout(grid: tuple[int, int], width: int) -> tuple[bool, list[int]]:
 def _multiplications(grid: tuple[int, int], width: int) -> float:
     """Multiplications of one forward pass of an image, without the stem."""
     downsample_stem, dims = _layout(grid, width)
-    places = math.prod(grid) / (4 if downsample_stem else 1)
-    return sum(9.0 * a * b * places / 4**i for i, (a, b) in enumerate(pairwise([width, *dims])))
+    positions = math.prod(grid) / (4 if downsample_stem else 1)
+    return sum(9.0 * a * b * positions / 4**i for i, (a, b) in enumerate(pairwise([width, *dims])))

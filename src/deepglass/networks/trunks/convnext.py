@@ -1,7 +1,5 @@
 """ConvNeXt: depthwise convolutions with transformer-style blocks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -12,31 +10,31 @@ from torch.nn import functional as F
 
 from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
-from deepglass.networks.trunks.base import Trunk
+from deepglass.networks.trunks._images import ImageTrunk, smallest_grid
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import ImageBody, smallest_grid, stage_count
+from deepglass.nn.conv import apply_stages, stage_count
 from deepglass.nn.norms import Norm, norm2d
-from deepglass.nn.tokens import Tokens, TokenShape
+from deepglass.nn.tokens import TokenShape
 
 
-class Convnext(Trunk):
+class Convnext(ImageTrunk):
     """ConvNeXt: stages of depthwise convolution blocks, then global average pooling.
 
     All images share the body; inputs without a grid join after the pooling.
 
     Args:
         width: channels of the first stage; each later one has twice as many.
-        depth: blocks a stage.
+        depth: blocks per stage.
         kernel: receptive field of a block, odd. 7 is three 3 x 3 convolutions in a row: CPUs have no fast backward pass
             for larger depthwise kernels (27 ms against 3 for a map of 64 x 7 x 7 and 128 rows in bfloat16).
-        norm: "layer" (over the channels of each place), as in the paper, or "batch", "instance", "group", "none".
+        norm: "layer" (over the channels at each position), as in the paper, or "batch", "instance", "group", "none".
         activation: a name in `nn.activations`.
-        dropout: share of the pooled values that is left out in training.
+        dropout: rate for the pooled values.
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.
 
-    Source: Liu et al., 2022, arXiv 2201.03545, with small filters in a row in place of a large one.
+    Source: Liu et al., 2022, arXiv 2201.03545; ours has several small filters in a row instead of a large one.
     """
 
     training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=4e-3, schedule="cosine")
@@ -52,22 +50,17 @@ class Convnext(Trunk):
         activation: str = "gelu",
         dropout: Share = 0.0,
     ) -> None:
-        super().__init__()
-        if kernel < 1 or kernel % 2 == 0:
+        if kernel % 2 == 0:
             raise ValueError(f"kernel: expected an odd number, got {kernel}")
         count = min(stage_count(smallest_grid(inputs, "convnext")), 4)
         dims = [width * 2**i for i in range(count)]
-        self.dim, self.out_dim = width, dims[-1]
-        self.pyramid = (width, *dims)
         body = _ConvnextBody(width, dims, depth, kernel, norm, activation)
-        self.pictures = ImageBody(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
-
-    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
-        return self.pictures(tokens)
+        super().__init__(inputs, body, width, dims[-1], pooling="mean", activation=activation, dropout=dropout)
+        self.pyramid = (width, *dims)
 
 
 class _ConvnextBody(nn.Module):
-    """Shapes: x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) a stage, finest first, each at half the size."""
+    """Shapes: x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) per stage, finest first, each at half the size."""
 
     def __init__(self, dim: int, dims: Sequence[int], depth: int, kernel: int, norm: Norm, activation: str) -> None:
         super().__init__()
@@ -79,11 +72,8 @@ class _ConvnextBody(nn.Module):
         self.norm = norm2d(norm, dim)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return [*maps[:-1], self.norm(x)]
+        maps = apply_stages(self.stages, x)
+        return [*maps[:-1], self.norm(maps[-1])]
 
 
 class _Halve(nn.Module):

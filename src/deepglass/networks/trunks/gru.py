@@ -1,7 +1,5 @@
 """Gated recurrent unit (GRU)."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from deepglass.networks.trunks._recurrent import RecurrentTrunk

@@ -1,7 +1,5 @@
 """Long short-term memory (LSTM)."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from deepglass.networks.trunks._recurrent import RecurrentTrunk

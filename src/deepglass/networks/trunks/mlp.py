@@ -1,7 +1,5 @@
 """Multilayer perceptron, or an ensemble with shared weights (TabM): the default network for tables."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -39,9 +37,9 @@ class Mlp(Trunk):
         dim: width of a token; None: by the number of tokens, so that the first layer's input stays near a thousand.
 
     Shapes:
-        tokens: (B, T, D) an input; a picture is one token that sees every pixel, tokens of unknown number or with a
-            grid count as their mean.
-        returns: (B * M, 1, width), a row's members side by side.
+        tokens: (B, T, D) per input; an image is one token of all pixels, tokens of unknown number or with a grid are
+            averaged.
+        returns: (B * M, 1, width), the members of a row adjacent.
 
     Source: Gorishniy et al., 2024, arXiv 2410.24210 (TabM: the ensemble); Holzmueller et al., 2024, arXiv 2407.04491.
     """
@@ -86,9 +84,8 @@ class Mlp(Trunk):
             size = width
         self.out_dim = size
         self.body = initialise(nn.Sequential(*layers), initialisation)
-        self.last = (
-            nn.Parameter(torch.ones(ensemble_size, size)) if ensemble_size > 1 else None
-        )  # a head of its own, in effect
+        # The scales make the shared head differ between members.
+        self.last = nn.Parameter(torch.ones(ensemble_size, size)) if ensemble_size > 1 else None
 
     @classmethod
     def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
@@ -102,8 +99,7 @@ class Mlp(Trunk):
         x = self.body(torch.cat(flat, dim=-1).unsqueeze(1))  # (B, M, width)
         if self.last is not None:
             x = x * self.last.to(x.dtype)
-        x = x.flatten(0, 1).unsqueeze(1)  # (B * M, 1, width)
-        return Tokens(x, torch.ones_like(x[..., 0], dtype=torch.bool))
+        return Tokens.of_vector(x.flatten(0, 1))  # (B * M, 1, width)
 
 
 def _flat(tokens: Tokens) -> Tensor:

@@ -1,7 +1,5 @@
 """Pretrained encoder of images, texts or audio, from a folder or the hub, frozen or fine-tuned."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -9,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from deepglass.constraints import NonNegative, Share
 from deepglass.errors import SpecError
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
@@ -19,7 +18,7 @@ from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.pretrained import PretrainedAudio, PretrainedImages, PretrainedText, Source, find
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
-_READ: dict[str, type[Feature]] = {"pictures": Image, "texts": Text, "sounds": Audio}  # by what a model reads
+_READ: dict[str, type[Feature]] = {"images": Image, "texts": Text, "audio": Audio}  # by input kind of the model
 _MAX_TOKENS = 256  # of a text: most models were not trained on more
 
 
@@ -27,7 +26,7 @@ class Pretrained(Trunk):
     """Mean token of a pretrained encoder, joined with the other inputs.
 
     `deepglass train photos/ network.pretrained=facebook/dinov2-small` loads it from the hub, a path from a folder. Only
-    safetensors are loaded and no code of the repository is run. A run stores all weights and does not need the folder
+    safetensors are loaded, and no code of the repository runs. A run stores all weights and does not need the folder
     or the hub again.
 
     Args:
@@ -38,7 +37,7 @@ class Pretrained(Trunk):
         source_config: the model's configuration, as the run stores it; not set by users.
 
     Raises:
-        SpecError: `bad-value` for inputs that a model of another kind does not read, and for a sound at another rate.
+        SpecError: `bad-value` for inputs that the model does not read, and for audio of another sample rate.
         SourceError, MissingExtra: see `nn.pretrained.find`.
     """
 
@@ -52,8 +51,8 @@ class Pretrained(Trunk):
         *,
         pretrained: str,
         freeze: bool = False,
-        lr_multiplier: float = 0.1,
-        dropout: float = 0.1,
+        lr_multiplier: NonNegative = 0.1,
+        dropout: Share = 0.1,
         source_config: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -75,7 +74,7 @@ class Pretrained(Trunk):
         if not any(isinstance(f, _READ[source.reads]) for f in inputs):
             came = ", ".join(f"{f.name!r} ({f.kind})" for f in inputs)
             raise SpecError("bad-value", f"network.pretrained: {source.name} reads {source.reads}, but there is {came}")
-        return [_fitting(f, source) if isinstance(f, _READ[source.reads]) else f for f in inputs]
+        return [_adapted(f, source) if isinstance(f, _READ[source.reads]) else f for f in inputs]
 
     @classmethod
     def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
@@ -86,11 +85,9 @@ class Pretrained(Trunk):
         if isinstance(feature, Text):
             return PretrainedText(source, freeze=freeze, lr_multiplier=multiplier) if source.reads == "texts" else None
         if isinstance(feature, Audio):
-            return (
-                PretrainedAudio(source, freeze=freeze, lr_multiplier=multiplier) if source.reads == "sounds" else None
-            )
-        if source.reads != "pictures":
-            reads = f"{source.name} reads {source.reads}, but {feature.name!r} is a picture"
+            return PretrainedAudio(source, freeze=freeze, lr_multiplier=multiplier) if source.reads == "audio" else None
+        if source.reads != "images":
+            reads = f"{source.name} reads {source.reads}, but {feature.name!r} is an image"
             raise SpecError("bad-value", f"network.pretrained: {reads}")
         assert feature.channels_ is not None
         return PretrainedImages(
@@ -99,11 +96,10 @@ class Pretrained(Trunk):
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         x = self.join(torch.cat([pool(one) for one in tokens], -1))
-        x = self.dropout(self.norm(x)).unsqueeze(1)
-        return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
+        return Tokens.of_vector(self.dropout(self.norm(x)))
 
 
-def _fitting(feature: Feature, source: Source) -> Feature:
+def _adapted(feature: Feature, source: Source) -> Feature:
     if isinstance(feature, Text) and not feature.tokenization and not feature.tokenizer:
         return replace(feature, tokenizer=source.name, max_words=min(feature.max_words, _MAX_TOKENS))
     if not isinstance(feature, Audio):
@@ -111,7 +107,8 @@ def _fitting(feature: Feature, source: Source) -> Feature:
     if feature.rate not in (None, source.rate):
         raise SpecError(
             "bad-value",
-            f"inputs.{feature.name}.rate: {source.name} expects {source.rate:,} samples a second, got {feature.rate:,}",
+            f"inputs.{feature.name}.rate: {source.name} expects {source.rate:,} samples per second, got "
+            f"{feature.rate:,}",
         )
     return replace(feature, rate=source.rate)
 

@@ -1,30 +1,28 @@
 """Residual network (ResNet): the default for images from about 96 x 96."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
-from deepglass.networks.trunks.base import Trunk
-from deepglass.nn.conv import ImageBody, ResidualBody, image_grids, smallest_grid, stage_count
+from deepglass.networks.trunks._images import ImageTrunk, image_grids, smallest_grid
+from deepglass.nn.conv import ResidualBody, stage_count
 from deepglass.nn.norms import Norm
-from deepglass.nn.tokens import Tokens, TokenShape
+from deepglass.nn.tokens import TokenShape
 
 
-class Resnet(Trunk):
+class Resnet(ImageTrunk):
     """ResNet: stages of residual blocks, each but the first halving the map, then global average pooling.
 
     All images share the body; inputs without a grid join after the pooling.
 
     Args:
         width: channels of the first stage; each later one has twice as many.
-        depth: residual blocks a stage.
-        downsample_stem: max pooling after the stem, as in the paper: a quarter of the time, so that
-            small pictures allow for wider stages.
+        depth: residual blocks per stage.
+        downsample_stem: max pooling after the stem, as in the paper. It takes a quarter of the time, but loses detail
+            of small images.
         norm: "batch", "layer", "instance", "group" or "none".
         activation: a name in `nn.activations`.
         dropout: rate for the pooled values.
@@ -35,9 +33,9 @@ class Resnet(Trunk):
     Source: He et al., 2015, arXiv 1512.03385.
     """
 
-    SIZES: ClassVar = ((16, 1), (24, 1), (32, 1), (32, 2), (48, 2))  # width and depth, from quick to thorough
-    MIN_STEPS: ClassVar = 1000  # below so many a smaller network learns more
-
+    sizes: ClassVar[tuple[Mapping[str, int], ...]] = tuple(
+        {"width": width, "depth": depth} for width, depth in ((16, 1), (24, 1), (32, 1), (32, 2), (48, 2))
+    )
     training_defaults: ClassVar[TrainingDefaults] = replace(
         IMAGE_DEFAULTS, optimizer="muon", learning_rate=0.02, batch_size=64
     )
@@ -53,38 +51,18 @@ class Resnet(Trunk):
         activation: str = "relu",
         dropout: Share = 0.0,
     ) -> None:
-        super().__init__()
         Y, X = smallest_grid(inputs, "resnet")
         count = min(stage_count((Y // 2, X // 2) if downsample_stem else (Y, X)) + 1, 4)
         dims = [width * 2**i for i in range(count)]
-        self.dim, self.out_dim = width, dims[-1]
         body = ResidualBody(
             width, dims, [depth] * count, downsample_stem=downsample_stem, norm=norm, activation=activation
         )
+        super().__init__(inputs, body, width, dims[-1], pooling="mean", activation=activation, dropout=dropout)
         self.pyramid = (width, *dims)
-        self.pictures = ImageBody(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
 
     @classmethod
-    def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
-        """The largest network that still has a thousand steps."""
+    def multiplications(cls, inputs: Sequence[TokenShape], **size: int) -> float:
+        """Each stage has a quarter of the positions of the one before and four times the products at each."""
         grids = image_grids(inputs, "resnet")
-        batch = min(cls.training_defaults.batch_size, rows)
-
-        def steps(width: int, depth: int) -> float:
-            return work / (3 * batch * sum(_multiplications(grid, width, depth) for grid in grids))
-
-        width, depth = max((size for size in cls.SIZES if steps(*size) >= cls.MIN_STEPS), default=cls.SIZES[0])
-        return {"width": width, "depth": depth}
-
-    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
-        return self.pictures(tokens)
-
-
-def _multiplications(grid: tuple[int, int], width: int, depth: int) -> float:
-    """Of one picture on its way forward through the full-size body, the stem left out.
-
-    Each stage but the first has a quarter of the places and four times the products at each, with its first block a
-    little cheaper.
-    """
-    stages = min(stage_count(grid) + 1, 4)
-    return stages * 2.0 * depth * 9 * width**2 * math.prod(grid)
+        full_size = sum(min(stage_count(grid) + 1, 4) * math.prod(grid) for grid in grids)
+        return full_size * 2.0 * size["depth"] * 9 * size["width"] ** 2

@@ -1,7 +1,5 @@
 """Simple recurrent network (Elman network)."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from deepglass.networks.trunks._recurrent import RecurrentTrunk

@@ -1,7 +1,5 @@
 """Temporal convolutional network (TCN): dilated convolutions over a sequence."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -29,7 +27,7 @@ class Tcn(Trunk):
         pool: vector for heads of one value: "mean", "max" or "last" of the tokens.
 
     Shapes:
-        one (B, T, width) an input -> (B, all T, width), with the grid (T,) of the first sequence.
+        (B, T, width) per input -> (B, all T, width), with the grid (T,) of the first sequence.
 
     Source: Bai et al., 2018, arXiv 1803.01271.
     """

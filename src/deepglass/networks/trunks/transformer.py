@@ -1,7 +1,5 @@
 """Transformer encoder, with a transformer decoder for text outputs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -9,7 +7,6 @@ import torch
 from torch import nn
 
 from deepglass.constraints import Count, Share
-from deepglass.errors import SpecError
 from deepglass.features._tokenizers import END
 from deepglass.features.base import Feature
 from deepglass.features.outputs.text import TextOutput
@@ -37,7 +34,7 @@ class Transformer(Trunk):
         pool: vector for heads of one value: "mean", "max" or "last" of the tokens.
 
     Shapes:
-        one (B, T, width) an input -> (B, all T, width), with the grid (T,) of the first sequence.
+        (B, T, width) per input -> (B, all T, width), with the grid (T,) of the first sequence.
 
     Source: Vaswani et al., 2017, arXiv 1706.03762; norms before the layers: Xiong et al., 2020, arXiv 2002.04745.
     """
@@ -61,13 +58,9 @@ class Transformer(Trunk):
     ) -> None:
         super().__init__()
         self.dim = self.out_dim = width
-        self.depth, self.heads, self.sees_back_only, self.pool = depth, heads, causal, pool
+        self.depth, self.heads, self.is_causal, self.pool = depth, heads, causal, pool
         self.join = ConcatTokens(inputs, width)
-        try:
-            blocks = [AttentionBlock(width, heads, dropout=dropout, norm=norm) for _ in range(depth)]
-        except ValueError as error:
-            raise SpecError("bad-value", f"network.{error}") from error
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks = nn.ModuleList(AttentionBlock(width, heads, dropout=dropout, norm=norm) for _ in range(depth))
         self.norm = make_norm(norm, width)
         self.dropout = nn.Dropout(dropout)
 
@@ -82,7 +75,7 @@ class Transformer(Trunk):
             self.out_dim,
             feature.size,
             END,
-            feature.most_written,
+            feature.max_output_length,
             width=self.dim,
             depth=self.depth,
             heads=self.heads,
@@ -96,6 +89,6 @@ class Transformer(Trunk):
             positions = positions[joined.mask.cumsum(1) - joined.mask.long()]
         x = self.dropout(joined.values + positions)
         for block in self.blocks:
-            x = block(x, joined.mask, causal=self.sees_back_only)
+            x = block(x, joined.mask, causal=self.is_causal)
         x = self.norm(x)
         return Tokens(x, joined.mask, joined.grid, summary=summary(x, joined.mask, self.pool))

@@ -1,7 +1,5 @@
 """Vision transformer (ViT)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, cast
@@ -14,15 +12,16 @@ from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks._images import image_grids
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.attention import AttentionBlock
-from deepglass.nn.conv import ImageEncoder, image_grids, is_image_shape
+from deepglass.nn.conv import ImageEncoder
 from deepglass.nn.norms import Norm
 from deepglass.nn.norms import norm as make_norm
 from deepglass.nn.tokens import Field, Tokens, TokenShape, from_image
 
-_SIDE = 8  # patches along the longer side, where nobody says how large they are
-_STEM = 16  # channels of a map that patches are cut from
+_SIDE = 8  # default number of patches along the longer side
+_STEM = 16  # channels of the feature map that patches of other inputs are taken from
 
 
 class Vit(Trunk):
@@ -41,7 +40,7 @@ class Vit(Trunk):
         dropout: rate for the residual branches.
 
     Shapes:
-        one (B, T, width) an input -> (B, all T, width).
+        (B, T, width) per input -> (B, all T, width).
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns, or when the heads don't divide the width.
@@ -71,9 +70,8 @@ class Vit(Trunk):
         self.dim = self.out_dim = width
         self.pyramid = (width,)
         self.type_embedding = nn.Parameter(0.02 * torch.randn(len(inputs), width))  # of each input
-        self.pictures = [i for i, shape in enumerate(inputs) if is_image_shape(shape)]
-        self.only_pictures = len(self.pictures) == len(inputs)
-        for i in self.pictures:
+        self.images = [i for i, shape in enumerate(inputs) if shape.is_image]
+        for i in self.images:
             grid = cast(tuple[int, int], inputs[i].grid)
             self.register_buffer(f"positions{i}", sinusoidal_positions_2d(grid, width), persistent=False)
         self.blocks = nn.ModuleList(
@@ -87,26 +85,27 @@ class Vit(Trunk):
         if isinstance(feature, Image):
             size = feature.size_ or (1, 1)
             patch = settings.get("patch")
-            if patch is not None and (not isinstance(patch, int) or not 1 <= patch <= max(size)):
+            if patch is not None and patch > max(size):
                 raise SpecError("bad-value", f"network.patch: expected 1 to {max(size)} pixels, got {patch!r}")
             stride = patch or -(-max(size) // _SIDE)
             return ImageEncoder(feature.normalizer(), feature.channels_ or 1, dim, size, stride=stride)
         encoder = feature.encoder(dim)
         shape = cast(TokenShape, encoder.shape)
-        if not is_image_shape(shape) or max(shape.grid or ()) <= _SIDE:
+        if not shape.is_image or max(shape.grid or ()) <= _SIDE:
             return encoder
         return _Patches(feature.encoder(_STEM), cast(tuple[int, int], shape.grid), dim)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         parts = [one.values + origin for one, origin in zip(tokens, self.type_embedding, strict=True)]
-        for i in self.pictures:
+        for i in self.images:
             parts[i] = parts[i] + self.get_buffer(f"positions{i}")
         x = torch.cat(parts, 1)  # (B, T, width)
         mask = torch.cat([one.mask for one in tokens], 1)
+        only_images = len(self.images) == len(parts)
         for block in self.blocks:
-            x = block(x, None if self.only_pictures else mask)  # patches are never absent
+            x = block(x, None if only_images else mask)  # patches are never absent
         x = self.norm(x)
-        first = self.pictures[0]
+        first = self.images[0]
         start, length = sum(part.shape[1] for part in parts[:first]), parts[first].shape[1]
         patches = Tokens(x[:, start : start + length], mask[:, start : start + length], tokens[first].grid)
         return Tokens(x, mask, patches.grid if len(parts) == 1 else None, (patches.image(),))
@@ -139,5 +138,5 @@ def sinusoidal_positions_2d(grid: tuple[int, int], width: int) -> Tensor:
     count = -(-width // 4)
     frequency = 100.0 ** -(torch.arange(count) / max(count - 1, 1))
     row, column = torch.meshgrid(torch.arange(grid[0]), torch.arange(grid[1]), indexing="ij")
-    angles = [place.flatten()[:, None] * frequency for place in (row, column)]  # (Y * X, count) each
+    angles = [positions.flatten()[:, None] * frequency for positions in (row, column)]  # (Y * X, count) each
     return torch.cat([f(angle) for angle in angles for f in (torch.sin, torch.cos)], 1)[:, :width]

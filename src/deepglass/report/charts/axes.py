@@ -1,7 +1,5 @@
 """Axes and the frame around a chart."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -55,6 +53,16 @@ class Axis:
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [(i * step, self._label(i * step, step)) for i in range(first, last + 1)]
+
+    def spaced_ticks(self, about: int = 5) -> list[tuple[float, str]]:
+        """Positions and labels of the ticks whose labels do not overlap."""
+        spaced, free = [], -math.inf
+        for value, name in self.ticks(about):
+            at, half = self(value), len(name) * GLYPH / 2
+            if at - half >= free:
+                free = at + half + GLYPH
+                spaced.append((at, name))
+        return spaced
 
     def _log_ticks(self, about: int) -> list[tuple[float, str]]:
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
@@ -121,7 +129,6 @@ def frame(
     y_name: str = "",
     height: int = HEIGHT,
     css: str = "",
-    x_ticks: Sequence[tuple[float, str]] | None = None,
 ) -> Markup:
     """A drawing with grid, ticks and names around `body`.
 
@@ -134,7 +141,6 @@ def frame(
         y_name: stands at the top, beside the axis.
         height: of the drawing.
         css: further classes.
-        x_ticks: instead of the axis's own.
     """
     bottom, top = max(y.start, y.end), min(y.start, y.end)
     left, right = min(x.start, x.end), max(x.start, x.end)
@@ -143,13 +149,7 @@ def frame(
         at = y(value)
         parts.append(tag("path", css="grid", d=f"M{left} {at}H{right}"))
         parts.append(tag("text", name, css="ty", x=left - 8, y=at))
-    free = -math.inf
-    for value, name in x_ticks if x_ticks is not None else x.ticks(5):
-        at = x(value)
-        half = len(name) * GLYPH / 2
-        if at - half < free:
-            continue
-        free = at + half + GLYPH
+    for at, name in x.spaced_ticks():
         parts.append(tag("path", css="mark", d=f"M{at} {bottom}v4"))
         parts.append(tag("text", name, css="tx", x=at, y=bottom + 18))
     parts.append(tag("path", css="base", d=f"M{left} {bottom}H{right}"))

@@ -1,9 +1,5 @@
 """Bars: the small spreads of columns, and histograms."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
 from markupsafe import Markup
 
 from deepglass.formatting import count, number, percent, plural, short
@@ -85,27 +81,3 @@ def histogram(
         body.append(tag("path", css="vertical-line", d=f"M{across(0)} {up.start}V{up.end}"))
     summary = f"Histogram of {plural(sum(spread.counts), 'value')} from {number(spread.low)} to {number(spread.high)}"
     return figure(title, frame(across, up, joined(body), summary=summary, x_name=x_name, height=height))
-
-
-def share_bar(parts: Sequence[tuple[str, int, str]]) -> Markup:
-    """One bar cut into named parts: (name, count, css class), with its legend."""
-    total = sum(n for _, n, _ in parts) or 1
-    pieces = joined(
-        tag("i", css=css, style=f"flex-grow:{n / total:.4f}", title=f"{name}: {count(n)}")
-        for name, n, css in parts
-        if n
-    )
-    keys = joined(
-        tag(
-            "span",
-            tag("i"),
-            name,
-            " ",
-            tag("b", count(n)),
-            " ",
-            tag("small", percent(n / total, 0)),
-            css=f"key {css}",
-        )
-        for name, n, css in parts
-    )
-    return tag("div", tag("div", pieces, css="bars", aria_hidden="true"), tag("span", keys, css="keys"), css="sharebar")

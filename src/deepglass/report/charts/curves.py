@@ -1,7 +1,5 @@
 """Lines over a common x: learning curves, ROC and threshold curves."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple

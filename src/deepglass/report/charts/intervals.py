@@ -1,8 +1,5 @@
 """Figures side by side: a dot each, with the interval where there is one."""
 
-from __future__ import annotations
-
-import math
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -11,7 +8,7 @@ from deepglass.formatting import finite
 from deepglass.metrics.summaries import Figure
 from deepglass.metrics.table import metric_of, metric_title
 from deepglass.metrics.table import metric_text as worded
-from deepglass.report.charts.axes import GLYPH, Axis, axis, drawing, figure
+from deepglass.report.charts.axes import Axis, axis, drawing, figure
 from deepglass.report.charts.svg import joined, tag
 
 _WIDTH = 400
@@ -43,12 +40,7 @@ def compared(title: str | Markup, metric: str, entries: list[Entry], *, note: st
     across = _axis(metric, measured)
     floor = height - _BOTTOM
     body = []
-    free = -math.inf
-    for value, name in across.ticks(4):
-        at, half = across(value), len(name) * GLYPH / 2
-        if at - half < free:
-            continue
-        free = at + half + GLYPH
+    for at, name in across.spaced_ticks(4):
         body.append(tag("path", css="grid", d=f"M{at} {_TOP}V{floor}"))
         body.append(tag("text", name, css="tx", x=at, y=floor + 18))
     body += [_entry(across, metric, e, _TOP + _ROW * (i + 0.5)) for i, e in enumerate(measured)]

@@ -1,7 +1,5 @@
 """Charts on a square with a diagonal: reliability, the ROC curve, predicted against true."""
 
-from __future__ import annotations
-
 import numpy as np
 from markupsafe import Markup
 
@@ -27,9 +25,15 @@ def reliability(title: str | Markup, facts: Reliability, *, note: str = "") -> M
     legend = [("c1", "after the temperature" if facts.before else "this network"), ("ideal", "ideal")]
     if facts.before:
         legend.insert(1, ("c2", "before"))
-    summary = ", ".join(f"{percent(b.accuracy, 0)} right at {percent(b.confidence, 0)}" for b in facts.after)
+    summary = ", ".join(f"{percent(b.accuracy, 0)} correct at {percent(b.confidence, 0)}" for b in facts.after)
     svg = frame(
-        across, up, joined(body), summary=f"Reliability: {summary}", x_name="confidence", y_name="right", height=_HEIGHT
+        across,
+        up,
+        joined(body),
+        summary=f"Reliability: {summary}",
+        x_name="confidence",
+        y_name="accuracy",
+        height=_HEIGHT,
     )
     return figure(title, svg, legend, note=note)
 
@@ -43,7 +47,7 @@ def _bins(across: Axis, up: Axis, bins: tuple[Bin, ...], css: str, largest: int)
             "g",
             tag(
                 "title",
-                f"{percent(b.confidence)} sure on average\n{percent(b.accuracy)} right\n{plural(b.rows, 'row')}",
+                f"{percent(b.confidence)} confidence\n{percent(b.accuracy)} correct\n{plural(b.rows, 'row')}",
             ),
             tag(
                 "circle",

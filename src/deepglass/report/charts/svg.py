@@ -1,7 +1,5 @@
 """SVG and HTML elements as escaped text, so that a chart is built without writing markup by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from markupsafe import Markup, escape

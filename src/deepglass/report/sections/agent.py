@@ -1,7 +1,5 @@
 """An agent: its returns during training, a film of one test episode, and the metrics of the test episodes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -19,7 +17,7 @@ from deepglass.report.sections.base import Section
 METRICS = (
     ("mean_return", "mean return"),
     ("median_return", "median return"),
-    ("min_return", "least return"),
+    ("min_return", "lowest return"),
     ("mean_length", "steps an episode"),
     ("episodes", "episodes"),
 )
@@ -65,7 +63,7 @@ class AgentFacts(NamedTuple):
 class AgentSection(Section):
     """The learning curve beside the film."""
 
-    title, nav, position = "The agent", "Agent", 10
+    title, nav, position = "Agent", "Agent", 10
     files = ("metrics.json", "history.jsonl")
 
     def collect(self, report: ReportData) -> AgentFacts | None:

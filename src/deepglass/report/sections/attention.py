@@ -1,19 +1,14 @@
 """Attention weights: while each word of an output was generated, or over the words that were read before a class."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
-
-from markupsafe import Markup
 
 from deepglass.features.outputs.base import Output
 from deepglass.features.outputs.text import TextOutput
 from deepglass.formatting import percent
 from deepglass.introspect.attention import DecoderAttention, EncoderAttention, decoder_attention, encoder_attention
 from deepglass.introspect.rows import OutputRows, class_predictions
-from deepglass.report.charts.svg import joined, tag
 from deepglass.report.data import ReportData
 from deepglass.report.row_selection import random_rows
 from deepglass.report.sections.base import Section
@@ -50,13 +45,10 @@ class AttentionSection(Section):
         return tuple(o for o in outputs if o.decoder or o.encoder)
 
     def view(self, facts: tuple[OutputAttention, ...], report: ReportData) -> Mapping[str, Any] | None:
-        if not facts:
-            return None
         return {
             "outputs": [_cards(i, output) for i, output in enumerate(facts)],
-            "several": len(report.outputs) > 1,
             "decodes": any(o.decoder for o in facts),
-            "images": any(one.picture for o in facts for one in o.decoder),
+            "images": any(one.image for o in facts for one in o.decoder),
             "first": SHOWN_AT_FIRST,
         }
 
@@ -82,11 +74,11 @@ def _in_turn(rows: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:
 def _cards(index: int, output: OutputAttention) -> dict[str, Any]:
     """The cards of an output as the template takes them."""
     decoder = [
-        {"facts": one, "id": f"a{index}-{i}", "matrix": None if one.picture is not None else _matrix(one)}
+        {"facts": one, "id": f"a{index}-{i}", "matrix": None if one.image is not None else _matrix(one)}
         for i, one in enumerate(output.decoder)
     ]
     encoder = [{"facts": one, "words": _shaded(one)} for one in output.encoder]
-    wide = any(one.picture for one in output.decoder)
+    wide = any(one.image for one in output.decoder)
     return {
         "name": output.name,
         "decoder": decoder,
@@ -95,60 +87,34 @@ def _cards(index: int, output: OutputAttention) -> dict[str, Any]:
     }
 
 
-def _matrix(one: DecoderAttention) -> Markup:
-    """A row a generated word, a column a word that was read."""
-    written, read = ([shorten(w, MAX_WORD) for w in words] for words in (one.words, one.read))
+def _matrix(one: DecoderAttention) -> dict[str, Any]:
+    """A row a generated word, a column a word that was read; positions in the units of the drawing."""
+    written, read = ([shorten(w, MAX_WORD) for w in words] for words in (one.words, one.attended))
     left = 10 + LETTER * max(map(len, written))
     top = 8 + 0.8 * LETTER * max(map(len, read))  # the words above are slanted
     right = 0.6 * LETTER * len(read[-1]) if read else 0
-    width, height = left + CELL * len(read) + right, top + CELL * len(written)
-    names = [
-        tag("text", word, css="end", x=f"{left - 6:.0f}", y=f"{top + CELL * (i + 0.68):.0f}")
-        for i, word in enumerate(written)
-    ]
-    names += [
-        tag("text", word, transform=f"translate({left + CELL * (j + 0.6):.0f} {top - 6:.0f}) rotate(-55)")
-        for j, word in enumerate(read)
-    ]
     full = max(FULL_WEIGHT, *(weight for row in one.weights for weight in row))
-    cells = [
-        tag(
-            "rect",
-            tag("title", f"{one.words[i]} attends to {one.read[j]}: {percent(weight, 0)}"),
-            x=f"{left + CELL * j:.0f}",
-            y=f"{top + CELL * i:.0f}",
-            width=CELL - 2,
-            height=CELL - 2,
-            rx=4,
-            fill_opacity=f"{weight / full:.2f}",
-        )
-        for i, row in enumerate(one.weights)
-        for j, weight in enumerate(row)
-        if weight >= MIN_WEIGHT
-    ]
-    ground = tag(
-        "rect",
-        css="background",
-        x=f"{left - 1:.0f}",
-        y=f"{top - 1:.0f}",
-        width=CELL * len(read),
-        height=CELL * len(written),
-        rx=5,
-    )
-    return tag(
-        "svg",
-        joined([ground, *cells, *names]),
-        css="attention-matrix",
-        viewBox=f"0 0 {width:.0f} {height:.0f}",
-        style=f"max-width:{width:.0f}px",
-        role="img",
-        aria_label="; ".join(_most(one, i) for i in range(len(written))),
-    )
+    return {
+        "cell": CELL,
+        "left": round(left),
+        "top": round(top),
+        "width": round(left + CELL * len(read) + right),
+        "height": round(top + CELL * len(written)),
+        "written": written,
+        "read": read,
+        "cells": [
+            (i, j, weight / full, f"{one.words[i]} attends to {one.attended[j]}: {percent(weight, 0)}")
+            for i, row in enumerate(one.weights)
+            for j, weight in enumerate(row)
+            if weight >= MIN_WEIGHT
+        ],
+        "summary": "; ".join(_most(one, i) for i in range(len(written))),
+    }
 
 
 def _most(one: DecoderAttention, i: int) -> str:
     row = one.weights[i]
-    return f"{one.words[i]} attends most to {one.read[row.index(max(row))]}" if row else one.words[i]
+    return f"{one.words[i]} attends most to {one.attended[row.index(max(row))]}" if row else one.words[i]
 
 
 def _shaded(one: EncoderAttention) -> list[tuple[str, float, float]]:

@@ -1,7 +1,5 @@
 """Test rows of outputs that are predicted from audio: player, spectrogram, prediction and truth."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +15,7 @@ from deepglass.features.outputs.text import TextOutput
 from deepglass.formatting import plain_number
 from deepglass.introspect.rows import OutputRows, class_predictions
 from deepglass.report.data import ReportData
+from deepglass.report.examples import OutputExamples, examples, within_bytes
 from deepglass.report.sections.base import Section
 from deepglass.report.sections.texts import marked, true_texts, word_error_rates
 
@@ -34,7 +33,6 @@ class AudioRow(NamedTuple):
         row: its index in the source.
         wav: the beginning of the audio as a WAV file.
         spectrogram: a PNG, time to the right, frequency upwards.
-        clip_seconds: of `wav`.
         seconds: of the whole.
         is_transcript: truth and prediction are texts, to be compared word by word.
         confidence: of the prediction, where there is one.
@@ -44,7 +42,6 @@ class AudioRow(NamedTuple):
     row: int
     wav: bytes
     spectrogram: bytes
-    clip_seconds: float
     seconds: float
     truth: str
     predicted: str
@@ -57,37 +54,26 @@ class AudioRow(NamedTuple):
         return len(self.wav) + len(self.spectrogram)
 
 
-class OutputAudio(NamedTuple):
-    """The rows of one output."""
-
-    name: str
-    rows: tuple[AudioRow, ...]
-
-    def without_rows(self) -> None:
-        """There is nothing but rows."""
-
-
 class AudioSection(Section):
     """Some clips of each output; None where none is predicted from audio."""
 
     title, nav, position = "Audio examples", "Audio", 210
     requires = ("test_predictions",)
 
-    def collect(self, report: ReportData) -> tuple[OutputAudio, ...]:
-        outputs = (OutputAudio(feature.name, audio_rows(feature, rows)) for feature, rows in report.tested_outputs)
-        return tuple(o for o in outputs if o.rows)
+    def collect(self, report: ReportData) -> tuple[OutputExamples[AudioRow], ...]:
+        return examples(report, audio_rows)
 
-    def view(self, facts: tuple[OutputAudio, ...], report: ReportData) -> Mapping[str, Any] | None:
-        left, outputs = MAX_BYTES, []
-        for output in facts:
-            cards = []
-            for row in output.rows:
-                left -= row.num_bytes
-                if left > 0:
-                    texts = marked(row.predicted.split(), row.truth.split()) if row.is_transcript else ([], [])
-                    cards.append((row, *texts))
-            outputs.append({"name": output.name, "cards": cards})
-        return {"outputs": outputs, "first": SHOWN_AT_FIRST, "several": len(report.outputs) > 1} if outputs else None
+    def view(self, facts: tuple[OutputExamples[AudioRow], ...], report: ReportData) -> Mapping[str, Any]:
+        outputs = [
+            {"name": output.name, "cards": [_card(row) for row in within_bytes(output.rows, MAX_BYTES // len(facts))]}
+            for output in facts
+        ]
+        return {"outputs": outputs, "first": SHOWN_AT_FIRST, "max_seconds": MAX_SECONDS}
+
+
+def _card(row: AudioRow) -> tuple[Any, ...]:
+    texts = marked(row.predicted.split(), row.truth.split()) if row.is_transcript else ([], [])
+    return row, *texts
 
 
 # -- facts -----------------------------------------------------------------------------------------------------------
@@ -131,7 +117,6 @@ def _audio_row(
         row=rows.place(i),
         wav=playable_wav(clip, rate),
         spectrogram=spectrogram(clip, audio.frames),
-        clip_seconds=len(clip) / rate,
         seconds=len(samples) / rate,
         truth=result.truth,
         predicted=result.predicted,

@@ -1,7 +1,5 @@
 """Training images before and after augmentation, with the masks and boxes that move along."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from deepglass.features.mask import Mask
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.data import ReportData
 from deepglass.report.overlays import Annotation, ClassColour, OverlayBox
+from deepglass.report.row_selection import evenly_spaced
 from deepglass.report.sections.base import Section
 from deepglass.run.fit import augmentation_of
 from deepglass.training.augmentation import Augmentation
@@ -80,7 +79,7 @@ def augmented_images(prepared: PreparedData, transform: object) -> AugmentationF
         transform: what a batch goes through in training.
     """
     image = first_image(prepared.inputs)
-    if image is None or not isinstance(transform, Augmentation) or image.name not in transform.changes:
+    if image is None or not isinstance(transform, Augmentation) or image.name not in transform.augmentations:
         return None
     rows = _rows(prepared, image)
     if not len(rows):
@@ -97,13 +96,13 @@ def augmented_images(prepared: PreparedData, transform: object) -> AugmentationF
         sheet.append((before, *after))
     masks = [f for f in spatial if isinstance(f, Mask)]
     legend = tuple(ClassColour(n, colour(k)) for k, n in enumerate(masks[0].class_names)) if masks else ()
-    return AugmentationFacts(_changes(transform.changes[image.name], transform.mixup), tuple(sheet), legend)
+    return AugmentationFacts(_changes(transform.augmentations[image.name], transform.mixup), tuple(sheet), legend)
 
 
 def _rows(prepared: PreparedData, image: Feature) -> np.ndarray:
     """Training rows with an image, spread over the split."""
     train = prepared.rows("train")
-    rows = train[np.unique(np.linspace(0, len(train) - 1, min(ROWS, len(train))).astype(int))] if len(train) else train
+    rows = evenly_spaced(train, ROWS)
     return rows[image.encode(take_raw(prepared.table[image.column], rows)).mask] if len(rows) else rows
 
 

@@ -4,8 +4,6 @@
 name is the section's name and its anchor in the page.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,7 +55,9 @@ class Section:
         """
 
     def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
-        """The variables of the template; None where there is nothing to show.
+        """The variables of the template; None, or no `outputs`, where there is nothing to show.
+
+        The template also gets `section`, `shows_rows`, and `several`: whether the run has more than one output.
 
         Args:
             facts: what `collect` gave; None for a section that shows facts of `report` alone.
@@ -74,9 +74,10 @@ class Section:
             if facts is None:
                 return None
         view = self.view(facts, report)
-        if view is None:
+        if view is None or not view.get("outputs", True):
             return None
-        return Markup(self._template().render(section=self, shows_rows=report.shows_rows, **view))
+        shared = {"section": self, "shows_rows": report.shows_rows, "several": len(report.outputs) > 1}
+        return Markup(self._template().render(**shared, **view))
 
     def _template(self) -> Template:
         """`NAME.html` beside the class's own file, which may lie outside the package."""

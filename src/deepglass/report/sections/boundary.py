@@ -1,7 +1,5 @@
 """Decision boundaries: predictions over a plane with rows on it, and a slider over the run (`web/boundary.js`)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -54,7 +52,7 @@ def _legend(plane: Boundary) -> list[tuple[str, str]]:
 def _card(plane: Boundary) -> dict[str, Any]:
     across = Axis(*plane.across.ends, LEFT, LEFT + SIDE)
     up = Axis(*plane.up.ends, TOP + SIDE, TOP)
-    steps = ["kept weights" if g.step < 0 else f"step {count(g.step)}" for g in plane.frames]
+    steps = ["best weights" if g.step < 0 else f"step {count(g.step)}" for g in plane.frames]
     moves = None
     if all(g.points is not None for g in plane.frames) and len(plane.points):
         moves = "|".join(_positions(g, across, up) for g in plane.frames)
@@ -69,7 +67,7 @@ def _drawing(plane: Boundary, across: Axis, up: Axis) -> Markup:
     images = [
         tag(
             "image",
-            href=data_url(ground.picture),
+            href=data_url(ground.image),
             **square,
             preserveAspectRatio="none",
             display="inline" if i == last else "none",

@@ -1,7 +1,5 @@
 """Reliability diagram of each output with confidences: how often predictions are right, by confidence."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +21,7 @@ class CalibrationSection(Section):
     def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
         outputs = [(o.name, o.classes.reliability) for o in report.outputs if o.classes and o.classes.reliability]
         diagrams = [_diagram(name, one) for name, one in outputs if one.after]
-        return {"outputs": diagrams, "several": len(report.outputs) > 1} if diagrams else None
+        return {"outputs": diagrams}
 
 
 def _diagram(name: str, facts: Reliability) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """The confusion matrix of each output of classes; its cells show their rows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -44,9 +42,7 @@ class ConfusionSection(Section):
                     "class_index": class_indices(output),
                 }
             )
-        if not outputs:
-            return None
-        return {"outputs": outputs, "several": len(report.outputs) > 1, "first": CLASSES_SHOWN}
+        return {"outputs": outputs, "first": CLASSES_SHOWN}
 
 
 def class_indices(output: OutputFacts) -> dict[str, int]:

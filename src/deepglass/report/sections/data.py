@@ -1,13 +1,11 @@
 """The source: its splits, how it was read, and how each column was taken."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from deepglass.formatting import count, plural
-from deepglass.report.charts.bars import mini, share_bar
+from deepglass.report.charts.bars import mini
 from deepglass.report.data import ReportData
 from deepglass.report.facts import ColumnFacts
 from deepglass.report.sections.base import Section
@@ -33,7 +31,8 @@ class DataSection(Section):
             "data": data,
             "roles": _roles(columns),
             "warnings": [warning for warning in data.warnings if warning not in beside_metrics],
-            "splits": share_bar(splits) if splits else "",
+            "splits": splits,
+            "total": max(sum(data.splits.values()), 1),
             "skipped": data.skipped[:MAX_SKIPPED],
             "columns": [(c, mini(c.spread) if c.spread is not None else "") for c in columns[:MAX_COLUMNS]],
             "num_columns": len(columns),

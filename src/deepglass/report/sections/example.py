@@ -1,16 +1,10 @@
 """Feature maps and activations of one row, layer by layer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
-from markupsafe import Markup
-
-from deepglass.formatting import count
 from deepglass.introspect.example import example_of
-from deepglass.introspect.facts import ForwardExample, LayerOutput
-from deepglass.report.charts.svg import joined, tag
+from deepglass.introspect.facts import ForwardExample
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 
@@ -26,8 +20,7 @@ class ExampleSection(Section):
     assets = ("layers",)
 
     def collect(self, report: ReportData) -> ForwardExample | None:
-        context = report.context
-        return example_of(context)
+        return example_of(report.context)
 
     def view(self, facts: ForwardExample, report: ReportData) -> Mapping[str, Any]:
         kinds = {layer.kind for layer in facts.layers}
@@ -38,29 +31,7 @@ class ExampleSection(Section):
             else "activations over time"
             if "times" in kinds
             else "activations as bars",
-            "layers": [(layer, _bars(layer) if layer.kind == "bars" else None) for layer in facts.layers],
+            "height": HEIGHT,
+            "min_bars": MIN_BARS,
             "truth": dict(facts.truth),
         }
-
-
-def _bars(layer: LayerOutput) -> Markup:
-    """A bar a unit, upwards for positive ones."""
-    zero = HEIGHT / 2 if min(layer.values, default=0.0) < 0 else HEIGHT - 1
-    room = zero - 2
-    bars = joined(
-        tag(
-            "rect",
-            css="up" if v >= 0 else "down",
-            x=10 * i + 1,
-            width=8,
-            y=f"{zero - room * v if v >= 0 else zero:.1f}",
-            height=f"{max(room * abs(v), 0.4):.1f}",
-        )
-        for i, v in enumerate(layer.values)
-    )
-    width = 10 * max(len(layer.values), MIN_BARS)
-    label = f"{count(len(layer.values))} units of {layer.layer}"
-    line = tag("line", x1=0, x2=width, y1=zero, y2=zero)
-    return tag(
-        "svg", line, bars, viewBox=f"0 0 {width} {HEIGHT}", preserveAspectRatio="none", role="img", aria_label=label
-    )

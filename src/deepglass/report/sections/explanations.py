@@ -1,12 +1,11 @@
 """Explanations of some test rows: what each part of the input adds to the prediction, and faithfulness checks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from deepglass.formatting import count, finite, short
 from deepglass.report.data import ReportData
+from deepglass.report.examples import OutputExamples, within_bytes
 from deepglass.report.explanation_facts import NOTHING, Contribution, ExplanationFacts, TargetFacts
 from deepglass.report.sections.base import Section
 
@@ -19,47 +18,25 @@ STEPS_WIDTH, STEPS_HEIGHT = 320, 80  # of the drawing of steps
 CHECKS = ("completeness_gap", "weight_randomization", "deletion", "deletion_random", "insertion", "insertion_random")
 
 
-class OutputExplanations(NamedTuple):
-    """The explained rows of one output."""
-
-    name: str
-    rows: tuple[ExplanationFacts, ...]
-
-    def without_rows(self) -> None:
-        """There is nothing but rows."""
-
-
 class ExplanationsSection(Section):
     """Cards of each output; None where none was explained."""
 
     title, nav, position = "Explanations", "Explanations", 230
     requires = ("test_predictions",)
 
-    def collect(self, report: ReportData) -> tuple[OutputExplanations, ...]:
-        return tuple(OutputExplanations(name, rows) for name, rows in report.explanations.items() if rows)
+    def collect(self, report: ReportData) -> tuple[OutputExamples[ExplanationFacts], ...]:
+        return tuple(OutputExamples(name, rows) for name, rows in report.explanations.items() if rows)
 
-    def view(self, facts: tuple[OutputExplanations, ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[OutputExamples[ExplanationFacts], ...], report: ReportData) -> Mapping[str, Any] | None:
         outputs = [
             {
                 "name": output.name,
-                "cards": [_card(row) for row in _within_budget(output.rows, MAX_BYTES // len(facts))],
+                "cards": [_card(row) for row in within_bytes(output.rows, MAX_BYTES // len(facts)) or output.rows[:1]],
                 "checks": _checks(output.rows),
             }
             for output in facts
         ]
-        return {"outputs": outputs, "several": len(report.outputs) > 1} if outputs else None
-
-
-def _within_budget(rows: Sequence[ExplanationFacts], num_bytes: int) -> list[ExplanationFacts]:
-    """The first rows whose images and clips fit; the first one always."""
-    selected: list[ExplanationFacts] = []
-    for row in rows:
-        media = [row.image, row.wav, row.masked_wav, *(n.image for n in row.neighbours)]
-        media += [image for t in row.targets for image in (t.image, t.activation)]
-        num_bytes -= sum(len(m or b"") for m in media)
-        if num_bytes > 0 or not selected:
-            selected.append(row)
-    return selected
+        return {"outputs": outputs}
 
 
 def _checks(rows: Sequence[ExplanationFacts]) -> dict[str, float | None]:

@@ -1,7 +1,5 @@
 """Feature visualisation: images that are optimised to maximise a unit or a class."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

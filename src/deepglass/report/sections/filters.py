@@ -1,7 +1,5 @@
 """What convolutional layers detect: the first filters, and the image patches that activate later channels most."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +8,7 @@ import numpy as np
 from deepglass.features._display import first_image
 from deepglass.introspect.filters import Filters, LayerPatches, filters_of
 from deepglass.report.data import ReportData
+from deepglass.report.row_selection import evenly_spaced
 from deepglass.report.sections.base import Section
 
 MAX_IMAGE_BYTES = 1_100_000  # base64 makes a third more of it
@@ -32,8 +31,7 @@ class FiltersSection(Section):
         rows = prepared.rows("test")
         if len(rows) < MAX_IMAGES // 2:
             rows = np.concatenate([rows, prepared.rows("train")])
-        rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(MAX_IMAGES, len(rows))).astype(int))]
-        data = prepared.dataset(rows, report.context.device)
+        data = prepared.dataset(evenly_spaced(rows, MAX_IMAGES), report.context.device)
         labels, output = None, next((f for f in prepared.outputs if f.has_classes), None)
         if output is not None:
             codes, names = data.truth[output.name].values.reshape(-1).astype(int), output.class_names

@@ -1,7 +1,5 @@
 """Problems of the data, and the fix of each."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A GAN during training: both losses, how near generated rows are to real ones, and whether they collapsed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -33,7 +31,7 @@ class GANFacts(NamedTuple):
         metrics: sliced_wasserstein, density_coverage, diversity, critic_accuracy; class_agreement where samples are
             conditioned on a class.
         step_warnings: (step, what was wrong then), for the evaluations where something was.
-        final_warnings: what is wrong with the kept weights; empty where nothing is.
+        final_warnings: what is wrong with the best weights; empty where nothing is.
     """
 
     steps: Sequence[int]
@@ -82,7 +80,7 @@ class GANSection(Section):
 
 def _charts(gan: GANFacts, best: int | None) -> list[Markup]:
     steps = [float(s) for s in gan.steps]
-    best_mark = Mark(best, "kept weights") if best is not None else None
+    best_mark = Mark(best, "best weights") if best is not None else None
     losses = [Line("critic", gan.critic, "c2"), Line("generator", gan.generator, "c1")]
     distance = gan.metrics["sliced_wasserstein"]
     shares = [

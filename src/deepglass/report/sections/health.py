@@ -1,7 +1,5 @@
 """Layer diagnostics of training: dead and saturated units, vanishing and exploding gradients, gates."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

@@ -1,16 +1,15 @@
 """Outputs that are images: input, prediction and target side by side, the worst first."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.features._dense_outputs import cut
+from deepglass.features.outputs._dense import crop_to_frame
 from deepglass.features.outputs.base import Output
 from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.report.data import ReportData
+from deepglass.report.examples import OutputExamples, examples, within_bytes
 from deepglass.report.row_selection import worst_and_typical
 from deepglass.report.sections.base import Section
 from deepglass.web import encode_image
@@ -36,30 +35,18 @@ class ImageRow(NamedTuple):
         return len(self.input_image or b"") + len(self.truth) + len(self.predicted)
 
 
-class OutputImages(NamedTuple):
-    """The rows of one output."""
-
-    name: str
-    rows: tuple[ImageRow, ...]
-
-    def without_rows(self) -> None:
-        """There is nothing but rows."""
-
-
 class ImageOutputsSection(Section):
     """Three images a row; None where no output is an image."""
 
     title, nav, position = "Image outputs", "Image outputs", 170
     requires = ("test_predictions",)
 
-    def collect(self, report: ReportData) -> tuple[OutputImages, ...]:
-        outputs = (OutputImages(feature.name, image_rows(feature, rows)) for feature, rows in report.tested_outputs)
-        return tuple(o for o in outputs if o.rows)
+    def collect(self, report: ReportData) -> tuple[OutputExamples[ImageRow], ...]:
+        return examples(report, image_rows)
 
-    def view(self, facts: tuple[OutputImages, ...], report: ReportData) -> Mapping[str, Any] | None:
-        outputs = [{"name": output.name, "rows": _within_budget(output.rows)} for output in facts]
-        several = len(report.outputs) > 1
-        return {"outputs": outputs, "several": several, "first": SHOWN_AT_FIRST, "score": SCORE} if outputs else None
+    def view(self, facts: tuple[OutputExamples[ImageRow], ...], report: ReportData) -> Mapping[str, Any]:
+        outputs = [{"name": output.name, "rows": within_bytes(output.rows, MAX_BYTES)} for output in facts]
+        return {"outputs": outputs, "first": SHOWN_AT_FIRST, "score": SCORE}
 
 
 def image_rows(feature: Output, rows: OutputRows) -> tuple[ImageRow, ...]:
@@ -73,18 +60,9 @@ def image_rows(feature: Output, rows: OutputRows) -> tuple[ImageRow, ...]:
         image = row_image(rows, i, MAX_SIDE)
         letterbox = rows.best["letterbox"][i] if "letterbox" in rows.best else None
         truth, predicted = (
-            encode_image.photo(feature.pixels(cut(codes[i], letterbox)), MAX_SIDE)
+            encode_image.photo(feature.pixels(crop_to_frame(codes[i], letterbox)), MAX_SIDE)
             for codes in (rows.truth.values, rows.best["codes"])
         )
         encoded = None if image is None else image.encoded
         chosen.append(ImageRow(rows.place(i), encoded, truth, predicted, float(psnr[i]), typical))
     return tuple(chosen)
-
-
-def _within_budget(rows: tuple[ImageRow, ...]) -> list[ImageRow]:
-    left, selected = MAX_BYTES, []
-    for row in rows:
-        left -= row.num_bytes
-        if left > 0:
-            selected.append(row)
-    return selected

@@ -3,8 +3,6 @@
 Without the page's script masks stand side by side, and boxes are drawn from one confidence on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +12,7 @@ from deepglass.features.outputs.mask import MaskOutput
 from deepglass.introspect.rows import OutputRows
 from deepglass.report.box_overlays import box_overlays, is_visible, rectangles
 from deepglass.report.data import ReportData
+from deepglass.report.examples import within_bytes
 from deepglass.report.mask_overlays import mask_overlays
 from deepglass.report.overlays import OutputOverlays, Overlay
 from deepglass.report.sections.base import Section
@@ -35,17 +34,11 @@ class ImagePredictionsSection(Section):
         return tuple(o for o in outputs if o is not None and o.overlays)
 
     def view(self, facts: tuple[OutputOverlays, ...], report: ReportData) -> Mapping[str, Any] | None:
-        left, outputs = MAX_BYTES, []
+        outputs = []
         for output in facts:
-            overlays = []
-            for overlay in output.overlays:
-                left -= overlay.num_bytes
-                if left > 0:
-                    overlays.append(overlay)
+            overlays = within_bytes(output.overlays, MAX_BYTES // len(facts))
             outputs.append({"output": output, "overlays": overlays, **_counts(overlays, output.threshold)})
-        functions = {"rectangles": rectangles, "css": css}
-        settings = {"first": SHOWN_AT_FIRST, "several": len(report.outputs) > 1}
-        return {"outputs": outputs, **functions, **settings} if outputs else None
+        return {"outputs": outputs, "rectangles": rectangles, "css": css, "first": SHOWN_AT_FIRST}
 
 
 def _counts(overlays: list[Overlay], threshold: float) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Learning curves: losses, metrics and the learning rate over the steps, and what training took."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -61,7 +59,7 @@ def _charts(report: ReportData, with_metrics: bool) -> list[Markup]:
     history, plan = report.history, report.plan
     steps = [float(e.step) for e in history]
     best = plan.best_step if plan is not None else None
-    best_mark = Mark(best, "kept weights") if best is not None else None
+    best_mark = Mark(best, "best weights") if best is not None else None
     charts = []
     if losses := _lines(history, "loss"):
         charts.append(curves("Loss", steps, losses, x_name="step", log=_log_scale(losses), mark=best_mark))

@@ -1,7 +1,5 @@
 """The embedding map: rows as points in the learned space; `web/map.js` makes it interactive."""
 
-from __future__ import annotations
-
 import io
 import json
 from base64 import b64encode

@@ -1,7 +1,5 @@
 """All test metrics of each output with their intervals, beside those of the baselines."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -20,18 +18,13 @@ class MetricsSection(Section):
 
     def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
         outputs = [o for o in report.outputs if o.test]
-        return (
-            {
-                "outputs": [
-                    {"output": o, "baselines": ordered_baselines(o.baselines), "lines": _lines(o)} for o in outputs
-                ],
-                "several": len(report.outputs) > 1,
-                "intervals": any(finite(f.low) for o in outputs for f in o.test.values()),
-                "compared": any(o.baselines for o in outputs),
-            }
-            if outputs
-            else None
-        )
+        return {
+            "outputs": [
+                {"output": o, "baselines": ordered_baselines(o.baselines), "lines": _lines(o)} for o in outputs
+            ],
+            "intervals": any(finite(f.low) for o in outputs for f in o.test.values()),
+            "compared": any(o.baselines for o in outputs),
+        }
 
 
 class MetricLine(NamedTuple):

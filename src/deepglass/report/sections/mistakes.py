@@ -1,7 +1,5 @@
 """The most confident mistakes of each output; of a number, the predictions that are farthest off."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +37,5 @@ class MistakesSection(Section):
                     "css": "row-cards with-images" if any(c.image for c in output.mistakes) else "row-cards",
                 }
             )
-        settings = {"first": SHOWN_AT_FIRST, "several": len(report.outputs) > 1}
         numeric = all(o.numbers is not None for o in report.outputs if o.mistakes)
-        return {"outputs": outputs, "numeric": numeric, **settings} if outputs else None
+        return {"outputs": outputs, "numeric": numeric, "first": SHOWN_AT_FIRST}

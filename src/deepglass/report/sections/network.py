@@ -13,6 +13,7 @@ from markupsafe import Markup
 from deepglass.formatting import count, number
 from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram
+from deepglass.objectives._agents import Agent
 from deepglass.report.charts.svg import joined, tag
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
@@ -32,21 +33,23 @@ PART_TITLES = {"encoders": "Encoders", "trunk": "Trunk", "heads": "Heads"}
 class NetworkSection(Section):
     """The drawing, and a table of the layers."""
 
-    title, nav, position = "The network", "Network", 290
+    title, nav, position = "Network", "Network", 290
     files = ("spec.yaml", "model.safetensors")
     assets = ("network",)
 
     def view(self, facts: None, report: ReportData) -> Mapping[str, Any] | None:
-        layers = report.layers
+        layers = [layer for layer in report.layers if layer.parameters or layer.shape]
         if not layers:
             return None
         scale = _Scale(layers)
+        acts = report.is_objective(Agent)  # an agent's result has the name of its objective
+        output_columns = [c.name for c in report.columns if c.role == "output"]
         return {
             "layers": layers,
             "total": sum(layer.parameters for layer in layers),
             "largest": max(1, *(layer.parameters for layer in layers)),
             "inputs": [c.name for c in report.columns if c.role == "input"],
-            "outputs": [o.name for o in report.outputs],
+            "output_names": output_columns if acts else [o.name for o in report.outputs],
             "parts": [_part(part, members, scale) for part, members in _by(layers, lambda layer: _path(layer)[0])],
             "max_names": MAX_NAMES,
             "max_rows": MAX_ROWS,
@@ -94,7 +97,7 @@ def _nodes(layers: Sequence[Layer]) -> list[Node]:
     """A node a layer, its norm with it; where these are many, a node a block, and like ones in a row as one."""
     nodes: list[Node] = []
     for layer in layers:
-        if "Norm" in layer.kind and nodes and _path(nodes[-1].layers[-1])[:-1] == _path(layer)[:-1]:
+        if layer.is_norm and nodes and _path(nodes[-1].layers[-1])[:-1] == _path(layer)[:-1]:
             nodes[-1] = nodes[-1]._replace(layers=(*nodes[-1].layers, layer))
             continue
         inside = [node for node in nodes if node.layers[0].name.startswith(f"{layer.name}.")]
@@ -105,26 +108,26 @@ def _nodes(layers: Sequence[Layer]) -> list[Node]:
             nodes.append(Node(layer.kind, (layer,)))
     if len(nodes) > MAX_SINGLE:
         nodes = _blocks(layers)
-    return [node._replace(times=len(alike)) for _, alike in _by(nodes, _looks) for node in alike[-1:]]
+    return [node._replace(times=len(alike)) for _, alike in _by(nodes, _signature) for node in alike[-1:]]
 
 
 def _blocks(layers: Sequence[Layer]) -> list[Node]:
     """Layers by their paths, as deep as it takes until no block holds most of them."""
     deepest = max(len(_path(layer)) for layer in layers)
-    found: list[tuple[str, list[Layer]]] = []
+    blocks: list[tuple[str, list[Layer]]] = []
     for depth in range(2, deepest + 1):
         finer = _by(layers, lambda layer, depth=depth: ".".join(_path(layer)[1:depth]))  # type: ignore[misc]
-        if found and len(finer) > MAX_NODES:
+        if blocks and len(finer) > MAX_NODES:
             break
-        found = finer
-        if max(len(members) for _, members in found) <= len(layers) / 2:
+        blocks = finer
+        if max(len(members) for _, members in blocks) <= len(layers) / 2:
             break
-    named = [(".".join(path.split(".")[-2:]), tuple(members)) for path, members in found]
+    named = [(".".join(path.split(".")[-2:]), tuple(members)) for path, members in blocks]
     return [Node(name if len(members) > 1 else members[0].kind, members) for name, members in named]
 
 
-def _looks(node: Node) -> object:
-    """Blocks of the same make look the same, whatever they are called."""
+def _signature(node: Node) -> object:
+    """What two blocks of the same structure have in common, whatever they are called."""
     if len(node.layers) < 2:
         return id(node.layers[0])
     return [(layer.kind, layer.shape, layer.parameters) for layer in node.layers]
@@ -155,7 +158,7 @@ def _inner(node: Node) -> str:
         others = [layer.kind for layer in node.layers if layer is not own]
         others += [name for layer in node.layers for name in layer.then]
         return " + ".join(dict.fromkeys(others))
-    kinds = [layer.kind for layer in node.layers if "Norm" not in layer.kind]
+    kinds = [layer.kind for layer in node.layers if not layer.is_norm]
     counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
     return ", ".join(f"{n} × {kind}" if n > 1 else kind for kind, n in list(counts.items())[:3])
 

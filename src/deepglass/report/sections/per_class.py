@@ -1,7 +1,5 @@
 """The metrics of each class of an output with masks, boxes or several labels, as a table that can be sorted."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,9 +42,7 @@ class PerClassSection(Section):
         return tuple(o for o in outputs if o.metrics)
 
     def view(self, facts: tuple[OutputClasses, ...], report: ReportData) -> Mapping[str, Any] | None:
-        outputs = [_table(output) for output in facts]
-        several = len(report.outputs) > 1
-        return {"outputs": outputs, "num_shown": CLASSES_SHOWN, "several": several} if outputs else None
+        return {"outputs": [_table(output) for output in facts], "num_shown": CLASSES_SHOWN}
 
 
 def _table(output: OutputClasses) -> dict[str, Any]:

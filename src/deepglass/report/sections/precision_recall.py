@@ -1,7 +1,5 @@
 """Precision-recall curves of outputs with boxes or several labels: one a class, and their mean."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -62,7 +60,7 @@ class PrecisionRecallSection(Section):
             }
             for output in facts
         ]
-        return {"outputs": outputs, "several": len(report.outputs) > 1} if outputs else None
+        return {"outputs": outputs}
 
 
 def precision_recall_facts(name: str, by_class: Sequence[ClassCurve]) -> PrecisionRecallFacts:

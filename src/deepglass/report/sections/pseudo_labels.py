@@ -1,7 +1,5 @@
 """Pseudo-labels of a semi-supervised run: on how many unlabelled rows it was trained, and how many were right."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,11 +1,8 @@
 """Test images above their reconstructions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
 from deepglass.features._display import first_image
@@ -15,6 +12,7 @@ from deepglass.objectives.rbm import Rbm
 from deepglass.objectives.variational import Variational
 from deepglass.report.data import ReportData
 from deepglass.report.image_grid import image_grid
+from deepglass.report.row_selection import evenly_spaced
 from deepglass.report.sections.base import Section
 
 ROWS = 16
@@ -43,8 +41,7 @@ class ReconstructionsSection(Section):
         if image is None or not isinstance(objective, Autoencoder | Variational | Rbm | Dbn):
             return None
         rows = prepared.rows("test")
-        rows = rows if len(rows) else prepared.rows("train")
-        rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int))]
+        rows = evenly_spaced(rows if len(rows) else prepared.rows("train"), ROWS)
         batch = prepared.dataset(rows, report.context.device).batch(torch.arange(len(rows)))
         objective.eval()
         with torch.inference_mode():

@@ -1,7 +1,5 @@
 """Outputs that are numbers: predicted against true values with their intervals, and the errors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,7 +35,7 @@ class RegressionSection(Section):
             for o in report.outputs
             if o.numbers is not None
         ]
-        return {"outputs": outputs, "several": len(report.outputs) > 1} if outputs else None
+        return {"outputs": outputs}
 
 
 def _charts(numbers: NumberFacts, rows: int) -> Markup:

@@ -1,7 +1,5 @@
 """How to get the same run again: commands, seed, hash of the weights, versions and the spec."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

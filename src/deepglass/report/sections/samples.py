@@ -18,6 +18,7 @@ from deepglass.report.charts.axes import TOP, Axis, axis, drawing
 from deepglass.report.charts.svg import joined, tag
 from deepglass.report.data import ReportData
 from deepglass.report.image_grid import image_grid
+from deepglass.report.row_selection import evenly_spaced
 from deepglass.report.sections.base import Section
 from deepglass.run.callbacks.sample_recorder import FOLDER, read_samples
 
@@ -64,8 +65,7 @@ class SamplesSection(Section):
         recorded, prepared = read_samples(report.context.path), report.context.data
         if not recorded:
             return None
-        steps = list(recorded)
-        chosen = [steps[i] for i in np.unique(np.linspace(0, len(steps) - 1, min(MAX_SHEETS, len(steps))).astype(int))]
+        chosen = evenly_spaced(np.array(list(recorded)), MAX_SHEETS).tolist()
         image = first_image(prepared.inputs)
         if image is not None and image.name in recorded[chosen[0]]:
             made = [SampleSheet(s, image_grid([_pixels(v) for v in recorded[s][image.name]])) for s in chosen]
@@ -75,10 +75,7 @@ class SamplesSection(Section):
             return None
         plane = [f.name for f in numbers]
         made = [SampleSheet(step, None, _pairs(recorded[step], plane)) for step in chosen]
-        rows = prepared.rows("train")
-        table = prepared.table.take(
-            rows[np.unique(np.linspace(0, len(rows) - 1, min(MAX_REAL, len(rows))).astype(int))]
-        )
+        table = prepared.table.take(evenly_spaced(prepared.rows("train"), MAX_REAL))
         real = _pairs({f.name: list(table[f.column]) for f in numbers}, plane)
         return SampleFacts(" and ".join(plane), tuple(made), len(made[0].points), real)
 

@@ -87,19 +87,15 @@ class SlicesSection(Section):
 
     def collect(self, report: ReportData) -> tuple[OutputSlices, ...]:
         tested = enumerate(zip(report.tested_outputs, report.cuts, strict=True))
-        outputs = (slice_facts(i, feature, rows, cut) for i, ((feature, rows), cut) in tested if cut)
-        return tuple(outputs)
+        return tuple(slice_facts(i, feature, rows, cut) for i, ((feature, rows), cut) in tested if cut)
 
     def view(self, facts: tuple[OutputSlices, ...], report: ReportData) -> Mapping[str, Any] | None:
         left, outputs = MAX_IMAGE_BYTES, []
         for output in (o for o in facts if o.slices):
             cards, left = within_budget(output.items, left)
             outputs.append(_table(output, cards))
-        if not outputs:
-            return None
         return {
             "outputs": outputs,
-            "several": len(report.outputs) > 1,
             "has_rows": any(o.items for o in facts),
             "num_shown": SLICES_SHOWN + 1,
         }
@@ -230,13 +226,8 @@ def _label(one: SliceFacts, title: str, metric: str) -> str:
 
 def _spaced_ticks(across: Axis) -> list[tuple[float, str]]:
     """The ticks whose labels do not overlap and do not leave the drawing."""
-    ticks, free = [], 0.0
-    for value, name in across.ticks(3):
-        at, half = across(value), len(name) * GLYPH / 2
-        if at - half >= free and at + half <= WIDTH:
-            free = at + half + GLYPH
-            ticks.append((at, name))
-    return ticks
+    ticks = across.spaced_ticks(3)
+    return [(at, name) for at, name in ticks if GLYPH * len(name) / 2 <= min(at, WIDTH - at)]
 
 
 def _strip(metric: str, value: Figure, across: Axis, whole: float | None) -> Strip:

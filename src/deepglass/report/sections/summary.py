@@ -1,7 +1,5 @@
 """The head of the report: task, main metric with its interval, baselines, and whether a network is worth it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -31,7 +29,7 @@ class SummarySection(Section):
         return {
             "name": report.name,
             "task": report.task,
-            "outputs": [_outcome(output, report) for output in outputs[:MAX_OUTPUTS]],
+            "outcomes": [_outcome(output, report) for output in outputs[:MAX_OUTPUTS]],
             "num_hidden": max(len(outputs) - MAX_OUTPUTS, 0),
             "key_facts": _key_facts(report),
         }

@@ -87,8 +87,7 @@ class TextsSection(Section):
             for output in facts
         ]
         generated = all(t.row is None for o in facts for t in o.texts) and not any(o.tagged for o in facts)
-        settings = {"generated": generated, "first": SHOWN_AT_FIRST, "several": len(report.outputs) > 1}
-        return {"outputs": outputs, **settings} if outputs else None
+        return {"outputs": outputs, "generated": generated, "first": SHOWN_AT_FIRST}
 
 
 def marked(prediction: list[str], truth: list[str]) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:

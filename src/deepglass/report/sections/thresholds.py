@@ -1,7 +1,5 @@
 """The decision threshold of each yes-or-no output: what each value of it finds and costs, and the ROC curve."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +25,7 @@ class ThresholdsSection(Section):
 
     def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
         outputs = [_output(o, o.classes.thresholds) for o in report.outputs if o.classes and o.classes.thresholds]
-        return {"outputs": outputs, "several": len(report.outputs) > 1} if outputs else None
+        return {"outputs": outputs}
 
 
 def _output(output: OutputFacts, facts: Thresholds) -> dict[str, Any]:

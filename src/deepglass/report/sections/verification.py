@@ -85,7 +85,7 @@ class VerificationSection(Section):
             }
             for f in facts
         ]
-        return {"outputs": outputs, "several": len(report.outputs) > 1} if outputs else None
+        return {"outputs": outputs}
 
 
 # -- facts -----------------------------------------------------------------------------------------------------------

@@ -5,8 +5,6 @@ the embedding, some rows are projected on its two principal directions, with the
 network over columns are stored too, so that the boundary over any two columns can be computed afterwards.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -122,7 +120,7 @@ class BoundaryRecorder(Callback):
             content |= {"ground": ground.value, "ground_sure": ground.sure}
         if self.store_weights:
             content |= _weights(self.objective)
-        if self.snapshots.keep(step, content):
+        if self.snapshots.write(step, content):
             self.every *= 2
 
 

@@ -4,9 +4,6 @@ Units are measured in a small forward pass over the same few rows at each evalua
 own: those of the last step are still stored beside the weights. Draws no random numbers and changes no weights.
 """
 
-from __future__ import annotations
-
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,8 +19,7 @@ from deepglass.objectives.base import Objective
 from deepglass.run.callbacks.layer_diagnostics import FILE, LayerStatistics, diagnose
 from deepglass.run.callbacks.unit_activity import UnitActivity
 from deepglass.run.context import RunContext
-from deepglass.training.callbacks import Callback, EvaluationRecord, read_history
-from deepglass.training.checkpoint import storage_error, write_atomic
+from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile
 from deepglass.training.plan import Plan
 
 STUDENT = "student."
@@ -49,17 +45,15 @@ class DiagnosticsRecorder(Callback):
         callbacks: Sequence[Callback] = (),
         from_step: int = 0,
     ) -> None:
-        self.path, self.objective, self.data = folder / FILE, objective, data
+        self.file, self.objective, self.data = RecordFile(folder / FILE, from_step), objective, data
         self.network, self.callbacks = network, callbacks
         self.names = layer_names(objective)
         self.weights = [(n, p) for n, p in _weights(objective) if n in self.names]
         self.gradient_ratios: list[tuple[float, str]] = []
         self.non_finite = 0
         self.plan: Plan | None = None
-        earlier = [r for r in read_history(self.path) if r["step"] <= from_step] if from_step else []
-        self.records = [LayerStatistics(**r) for r in earlier]
+        self.records = [LayerStatistics(**r) for r in self.file.earlier]
         self.reported: set[tuple[str, str]] = set()
-        write_atomic(self.path, "".join(json.dumps(r) + "\n" for r in earlier))
 
     def on_train_start(self, plan: Plan, step: int) -> None:
         self.plan = plan
@@ -76,28 +70,15 @@ class DiagnosticsRecorder(Callback):
             self.non_finite += 1
             return
         units = UnitActivity(self.objective, self.names).measure(self.data)
-        most, where = max(self.gradient_ratios, default=(0.0, ""))
-        usual = float(np.median([value for value, _ in self.gradient_ratios])) if self.gradient_ratios else 0.0
-        self.records.append(
-            LayerStatistics(
-                record.step,
-                units.dead,
-                units.saturated,
-                self._ratios(),
-                most,
-                where,
-                usual,
-                self.non_finite,
-                units.gates,
-            )
+        ratios = self.gradient_ratios or [(0.0, "")]
+        (most, where), usual = max(ratios), float(np.median([value for value, _ in ratios]))
+        dead, saturated, gates = units
+        statistics = LayerStatistics(
+            record.step, dead, saturated, self._ratios(), most, where, usual, self.non_finite, gates
         )
+        self.records.append(statistics)
         self.gradient_ratios, self.non_finite = [], 0
-        line = {k: _rounded(v) for k, v in self.records[-1]._asdict().items()}
-        try:
-            with self.path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise storage_error(self.path, error) from error
+        self.file.append({k: _rounded(v) for k, v in statistics._asdict().items()})
         self._report()
 
     def _report(self) -> None:
@@ -123,10 +104,7 @@ class DiagnosticsRecorder(Callback):
 
 
 def diagnostics_recorder(
-    context: RunContext,
-    datasets: Mapping[str, Dataset],
-    callbacks: Sequence[Callback] = (),
-    from_step: int = 0,
+    context: RunContext, datasets: Mapping[str, Dataset], callbacks: Sequence[Callback] = (), from_step: int = 0
 ) -> list[Callback]:
     """The recorder; [] for objectives without rows."""
     objective = context.objective
@@ -134,12 +112,9 @@ def diagnostics_recorder(
     if objective.learns_from != "rows" or not len(data):
         return []
     most = min(max(len(data) // 4, MIN_ROWS), MAX_ROWS, len(data))
-    rows = np.unique(np.linspace(0, len(data) - 1, most).astype(int))
-    return [
-        DiagnosticsRecorder(
-            context.path, objective, data.subset(rows), context.experiment.architecture, callbacks, from_step
-        )
-    ]
+    rows = data.subset(np.unique(np.linspace(0, len(data) - 1, most).astype(int)))
+    architecture = context.experiment.architecture
+    return [DiagnosticsRecorder(context.path, objective, rows, architecture, callbacks, from_step)]
 
 
 # -- layers by name ------------------------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """Records the embedding of some rows as a network learns: a file an evaluation."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -17,13 +15,10 @@ from deepglass.run.context import RunContext
 from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.plan import Plan
 
-MAX_ROWS, MIN_ROWS = (
-    2_000,
-    200,
-)  # rows that are recorded_rows; half as many as are evaluated, but not fewer than so many
+MAX_ROWS, MIN_ROWS = 2_000, 200  # recorded rows: half as many as validation rows, within these limits
 NUM_DIRECTIONS = 32  # principal directions of a snapshot: 130 kB each
 MAX_SNAPSHOTS = 40  # beyond it every second one is deleted
-MAX_ABS = 1e12  # whose squares, added up, would not be finite
+MAX_ABS = 1e12  # a sum of squares of larger values may overflow
 FOLDER = "embeddings"
 
 
@@ -63,10 +58,10 @@ class EmbeddingRecorder(Callback):
             return
         axes = fit_pca(points, NUM_DIRECTIONS)
         places = axes(points)
-        if np.abs(places).max() > np.finfo(np.float16).max:  # a run that goes astray
+        if np.abs(places).max() > np.finfo(np.float16).max:  # diverging
             return
         content = {"places": places.astype(np.float16), "directions": axes.directions, "mean": axes.mean}
-        self.snapshots.keep(step, content)
+        self.snapshots.write(step, content)
 
 
 def embedding_recorder(context: RunContext, datasets: Mapping[str, Dataset], from_step: int = 0) -> list[Callback]:

@@ -1,6 +1,4 @@
-"""Diagnostics of a training: dead or saturated units, vanishing or exploding gradients, with suggestions."""
-
-from __future__ import annotations
+"""Diagnostics of training: dead or saturated units, vanishing or exploding gradients, with suggestions."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -31,10 +29,10 @@ class LayerStatistics(NamedTuple):
     Args:
         dead, saturated: layer -> share of its units, for layers that have such activations.
         gradient: layer -> norm of its gradient relative to its weights', first layer first.
-        most: the greatest of these relative norms since the last evaluation, and `where` it was.
-        usual: the middle of the greatest ones of each look since then.
-        broken: how often a loss was not finite since then.
-        gates: recurrent layer -> gate -> at which shares of all places it is shut, and open.
+        most: the maximum of these relative norms over layers and steps since the last evaluation, in layer `where`.
+        usual: the median over steps of the maximum over layers.
+        broken: number of non-finite losses since the last evaluation.
+        gates: recurrent layer -> gate -> shares of time steps at which it is closed and open.
     """
 
     step: int
@@ -55,9 +53,9 @@ class Diagnostic:
     Args:
         kind: one of `KINDS`.
         layer: its name in words, with its path.
-        text: what was seen.
-        suggestion: what helps, as settings.
-        step: where it was seen last.
+        text: the measurement.
+        suggestion: settings that help.
+        step: of the last measurement.
     """
 
     kind: str
@@ -79,28 +77,29 @@ def diagnose(records: Sequence[LayerStatistics], network: Mapping[str, Any], pla
     """Problems of the layers, the most severe kind first; [] for a healthy network.
 
     Args:
-        network: its settings and `trunk`, its name: only settings that it has, and has otherwise, are advised.
+        network: settings of the trunk and `trunk`, its name; suggestions change one of them.
     """
     if not records:
         return []
     last, suggestions = records[-1], _Suggestions(network, plan)
-    diagnostics = _exploding(records, suggestions)
-    for layer, share in last.dead.items():
-        if share >= MAX_DEAD_SHARE:
-            text = f"{_percent(share)} of its units are zero on all inspected rows (dead)"
-            diagnostics.append(Diagnostic("dead", layer, text, suggestions.dead, last.step))
-    for layer, share in last.saturated.items():
-        if share >= MAX_SATURATED_SHARE:
-            text = (
-                f"{_percent(share)} of its units are at an end of their range on nearly all inspected rows (saturated)"
-            )
-            diagnostics.append(Diagnostic("saturated", layer, text, suggestions.saturated, last.step))
-    has_dead = any(a.kind == "dead" for a in diagnostics)  # behind dead layers there is no gradient that could vanish
-    return diagnostics if has_dead else diagnostics + _vanishing(records, suggestions)
+    dead_text = "of its units are zero on all inspected rows (dead)"
+    saturated_text = "of its units are at an end of their range on nearly all inspected rows (saturated)"
+    dead = [
+        Diagnostic("dead", layer, f"{_percent(share)} {dead_text}", suggestions.dead, last.step)
+        for layer, share in last.dead.items()
+        if share >= MAX_DEAD_SHARE
+    ]
+    saturated = [
+        Diagnostic("saturated", layer, f"{_percent(share)} {saturated_text}", suggestions.saturated, last.step)
+        for layer, share in last.saturated.items()
+        if share >= MAX_SATURATED_SHARE
+    ]
+    vanishing = [] if dead else _vanishing(records, suggestions)  # behind dead layers there are no gradients
+    return [*_exploding(records, suggestions), *dead, *saturated, *vanishing]
 
 
 class _Suggestions:
-    """Settings that help, without those that the run has already."""
+    """Settings that help and that the run does not have yet."""
 
     def __init__(self, network: Mapping[str, Any], plan: Plan) -> None:
         self.trunk, self.plan = network.get("trunk", ""), plan
@@ -179,7 +178,7 @@ def _exploding(records: Sequence[LayerStatistics], suggestions: _Suggestions) ->
         text.append(f"its gradient grew to {worst.most:.3g} times its weights (exploding){beside}")
     if broken:
         times = "once" if broken == 1 else f"{broken} times"
-        text.append(f"the loss has_dead being finite {times} (exploding)")
+        text.append(f"the loss was not finite {times} (exploding)")
     layer = worst.where if grew else "the network"
     return [Diagnostic("exploding", layer, "; ".join(text), suggestions.exploding, worst.step)]
 

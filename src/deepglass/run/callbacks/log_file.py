@@ -1,7 +1,5 @@
 """log.txt of a run folder: the data, the warnings, each evaluation, how training ended, and errors."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -23,7 +21,7 @@ END_REASONS = {
 class LogFile(Callback):
     """Appends lines to a text file.
 
-    Lines that come before the run folder exists are kept until `open`.
+    Lines are buffered until `open`, since the run folder is made later.
     """
 
     def __init__(self) -> None:
@@ -31,7 +29,7 @@ class LogFile(Callback):
         self._waiting: list[str] = []
 
     def open(self, path: Path) -> None:
-        """Write to `path` from here on, first the lines so far below the date."""
+        """Open a file and write the date and the buffered lines."""
         self.path = path
         waiting, self._waiting = self._waiting, []
         self.line(f"-- {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}")
@@ -55,7 +53,7 @@ class LogFile(Callback):
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """EvaluationRecord an exception that leaves the block."""
+        """Write an exception that leaves the block, and raise it."""
         try:
             yield
         except Exception as error:
@@ -101,17 +99,17 @@ def data_line(prepared: PreparedData) -> str:
 
 
 def column_groups(prepared: PreparedData) -> list[tuple[str, str, list[str]]]:
-    """Columns of one role and kind together: (role, kind, names); ignored ones with the reason."""
+    """Columns grouped by role and kind, (role, kind, names); ignored ones with the reason."""
     groups: dict[tuple[str, str], list[str]] = {}
-    for taken in prepared.column_roles:
-        ignored = taken.role == "ignored"
-        name = f"{taken.name} ({taken.why})" if ignored else taken.name
-        groups.setdefault((taken.role, "" if ignored else taken.kind), []).append(name)
+    for column in prepared.column_roles:
+        ignored = column.role == "ignored"
+        name = f"{column.name} ({column.why})" if ignored else column.name
+        groups.setdefault((column.role, "" if ignored else column.kind), []).append(name)
     return [(role, kind, names) for (role, kind), names in groups.items()]
 
 
 def plan_lines(plan: Plan) -> list[str]:
-    """What training will do: its length, then optimizer, precision and device."""
+    """Length of training; optimizer, precision and device."""
     length = count(plan.epochs, "epoch") if plan.budget is None else plain_duration(plan.budget)
     threads = f" ({count(plan.threads, 'thread')})" if plan.device == "cpu" else ""
     return [
@@ -121,7 +119,7 @@ def plan_lines(plan: Plan) -> list[str]:
 
 
 def evaluation_line(record: EvaluationRecord) -> str:
-    """Step, time, loss, the first metric of each output, and what was out of the ordinary."""
+    """Step, time, loss, the first metric of each output, and the event if there was one."""
     metrics = [
         f"{name} {next(iter(m))} {plain_number(next(iter(m.values())))}" for name, m in record.valid.items() if m
     ]

@@ -1,13 +1,9 @@
-"""By how much each row's given class led or trailed the others as a network learned: the area under the margin.
+"""Area under the margin: the mean margin of each training row's label over training, low for wrong labels.
 
-A wrong label is learned against all that its like teach, so its row trails for long. The margins are read off as rows
-pass in training, so they cost no pass of their own, and eight bytes a row and answer.
+The margins are computed from the forward passes of training; they take eight bytes per row and output.
 
-Source: Pleiss et al., 2020, arXiv 2001.10528, equation 1. Ours takes the mean over the whole run, and of an ensemble
-the mean over its members.
+Source: Pleiss et al., 2020, arXiv 2001.10528, equation 1. Ours averages over the whole run and over ensemble members.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,20 +26,17 @@ from deepglass.prepare.sources import fingerprint_of
 from deepglass.run.folder import Folder
 from deepglass.training.checkpoint import write_atomic
 
-LARGEST = float(np.finfo(np.float16).max)  # a run that goes astray has larger ones
+MAX_MARGIN = float(np.finfo(np.float16).max)  # exceeded when a run diverges
 FILE = "margins.safetensors"
 
 
 class MarginLoader(Loader):
-    """A loader of batches whose rows' margins are added up as they pass through the network.
+    """A loader that sums the margins of its rows as they pass through the network.
 
-    The sums belong to the loader's tensors: checkpoints keep them, and what is put back after a loss that is not finite
-    is put back with them. Draws no random number and changes no weight.
+    The sums are part of the loader's state, and so of checkpoints. Draws no random numbers and changes no weights.
 
     Args:
-        loader: of the batches.
-        network: which answers them.
-        count: rows that the batches are drawn from.
+        count: number of training rows.
     """
 
     def __init__(self, loader: Loader, network: Network, count: int) -> None:
@@ -69,82 +62,82 @@ class MarginLoader(Loader):
             self.sums[name].copy_(state[f"margin.{name}"])
             self.counts[name].copy_(state[f"seen.{name}"])
 
-    def hear(self, network: Network, _: object, params: Mapping[str, Any]) -> None:
-        """What the network answers, as a forward hook; evaluations are passed over."""
+    def add_margins(self, network: Network, _: object, params: Mapping[str, Any]) -> None:
+        """Forward hook of the network; does nothing in evaluation mode."""
         if self.batch is None or not network.training:
             return
         with torch.no_grad():
             for name in self.sums:
                 target = self.batch.targets[name]
-                rows = self.batch.rows[target.known]
-                answer = network.features[name].prediction(params[name])
-                led = margin(answer, target.values.reshape(-1).long() - 1, network.ensemble_size)[target.known]
-                self.sums[name][rows] += led
+                rows = self.batch.rows[target.present]
+                prediction = network.features[name].prediction(params[name])
+                labels = target.values.reshape(-1).long() - 1
+                self.sums[name][rows] += margin(prediction, labels, network.ensemble_size)[target.present]
                 self.counts[name][rows] += 1
 
     def means(self) -> dict[str, np.ndarray]:
-        """Output name -> the mean margin of each row, (N,) float32; NaN for rows that were never seen."""
+        """Output name -> mean margin of each row, (N,) float32; NaN for rows without a forward pass."""
         return {n: (self.sums[n] / self.counts[n]).cpu().numpy() for n in self.sums}
 
 
-def margin(answer: Prediction, labels: Tensor, members: int) -> Tensor:
-    """The log odds of the given class against the likeliest other, (B,); of `members` answers a row their mean.
+def margin(prediction: Prediction, labels: Tensor, members: int) -> Tensor:
+    """Log odds of the label against the most probable other class, (B,); the mean over ensemble members.
 
     Args:
-        labels: (B,) int64 from 0; -1 where there is none, whose margin means nothing.
+        labels: (B,) int64 from 0; -1 for no label, whose margin is undefined.
     """
-    log_probs = answer.mode()["log_probs"]  # (B * members, K)
-    given = labels.clamp_min(0).repeat_interleave(members)[:, None]
-    own = log_probs.gather(1, given)[:, 0]
-    other = log_probs.scatter(1, given, -torch.inf).amax(1)
+    log_probs = prediction.mode()["log_probs"]  # (B * members, K)
+    index = labels.clamp_min(0).repeat_interleave(members)[:, None]
+    own = log_probs.gather(1, index)[:, 0]
+    other = log_probs.scatter(1, index, -torch.inf).amax(1)
     return (own - other).reshape(-1, members).mean(1)
 
 
 @contextmanager
 def record_margins(loader: Loader, objective: Objective, count: int, folder: Path) -> Iterator[Loader]:
-    """The loader, its rows' margins kept in the run's folder in the end; for kinds of learning that know no classes,
-    the loader as it is.
+    """Record margins of supervised runs with classes, and write them to the run folder at the end of the block.
 
     Args:
-        count: rows of the training part.
+        count: number of training rows.
+
+    Yields:
+        The loader to train with.
     """
     if type(objective) is not Supervised or not any(f.has_classes for f in objective.network.features.values()):
         yield loader
         return
     margins = MarginLoader(loader, objective.network, count)
-    hook = objective.network.register_forward_hook(margins.hear)
+    hook = objective.network.register_forward_hook(margins.add_margins)
     try:
         yield margins
     finally:
         hook.remove()
     write_atomic(
-        folder / FILE, save({n: np.clip(m, -LARGEST, LARGEST).astype(np.float16) for n, m in margins.means().items()})
+        folder / FILE,
+        save({n: np.clip(m, -MAX_MARGIN, MAX_MARGIN).astype(np.float16) for n, m in margins.means().items()}),
     )
 
 
-def read_margins(folder: Folder, count: int, places: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """Output name -> the mean margin of each row as a run learned, (`count`,) float32; empty where none were kept.
-
-    NaN for rows that it did not learn from.
+def read_margins(folder: Folder, count: int, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Output name -> mean margin of each row, (`count`,) float32, NaN for other than training rows; {} without any.
 
     Args:
-        places: where each row that the run used stands among the `count`; None: where it stands in the source.
+        rows: indices of the run's rows in the result; None: their indices in the source.
     """
     try:
         arrays = load_file(folder.path / FILE)
     except (FileNotFoundError, SafetensorError):
         return {}
     split = folder.split()
-    places = split["row"].to_numpy() if places is None else places
-    train = places[split["split"].to_numpy() == "train"]
-    margins = {}
+    rows = split["row"].to_numpy() if rows is None else rows
+    train = rows[split["split"].to_numpy() == "train"]
+    margins = {name: np.full(count, np.nan, np.float32) for name in arrays}
     for name, means in arrays.items():
-        margins[name] = np.full(count, np.nan, np.float32)
         margins[name][train] = means
     return margins
 
 
 def margins_for_table(folder: Folder, table: Table) -> dict[str, np.ndarray]:
-    """The same for a source's rows, where it is the run's own."""
+    """Mean margins of the rows of a table; {} if it is not the run's source."""
     own = fingerprint_of(table) == folder.state().source["fingerprint"]
     return read_margins(folder, len(table)) if own else {}

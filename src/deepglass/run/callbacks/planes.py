@@ -1,6 +1,4 @@
-"""Planes through the columns of a table: two of them along the axes, all others held at a typical value."""
-
-from __future__ import annotations
+"""Planes over two inputs, with all other inputs fixed at typical values."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -14,12 +12,12 @@ from deepglass.features.number import Number
 from deepglass.features.outputs.base import Output
 from deepglass.prepare.prepared_data import PreparedData
 
-SIDE = 40  # places along each axis
-COLUMNS = 3  # the most telling ones, of which each pair is a plane
-CLASSES = 24  # more cannot be told apart by colour
-BANDS = 12  # classes along an axis, the most frequent ones
-ROOM = 0.06  # around the rows
-APART = 0.6  # of a class's band in which its rows are spread, so that they don't lie on each other
+SIDE = 40  # points along each axis
+MAX_COLUMNS = 3  # the most informative ones; each pair is a plane
+CLASSES = 24  # maximum number of classes with distinguishable colours
+MAX_BANDS = 12  # classes along an axis, the most frequent ones
+MARGIN = 0.06  # around the rows, as a share of the axis
+JITTER = 0.6  # share of a class's band over which its rows are spread
 
 
 @dataclass(frozen=True)
@@ -27,8 +25,8 @@ class PlaneAxis:
     """One axis of a plane.
 
     Args:
-        ends: low and high; of a number in the column's units, of a date in days since 1970, of classes in bands.
-        classes: codes of the classes, a band each; none for numbers and dates.
+        ends: minimum and maximum: for a number in the column's units, a date in days since 1970, classes in bands.
+        classes: codes of the classes, one band each; none for numbers and dates.
     """
 
     feature: Feature
@@ -37,11 +35,11 @@ class PlaneAxis:
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """The names of the classes along the axis."""
+        """Names of the classes along the axis."""
         return tuple(self.feature.class_names[code - 1] for code in self.classes)
 
     def column(self) -> Column:
-        """The places from low to high, encoded; (SIDE) rows."""
+        """Encoded values at SIDE points from minimum to maximum."""
         low, high = self.ends
         if self.classes:
             codes = np.repeat(np.array(self.classes, np.int32), -(-SIDE // len(self.classes)))
@@ -49,50 +47,50 @@ class PlaneAxis:
             return Column(codes, np.ones(SIDE, bool))
         return self.feature.from_axis(np.linspace(low, high, SIDE))
 
-    def places(self, prepared: PreparedData, rows: np.ndarray) -> np.ndarray:
-        """Where rows lie along the axis; nan where they lie nowhere."""
+    def positions(self, prepared: PreparedData, rows: np.ndarray) -> np.ndarray:
+        """Positions of rows on the axis, (N,); NaN for missing values and other classes."""
         encoded = self.feature.encode(take_raw(prepared.table[self.feature.column], rows))
         if not self.classes:
             return self.feature.to_axis(encoded)
         band = {code: i for i, code in enumerate(self.classes)}
         positions = np.array([band.get(int(code), np.nan) for code in encoded.values.reshape(-1)])
-        return positions + 0.5 + APART * ((np.arange(len(rows)) * 0.618) % 1 - 0.5)
+        return positions + 0.5 + JITTER * ((np.arange(len(rows)) * 0.618) % 1 - 0.5)
 
 
 @dataclass(frozen=True)
 class Plane:
-    """Two columns, and what is held beside them.
+    """Two inputs as axes, and values for the others.
 
     Args:
-        held: the other inputs' encoded typical values, a row each.
+        fixed: input name -> encoded typical value, one row, for the other inputs.
     """
 
     across: PlaneAxis
     up: PlaneAxis
-    held: Mapping[str, Column]
+    fixed: Mapping[str, Column]
 
     def data(self, device: str) -> Dataset:
-        """The places row by row, the top one first, encoded; (SIDE * SIDE) rows."""
-        inputs = {n: c.take(np.zeros(SIDE * SIDE, int)) for n, c in self.held.items()}
+        """The SIDE * SIDE points, encoded, row by row from the top."""
+        inputs = {n: c.take(np.zeros(SIDE * SIDE, int)) for n, c in self.fixed.items()}
         inputs[self.across.feature.name] = self.across.column().take(np.tile(np.arange(SIDE), SIDE))
         inputs[self.up.feature.name] = self.up.column().take(np.repeat(np.arange(SIDE)[::-1], SIDE))
         return Dataset(inputs, {}, device)
 
 
 def only_tabular(prepared: PreparedData) -> bool:
-    """Whether nothing but columns of a table is read, any two of which make a plane."""
+    """Whether all inputs are numbers, dates or classes, any two of which make a plane."""
     return all(f.has_axis or f.has_classes for f in prepared.inputs)
 
 
 def informative_planes(prepared: PreparedData, output: Output) -> list[Plane]:
-    """Pairs of the number columns that the answer goes with most; none where other things than columns are read."""
+    """Planes over the number inputs most associated with an output; [] if other kinds of data are inputs too."""
     if not only_tabular(prepared):
         return []
     rows = prepared.rows("train")
     truth = output.encode(take_raw(prepared.table[output.column], rows))
     numbers = {f.name: _values(prepared, f, rows) for f in prepared.inputs if isinstance(f, Number)}
-    scores = {n: _tells(v, truth, not output.has_classes) for n, v in numbers.items() if np.nanstd(v) > 0}
-    chosen = sorted(sorted(scores, key=lambda n: -scores[n])[:COLUMNS], key=lambda n: list(scores).index(n))
+    scores = {n: _association(v, truth, not output.has_classes) for n, v in numbers.items() if np.nanstd(v) > 0}
+    chosen = sorted(sorted(scores, key=lambda n: -scores[n])[:MAX_COLUMNS], key=lambda n: list(scores).index(n))
     pairs = sorted(itertools.combinations(chosen, 2), key=lambda p: -sum(scores[n] for n in p))
     return [make_plane(prepared, pair) for pair in pairs]
 
@@ -109,26 +107,26 @@ def _side(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> PlaneAx
     if feature.has_classes:
         codes = feature.encode(take_raw(prepared.table[feature.column], rows)).values.reshape(-1)
         kinds, counts = np.unique(codes[codes > 0], return_counts=True)
-        shown = tuple(sorted(kinds[np.argsort(-counts, kind="stable")][:BANDS].tolist())) or (1,)
+        shown = tuple(sorted(kinds[np.argsort(-counts, kind="stable")][:MAX_BANDS].tolist())) or (1,)
         return PlaneAxis(feature, (0.0, float(len(shown))), shown)
     return PlaneAxis(feature, _ends(_values(prepared, feature, rows)))
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
-    """Where most rows are, and some room: one outlier must not shrink all others to a point."""
+    """Range of most rows with a margin; outliers do not stretch it."""
     finite = values[np.isfinite(values)] if np.isfinite(values).any() else np.array([0.0, 1.0])
     low, high = np.quantile(finite, [0.005, 0.995])
     low, high = (low, high) if high > low else (finite.min(), finite.max())
     high = high if high > low else low + 1.0
-    return float(low - ROOM * (high - low)), float(high + ROOM * (high - low))
+    return float(low - MARGIN * (high - low)), float(high + MARGIN * (high - low))
 
 
 def _values(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> np.ndarray:
     return feature.to_axis(feature.encode(take_raw(prepared.table[feature.column], rows)))
 
 
-def _tells(values: np.ndarray, truth: Column, number: bool) -> float:
-    """How much of a column's variance goes with the answer, 0 to 1."""
+def _association(values: np.ndarray, truth: Column, number: bool) -> float:
+    """Share of the variance of a column's ranks explained by an output, from 0 to 1."""
     valid = truth.mask & np.isfinite(values)
     if valid.sum() < 3 or np.std(values[valid]) == 0:
         return 0.0
@@ -141,7 +139,7 @@ def _tells(values: np.ndarray, truth: Column, number: bool) -> float:
 
 
 def _typical(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> Column:
-    """One row: a number's median, the most frequent class."""
+    """One encoded row: the median of a number, the most frequent class."""
     encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
     present = np.flatnonzero(encoded.mask)
     if not len(present):
@@ -149,7 +147,7 @@ def _typical(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> Colu
     values = encoded.values[present].reshape(len(present), -1)[:, 0]
     if feature.has_classes:
         kinds, counts = np.unique(values, return_counts=True)
-        place = int(np.flatnonzero(values == kinds[counts.argmax()])[0])
+        index = int(np.flatnonzero(values == kinds[counts.argmax()])[0])
     else:
-        place = int(np.argsort(values, kind="stable")[len(values) // 2])
-    return encoded.take(present[[place]])
+        index = int(np.argsort(values, kind="stable")[len(values) // 2])
+    return encoded.take(present[[index]])

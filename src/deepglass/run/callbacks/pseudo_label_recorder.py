@@ -3,9 +3,6 @@
 The true labels are read from the source again and stay here: neither network nor objective sees them.
 """
 
-from __future__ import annotations
-
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,12 +14,12 @@ import torch
 from deepglass.features.base import Column, take_raw
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import inference
+from deepglass.prepare.derived_columns import join_columns
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.sources import read_source
 from deepglass.run.context import RunContext
 from deepglass.spec.spec import Spec
-from deepglass.training.callbacks import Callback, EvaluationRecord, read_history
-from deepglass.training.checkpoint import storage_error, write_atomic
+from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile, read_history
 from deepglass.training.plan import Plan
 
 FILE = "pseudo_labels.jsonl"
@@ -53,12 +50,10 @@ class PseudoLabelRecorder(Callback):
         device: str,
         from_step: int = 0,
     ) -> None:
-        self.path, self.objective, self.truths = folder / FILE, objective, truths
+        self.file, self.objective, self.truths = RecordFile(folder / FILE, from_step), objective, truths
         self.data = prepared.dataset(rows, device)
         self.every, self.last = 1, 0
-        earlier = [r for r in read_history(self.path) if r["step"] <= from_step] if from_step else []
-        self.next = earlier[-1]["step"] if earlier else 0
-        write_atomic(self.path, "".join(json.dumps(r) + "\n" for r in earlier))
+        self.next = self.file.earlier[-1]["step"] if self.file.earlier else 0
 
     def on_train_start(self, plan: Plan, step: int) -> None:
         self.every = math.ceil(ROWS_PER_QUERY * len(self.data) / (3 * plan.batch_size))  # learning costs thrice as much
@@ -71,13 +66,7 @@ class PseudoLabelRecorder(Callback):
         if record.step < min(self.next, self.last):
             return
         self.next = record.step + self.every
-        outputs = self.counts()
-        line = {"step": record.step, "rows": len(self.data), "outputs": outputs}
-        try:
-            with self.path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise storage_error(self.path, error) from error
+        self.file.append({"step": record.step, "rows": len(self.data), "outputs": self.counts()})
 
     def counts(self) -> dict[str, dict[str, Any]]:
         """The content of a line: output -> coverage, accuracies and thresholds."""
@@ -111,13 +100,10 @@ def pseudo_label_recorder(context: RunContext, from_step: int = 0) -> list[Callb
     objective, data = context.objective, context.data
     if not isinstance(objective, SemiSupervised):
         return []
-    rows = unlabelled_rows(data)
+    if not len(rows := unlabelled_rows(data)):
+        return []
     truths = hidden_targets(context.experiment.spec, data, rows)
-    return (
-        [PseudoLabelRecorder(context.path, objective, data, rows, truths, context.device, from_step)]
-        if len(rows)
-        else []
-    )
+    return [PseudoLabelRecorder(context.path, objective, data, rows, truths, context.device, from_step)]
 
 
 def unlabelled_rows(prepared: PreparedData) -> np.ndarray:
@@ -132,7 +118,7 @@ def hidden_targets(spec: Spec, prepared: PreparedData, rows: np.ndarray) -> dict
     """Output name -> the true labels of rows whose labels the label budget hides."""
     if not prepared.hidden.any():
         return {}
-    table = read_source(spec)
+    table = join_columns(read_source(spec), prepared.outputs)
     return {f.name: f.encode(take_raw(table[f.column], prepared.source_rows[rows])) for f in prepared.outputs}
 
 

@@ -1,6 +1,4 @@
-"""A run's moments: a file of arrays a step in a folder of its own, few of them, spread over the run."""
-
-from __future__ import annotations
+"""Snapshots of a run: a limited number of files of arrays, spread over the steps."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,25 +12,24 @@ ENDING = ".safetensors"
 
 
 class Snapshots:
-    """STEP.safetensors in a folder; beyond `most` of them every second one goes.
+    """Writes STEP.safetensors into a folder; beyond `max_files` every second file is deleted.
 
     Args:
-        most: files that are kept.
-        from_step: files of steps after it are removed, since a resumed run writes them again; all of them for 0.
+        from_step: files of later steps are deleted, since a resumed run writes them again; 0 deletes all.
     """
 
-    def __init__(self, folder: Path, most: int, from_step: int = 0) -> None:
-        self.folder, self.most = folder, most
+    def __init__(self, folder: Path, max_files: int, from_step: int = 0) -> None:
+        self.folder, self.max_files = folder, max_files
         for path in folder.glob(f"*{ENDING}"):
             if int(path.stem) > from_step or not from_step:
                 path.unlink()
 
-    def keep(self, step: int, content: Mapping[str, np.ndarray]) -> bool:
-        """Write a moment; True where every second one went for it."""
+    def write(self, step: int, content: Mapping[str, np.ndarray]) -> bool:
+        """Write a snapshot; True if every second file was deleted."""
         self.folder.mkdir(exist_ok=True)
         write_atomic(self.folder / f"{step:08d}{ENDING}", save(dict(content)))
         paths = sorted(self.folder.glob(f"*{ENDING}"))
-        if len(paths) <= self.most:
+        if len(paths) <= self.max_files:
             return False
         for path in paths[1:-1:2]:
             path.unlink()
@@ -40,6 +37,6 @@ class Snapshots:
 
 
 def read_snapshots(folder: Path) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Step and arrays of each moment, in order; none for a run that kept none."""
+    """Step and arrays of each snapshot, in order."""
     for path in sorted(folder.glob(f"*{ENDING}")):
         yield int(path.stem), load(path.read_bytes())

@@ -1,6 +1,4 @@
-"""How the units of a network answer to some rows: which are idle or stuck, and how far gates are open."""
-
-from __future__ import annotations
+"""Activity of the units of a network on some rows: dead and saturated units, closed and open gates."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -15,18 +13,18 @@ from deepglass.nn.temporal import TemporalBlock
 from deepglass.objectives.base import Objective, inference
 
 BATCH = 256
-END = 0.03  # of the way between the ends of a sigmoid or tanh: closer to one of them the slope is nearly nothing
-ALWAYS = 0.95  # of a unit's answers that lie there when it counts as saturated
-STILL = 0.01  # a recurrent unit whose state never leaves zero by more says nothing
-SHUT, OPEN = 0.1, 0.9  # of a gate. Source: Karpathy et al., 2015, arXiv 1506.02078
+SATURATION_MARGIN = 0.03  # share of the range of a sigmoid or tanh next to its ends, where the slope is nearly 0
+MIN_SATURATED = 0.95  # share of a unit's activations in this margin from which it is saturated
+MIN_STATE = 0.01  # a recurrent unit whose state never exceeds it is dead
+CLOSED, OPEN = 0.1, 0.9  # of a gate. Source: Karpathy et al., 2015, arXiv 1506.02078
 
-_SQUASHED: dict[type[nn.Module], tuple[float, float]] = {nn.Tanh: (-1.0, 1.0), nn.Sigmoid: (0.0, 1.0)}
-_FLAT: dict[type[nn.Module], float] = {nn.ReLU: 0.0, nn.GELU: -3.0, nn.SiLU: -6.0, nn.Mish: -6.0}
-"""What goes in and gives almost nothing if it is less: a slope of at most a fiftieth."""
+_RANGES: dict[type[nn.Module], tuple[float, float]] = {nn.Tanh: (-1.0, 1.0), nn.Sigmoid: (0.0, 1.0)}
+_MIN_INPUTS: dict[type[nn.Module], float] = {nn.ReLU: 0.0, nn.GELU: -3.0, nn.SiLU: -6.0, nn.Mish: -6.0}
+"""Inputs below it have a slope of at most 1/50."""
 
 
 class UnitStatistics(NamedTuple):
-    """Layer -> share of its units that are ill; layer -> gate -> the shares of places where it is shut, and open."""
+    """Layer -> share of dead and of saturated units; layer -> gate -> shares of time steps closed and open."""
 
     dead: dict[str, float]
     saturated: dict[str, float]
@@ -34,92 +32,94 @@ class UnitStatistics(NamedTuple):
 
 
 class UnitActivity:
-    """Hears the activations of one pass, and says of which layer each is."""
+    """Measures the activity of units, by layer, with forward hooks.
+
+    Args:
+        names: module path -> name of its layer.
+    """
 
     def __init__(self, objective: Objective, names: Mapping[str, str]) -> None:
         self.objective, self.names = objective, names
         self.layer = ""
-        self.there: Tensor | None = None  # which places of sequences hold a token, those that do first
-        self.awake: dict[str, Tensor] = {}  # layer -> which units ever answered
-        self.ends: dict[str, Tensor] = {}  # layer -> how many answers lay near an end, and of how many
-        self.gates: dict[str, dict[str, Tensor]] = {}  # likewise shut, open, and of how many
+        self.token_mask: Tensor | None = None  # (B, T) bool of sequences, present tokens first
+        self.active: dict[str, Tensor] = {}  # layer -> (units,) active on any row
+        self.saturated: dict[str, Tensor] = {}  # layer -> (2, units): saturated activations, all activations
+        self.gates: dict[str, dict[str, Tensor]] = {}  # layer -> gate -> closed, open, all time steps
 
     def measure(self, data: Dataset) -> UnitStatistics:
-        """The shares over all rows of the data set, in evaluation mode; the mode is put back."""
-        hooks = [m.register_forward_hook(self._hear(n)) for n, m in self.objective.named_modules()]
+        """The shares over all rows of a data set, in evaluation mode; the mode is restored."""
+        hooks = [m.register_forward_hook(self._hook(n)) for n, m in self.objective.named_modules()]
         ordered = (m for m in self.objective.modules() if isinstance(m, Recurrent | TemporalBlock))
-        hooks += [m.register_forward_pre_hook(self._begin) for m in ordered]
+        hooks += [m.register_forward_pre_hook(self._set_token_mask) for m in ordered]
         try:
             with inference(self.objective):
                 for batch in data.batches(BATCH):
-                    self.layer, self.there = "", None
+                    self.layer, self.token_mask = "", None
                     self.objective.embed(batch)
         finally:
             for hook in hooks:
                 hook.remove()
-        dead = {n: float((~v).float().mean()) for n, v in self.awake.items()}
-        full = {n: float((v[0] / v[1] >= ALWAYS).float().mean()) for n, v in self.ends.items()}
+        dead = {n: float((~v).float().mean()) for n, v in self.active.items()}
+        full = {n: float((v[0] / v[1] >= MIN_SATURATED).float().mean()) for n, v in self.saturated.items()}
         gates = {n: {gate: (v[:2] / v[2]).tolist() for gate, v in counted.items()} for n, counted in self.gates.items()}
         return UnitStatistics(dead, full, gates)
 
-    def _begin(self, _: nn.Module, given: tuple[Tensor, Tensor]) -> None:
-        mask = given[1]
-        self.there = torch.arange(mask.shape[1], device=mask.device) < mask.sum(1, keepdim=True)
+    def _set_token_mask(self, _: nn.Module, inputs: tuple[Tensor, Tensor]) -> None:
+        mask = inputs[1]
+        self.token_mask = torch.arange(mask.shape[1], device=mask.device) < mask.sum(1, keepdim=True)
 
-    def _hear(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], object], None]:
-        def hear(module: nn.Module, given: tuple[Any, ...], out: object) -> None:
+    def _hook(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], object], None]:
+        def hook(module: nn.Module, inputs: tuple[Any, ...], out: object) -> None:
             if name in self.names:
                 self.layer = self.names[name]
             if isinstance(module, nn.RNNBase | NormedLayer) and isinstance(out, tuple):
-                self._cell(module, given[0], out[0])
+                self._cell(module, inputs[0], out[0])
             if not isinstance(out, Tensor) or not self.layer or out.ndim < 2:
                 return
-            if type(module) in _FLAT:
-                self._answered(self._units(given[0]) > _FLAT[type(module)])
-            for kind, ends in _SQUASHED.items():
+            if type(module) in _MIN_INPUTS:
+                self._add_active(self._units(inputs[0]) > _MIN_INPUTS[type(module)])
+            for kind, ends in _RANGES.items():
                 if isinstance(module, kind):
-                    self._squashed(self._units(out), ends)
+                    self._add_saturated(self._units(out), ends)
 
-        return hear
+        return hook
 
     def _cell(self, layer: nn.RNNBase | NormedLayer, x: Tensor, states: Tensor) -> None:
-        """A recurrent layer: what it keeps, what it would write, its gates, where there are tokens."""
-        here = self.there if self.there is not None else torch.ones_like(states[..., 0], dtype=torch.bool)
+        """States, candidate states and gates of a recurrent layer, at present tokens."""
+        here = self.token_mask if self.token_mask is not None else torch.ones_like(states[..., 0], dtype=torch.bool)
         gates = gates_of(layer, x, states)
-        self._answered(states[here].T.abs() > STILL)
-        self._squashed(gates.pop("new", states)[here].T, (-1.0, 1.0))
+        self._add_active(states[here].T.abs() > MIN_STATE)
+        self._add_saturated(gates.pop("new", states)[here].T, (-1.0, 1.0))
         counts = self.gates.setdefault(self.layer, {}) if gates else {}
         for gate, value in gates.items():
             valid = value[here]
-            sums = [(valid < SHUT).sum(), (valid > OPEN).sum(), torch.tensor(valid.numel(), device=valid.device)]
+            sums = [(valid < CLOSED).sum(), (valid > OPEN).sum(), torch.tensor(valid.numel(), device=valid.device)]
             counts[gate] = counts.get(gate, 0) + torch.stack(sums).double()
 
     def _units(self, out: Tensor) -> Tensor:
-        """Answers as (units, times): maps by channel, an ensemble's members each with their own units, tokens alone."""
+        """Activations as (units, N): channels of maps, units of each ensemble member, present tokens only."""
         if out.ndim == 4:
             return out.float().transpose(0, 1).flatten(1)
         members = next((m.ensemble_size for m in self.objective.modules() if isinstance(m, Network)), 1)
         if out.ndim == 3 and members > 1 and out.shape[1] == members:
             return out.float().permute(1, 2, 0).flatten(0, 1)
-        if self.there is not None and out.shape[:-1] == self.there.shape:
-            return out.float()[self.there].T
+        if self.token_mask is not None and out.shape[:-1] == self.token_mask.shape:
+            return out.float()[self.token_mask].T
         return out.float().flatten(0, -2).T
 
-    def _answered(self, answers: Tensor) -> None:
-        """Remember which units (a row each) answered anywhere."""
-        awake = answers.any(1)
-        previous = self.awake.get(self.layer)
-        if (
-            previous is None or previous.shape == awake.shape
-        ):  # else units of a layer that has no name, behind one that has
-            self.awake[self.layer] = awake if previous is None else previous | awake
+    def _add_active(self, activity: Tensor) -> None:
+        """Add which units, (units, N) bool, are active on any row."""
+        active = activity.any(1)
+        previous = self.active.get(self.layer)
+        if previous is None or previous.shape == active.shape:  # else a module without a name behind the layer
+            self.active[self.layer] = active if previous is None else previous | active
 
-    def _squashed(self, units: Tensor, ends: tuple[float, float]) -> None:
-        """Add up, unit by unit, how many answers lie near an end."""
+    def _add_saturated(self, units: Tensor, ends: tuple[float, float]) -> None:
+        """Count activations near the ends of the range, per unit."""
         low, high = ends
-        room = END * (high - low) / 2
+        room = SATURATION_MARGIN * (high - low) / 2
         near = ((units < low + room) | (units > high - room)).float().sum(1)
         count = torch.stack([near, torch.full_like(near, units.shape[1])])
-        previous = self.ends.get(self.layer)
+        previous = self.saturated.get(self.layer)
         if previous is None or previous.shape == count.shape:
-            self.ends[self.layer] = count if previous is None else previous + count
+            self.saturated[self.layer] = count if previous is None else previous + count

@@ -1,0 +1,35 @@
+"""Samples of rows, and reading of files that may be unreadable."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from deepglass.errors import SourceError
+
+T = TypeVar("T")
+X = TypeVar("X")
+
+
+def sample_rows(rows: int, limit: int) -> list[int]:
+    """Evenly spaced row indices, at most `limit`."""
+    return np.unique(np.linspace(0, max(rows - 1, 0), min(limit, rows)).astype(int)).tolist()
+
+
+def try_read(read: Callable[[X], T], item: X) -> T | None:
+    """`read(item)`, or None where its file is unreadable; `Feature.unreadable` reports such rows."""
+    try:
+        return read(item)
+    except SourceError:
+        return None
+
+
+def read_errors(read: Callable[[Any], object], items: Iterable[Any]) -> dict[int, str]:
+    """Row -> error of each item that cannot be read."""
+    errors = {}
+    for row, item in enumerate(items):
+        try:
+            read(item)
+        except SourceError as error:
+            errors[row] = str(error)
+    return errors

@@ -1,0 +1,107 @@
+// Drawing of the labelling page: the row in view, its proposal, the classes, the queue and the end.
+import { element } from "./dom.js";
+import { cellFigures, imageOf, thumbnail } from "./label_cells.js";
+
+const byId = (id) => document.getElementById(id);
+const percent = (share) => (share > 0.995 ? "over 99\u00a0%" : `${Math.round(100 * share)}\u00a0%`);
+const labelText = (label) => (label === "" ? "no label" : label);
+const QUEUE_LENGTH = 40; // rows of the queue that are drawn around the one in view
+const RESERVED_KEYS = new Set(["s", "u", "k", "x"]);
+
+// The key of each class: its own character where all are single characters, else digits and letters.
+export function keysOf(classes) {
+  const single = classes.length <= 36 && classes.every((c) => [...c].length === 1);
+  if (single && new Set(classes.map((c) => c.toLowerCase())).size === classes.length) {
+    return classes.map((c) => c.toLowerCase());
+  }
+  const letters = [..."abcdefghijklmnopqrstuvwxyz"].filter((c) => !RESERVED_KEYS.has(c));
+  return classes.map((_, i) => [..."1234567890", ...letters][i] ?? "");
+}
+
+// Draws the whole page. `state`: data, index, skipped; `actions`: answer(label), move(index); `ended`: no row is left.
+export function draw(state, actions, ended) {
+  const { data, skipped } = state, count = Object.keys(data.answers).length, total = data.items.length;
+  byId("count").textContent = `${count} of ${total}` + (skipped.size ? `, ${skipped.size} skipped` : "");
+  byId("progress").firstElementChild.style.width = `${(100 * count) / Math.max(total, 1)}%`;
+  byId("progress").setAttribute("aria-valuemax", total);
+  byId("progress").setAttribute("aria-valuenow", count);
+  byId("main").hidden = ended;
+  byId("done").hidden = !ended;
+  if (ended) drawEnd(state, count, total);
+  else drawItem(state, actions);
+  drawQueue(state, actions, ended);
+}
+
+function drawItem({ data, index }, actions) {
+  const item = data.items[index], answer = data.answers[index], wrong = item.kind === "wrong";
+  byId("index").textContent = `row ${item.row} of the source` + (answer === undefined ? "" : `; answer: ${labelText(answer)}`);
+  byId("cells").replaceChildren(...cellFigures(item.row, item.cells));
+  byId("reason").textContent = wrong ? "Possible label error" : "Row without a label";
+  byId("reason").className = wrong ? "reason wrong" : "reason";
+  const proposed = element("b", {}, item.suggestion);
+  const confidence = data.classes.length || wrong ? ` (${percent(item.confidence)} confidence)` : "";
+  const given = wrong ? ["label ", element("del", {}, item.label), ", prediction "] : ["prediction "];
+  byId("proposal").replaceChildren(...given, proposed, confidence);
+  byId("accept").firstElementChild.textContent = item.suggestion;
+  byId("keep").hidden = item.label === "";
+  byId("keep").firstElementChild.textContent = `keep ${item.label}`;
+  drawClasses(data.classes, item, answer, actions);
+  byId("text").value = "";
+  byId("text").placeholder = data.classes.length ? "another class" : "a number";
+  drawNeighbours(item.neighbours);
+}
+
+function drawClasses(classes, item, answer, actions) {
+  const keys = keysOf(classes), short = classes.length && classes.every((c) => c.length <= 3);
+  byId("classes").className = short ? "classes short" : "classes";
+  byId("classes").replaceChildren(
+    ...classes.map((name, i) => {
+      const bar = element("i");
+      bar.style.width = `${Math.round(100 * (item.probabilities[name] ?? 0))}%`;
+      const button = element("button", { type: "button", title: name, onclick: () => actions.answer(name) }, element("span", {}, name));
+      if (keys[i] && keys[i] !== name.toLowerCase()) button.append(element("kbd", {}, keys[i]));
+      button.append(bar);
+      button.setAttribute("aria-pressed", String(answer === name));
+      if (name === item.suggestion) button.classList.add("proposed");
+      return button;
+    }),
+  );
+}
+
+function drawNeighbours(neighbours) {
+  const figures = neighbours.map((n) => element("figure", {}, thumbnail(n.row, n.cells), element("figcaption", {}, labelText(n.label))));
+  const heading = element("h2", {}, "Most similar labelled rows");
+  byId("neighbours").replaceChildren(...(figures.length ? [heading, element("div", { className: "neighbours" }, ...figures)] : []));
+}
+
+function drawQueue({ data, index }, actions, ended) {
+  const from = Math.max(0, Math.min(index - 6, data.items.length - QUEUE_LENGTH));
+  const withImages = data.items.some((item) => item.cells.some((c) => c.kind === "image"));
+  byId("queue").className = withImages ? "" : "plain";
+  byId("queue").replaceChildren(
+    ...data.items.slice(from, from + QUEUE_LENGTH).map((item, k) => {
+      const i = from + k, answer = data.answers[i], row = `row ${item.row}`;
+      const image = item.cells.find((c) => c.kind === "image"), text = item.cells.find((c) => c.kind === "text");
+      const face = image ? imageOf(item.row, image) : element("div", { className: "words" }, text ? text.text.slice(0, 40) : row);
+      const label = answer !== undefined ? `✓ ${labelText(answer)}` : item.kind === "wrong" ? `${item.label}?` : "new";
+      const button = element("button", { type: "button", title: row, onclick: () => actions.move(i) }, face, element("b", {}, label));
+      button.setAttribute("aria-current", String(i === index && !ended));
+      if (answer !== undefined) button.classList.add("answered");
+      return button;
+    }),
+  );
+  const current = byId("queue").querySelector('[aria-current="true"]');
+  if (current) byId("queue").scrollLeft = Math.max(0, current.offsetLeft - byId("queue").clientWidth / 3);
+}
+
+function drawEnd({ data, skipped }, count, total) {
+  const [heading, text, commands] = ["h2", "p", "pre"].map((tag) => byId("done").querySelector(tag));
+  const changed = Object.entries(data.answers).filter(([i, label]) => label !== data.items[i].label).length;
+  const left = skipped.size ? `; ${skipped.size} skipped, which come again next time` : "";
+  heading.textContent = total ? (count ? "All rows are done" : "No row has an answer yet") : "No rows to label";
+  text.textContent = total
+    ? `${count} answers, ${changed} of them new or corrected labels${left}. They are stored in ${data.file}. Train again with them and compare both runs:`
+    : "No label looks wrong, and every row has a label.";
+  commands.textContent = data.next;
+  commands.hidden = byId("back").hidden = !total;
+}
