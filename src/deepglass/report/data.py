@@ -15,7 +15,6 @@ from deepglass.features._display import first_image
 from deepglass.features.outputs.base import Output
 from deepglass.introspect.layers import Layer, trace
 from deepglass.introspect.rows import OutputRows
-from deepglass.objectives.base import Objective
 from deepglass.projection.points import EmbeddedPoints, TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows, projection_points
 from deepglass.report.explanation_facts import ExplanationFacts
