@@ -4,46 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
-from deepglass.errors import SpecError
-
-
-def read_yaml(text: str, where: str) -> Any:
-    """Parse YAML. A duplicate key is an error, since YAML would keep only the last value.
-
-    Args:
-        where: the file or setting of the text, for messages.
-
-    Raises:
-        yaml.YAMLError: the text is not YAML.
-        SpecError: `bad-value` for a duplicate key.
-    """
-    loader = _Loader(text)
-    loader.name = where
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
-
-
-class _Loader(yaml.SafeLoader):
-    """Makes plain values only and refuses duplicate keys."""
-
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        lines: dict[tuple[str, str], int] = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            name, line = (key.tag, key.value), key.start_mark.line + 1
-            if name in lines:
-                raise SpecError(
-                    "bad-value",
-                    f"{self.name}: {key.value!r} occurs twice, in line {lines[name]} and line {line}; keep one",
-                )
-            lines[name] = line
-        return node
+from deepglass.documents import parse_yaml
+from deepglass.errors import SourceError, SpecError
 
 
 def parse_value(text: str, where: str = "") -> Any:
@@ -56,9 +18,9 @@ def parse_value(text: str, where: str = "") -> Any:
         SpecError: `bad-value`, such as for an open bracket.
     """
     try:
-        value = read_yaml(text, where)
-    except yaml.YAMLError as error:
-        why = getattr(error, "problem", None) or "no value"
+        value = parse_yaml(text, where)
+    except SourceError as error:
+        why = getattr(error.__cause__, "problem", None) or "no value"
         raise SpecError(
             "bad-value", f"{where}: expected a value such as 3, text or [a, b], got {text!r} ({why})"
         ) from error

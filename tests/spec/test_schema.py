@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from deepglass.documents import read_yaml
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.spec import recipes
 from deepglass.spec.schema import spec_schema
-from deepglass.values import read_yaml
 
 SCHEMA = spec_schema()
 TYPES = {
@@ -59,7 +59,7 @@ def fits(value: Any, schema: Mapping[str, Any]) -> bool:
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_recipes_match_the_schema(name: str) -> None:
-    content = read_yaml(recipes.locate(name).read_text("utf-8"), name)
+    content = read_yaml(recipes.locate(name))
     for key, value in content.items():
         assert fits(value, SCHEMA["properties"][key]), f"{key}: {value}"
     assert fits(content, SCHEMA)

@@ -12,7 +12,6 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
@@ -21,9 +20,10 @@ from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.label_budget import LabelBudget
 from deepglass.data.sources.base import SourceOptions
 from deepglass.data.split import Split
-from deepglass.errors import SourceError, SpecError
+from deepglass.documents import read_yaml
+from deepglass.errors import SpecError
 from deepglass.training.settings import TrainingSettings
-from deepglass.values import frozen, plain, read_yaml
+from deepglass.values import frozen, plain
 
 SOURCES = ("source", "test", "unlabelled")
 FEATURES = ("inputs", "outputs")
@@ -170,12 +170,7 @@ class Spec:
             SourceError: `not-found`, `unreadable-file`.
             SpecError: with the path of the setting, or the lines of a key that stands twice.
         """
-        try:
-            content = read_yaml(path.read_text(), str(path))
-        except FileNotFoundError:
-            raise SourceError("not-found", f"{path}: there is no such file") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise SourceError("unreadable-file", f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
+        content = read_yaml(path)
         if not isinstance(content, dict):
             raise SpecError(
                 "bad-value", f"{path}: expected keys such as data and outputs, got {type(content).__name__}"
