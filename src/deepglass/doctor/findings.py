@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepglass.config import restore
 from deepglass.data.batches import Dataset
 from deepglass.doctor.base import DataContext, Finding, merge_findings
 from deepglass.doctor.checks import CHECKS, run_checks
@@ -59,7 +60,7 @@ def read_findings(folder: Folder) -> tuple[Finding, ...] | None:
     if not path.exists():
         return None
     findings = json.loads(path.read_text())
-    return tuple(Finding(**{**f, "rows": tuple(f["rows"]), "columns": tuple(f["columns"])}) for f in findings)
+    return tuple(restore(Finding, f, f"findings[{i}]") for i, f in enumerate(findings))
 
 
 def findings_of(

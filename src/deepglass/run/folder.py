@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import polars as pl
 import yaml
 
+from deepglass.config import restore
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import from_state
 from deepglass.features.outputs.base import Calibration, PredictionArrays, output_from_state
@@ -44,6 +46,42 @@ class RunState(NamedTuple):
     column_roles: tuple[ColumnRole, ...]
     calibration: Mapping[str, Calibration]
     source: Mapping[str, Any]
+
+
+class StoredSource(NamedTuple):
+    """The source at training time, as features.json has it.
+
+    Args:
+        notes: what reading it said: name, value and reason.
+        skipped: what was left out, and why.
+    """
+
+    name: str
+    rows: int
+    fingerprint: str
+    notes: tuple[tuple[str, str, str], ...]
+    skipped: tuple[tuple[str, str], ...]
+
+
+class Calibrations(NamedTuple):
+    """Output name -> its calibration."""
+
+    calibration: dict[str, dict[str, Any]]
+
+
+@contextmanager
+def damaged_run(path: Path) -> Iterator[None]:
+    """Raise `damaged-run` for content of a stored file that is not what a run writes."""
+    try:
+        yield
+    except SpecError as error:
+        if error.code not in ("bad-value", "unknown-key"):
+            raise
+        text = str(error).partition("] ")[2]
+        raise SourceError("damaged-run", f"{path}: {text}; take an undamaged copy, or train again") from error
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        text = f"expected what a run writes, got something else ({type(error).__name__}: {error})"
+        raise SourceError("damaged-run", f"{path}: {text}; take an undamaged copy, or train again") from error
 
 
 class Folder:
@@ -184,7 +222,9 @@ class Folder:
         return replace(spec, data=replace(spec.data, label_corrections=str(self.path / LABELS)))
 
     def plan(self) -> Plan:
-        return Plan.from_json(self.read_json("plan.json"))
+        content = self.read_json("plan.json")
+        with damaged_run(self.path / "plan.json"):
+            return Plan.from_json(content)
 
     def metrics(self) -> dict[str, Any]:
         return self.read_json("metrics.json")
@@ -198,15 +238,17 @@ class Folder:
         Args:
             spec: of spec.yaml, if it was read already.
         """
+        spec = spec or self.spec()
         content = self.read_json("features.json")
-        inputs = tuple(from_state(s) for s in content["inputs"])
-        outputs = tuple(output_from_state(s) for s in content["outputs"])
-        return RunState(
-            Experiment.from_state(spec or self.spec(), inputs, outputs, content["experiment"]),
-            tuple(ColumnRole(**c) for c in content["columns"]),
-            content["calibration"],
-            content["source"],
-        )
+        with damaged_run(self.path / "features.json"):
+            inputs = tuple(from_state(s, f"inputs[{i}]") for i, s in enumerate(content["inputs"]))
+            outputs = tuple(output_from_state(s, f"outputs[{i}]") for i, s in enumerate(content["outputs"]))
+            return RunState(
+                Experiment.from_state(spec, inputs, outputs, content["experiment"]),
+                tuple(restore(ColumnRole, c, f"columns[{i}]") for i, c in enumerate(content["columns"])),
+                restore(Calibrations, {"calibration": content["calibration"]}, "features.json").calibration,
+                restore(StoredSource, content["source"], "source")._asdict(),
+            )
 
     def split(self) -> pl.DataFrame:
         if not (self.path / "split.parquet").exists():
