@@ -9,6 +9,7 @@ from deepglass import cli
 from deepglass.cli import options
 from deepglass.cli.options import SOURCES, Force, Json, RunFolder, Settings, argument, check_not_exists, flag, option
 from deepglass.cli.streams import message, print_json
+from deepglass.documents import read_json
 from deepglass.errors import SpecError, StorageError
 
 
@@ -123,7 +124,7 @@ def resume(run: RunFolder, as_json: Json = False) -> None:
     Example: deepglass resume runs/houses-1
     """
     metrics = run / "metrics.json"
-    finished = metrics.exists() and json.loads(metrics.read_text()).get("stop_reason") != "interrupted"
+    finished = metrics.exists() and read_json(metrics).get("stop_reason") != "interrupted"
     if finished:
         message(f"{run} is finished; there is nothing to resume")
     _show_run(deepglass.resume(run, callbacks=[] if finished else [cli.ProgressBar()]), as_json)

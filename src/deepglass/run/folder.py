@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import yaml
 
+from deepglass.documents import read_json
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import from_state
 from deepglass.features.outputs.base import Calibration, PredictionArrays, output_from_state
@@ -229,11 +230,11 @@ class Folder:
     def read_json(self, name: str) -> dict[str, Any]:
         path = self.path / name
         try:
-            return json.loads(path.read_text())
-        except FileNotFoundError:
-            raise self._absent(name) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise SourceError("unreadable-file", f"{path}: incomplete or damaged ({error})") from error
+            return read_json(path)
+        except SourceError as error:
+            if error.code == "not-found":
+                raise self._absent(name) from None
+            raise
 
     def _absent(self, name: str) -> SourceError:
         hint = "; the run did not finish: `deepglass resume` goes on" if name == "metrics.json" else ""

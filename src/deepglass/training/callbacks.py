@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deepglass.documents import parse_json
+from deepglass.errors import SourceError
 from deepglass.training.checkpoint import storage_error, write_atomic
 from deepglass.training.control import TrainerControl
 from deepglass.training.plan import Plan
@@ -122,9 +124,9 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     records = []
-    for line in path.read_text().splitlines():
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
+            records.append(parse_json(line, str(path), number))
+        except SourceError:
             break
     return records
