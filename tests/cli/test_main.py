@@ -101,9 +101,7 @@ def test_too_little_memory_is_said(command: Command, monkeypatch: pytest.MonkeyP
     assert "3.6 TiB" in result.err
 
 
-def test_an_error_without_a_file_is_internal(
-    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_error_without_a_file_is_internal(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     fail_with(monkeypatch, OSError(errno.EINVAL, "Invalid argument"))
     result = command("list")
