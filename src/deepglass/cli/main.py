@@ -8,6 +8,7 @@ import typer
 
 import deepglass
 from deepglass import cli
+from deepglass.cli.failures import deepglass_error
 from deepglass.cli.options import Json, argument
 from deepglass.cli.prediction import embed, explain, generate, predict, verify
 from deepglass.cli.runs import compare, evaluate, label, report
@@ -76,8 +77,6 @@ def main() -> NoReturn:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
-        from deepglass.cli.failures import deepglass_error
-
         failure = deepglass_error(error)
         message(f"error: {failure}")
         sys.exit(failure.exit_code)
