@@ -180,9 +180,33 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise storage_error(path, error) from error
 
 
+def append_line(path: Path, text: str) -> None:
+    """Append a line to a text file: completely, or not at all.
+
+    Raises:
+        StorageError: `disk-full` or `read-only`, naming the file.
+    """
+    try:
+        flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(path, flags, 0o666)
+        try:
+            size, content = os.fstat(descriptor).st_size, (text + "\n").encode("utf-8", "replace")
+            written = 0
+            try:
+                while written < len(content):
+                    written += os.write(descriptor, content[written:])
+            except BaseException:
+                os.ftruncate(descriptor, size)
+                raise
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
 def remove_partial_files(folder: Path) -> None:
-    """Remove what writers that were killed have left in a folder."""
-    for path in folder.glob(f".*{_PARTIAL}*"):
+    """Remove what writers that were killed have left in a folder and those below it."""
+    for path in folder.rglob(f".*{_PARTIAL}*"):
         path.unlink(missing_ok=True)
 
 

@@ -23,11 +23,10 @@ import polars as pl
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
-from deepglass.files import read_file
+from deepglass.files import read_file, write_file
 from deepglass.parsing import MISSING
 from deepglass.prepare.sources import fingerprint_of, read_like
 from deepglass.spec.spec import SOURCES, Spec
-from deepglass.training.checkpoint import write_atomic
 
 FIELDS = ("row", "column", "old", "new", "why")
 SETTING = "data.label_corrections"
@@ -87,7 +86,7 @@ def write_corrections(path: Path, origin: Origin, corrections: Iterable[LabelCor
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(FIELDS)
     writer.writerows(c[: len(FIELDS)] for c in sorted(corrections, key=lambda c: (c.row, c.column)))
-    write_atomic(path, text.getvalue())
+    write_file(path, text.getvalue())
 
 
 def read_corrections(path: Path) -> LabelFile:
