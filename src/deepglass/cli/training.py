@@ -10,7 +10,8 @@ from deepglass.cli import options
 from deepglass.cli.options import SOURCES, Force, Json, RunFolder, Settings, argument, check_not_exists, flag, option
 from deepglass.cli.streams import message, print_json
 from deepglass.documents import read_json
-from deepglass.errors import SpecError, StorageError
+from deepglass.errors import SpecError
+from deepglass.files import write_file
 
 
 def inspect(
@@ -66,13 +67,7 @@ def new(
     if out is None:
         print(text, end="")
         return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text)
-    except OSError as error:
-        raise StorageError(
-            "read-only", f"--out: {out} cannot be written ({error.strerror}); choose another file"
-        ) from error
+    write_file(out, text)
     message(f"{'schema' if schema else 'spec'}: {out}")
 
 
