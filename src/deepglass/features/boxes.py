@@ -14,12 +14,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
-from deepglass.features.base import (
-    Column,
-    Feature,
-    Raw,
-    TypeGuess,
-)
+from deepglass.features.base import Column, Feature, Raw, TypeGuess
 
 if TYPE_CHECKING:
     from torch import nn

@@ -48,13 +48,7 @@ from deepglass.features._quantize import (
     range_of,
     sample_images,
 )
-from deepglass.features.base import (
-    Column,
-    Media,
-    Raw,
-    TypeGuess,
-    sequence_of,
-)
+from deepglass.features.base import Column, Media, Raw, TypeGuess, sequence_of
 
 if TYPE_CHECKING:
     from torch import nn

@@ -12,12 +12,7 @@ import polars as pl
 
 from deepglass.constraints import Count
 from deepglass.errors import SourceError
-from deepglass.features.base import (
-    Column,
-    Feature,
-    Raw,
-    TypeGuess,
-)
+from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import is_missing
 
 if TYPE_CHECKING:
@@ -119,7 +114,7 @@ class Multilabel(Feature):
         return {"unseen label": unseen} if unseen else {}
 
     def encoder(self, dim: int) -> nn.Module:
-        from deepglass.nn.sets import LabelsEncoder
+        from deepglass.nn.encoders_heads import LabelsEncoder
 
         return LabelsEncoder(max(len(self.vocabulary_), 1), dim)
 

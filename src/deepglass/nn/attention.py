@@ -148,11 +148,7 @@ class AttentionBlock(nn.Module):
         return x + self.dropout(self.mlp(x))
 
     def step(
-        self,
-        x: Tensor,
-        past: KVCache,
-        memory: KVCache | None = None,
-        memory_mask: Tensor | None = None,
+        self, x: Tensor, past: KVCache, memory: KVCache | None = None, memory_mask: Tensor | None = None
     ) -> tuple[Tensor, KVCache]:
         """The causal `forward` for one more token, and the cache with it.
 

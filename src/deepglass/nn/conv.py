@@ -178,13 +178,10 @@ class ImageNormalizer(nn.Module):
         x: (B, C, Y, X) uint8, uint16 or float codes -> (B, C, Y, X) float, in channels-last memory.
     """
 
-    shift: Tensor
-    factor: Tensor
-
     def __init__(self, shift: Sequence[float], scale: Sequence[float]) -> None:
         super().__init__()
-        self.register_buffer("shift", torch.tensor(shift).view(1, -1, 1, 1))
-        self.register_buffer("factor", 1 / torch.tensor(scale).view(1, -1, 1, 1))
+        self.shift = nn.Buffer(torch.tensor(shift).view(1, -1, 1, 1))
+        self.factor = nn.Buffer(1 / torch.tensor(scale).view(1, -1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.to(self.factor.dtype, memory_format=torch.channels_last)

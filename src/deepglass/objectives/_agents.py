@@ -46,8 +46,6 @@ class Agent(Objective):
 
     monitor: ClassVar[Metric] = METRICS["mean_return"]
     learns_from: ClassVar[Literal["rows", "text", "environment"]] = "environment"
-    name: ClassVar[str]
-    steps_taken: Tensor
 
     def set_features(self, inputs: Sequence[Feature], outputs: Sequence[Output]) -> None:
         """Check and store the features of observation and action.
@@ -64,7 +62,7 @@ class Agent(Objective):
             )
         self.observation_feature, self.action_feature = inputs[0], outputs[0]
         self.observation, self.action = inputs[0].name, outputs[0].name
-        self.register_buffer("steps_taken", torch.zeros((), dtype=torch.int64))
+        self.steps_taken = nn.Buffer(torch.zeros((), dtype=torch.int64))
         feature = inputs[0]
         self.observation_stats = RunningMeanStd(len(feature.mean_ or ())) if isinstance(feature, Vector) else None
 

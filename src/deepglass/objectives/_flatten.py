@@ -41,8 +41,6 @@ class FlatInputs(nn.Module):
         SpecError: `bad-value` for an input of another kind.
     """
 
-    numeric: Tensor
-
     def __init__(self, inputs: Sequence[Feature], scale: str, objective: str, numbers: str | None = None) -> None:
         super().__init__()
         for feature in inputs:
@@ -59,7 +57,7 @@ class FlatInputs(nn.Module):
         self.shapes = [_shape(f) if isinstance(f, Image) else (w,) for f, w in zip(inputs, self.widths, strict=True)]
         self.size = sum(self.widths)
         numeric = [isinstance(f, Number | Vector) for f, w in zip(inputs, self.widths, strict=True) for _ in range(w)]
-        self.register_buffer("numeric", torch.tensor(numeric).nonzero()[:, 0], persistent=False)
+        self.numeric = nn.Buffer(torch.tensor(numeric).nonzero()[:, 0], persistent=False)
 
     def forward(self, inputs: Mapping[str, Field]) -> tuple[Tensor, Tensor]:
         """Values (B, D) float, 0 where missing, and the mask of present values, (B, D) bool."""

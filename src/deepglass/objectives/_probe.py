@@ -26,17 +26,13 @@ class Probe(nn.Module):
     Source: Alain and Bengio, 2016, arXiv 1610.01644.
     """
 
-    mean: Tensor
-    std: Tensor
-    fitted: Tensor
-
     def __init__(self, outputs: Sequence[Output], dim: int) -> None:
         super().__init__()
         self.outputs = {f.name: f for f in outputs}
         self.heads = nn.ModuleDict({key_of(f.name, "probe_"): f.head(dim) for f in outputs})
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("std", torch.ones(dim))
-        self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
+        self.mean = nn.Buffer(torch.zeros(dim))
+        self.std = nn.Buffer(torch.ones(dim))
+        self.fitted = nn.Buffer(torch.zeros((), dtype=torch.bool))
 
     def fit(self, train: Dataset, embed: Callable[[Batch], Tensor], batch_size: int = 512) -> bool:
         """Fit the heads on the training rows with a target. False without outputs or targets.

@@ -55,10 +55,8 @@ class SemiSupervised(Supervised):
     """
 
     uses_unlabelled: ClassVar[bool] = True
-    name: ClassVar[str]
     pseudo_label_features: ClassVar[tuple[type[Feature], ...]]  # kinds of outputs that get pseudo-labels
     student: Network
-    num_averaged: Tensor  # steps in the EMA
 
     def __init__(self, unlabelled_ratio: float, weight: float) -> None:
         super().__init__()
@@ -79,7 +77,7 @@ class SemiSupervised(Supervised):
             )
         self.student = copy.deepcopy(self.network)
         self.network.requires_grad_(False)
-        self.register_buffer("num_averaged", torch.zeros((), dtype=torch.int64))
+        self.num_averaged = nn.Buffer(torch.zeros((), dtype=torch.int64))  # steps in the EMA
 
     def on_fit_start(self, train: Dataset) -> None:
         super().on_fit_start(train)

@@ -149,6 +149,10 @@ class Objective(nn.Module, ABC):
         super().__init__()
         self.reduce: Reduce = local_value
 
+    @property
+    def name(self) -> str:
+        return OBJECTIVES.name_of(type(self))
+
     @abstractmethod
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         """Create the networks."""

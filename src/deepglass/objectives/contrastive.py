@@ -21,7 +21,7 @@ from deepglass.data.views import MultiViewLoader, check_augmentable, strong_augm
 from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
-from deepglass.objectives._bottleneck import NO_ENSEMBLE
+from deepglass.objectives._reconstruction import NO_ENSEMBLE
 from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Loss, MakeNetwork
 
@@ -39,7 +39,6 @@ class Contrastive(Representation):
     """
 
     monitor: ClassVar[Metric] = METRICS["loss"]
-    name: ClassVar[str] = "contrastive"
 
     def __init__(
         self,

@@ -50,11 +50,9 @@ class Dbn(Objective):
     """
 
     monitor: ClassVar[Metric] = METRICS["loss"]
-    name: ClassVar[str] = "dbn"
     uses_unlabelled: ClassVar[bool] = True
     generative: ClassVar[bool] = True
     builds_network: ClassVar[bool] = True
-    stage: Tensor
 
     def __init__(
         self,
@@ -79,7 +77,7 @@ class Dbn(Objective):
         self.machines = nn.ModuleList([*below, BoltzmannMachine(sizes[-2] + classes, sizes[-1], classes)])
         self.feed_forward = FeedForward(sizes, self.dropout)
         self.heads = nn.ModuleDict({key_of(f.name): f.head(sizes[-1]) for f in outputs})
-        self.register_buffer("stage", torch.zeros((), dtype=torch.int64))
+        self.stage = nn.Buffer(torch.zeros((), dtype=torch.int64))
 
     def on_fit_start(self, train: Dataset) -> None:
         first = self._machine(0)

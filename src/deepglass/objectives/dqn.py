@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -58,10 +57,6 @@ class Dqn(Agent):
         dueling: dueling architecture: state value and advantages are separate heads.
     """
 
-    name: ClassVar[str] = "dqn"
-    epsilon: Tensor
-    num_updates: Tensor
-
     def __init__(
         self,
         *,
@@ -93,8 +88,8 @@ class Dqn(Agent):
         self.network = make_network(inputs, outputs, defaults=Q_NETWORK)
         self.value = ValueHead(self.network) if self.dueling else None
         self.target = deepcopy(nn.ModuleList(self._online())).requires_grad_(False)
-        self.register_buffer("epsilon", torch.ones((), dtype=torch.float64))
-        self.register_buffer("num_updates", torch.zeros((), dtype=torch.int64))
+        self.epsilon = nn.Buffer(torch.ones((), dtype=torch.float64))
+        self.num_updates = nn.Buffer(torch.zeros((), dtype=torch.int64))
 
     def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": nn.ModuleList(self._online())}

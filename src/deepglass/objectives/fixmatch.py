@@ -44,7 +44,6 @@ class FixMatch(SemiSupervised):
             data where the unlabelled rows have the same shares.
     """
 
-    name: ClassVar[str] = "fixmatch"
     pseudo_label_features: ClassVar[tuple[type[Feature], ...]] = (Category, Binary)
 
     def __init__(
@@ -116,16 +115,12 @@ class AdaptiveThreshold(nn.Module):
         classes: K.
     """
 
-    confidence: Tensor
-    class_shares: Tensor
-    target_shares: Tensor
-
     def __init__(self, classes: int) -> None:
         super().__init__()
         uniform = torch.full((classes,), 1 / classes)
-        self.register_buffer("confidence", uniform[0].clone())
-        self.register_buffer("class_shares", uniform.clone())
-        self.register_buffer("target_shares", uniform.clone())
+        self.confidence = nn.Buffer(uniform[0].clone())
+        self.class_shares = nn.Buffer(uniform.clone())
+        self.target_shares = nn.Buffer(uniform.clone())
 
     def update(self, q: Tensor, ema_decay: float) -> None:
         """Update the EMAs with the class probabilities of a batch, (B, K)."""

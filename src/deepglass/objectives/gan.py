@@ -55,11 +55,9 @@ class Gan(Objective):
     """
 
     monitor: ClassVar[Metric] = METRICS["sliced_wasserstein"]
-    name: ClassVar[str] = "gan"
     uses_unlabelled: ClassVar[bool] = True
     generative: ClassVar[bool] = True
     builds_network: ClassVar[bool] = True
-    step: Tensor
 
     def __init__(
         self,
@@ -90,7 +88,7 @@ class Gan(Objective):
         self.generator = Generator(self.flat, classes, self.latent_dim, self.width)
         self.critic = Critic(self.flat, classes, self.width // 2)
         self.average = ema_copy(self.generator)  # generates the samples
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.step = nn.Buffer(torch.zeros((), dtype=torch.int64))
         for i, count in enumerate(classes):
             self.register_buffer(f"class_shares_{i}", torch.full((count,), 1 / count))
 

@@ -42,7 +42,6 @@ class NextToken(Objective):
     """
 
     monitor: ClassVar[Metric] = METRICS["loss"]
-    name: ClassVar[str] = "next_token"
     learns_from: ClassVar[Literal["rows", "text", "environment"]] = "text"
 
     def __init__(

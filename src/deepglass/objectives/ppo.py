@@ -64,9 +64,7 @@ class Ppo(Agent):
         target_kl: the updates of a rollout stop after an epoch with a larger mean KL divergence.
     """
 
-    name: ClassVar[str] = "ppo"
     value_coefficient: ClassVar[float] = 0.5
-    running_return: Tensor
 
     def __init__(
         self,
@@ -93,7 +91,7 @@ class Ppo(Agent):
         action = self.action_feature
         self.log_std = nn.Parameter(torch.zeros(len(action.mean_ or ()) if isinstance(action, Vector) else 0))
         self.return_stats = RunningMeanStd(1)
-        self.register_buffer("running_return", torch.zeros(self.num_envs, dtype=torch.float64))
+        self.running_return = nn.Buffer(torch.zeros(self.num_envs, dtype=torch.float64))
         with torch.no_grad():
             for parameter in self.network.heads.parameters():
                 parameter.mul_(INITIAL_HEAD_SCALE)

@@ -38,7 +38,6 @@ class PseudoLabel(SemiSupervised):
         end_quantile: the same at the end of the run.
     """
 
-    name: ClassVar[str] = "pseudo_label"
     pseudo_label_features: ClassVar[tuple[type[Feature], ...]] = (Category, Binary, Number)
 
     def __init__(
@@ -107,11 +106,9 @@ class Curriculum(nn.Module):
         classes: K.
     """
 
-    thresholds: Tensor
-
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.register_buffer("thresholds", torch.full((classes,), (1 + 1 / classes) / 2))
+        self.thresholds = nn.Buffer(torch.full((classes,), (1 + 1 / classes) / 2))
 
     def update(self, q: Tensor, share: float) -> None:
         """Move each threshold so that a share of the predictions of its class exceeds it.

@@ -40,10 +40,8 @@ class Rbm(Representation):
     """
 
     monitor: ClassVar[Metric] = METRICS["mse"]
-    name: ClassVar[str] = "rbm"
     generative: ClassVar[bool] = True
     builds_network: ClassVar[bool] = True
-    chains: Tensor
 
     def __init__(self, *, hidden: Count = 500, k: Count = 1, persistent: bool = True, gibbs_steps: Count = 100) -> None:
         super().__init__()
@@ -52,7 +50,7 @@ class Rbm(Representation):
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
         self.flat = FlatInputs(inputs, "unit", self.name)
         self.machine = BoltzmannMachine(self.flat.size, self.hidden)
-        self.register_buffer("chains", torch.full((NUM_CHAINS, self.flat.size), 0.5))
+        self.chains = nn.Buffer(torch.full((NUM_CHAINS, self.flat.size), 0.5))
         return self.hidden
 
     def on_fit_start(self, train: Dataset) -> None:

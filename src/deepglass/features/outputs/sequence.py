@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from deepglass.nn.explanation_targets import ExplanationTarget
-    from deepglass.nn.sequence_head import SequenceParams
+    from deepglass.nn.sequence_decoders import SequenceParams
     from deepglass.nn.tokens import Field
 
 _MAX_STEPS = 512  # of a prediction of free length
@@ -57,7 +57,7 @@ class SequenceOutput(Sequence, Output):
             from deepglass.nn.embeddings import TokenHead
 
             return TokenHead(dim, len(self.mean_), [0.0] * len(self.mean_))
-        from deepglass.nn.sequence_head import SequenceHead
+        from deepglass.nn.sequence_decoders import SequenceHead
 
         return SequenceHead(dim, len(self.mean_), min(self.length_, _MAX_STEPS))
 
@@ -162,7 +162,7 @@ class AlignedPrediction(Prediction):
 
 
 class FreeLengthPrediction(Prediction):
-    """A sequence of free length; params: `nn.sequence_head.SequenceParams`."""
+    """A sequence of free length; params: `nn.sequence_decoders.SequenceParams`."""
 
     def __init__(self, params: SequenceParams, mean: Tensor, std: Tensor) -> None:
         self.values, self.continue_logits, self.mean, self.std = (
@@ -187,7 +187,7 @@ class FreeLengthPrediction(Prediction):
         return {"value": self.values * self.std + self.mean, "mask": mask}
 
     def ensemble_mean(self, members: int) -> FreeLengthPrediction:
-        from deepglass.nn.sequence_head import SequenceParams
+        from deepglass.nn.sequence_decoders import SequenceParams
 
         L = self.continue_logits.shape[1]
         values = self.values.view(-1, members, *self.values.shape[1:]).mean(1)

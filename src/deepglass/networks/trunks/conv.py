@@ -1,13 +1,12 @@
 """Plain convolutional network: the default for images up to about 64 x 64."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import ClassVar
 
 from deepglass.constraints import Count, Share
-from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.networks.trunks._images import ImageTrunk, image_grids, smallest_grid
 from deepglass.nn.conv import PlainBody, stage_count
 from deepglass.nn.norms import Norm
@@ -30,8 +29,8 @@ class Conv(ImageTrunk):
         SpecError: `bad-value` when no input has rows and columns.
     """
 
-    sizes: ClassVar[tuple[Mapping[str, int], ...]] = tuple({"width": width} for width in (8, 16, 24, 32, 48))
-    training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=0.01)
+    sizes = tuple({"width": width} for width in (8, 16, 24, 32, 48))
+    training_defaults = replace(IMAGE_DEFAULTS, learning_rate=0.01)
 
     def __init__(
         self,

@@ -1,12 +1,11 @@
 """Residual network (ResNet): the default for images from about 96 x 96."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
 
 from deepglass.constraints import Count, Share
-from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.networks.trunks._images import ImageTrunk, image_grids, smallest_grid
 from deepglass.nn.conv import ResidualBody, stage_count
 from deepglass.nn.norms import Norm
@@ -33,12 +32,8 @@ class Resnet(ImageTrunk):
     Source: He et al., 2015, arXiv 1512.03385.
     """
 
-    sizes: ClassVar[tuple[Mapping[str, int], ...]] = tuple(
-        {"width": width, "depth": depth} for width, depth in ((16, 1), (24, 1), (32, 1), (32, 2), (48, 2))
-    )
-    training_defaults: ClassVar[TrainingDefaults] = replace(
-        IMAGE_DEFAULTS, optimizer="muon", learning_rate=0.02, batch_size=64
-    )
+    sizes = tuple({"width": width, "depth": depth} for width, depth in ((16, 1), (24, 1), (32, 1), (32, 2), (48, 2)))
+    training_defaults = replace(IMAGE_DEFAULTS, optimizer="muon", learning_rate=0.02, batch_size=64)
 
     def __init__(
         self,
