@@ -162,7 +162,7 @@ class SemiSupervised(Supervised):
     def update_average(self) -> None:
         """Update the averaged network, after a step of the student."""
         decay = self.ema_decay
-        self.num_averaged += 1
+        self.num_averaged.add_(1)
         ema_update(self.network, self.student, decay)
 
     def _unsupervised_loss(self, name: str, params: object, target: Field, first: int, labels: PseudoLabels) -> Tensor:

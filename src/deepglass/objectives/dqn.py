@@ -124,10 +124,10 @@ class Dqn(Agent):
             logs = {"q_value": q_values.detach().mean(), "td_error": (target - q_values).detach().abs().mean()}
             yield Loss(F.smooth_l1_loss(q_values, target), logs={**logs, **once}, weight=len(rows))
             once = {}
-            self.num_updates += 1
+            self.num_updates.add_(1)
             if self.num_updates % self.target_update_interval == 0:
                 self.target.load_state_dict(nn.ModuleList(self._online()).state_dict())
-        self.steps_taken += batch.new_steps
+        self.steps_taken.add_(batch.new_steps)
         self.update_observation_stats(batch.inputs[self.observation].values)
 
     @torch.no_grad()

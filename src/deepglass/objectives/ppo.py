@@ -136,7 +136,7 @@ class Ppo(Agent):
                 once = {}
             if self.reduce("kl", float(torch.stack(divergences).mean())) > self.target_kl:
                 break
-        self.steps_taken += len(batch)
+        self.steps_taken.add_(len(batch))
         self.update_observation_stats(batch.inputs[self.observation].values)
 
     # -- policy and value --------------------------------------------------------------------------------------

@@ -1,4 +1,6 @@
-"""Optimizers by name, and one per parameter group; own code for Lion and Muon, since torch lacks Lion and its Muon takes 2-D parameters only.
+"""Optimizers by name, and one per parameter group.
+
+Lion and Muon have own code, since torch lacks Lion and its Muon takes 2-D parameters only.
 
     make_optimizer("adamw", network.named_parameters(), learning_rate=1e-3, weight_decay=0.01)
 
