@@ -11,7 +11,7 @@ import polars as pl
 
 from deepglass.errors import SourceError
 from deepglass.features._cell_statistics import Statistic, floats
-from deepglass.features._statistics import scaled_change
+from deepglass.features._statistics import scaled_change, scaling
 from deepglass.features._text_format import text_format
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import DateFormat, is_missing, parse_dates, to_dates
@@ -135,8 +135,7 @@ class Date(Feature):
     def normalizer(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.encoders_heads import Rescale
 
-        shift, by = {"standard": (0.0, 1.0), "unit": (-3.0, 6.0), "signed": (0.0, 3.0)}[scale]
-        return Rescale(shift, by)
+        return Rescale(*scaling(scale, 0.0, 1.0, -3.0, 6.0))
 
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import VectorEncoder

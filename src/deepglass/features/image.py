@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
 from zlib import crc32
 
 import numpy as np
@@ -27,7 +27,7 @@ from deepglass.features._images import (
     as_images,
     channels_last,
     count_frames,
-    decode_error,
+    decode,
     decode_sized,
     full_frames,
     letterbox,
@@ -36,7 +36,6 @@ from deepglass.features._images import (
     to_pixels,
     with_channels,
 )
-from deepglass.features._pixels import PixelFeature
 from deepglass.features._quantize import (
     Range,
     background_of,
@@ -48,7 +47,9 @@ from deepglass.features._quantize import (
     range_of,
     sample_images,
 )
-from deepglass.features.base import Column, Media, Raw, TypeGuess, sequence_of
+from deepglass.features._reading import read_errors
+from deepglass.features._statistics import scaling
+from deepglass.features.base import Column, Feature, Media, Raw, TypeGuess, sequence_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,6 +59,38 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_SIDE = 128  # pixels; larger images rarely improve the metrics enough for their time
 CHUNK = 4096  # images that are decoded before they are copied into the column
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelFeature(Feature):
+    """Size, channels, range and statistics of the pixels of a column of images or videos.
+
+    Args:
+        size: (rows, columns) that all images are resized to, 1 to 4096 each; None learns it: the common size, or the
+            median, at most `max_side` on the longer side.
+        mode: "grayscale", "rgb", or "auto": grayscale if all images of a sample are grey.
+        size_: (rows, columns).
+        channels_: C.
+        levels_: the largest code: 255 for 8 bit, 65,535 for 16 bit.
+        low_: raw value of code 0.
+        high_: raw value of code `levels_`.
+        mean_: mean code of each channel; fills a letterbox.
+        std_: standard deviation of each channel's codes.
+        background_: brightness behind transparent pixels, 0 (black) or 1 (white).
+    """
+
+    size: tuple[Pixels, Pixels] | None = None
+    mode: Literal["auto", "grayscale", "rgb"] = "auto"
+    size_: tuple[int, int] | None = None
+    channels_: int | None = None
+    levels_: int | None = None
+    low_: float | None = None
+    high_: float | None = None
+    mean_: tuple[float, ...] | None = None
+    std_: tuple[float, ...] | None = None
+    background_: float | None = None
+
+    file_based: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +192,7 @@ class Image(PixelFeature):
     def unreadable(self, raw: Raw) -> dict[int, str]:
         if isinstance(raw, np.ndarray):
             return {}
-        return {i: reason for i, reason in enumerate(map_images(decode_error, as_images(raw))) if reason is not None}
+        return read_errors(lambda image: image is None or decode(image, (64, 64)), as_images(raw), map_images)
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         if isinstance(raw, np.ndarray):
@@ -170,14 +203,9 @@ class Image(PixelFeature):
     def normalizer(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.conv import ImageNormalizer
 
-        ones, half = np.ones(self.channels_), self.levels_ / 2
-        scales: dict[str, tuple[Iterable[float], Iterable[float]]] = {
-            "standard": (self.mean_, self.std_),
-            "unit": (0 * ones, self.levels_ * ones),
-            "signed": (half * ones, half * ones),
-        }
-        shift, size = scales[scale]
-        return ImageNormalizer(list(map(float, shift)), list(map(float, size)))
+        ones = np.ones(self.channels_)
+        shift, by = scaling(scale, np.array(self.mean_), np.array(self.std_), 0 * ones, self.levels_ * ones)
+        return ImageNormalizer(shift.tolist(), by.tolist())
 
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.conv import ImageEncoder

@@ -12,15 +12,16 @@ import polars as pl
 
 from deepglass.constraints import Count
 from deepglass.errors import SourceError
-from deepglass.features import _word_features as _words
 from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._ngrams import (
     Lexicon,
     SubwordFeatures,
+    WordFeatures,
     Words,
     count_characters,
     count_ngrams,
     count_truncated,
+    learn_word_features,
     slices,
     split_words,
     words_of,
@@ -147,7 +148,9 @@ class Text(Feature):
             )
         elif feature._tokenization == "words":
             return replace(
-                feature, vocabulary_=_words.learn(feature._split(texts), self._vocabulary_limit), rows_=len(texts)
+                feature,
+                vocabulary_=learn_word_features(feature._split(texts), self._vocabulary_limit),
+                rows_=len(texts),
             )
         else:
             learn = {"pieces": Pieces.learn, "characters": Characters.learn}.get(self.tokenization)
@@ -256,8 +259,8 @@ class Text(Feature):
         return Lexicon(self.vocabulary_)
 
     @cached_property
-    def _word_encoder(self) -> _words.WordFeatures:
-        return _words.WordFeatures(self.vocabulary_)
+    def _word_encoder(self) -> WordFeatures:
+        return WordFeatures(self.vocabulary_)
 
     @cached_property
     def _codec(self) -> Codec:

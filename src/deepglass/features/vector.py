@@ -10,15 +10,15 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
-from deepglass.features._statistics import rescale, scaled_change, statistics
-from deepglass.features.base import Column, Feature, Raw, TypeGuess
+from deepglass.features._statistics import VectorFeature, scaled_change, statistics
+from deepglass.features.base import Column, Raw, TypeGuess
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vector(Feature):
+class Vector(VectorFeature):
     """A vector of fixed length d: an array (N, d), or a list of d numbers in each cell.
 
     An entry that is NaN, null or infinite is missing on its own; a row without any entry is missing.
@@ -28,11 +28,6 @@ class Vector(Feature):
         >>> place.mean_
         (1.0, 3.0)
     """
-
-    mean_: tuple[float, ...] | None = None
-    std_: tuple[float, ...] | None = None
-    low_: tuple[float, ...] | None = None
-    high_: tuple[float, ...] | None = None
 
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
@@ -64,9 +59,6 @@ class Vector(Feature):
         """Values (N, d) float32 in the user's units, NaN where an entry is missing."""
         values = self._rows(raw, len(self.mean_)).astype(np.float32)
         return Column(values, np.asarray(~np.isnan(values).all(1)))
-
-    def normalizer(self, scale: str = "standard") -> nn.Module:
-        return rescale(self.mean_, self.std_, self.low_, self.high_, scale)
 
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import VectorEncoder

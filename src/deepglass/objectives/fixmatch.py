@@ -8,7 +8,7 @@ the last tenth of the run so far, as runs are short.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +62,7 @@ class FixMatch(SemiSupervised):
         classes = [name for f in self.pseudo_labelled.values() for name in f.class_names]
         self.weak, self.strong = weak_augmentation(inputs, classes), strong_augmentation(inputs, classes)
         check_augmentable(self.strong, inputs, self.name, "pseudo_label")
-        self.adaptive_thresholds = nn.ModuleDict(
+        self.adaptive_thresholds: Any = nn.ModuleDict(
             {key_of(n, "of_"): AdaptiveThreshold(len(f.class_names)) for n, f in self.pseudo_labelled.items()}
         )
 
@@ -103,9 +103,7 @@ class FixMatch(SemiSupervised):
         )
 
     def _adaptive_threshold(self, name: str) -> AdaptiveThreshold:
-        module = self.adaptive_thresholds[key_of(name, "of_")]
-        assert isinstance(module, AdaptiveThreshold)
-        return module
+        return self.adaptive_thresholds[key_of(name, "of_")]
 
 
 class AdaptiveThreshold(nn.Module):
