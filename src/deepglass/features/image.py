@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 from zlib import crc32
 
 import numpy as np
@@ -36,6 +36,7 @@ from deepglass.features._images import (
     to_pixels,
     with_channels,
 )
+from deepglass.features._pixels import PixelFeature
 from deepglass.features._quantize import (
     Range,
     background_of,
@@ -49,7 +50,7 @@ from deepglass.features._quantize import (
 )
 from deepglass.features._reading import read_errors
 from deepglass.features._statistics import scaling
-from deepglass.features.base import Column, Feature, Media, Raw, TypeGuess, sequence_of
+from deepglass.features.base import Column, Media, Raw, TypeGuess, sequence_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,38 +60,6 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_SIDE = 128  # pixels; larger images rarely improve the metrics enough for their time
 CHUNK = 4096  # images that are decoded before they are copied into the column
-
-
-@dataclass(frozen=True, kw_only=True)
-class PixelFeature(Feature):
-    """Size, channels, range and statistics of the pixels of a column of images or videos.
-
-    Args:
-        size: (rows, columns) that all images are resized to, 1 to 4096 each; None learns it: the common size, or the
-            median, at most `max_side` on the longer side.
-        mode: "grayscale", "rgb", or "auto": grayscale if all images of a sample are grey.
-        size_: (rows, columns).
-        channels_: C.
-        levels_: the largest code: 255 for 8 bit, 65,535 for 16 bit.
-        low_: raw value of code 0.
-        high_: raw value of code `levels_`.
-        mean_: mean code of each channel; fills a letterbox.
-        std_: standard deviation of each channel's codes.
-        background_: brightness behind transparent pixels, 0 (black) or 1 (white).
-    """
-
-    size: tuple[Pixels, Pixels] | None = None
-    mode: Literal["auto", "grayscale", "rgb"] = "auto"
-    size_: tuple[int, int] | None = None
-    channels_: int | None = None
-    levels_: int | None = None
-    low_: float | None = None
-    high_: float | None = None
-    mean_: tuple[float, ...] | None = None
-    std_: tuple[float, ...] | None = None
-    background_: float | None = None
-
-    file_based: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True)

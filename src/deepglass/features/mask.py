@@ -115,7 +115,7 @@ class Mask(Feature):
         """Masks that cannot be read, hold colours, or have class numbers without a name."""
         if isinstance(raw, np.ndarray) and not self.names:
             return {}
-        return read_errors(lambda item: item is None or self._check(item), as_images(raw), map_images)
+        return read_errors(self._check, as_images(raw), map_images)
 
     def warp(self, field: Field, map: Warp) -> Field:
         """The masks warped with their images; pixels from outside are unlabelled unless padding reflects."""
@@ -146,6 +146,9 @@ class Mask(Feature):
         return not self._is_unlabelled(value) and (not self.names or self._has_name(value))
 
     def _check(self, item: RawImage) -> None:
+        """Raise the error for a mask that cannot be read, or has class numbers without a name."""
+        if item is None:
+            return
         values = sorted(_counts(decode_indices(item)))
         name = getattr(item, "name", "a mask")
         if values[0] < 0 or values[-1] > MAX_CLASS_NUMBER:

@@ -106,9 +106,7 @@ class Agent(Objective):
     def on_fit_start(self, train: Dataset) -> None:
         """Check the environment, and initialise the observation statistics from random play."""
         self.environment_of(train)
-        if self.observation_stats is not None:
-            self.observation_stats.update(train.inputs[self.observation].values)
-            self._rescale()
+        self.update_observation_stats(train.inputs[self.observation].values)
 
     def examples_per_epoch(self, train: Dataset) -> int:
         return EPOCH_STEPS
@@ -154,12 +152,9 @@ class Agent(Objective):
 
         Random play visits few states, so the statistics follow the policy.
         """
-        if self.observation_stats is not None:
-            self.observation_stats.update(observations)
-            self._rescale()
-
-    def _rescale(self) -> None:
-        assert self.observation_stats is not None
+        if self.observation_stats is None:
+            return
+        self.observation_stats.update(observations)
         for encoder in self.modules():
             if isinstance(encoder, VectorEncoder):
                 assert isinstance(encoder.rescale, Rescale)

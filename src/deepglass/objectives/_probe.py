@@ -59,8 +59,7 @@ class Probe(nn.Module):
 
     def predictions(self, embeddings: Tensor) -> dict[str, Prediction]:
         """Output name -> prediction for embeddings (B, D)."""
-        x = ((embeddings.float() - self.mean) / self.std).unsqueeze(1)
-        tokens = Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
+        tokens = Tokens.of_vector((embeddings.float() - self.mean) / self.std)
         return {n: f.prediction(self.heads[key_of(n, "probe_")](tokens)) for n, f in self.outputs.items()}
 
     def _rows(self, train: Dataset) -> np.ndarray:
@@ -79,7 +78,7 @@ class Probe(nn.Module):
             total = (
                 sum((w.square().sum() for w in weights if w.ndim > 1), torch.zeros((), device=x.device)) * WEIGHT_DECAY
             )
-            tokens = Tokens(x.unsqueeze(1), torch.ones(len(x), 1, dtype=torch.bool, device=x.device))
+            tokens = Tokens.of_vector(x)
             for name, feature in self.outputs.items():
                 present = targets[name].present
                 rows = feature.prediction(self.heads[key_of(name, "probe_")](tokens)).loss(targets[name])

@@ -109,14 +109,12 @@ class SemiSupervised(Supervised):
         """An epoch has each unlabelled row once."""
         return max(1, round(len(self.row_pools(train)[1]) * (1 + 1 / self.unlabelled_ratio)))
 
-    def make_loader(
-        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
-    ) -> Loader:
-        labelled, unlabelled = self.row_pools(source)
+    def make_loader(self, data: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None) -> Loader:
+        labelled, unlabelled = self.row_pools(data)
         first = max(1, round(batch_size / (1 + self.unlabelled_ratio)), min(MIN_LABELLED_ROWS, batch_size // 2))
         first = min(first, len(labelled))
         rest = min(max(1, batch_size - first), len(unlabelled))
-        pools = TwoPoolLoader(source, (labelled, unlabelled), (first, rest), seed)
+        pools = TwoPoolLoader(data, (labelled, unlabelled), (first, rest), seed)
         return MultiViewLoader(pools, seed, self.views(transform))
 
     def views(self, transform: BatchTransform | None) -> tuple[BatchTransform | None, BatchTransform | None]:
@@ -226,13 +224,8 @@ def _padded(values: Tensor, length: int) -> Tensor:
 
 
 def _first_rows(field: Field, first: int) -> Field:
-    """The field with the other rows set to missing."""
-    if field.rows is not None:
-        return field._replace(rows=_mask_after(field.rows, first))
-    return field._replace(mask=_mask_after(field.mask, first))
-
-
-def _mask_after(mask: Tensor, first: int) -> Tensor:
-    mask = mask.clone()
+    """The field with all but the first rows missing."""
+    name = "mask" if field.rows is None else "rows"
+    mask = getattr(field, name).clone()
     mask[first:] = False
-    return mask
+    return field._replace(**{name: mask})

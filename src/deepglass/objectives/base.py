@@ -188,11 +188,9 @@ class Objective(nn.Module, ABC):
         """The loss of an objective with a single one."""
         raise NotImplementedError
 
-    def make_loader(
-        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
-    ) -> Loader:
+    def make_loader(self, data: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None) -> Loader:
         """Loader of the training batches: shuffled rows by default."""
-        return ShuffledLoader(source, batch_size, seed, transform)
+        return ShuffledLoader(data, batch_size, seed, transform)
 
     @abstractmethod
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:

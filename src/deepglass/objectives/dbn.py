@@ -172,8 +172,7 @@ class Dbn(Objective):
         return float(torch.cat(errors).mean())
 
     def predict(self, batch: Batch) -> dict[str, Prediction]:
-        hidden = self.feed_forward(self.flat(batch.inputs)[0]).unsqueeze(1)
-        tokens = Tokens(hidden, torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device))
+        tokens = Tokens.of_vector(self.feed_forward(self.flat(batch.inputs)[0]))
         return {n: f.prediction(self.heads[key_of(n)](tokens)) for n, f in self.outputs.items()}
 
     def embed(self, batch: Batch) -> Tensor:

@@ -98,18 +98,16 @@ class Dqn(Agent):
         defaults = super().training_defaults(defaults)
         return replace(defaults, learning_rate=5e-4, batch_size=128, schedule="linear", epochs=64, clip=10.0)
 
-    def make_loader(
-        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
-    ) -> Loader:
+    def make_loader(self, data: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None) -> Loader:
         return Replay(
-            Environments(self.environment_of(source), self.num_envs, training_seed(seed)),
+            Environments(self.environment_of(data), self.num_envs, training_seed(seed)),
             self,
             batch_size * self.gradient_steps,
             capacity=self.buffer_size,
             learning_starts=self.learning_starts,
             n_steps=self.n_steps,
             discount=self.discount,
-            batches_per_epoch=max(self.examples_per_epoch(source) // batch_size, 1),
+            batches_per_epoch=max(self.examples_per_epoch(data) // batch_size, 1),
         )
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:

@@ -104,12 +104,10 @@ class Ppo(Agent):
             super().training_defaults(defaults), learning_rate=1e-3, batch_size=2048, schedule="linear", epochs=10
         )
 
-    def make_loader(
-        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
-    ) -> Loader:
-        environments = Environments(self.environment_of(source), self.num_envs, training_seed(seed))
+    def make_loader(self, data: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None) -> Loader:
+        environments = Environments(self.environment_of(data), self.num_envs, training_seed(seed))
         steps = max(batch_size // self.num_envs, 1)
-        return Rollouts(environments, self, steps, max(self.examples_per_epoch(source) // batch_size, 1))
+        return Rollouts(environments, self, steps, max(self.examples_per_epoch(data) // batch_size, 1))
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         assert isinstance(batch, Rollout)

@@ -156,7 +156,7 @@ def make_optimizer(
     if "betas" in arguments:
         arguments["betas"] = tuple(arguments["betas"])  # a list in YAML
     if entry.fusable:
-        arguments["fused"] = _fused(groups)
+        arguments["fused"] = all(p.device.type in _FUSED and p.is_floating_point() for g in groups for p in g["params"])
     if entry.cls is Muon:
         arguments["precision"] = "bfloat16" if fast_bfloat16(groups[0]["params"][0].device) else "float32"
     optimizer = entry.cls(groups, **arguments)
@@ -188,11 +188,6 @@ def _groups(name: str, params: list[tuple[str, Parameter]], rate: float, weight_
         | ({"orthogonal": not kind[0]} if name == "muon" else {})
         for kind in sorted(kinds)
     ]
-
-
-def _fused(groups: list[ParamGroup]) -> bool:
-    """Whether torch's fused update can be used; it is the fastest one on the CPU too."""
-    return all(p.device.type in _FUSED and p.is_floating_point() for g in groups for p in g["params"])
 
 
 def _match_layout(optimizer: Optimizer) -> None:

@@ -56,6 +56,15 @@ class ClassCurve(NamedTuple):
     positives: int
 
 
+class PredictedRow(NamedTuple):
+    """One row's prediction of an output, for explanations."""
+
+    prediction: Any  # a `Prediction`
+    mode: Any  # its `mode()`, as tensors
+    decoded: Mapping[str, Any]  # the same in the user's terms
+    calibration: Calibration
+
+
 class Prediction(ABC):
     """The predicted distribution, from the params of a head.
 
@@ -197,16 +206,8 @@ class Output(Feature):
         """Of a decoded number: values outside are another prediction; None for other kinds."""
         return None
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget | None:
-        """The scalars of a prediction for one row that an attribution method explains; None: there are none.
-
-        Args:
-            prediction: a `Prediction` of this output.
-            mode: its `mode()`, as tensors.
-            decoded: the same in the user's terms.
-        """
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget | None:
+        """The scalars of a prediction for one row that an attribution method explains; None: there are none."""
         return None
 
     @property

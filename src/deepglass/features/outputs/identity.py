@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -14,7 +14,7 @@ from deepglass.errors import SourceError
 from deepglass.features._value_keys import to_native
 from deepglass.features.base import Column
 from deepglass.features.identity import Identity
-from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics.calibration import Logistic, fit_logistic
 from deepglass.metrics.table import METRICS, Metric
 
@@ -143,14 +143,12 @@ class IdentityOutput(Identity, Output):
             return {}
         return {"threshold": fit.threshold, "slope": fit.slope, "offset": fit.offset}
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         """The similarity to the nearest identity of the vocabulary."""
         from deepglass.nn.explanation_targets import ExplanationTarget
 
-        k = int(mode["nearest"][0, 0])
-        return ExplanationTarget((str(decoded["value"]),), "similarity", lambda p: p.cosine[:, k : k + 1])
+        k = int(row.mode["nearest"][0, 0])
+        return ExplanationTarget((str(row.decoded["value"]),), "similarity", lambda p: p.cosine[:, k : k + 1])
 
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the nearest identity, with `confidence` and `similarity`; the `nearest` ones; the `embedding`."""

@@ -14,7 +14,7 @@ from deepglass.errors import SourceError
 from deepglass.features.base import Column
 from deepglass.features.number import Number
 from deepglass.features.outputs._intervals import regression_scores
-from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics.calibration import conformal
 from deepglass.metrics.table import METRICS, Metric
 
@@ -76,9 +76,7 @@ class NumberOutput(Number, Output):
         value, std = decoded["value"], self.std_ or 1.0
         return decoded.get("low", value - std), decoded.get("high", value + std)
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         from deepglass.nn.explanation_targets import ExplanationTarget
 
         return ExplanationTarget((self.name,), self.name, lambda p: (p.mode()["value"] + self.offset_)[:, None])

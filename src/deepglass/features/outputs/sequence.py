@@ -13,7 +13,7 @@ from deepglass.errors import SourceError
 from deepglass.features._alignment import find_aligned_input, pad_rows, trim_to_input
 from deepglass.features.base import Column, Raw
 from deepglass.features.outputs._intervals import fit_intervals, regression_scores
-from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.features.sequence import Sequence
 from deepglass.metrics.table import METRICS, Metric
 
@@ -94,15 +94,13 @@ class SequenceOutput(Sequence, Output):
         true, value = self._pairs(mode, truth)
         return fit_intervals(true - value, self.confidence_level)
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         """The mean over the steps."""
         import torch
 
         from deepglass.nn.explanation_targets import ExplanationTarget
 
-        steps = torch.nonzero(mode["mask"][0])[:, 0]
+        steps = torch.nonzero(row.mode["mask"][0])[:, 0]
 
         def mean(prediction: Any) -> Tensor:
             values = prediction.mode()["value"][:, steps].flatten(1)

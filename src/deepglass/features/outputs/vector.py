@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +11,7 @@ from deepglass.constraints import OpenShare
 from deepglass.errors import SourceError
 from deepglass.features.base import Column
 from deepglass.features.outputs._intervals import fit_intervals, regression_scores
-from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.features.vector import Vector
 from deepglass.metrics.table import METRICS, Metric
 
@@ -74,13 +73,11 @@ class VectorOutput(Vector, Output):
         rows = _complete(truth)
         return fit_intervals(truth.values[rows] - mode["value"][rows], self.confidence_level)
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         """The entries farthest from their mean in standard deviations."""
         from deepglass.nn.explanation_targets import ExplanationTarget
 
-        value = mode["value"][0]
+        value = row.mode["value"][0]
         distance = ((value - value.new_tensor(self.mean_)) / value.new_tensor(self.std_)).abs()
         entries = sorted(distance.topk(min(_MAX_EXPLAINED, len(distance))).indices.tolist())
         names = tuple(f"entry {k}" for k in entries)
