@@ -8,7 +8,7 @@ from itertools import pairwise
 from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.networks.trunks._images import ImageTrunk, image_grids, smallest_grid
-from deepglass.nn.conv import PlainBody, stage_count
+from deepglass.nn.conv import StagedBody, plain_stage, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import TokenShape
 
@@ -43,7 +43,8 @@ class Conv(ImageTrunk):
         dropout: Share = 0.0,
     ) -> None:
         downsample_stem, dims = _layout(smallest_grid(inputs, "conv"), width)
-        body = PlainBody(width, dims, depth, downsample_stem=downsample_stem, norm=norm, activation=activation)
+        stages = (plain_stage(a, b, depth, norm, activation) for a, b in pairwise([width, *dims]))
+        body = StagedBody(width, stages, downsample_stem=downsample_stem, norm=norm, activation=activation)
         super().__init__(inputs, body, width, dims[-1], pooling="max", activation=activation, dropout=dropout)
         self.pyramid = (width, *dims)
 
