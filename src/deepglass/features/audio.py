@@ -154,7 +154,7 @@ class Audio(Feature):
         if samples.dtype.kind == "f" and np.isnan(samples).all():
             return None
         if samples.dtype.kind not in "fi" or samples.ndim != 1:
-            raise SourceError("bad-value", f"column {self.column!r}: expected samples, got {samples.dtype}")
+            raise self.bad_value(f"expected samples, got {samples.dtype}")
         if samples.dtype == np.int16:
             return samples
         wave = samples.astype(np.float32) / (1.0 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max)

@@ -229,6 +229,16 @@ class Feature(ABC):
         """Class names in the order of their codes; empty for kinds without classes."""
         return ()
 
+    # -- errors ------------------------------------------------------------------------------------------------
+
+    def bad_value(self, problem: str) -> SourceError:
+        """The error for values that this feature cannot hold."""
+        return SourceError("bad-value", f"column {self.column!r}: {problem}")
+
+    def bad_type(self, expected: str, raw: Raw) -> SourceError:
+        """The error for a raw column of another type."""
+        return self.bad_value(f"expected {expected}, not {'files' if isinstance(raw, list) else raw.dtype}")
+
     # -- settings and state ------------------------------------------------------------------------------------
 
     @property

@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 
 from deepglass.constraints import Count
-from deepglass.errors import SourceError
 from deepglass.features._cell_statistics import Statistic
 from deepglass.features._statistics import scaled_change, scaling
 from deepglass.features._text_format import text_format
@@ -189,8 +188,7 @@ class Number(Feature):
     def _floats(self, raw: Raw, format: NumberFormat | None) -> np.ndarray:
         values = as_floats(raw, format or NumberFormat())
         if values is None:
-            dtype = raw.dtype if isinstance(raw, (pl.Series, np.ndarray)) else "files"
-            raise SourceError("bad-value", f"column {self.column!r}: expected numbers, not {dtype}")
+            raise self.bad_type("numbers", raw)
         return values
 
 

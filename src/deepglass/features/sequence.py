@@ -87,11 +87,9 @@ class Sequence(VectorFeature):
             values = _matrix(steps, depth, size, self.column)
         else:
             dtype = raw.dtype if isinstance(raw, pl.Series | np.ndarray) else type(raw).__name__
-            raise SourceError("bad-value", f"column {self.column!r}: expected lists of numbers, got {dtype}")
+            raise self.bad_value(f"expected lists of numbers, got {dtype}")
         if size is not None and len(values) and values.shape[1] != size:
-            raise SourceError(
-                "bad-value", f"column {self.column!r}: expected {size} numbers a step, got {values.shape[1]}"
-            )
+            raise self.bad_value(f"expected {size} numbers a step, got {values.shape[1]}")
         values = np.where(np.isfinite(values), values, np.nan)
         return values if len(values) or size is None else np.zeros((0, size)), lengths, mask
 

@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 
 from deepglass.constraints import Count
-from deepglass.errors import SourceError
 from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._ngrams import (
     Lexicon,
@@ -130,9 +129,7 @@ class Text(Feature):
         chunks = list(chunks)
         lists = any(isinstance(raw, pl.Series) and raw.dtype == pl.List(pl.String) for raw in chunks)
         if lists and self.tokenization not in (None, "words", "ngrams"):
-            raise SourceError(
-                "bad-value", f"column {self.column!r}: lists of words take tokenization words, not {self.tokenization}"
-            )
+            raise self.bad_value(f"lists of words take tokenization words, not {self.tokenization}")
         feature = replace(
             self, lists_=lists, subword_features_="", content_="", counts_=(), rows_=0, length_=0, mean_length_=0.0
         )
@@ -275,7 +272,7 @@ class Text(Feature):
         if self.lists_ and series.dtype in (pl.List(pl.String), pl.Null):
             return series.cast(pl.List(pl.String))
         if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
-            raise SourceError("bad-value", f"column {self.column!r}: expected texts, not {series.dtype}")
+            raise self.bad_value(f"expected texts, not {series.dtype}")
         series = series.cast(pl.String)
         if self.lists_:  # words separated by spaces
             series = series.str.extract_all(r"\S+")

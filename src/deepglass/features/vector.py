@@ -83,12 +83,9 @@ class Vector(VectorFeature):
         elif isinstance(raw, pl.Series) and raw.dtype == pl.Null:
             values = np.full((len(raw), size or 1), np.nan)
         else:
-            dtype = raw.dtype if isinstance(raw, (pl.Series, np.ndarray)) else "files"
-            raise SourceError("bad-value", f"column {self.column!r}: expected lists of numbers, not {dtype}")
+            raise self.bad_type("lists of numbers", raw)
         if size is not None and values.shape[1] != size:
-            raise SourceError(
-                "bad-value", f"column {self.column!r}: expected {size} numbers a row, not {values.shape[1]}"
-            )
+            raise self.bad_value(f"expected {size} numbers a row, not {values.shape[1]}")
         return np.where(np.isfinite(values), values, np.nan)
 
     def _from_lists(self, lists: pl.Series, size: int | None) -> np.ndarray:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from deepglass.errors import SourceError
 from deepglass.features._classes import ClassFeature
 from deepglass.features._value_keys import to_native
 from deepglass.features.base import Column
@@ -41,10 +40,7 @@ class ClassOutput(ClassFeature, Output):
         """Raises: SourceError: `one-class`."""
         if len(np.unique(truth.values[truth.mask])) < 2:
             got = f"only {self.class_names[0]!r}" if self.class_names else "no value"
-            raise SourceError(
-                "one-class",
-                f"{source}: expected at least two classes in {self.column!r} of the training rows, got {got}",
-            )
+            raise self.target_error("one-class", source, "at least two classes", got)
 
     def target_warnings(self, truth: Column) -> list[str]:
         return imbalance_warnings(truth.values[truth.mask], self.class_names, self.name)

@@ -118,11 +118,8 @@ class IdentityOutput(Identity, Output):
         """Raises: SourceError: `one-class`, `too-few-rows`."""
         _, counts = np.unique(truth.values[truth.mask], return_counts=True)
         if len(counts) < 2:
-            got = f"got only {self.vocabulary_[0]!r}" if self.vocabulary_ else "got none"
-            raise SourceError(
-                "one-class",
-                f"{source}: expected at least two identities in {self.column!r} of the training rows, {got}",
-            )
+            got = f"only {self.vocabulary_[0]!r}" if self.vocabulary_ else "none"
+            raise self.target_error("one-class", source, "at least two identities", got)
         if counts.max() < 2:
             raise SourceError(
                 "too-few-rows",

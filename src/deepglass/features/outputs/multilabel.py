@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from deepglass import metrics
-from deepglass.errors import SourceError
 from deepglass.features.base import Column
 from deepglass.features.multilabel import MIN_CASES, Multilabel
 from deepglass.features.outputs.base import Calibration, ClassCurve, Output, PredictedRow, Prediction, PredictionArrays
@@ -94,8 +93,7 @@ class MultilabelOutput(Multilabel, Output):
         """Raises: SourceError: `one-class` if all rows have the same labels."""
         labels = truth.values[truth.mask]
         if not len(labels) or (labels == labels[0]).all():
-            expected = f"expected different labels in {self.column!r} of the training rows"
-            raise SourceError("one-class", f"{source}: {expected}, got the same in each")
+            raise self.target_error("one-class", source, "different labels", "the same in each")
 
     def target_warnings(self, truth: Column) -> list[str]:
         """A warning about rare labels."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepglass.errors import SourceError
 from deepglass.features.base import Column
 from deepglass.features.number import Number
 from deepglass.features.outputs._intervals import RegressionOutput
@@ -49,10 +48,7 @@ class NumberOutput(Number, RegressionOutput):
         values = truth.values[truth.mask]
         if not len(values) or values.min() == values.max():
             got = f"only {values[0] + self.offset_:g}" if len(values) else "no number"
-            raise SourceError(
-                "constant-target",
-                f"{source}: expected different numbers in {self.column!r} of the training rows, got {got}",
-            )
+            raise self.target_error("constant-target", source, "different numbers", got)
 
     def interval(self, decoded: Mapping[str, Any]) -> tuple[float, float]:
         """The confidence interval, or one standard deviation on each side."""

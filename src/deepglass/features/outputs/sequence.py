@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from deepglass.errors import SourceError
 from deepglass.features._alignment import find_aligned_input, pad_rows, trim_to_input
 from deepglass.features.base import Column, Raw
 from deepglass.features.outputs._intervals import RegressionOutput
@@ -75,9 +74,7 @@ class SequenceOutput(Sequence, RegressionOutput):
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: `constant-target`."""
         if not len(truth.values) or (truth.values == truth.values[0]).all():
-            raise SourceError(
-                "constant-target", f"{source}: expected different numbers in {self.column!r} of the training rows"
-            )
+            raise self.target_error("constant-target", source, "different numbers")
 
     def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         """The mean over the steps."""

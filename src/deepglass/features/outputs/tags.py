@@ -96,10 +96,8 @@ class TagsOutput(Tags, Output):
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: `one-class`."""
         if len(self.vocabulary_) < 2:
-            got = f"got only {self.vocabulary_[0]!r}" if self.vocabulary_ else "got none"
-            raise SourceError(
-                "one-class", f"{source}: expected at least two tags in {self.column!r} of the training rows, {got}"
-            )
+            got = f"only {self.vocabulary_[0]!r}" if self.vocabulary_ else "none"
+            raise self.target_error("one-class", source, "at least two tags", got)
 
     def target_warnings(self, truth: Column) -> list[str]:
         return imbalance_warnings(truth.values[truth.values > 0], self.vocabulary_, self.name)

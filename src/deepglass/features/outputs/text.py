@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 
 from deepglass.constraints import Count, Fraction
-from deepglass.errors import SourceError
 from deepglass.features._explained_words import words_of_tokens
 from deepglass.features._tokenizers import END, Codes, truncate
 from deepglass.features.base import Column, Feature
@@ -131,10 +130,8 @@ class TextOutput(Text, Output):
         """Raises: SourceError: `constant-target`."""
         texts = self._decode_targets(truth)
         if len(set(texts)) < 2:
-            got = f"got only {texts[0][:40]!r}" if texts else "got none"
-            raise SourceError(
-                "constant-target", f"{source}: expected different texts in {self.column!r} of the training rows, {got}"
-            )
+            got = f"only {texts[0][:40]!r}" if texts else "none"
+            raise self.target_error("constant-target", source, "different texts", got)
 
     def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         """The words of a generated text."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepglass.errors import SourceError
 from deepglass.features.base import Column
 from deepglass.features.outputs._intervals import RegressionOutput
 from deepglass.features.outputs.base import Calibration, PredictedRow, Prediction, PredictionArrays
@@ -54,9 +53,7 @@ class VectorOutput(Vector, RegressionOutput):
         """Raises: SourceError: `constant-target`."""
         values = truth.values[truth.mask]
         if not len(values) or (values == values[0]).all():
-            raise SourceError(
-                "constant-target", f"{source}: expected different vectors in {self.column!r} of the training rows"
-            )
+            raise self.target_error("constant-target", source, "different vectors")
 
     def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         """The entries farthest from their mean in standard deviations."""
