@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,6 +41,10 @@ class Field(NamedTuple):
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Field:
         return Field(function(self.values), function(self.mask), None if self.rows is None else function(self.rows))
+
+
+Fields = Mapping[str, Field]
+"""Fields by the name of their feature."""
 
 
 class Tokens(NamedTuple):

@@ -1,7 +1,7 @@
 """Base class of reinforcement learning objectives: environment, observations, evaluation by episodes."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
@@ -24,7 +24,7 @@ from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import Network
 from deepglass.nn.agents import RunningMeanStd
 from deepglass.nn.encoders_heads import Rescale, VectorEncoder
-from deepglass.nn.tokens import Field
+from deepglass.nn.tokens import Fields
 from deepglass.objectives.base import Evaluation, Objective
 
 EPOCH_STEPS = 100_000  # environment steps that count as an epoch
@@ -125,7 +125,7 @@ class Agent(Objective):
         raw = pl.Series(observations) if isinstance(self.observation_feature, Category) else observations
         return self.observation_feature.encode(raw).values
 
-    def input_fields(self, encoded: np.ndarray) -> Mapping[str, Field]:
+    def input_fields(self, encoded: np.ndarray) -> Fields:
         """The network's inputs for encoded observations."""
         return {self.observation: present(torch.from_numpy(encoded).to(self.device))}
 
@@ -186,6 +186,6 @@ class ValueHead(nn.Module):
         return self.linear(pooled).reshape(-1, self.ensemble_size).mean(1)
 
 
-def index_fields(fields: Mapping[str, Field], rows: Tensor) -> Mapping[str, Field]:
+def index_fields(fields: Fields, rows: Tensor) -> Fields:
     """The given rows of each field."""
     return {name: field.take(rows) for name, field in fields.items()}

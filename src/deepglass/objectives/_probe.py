@@ -1,6 +1,6 @@
 """Linear probe: evaluates an embedding by linear heads on frozen features."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import key_of
-from deepglass.nn.tokens import Field, Tokens
+from deepglass.nn.tokens import Field, Fields, Tokens
 
 MAX_ROWS = 30_000  # for the fit
 MAX_ITERATIONS = 200  # of L-BFGS
@@ -69,7 +69,7 @@ class Probe(nn.Module):
             rows = np.sort(np.random.default_rng(0).choice(rows, MAX_ROWS, replace=False))
         return rows
 
-    def _fit_lbfgs(self, x: Tensor, targets: Mapping[str, Field]) -> None:
+    def _fit_lbfgs(self, x: Tensor, targets: Fields) -> None:
         weights = list(self.heads.parameters())
         optimizer = torch.optim.LBFGS(weights, max_iter=MAX_ITERATIONS, history_size=10, line_search_fn="strong_wolfe")
 

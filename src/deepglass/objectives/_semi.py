@@ -22,7 +22,7 @@ from deepglass.features.base import FEATURES, Feature
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import Network
 from deepglass.nn.ema import ema_update
-from deepglass.nn.tokens import Field
+from deepglass.nn.tokens import Field, Fields
 from deepglass.objectives.base import MakeNetwork
 from deepglass.objectives.supervised import Supervised, loss_sums
 
@@ -131,9 +131,7 @@ class SemiSupervised(Supervised):
         """Output -> confidence threshold of each class, (K,)."""
         raise NotImplementedError
 
-    def loss_terms(
-        self, inputs: Mapping[str, Field], batch: Batch, labels: Mapping[str, PseudoLabels]
-    ) -> tuple[Tensor, Tensor]:
+    def loss_terms(self, inputs: Fields, batch: Batch, labels: Mapping[str, PseudoLabels]) -> tuple[Tensor, Tensor]:
         """The supervised loss and the loss on pseudo-labels, each summed over the outputs.
 
         Args:

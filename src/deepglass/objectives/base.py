@@ -18,7 +18,7 @@ from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.base import TRUNKS
-from deepglass.nn.tokens import Field, pool
+from deepglass.nn.tokens import Fields, pool
 from deepglass.registry import Registry
 
 Reduce = Callable[[str, float], float]
@@ -212,7 +212,7 @@ class Objective(nn.Module, ABC):
         """Run all networks once, for callers with forward hooks."""
         return self.predict(batch)
 
-    def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
+    def sample(self, count: int, generator: Generator, given: Fields) -> dict[str, dict[str, Tensor]]:
         """Generate rows: feature name -> values in the format of `Prediction.mode`.
 
         Args:

@@ -27,7 +27,7 @@ from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import key_of
 from deepglass.nn.rbm import BoltzmannMachine
-from deepglass.nn.tokens import Field, Tokens
+from deepglass.nn.tokens import Field, Fields, Tokens
 from deepglass.objectives._flatten import FlatInputs
 from deepglass.objectives._representation import check_row_outputs, masked_mean
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, ParameterGroup, predict_dataset
@@ -184,7 +184,7 @@ class Dbn(Objective):
     def forward_pass(self, batch: Batch) -> object:
         return [self.machines[-1](self._visible(batch, len(self.machines) - 1)), self.predict(batch)]
 
-    def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
+    def sample(self, count: int, generator: Generator, given: Fields) -> dict[str, dict[str, Tensor]]:
         """Gibbs sampling in the top layer, its label clamped to the given class, then one pass down."""
         stage = min(int(self.stage), len(self.machines) - 1)
         top = self.machines[stage]

@@ -31,7 +31,7 @@ from deepglass.features.category import Category
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
-from deepglass.nn.tokens import Field, pool
+from deepglass.nn.tokens import Fields, pool
 from deepglass.objectives._agents import Agent, ValueHead, index_fields, mean_return
 from deepglass.objectives._numpy_forward import ArrayFunction, numpy_head, numpy_linear, numpy_trunk
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -129,7 +129,7 @@ class Dqn(Agent):
         self.update_observation_stats(batch.inputs[self.observation].values)
 
     @torch.no_grad()
-    def _td_target(self, next_observations: Mapping[str, Field], rewards: Tensor, discount: Tensor) -> Tensor:
+    def _td_target(self, next_observations: Fields, rewards: Tensor, discount: Tensor) -> Tensor:
         """Targets y of the Q values, (B,)."""
         observations = next_observations[self.observation].values
         target_q = self._call(self.target_policy, observations)
@@ -139,11 +139,11 @@ class Dqn(Agent):
     def _call(self, function: ArrayFunction, observations: Tensor) -> Tensor:
         return torch.from_numpy(function(observations.cpu().numpy())).to(observations.device)
 
-    def q(self, inputs: Mapping[str, Field]) -> Tensor:
+    def q(self, inputs: Fields) -> Tensor:
         """Q value of each action, (B, A)."""
         return self._q(inputs, *self._online())
 
-    def _q(self, inputs: Mapping[str, Field], network: nn.Module, value: nn.Module | None = None) -> Tensor:
+    def _q(self, inputs: Fields, network: nn.Module, value: nn.Module | None = None) -> Tensor:
         assert isinstance(network, Network)
         tokens = network.embed(inputs)
         (head,) = network.heads.values()

@@ -31,7 +31,7 @@ from deepglass.nn.adversarial import (
     relativistic_loss,
 )
 from deepglass.nn.ema import ema_copy, ema_update
-from deepglass.nn.tokens import Field
+from deepglass.nn.tokens import Fields
 from deepglass.objectives._flatten import FlatDecoder, FlatInputs
 from deepglass.objectives._sample_quality import quality_warnings, sample_quality
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, ParameterGroup
@@ -168,9 +168,7 @@ class Gan(Objective):
             warnings = quality_warnings(metrics, real, samples, codes, self.conditions)
         return Evaluation({self.name: metrics}, metrics["sliced_wasserstein"], warnings=warnings)
 
-    def sample(
-        self, count: int, generator: torch.Generator, given: Mapping[str, Field]
-    ) -> dict[str, dict[str, Tensor]]:
+    def sample(self, count: int, generator: torch.Generator, given: Fields) -> dict[str, dict[str, Tensor]]:
         device = self.step.device
         codes = torch.zeros(count, len(self.conditions), dtype=torch.long, device=device)
         for i, feature in enumerate(self.conditions):
@@ -200,7 +198,7 @@ class Gan(Objective):
     def predict(self, batch: Batch) -> dict[str, Prediction]:
         raise SpecError("bad-value", "this run generates rows and predicts nothing: use deepglass generate")
 
-    def _codes(self, targets: Mapping[str, Field], count: int) -> Tensor:
+    def _codes(self, targets: Fields, count: int) -> Tensor:
         """Class codes of the conditions, (B, number of conditions); 0 where unknown."""
         codes = [targets[f.name].values.reshape(-1).long() for f in self.conditions]
         return torch.stack(codes, 1) if codes else torch.zeros(count, 0, dtype=torch.long, device=self.step.device)

@@ -28,7 +28,7 @@ from deepglass.features.outputs.base import Output
 from deepglass.features.vector import Vector
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.agents import RunningMeanStd, gae, normal_entropy, normal_log_prob
-from deepglass.nn.tokens import Field, pool
+from deepglass.nn.tokens import Fields, pool
 from deepglass.objectives._agents import POLICY_NETWORK, Agent, ValueHead, index_fields, mean_return
 from deepglass.objectives._numpy_forward import ArrayFunction, numpy_head, numpy_trunk
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -162,7 +162,7 @@ class Ppo(Agent):
         mean, std = np.array(action.mean_, np.float32), np.array(action.std_, np.float32)
         return lambda observations: head(trunk(observations)) * std + mean
 
-    def _policy(self, inputs: Mapping[str, Field], actions: Tensor) -> tuple[Tensor, Tensor]:
+    def _policy(self, inputs: Fields, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Log probabilities of the actions, (B,), and the mean entropy of the policy."""
         mode = self.network.predictions(inputs)[self.action].mode()
         if "log_probs" in mode:
@@ -175,7 +175,7 @@ class Ppo(Agent):
         assert isinstance(self.action_feature, Vector)
         return self.log_std + self.log_std.new_tensor(self.action_feature.std_).log()
 
-    def _value(self, inputs: Mapping[str, Field]) -> Tensor:
+    def _value(self, inputs: Fields) -> Tensor:
         return self.value(pool(self.critic.embed(inputs)))
 
     @torch.no_grad()

@@ -20,7 +20,7 @@ from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.rbm import BoltzmannMachine
-from deepglass.nn.tokens import Field
+from deepglass.nn.tokens import Fields
 from deepglass.objectives._flatten import FlatInputs
 from deepglass.objectives._representation import Representation, masked_mean
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -95,7 +95,7 @@ class Rbm(Representation):
         """Reconstructed inputs, name -> values in the format of `Prediction.mode`."""
         return self.flat.to_predictions(self.machine.down(self.embed(batch)))
 
-    def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
+    def sample(self, count: int, generator: Generator, given: Fields) -> dict[str, dict[str, Tensor]]:
         """Continue randomly chosen persistent chains."""
         indices = torch.randint(len(self.chains), (count,), generator=generator, device=self.chains.device)
         return self.flat.to_predictions(self.machine.gibbs(self.chains[indices], self.gibbs_steps, generator))

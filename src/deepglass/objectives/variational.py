@@ -24,7 +24,7 @@ from deepglass.constraints import Count, Positive
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.base import Feature
 from deepglass.metrics.table import METRICS, Metric
-from deepglass.nn.tokens import Field
+from deepglass.nn.tokens import Fields
 from deepglass.objectives._reconstruction import ReconstructionObjective, bottleneck_features
 from deepglass.objectives.base import Loss, MakeNetwork
 
@@ -89,7 +89,7 @@ class Variational(ReconstructionObjective):
         """Reconstructed inputs, name -> values in the format of `Prediction.mode`."""
         return self.flat.to_predictions(self._apply_sigmoid(self.decoder(self.embed(batch)).float()))
 
-    def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
+    def sample(self, count: int, generator: Generator, given: Fields) -> dict[str, dict[str, Tensor]]:
         z = torch.randn(count, self.latent_dim, generator=generator, device=generator.device)
         noise = torch.randn(count, len(self.variance), generator=generator, device=generator.device)
         decoded = self.decoder(z).float().index_add(1, self.flat.numeric, self.variance.sqrt() * noise)
