@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from deepglass.errors import SourceError, SpecError
+from deepglass.errors import Code, SourceError, SpecError
 from deepglass.features.base import FEATURES, Column, Feature, values_of
 from deepglass.metrics.table import Metric
 from deepglass.registry import Registry
@@ -124,7 +124,7 @@ class Output(Feature):
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: the training rows have no usable target; names the source."""
 
-    def target_error(self, code: str, source: str, expected: str, got: str = "") -> SourceError:
+    def target_error(self, code: Code, source: str, expected: str, got: str = "") -> SourceError:
         """The error for a target that cannot be learned from the training rows."""
         text = f"{source}: expected {expected} in {self.column!r} of the training rows"
         return SourceError(code, f"{text}, got {got}" if got else text)
