@@ -190,6 +190,11 @@ def append_line(path: Path, text: str) -> None:
         raise storage_error(path, error) from error
 
 
+def is_partial(path: Path) -> bool:
+    """Whether a file is one that a writer has not finished."""
+    return path.name.startswith(".") and _PARTIAL in path.name
+
+
 def remove_partial_files(folder: Path) -> None:
     """Remove what writers that were killed have left in a folder and those below it."""
     for path in folder.rglob(f".*{_PARTIAL}*"):
