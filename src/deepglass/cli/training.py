@@ -117,11 +117,9 @@ def resume(run: RunFolder, as_json: Json = False) -> None:
 
     Example: deepglass resume runs/houses-1
     """
-    metrics = run / "metrics.json"
-    finished = metrics.exists() and json.loads(metrics.read_text()).get("stop_reason") != "interrupted"
-    if finished:
+    if deepglass.Run(run).folder.is_complete():
         message(f"{run} is finished; there is nothing to resume")
-    _show_run(deepglass.resume(run, callbacks=[] if finished else [cli.ProgressBar()]), as_json)
+    _show_run(deepglass.resume(run, callbacks=[cli.ProgressBar()]), as_json)
 
 
 def _show_run(run: Any, as_json: bool) -> None:

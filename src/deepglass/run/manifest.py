@@ -5,14 +5,13 @@
 A run without a manifest has not finished.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from deepglass.documents import read_json
 from deepglass.errors import SourceError
-from deepglass.files import is_partial, open_file, write_file
+from deepglass.files import file_sha256, is_partial, write_file
 from deepglass.run.contents import own_files
 from deepglass.run.lock import LOCK
 
@@ -38,13 +37,7 @@ def write_manifest(run: Path, digests: Mapping[str, str] | None = None, names: I
 def _known_digest(path: Path) -> str:
     """A checkpoint's digest stands beside it."""
     beside = path.with_suffix(".sha256")
-    return beside.read_text().split()[0] if path.parent.name == "checkpoint" and beside.exists() else digest_of(path)
-
-
-def digest_of(path: Path) -> str:
-    """sha256 of a file."""
-    with open_file(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return beside.read_text().split()[0] if path.parent.name == "checkpoint" and beside.exists() else file_sha256(path)
 
 
 def read_manifest(run: Path) -> dict[str, str] | None:

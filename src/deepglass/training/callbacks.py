@@ -114,13 +114,16 @@ class HistoryFile(Callback):
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The records of a history file, without an incomplete last line."""
+    """The records of a history file, up to the first line that is incomplete or damaged."""
     if not path.exists():
         return []
     records = []
-    for line in path.read_text().splitlines():
+    for line in path.read_text("utf-8", "replace").splitlines():
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
             break
+        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+            break
+        records.append(record)
     return records
