@@ -13,6 +13,7 @@ from deepglass.doctor.checks import CHECKS, run_checks
 from deepglass.doctor.label_error import label_findings
 from deepglass.doctor.labels import MIN_LABELS, find_label_issues
 from deepglass.doctor.unreadable import unreadable
+from deepglass.documents import read_json
 from deepglass.features.base import take_raw
 from deepglass.files import write_file
 from deepglass.objectives.base import embed_dataset
@@ -58,7 +59,7 @@ def read_findings(folder: Folder) -> tuple[Finding, ...] | None:
     path = folder.path / FILE
     if not path.exists():
         return None
-    findings = json.loads(path.read_text())
+    findings = read_json(path)
     return tuple(Finding(**{**f, "rows": tuple(f["rows"]), "columns": tuple(f["columns"])}) for f in findings)
 
 

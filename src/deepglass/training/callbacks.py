@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deepglass.documents import parse_json
+from deepglass.errors import SourceError
 from deepglass.files import append_line, write_file
 from deepglass.training.control import TrainerControl
 from deepglass.training.plan import Plan
@@ -118,10 +120,10 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     records = []
-    for line in path.read_text("utf-8", "replace").splitlines():
+    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
+            record = parse_json(line, str(path), number)
+        except SourceError:
             break
         if not isinstance(record, dict) or not isinstance(record.get("step"), int):
             break

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from deepglass.documents import parse_json
 from deepglass.errors import SourceError
 from deepglass.files import file_sha256, write_file
 
@@ -105,10 +106,10 @@ def _read(path: Path) -> State:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            values = json.loads((file.metadata() or {}).get("values", "{}"))
+            values = parse_json((file.metadata() or {}).get("values", "{}"), f"{path}, metadata")
     except FileNotFoundError:
         raise SourceError("not-found", f"{path}: no such file") from None
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError) as error:
         raise SourceError("unreadable-file", f"{path}: not a complete safetensors file ({error})") from error
     return State(tensors, values)
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import torch
 
+from deepglass.documents import read_json
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
@@ -124,4 +125,4 @@ def _field(name: str, value: object, features: Sequence[Feature], count: int, de
 def read_samples(folder: Path) -> dict[int, dict[str, list]]:
     """Step -> samples of a run, in order."""
     paths = sorted((folder / FOLDER).glob("*.json"))
-    return {int(path.stem): json.loads(path.read_text()) for path in paths}
+    return {int(path.stem): read_json(path) for path in paths}
