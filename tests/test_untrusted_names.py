@@ -23,6 +23,7 @@ from deepglass.data.environments import make
 from deepglass.errors import SpecError, UserError
 from deepglass.features.base import FEATURES, Feature
 from deepglass.networks.trunks.base import TRUNKS
+from deepglass.run.manifest import MANIFEST, write_manifest
 from deepglass.spec.overrides import build_spec
 from deepglass.spec.spec import Spec
 
@@ -170,6 +171,7 @@ def edit_file(path: Path, edit: Edit, name: str) -> None:
     content = json.loads(path.read_text()) if reads_json else yaml.safe_load(path.read_text())
     edit(content, name)
     path.write_text(json.dumps(content) if reads_json else yaml.safe_dump(content))
+    write_manifest(path.parent)  # as a stranger would
 
 
 def words_for(name: str, trained: Path, run: Path) -> list[str]:
@@ -186,7 +188,8 @@ def test_a_name_in_a_run_folder_runs_nothing(where, trained, folder, monkeypatch
         shutil.copytree(trained / "run", run)
         edit_file(run / where[0], {**RESOLVED, **OTHERS}[where], name)
         if action == "resume":
-            (run / "metrics.json").unlink()
+            for written_last in ("metrics.json", MANIFEST):
+                (run / written_last).unlink()
         code = command(monkeypatch, *words_for(action, trained, run))
         error = capsys.readouterr().err
         assert ran(folder) == [], (action, name)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from deepglass.networks.network import Network
     from deepglass.objectives.base import Loss, Objective
     from deepglass.registry import register
+    from deepglass.run.check import check
     from deepglass.run.run import Run
     from deepglass.sklearn import DeepglassClassifier, DeepglassRegressor
     from deepglass.spec.spec import Spec
@@ -52,6 +53,7 @@ _NAMES = {
     "deepglass.networks.network": ("Network",),
     "deepglass.objectives.base": ("Loss", "Objective"),
     "deepglass.registry": ("register",),
+    "deepglass.run.check": ("check",),
     "deepglass.run.run": ("Run",),
     "deepglass.sklearn": ("DeepglassClassifier", "DeepglassRegressor"),
     "deepglass.spec.spec": ("Spec",),
@@ -76,6 +78,7 @@ __all__ = [
     "Table",
     "Trainer",
     "UserError",
+    "check",
     "compare",
     "embed",
     "evaluate",
