@@ -241,7 +241,7 @@ def _finish(trained: fit.Trained, log: LogFile, started: float, baselines: bool 
     if baselines:
         context = add_baselines(trained.context, started)
         add_report(context, TestPredictions(trained.predictions.get("test", {})))
-    log.line(f"run: {trained.context.path}")
+    log.lines(f"run: {trained.context.path}")
 
 
 def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], baselines: bool, started: float) -> Run:
@@ -251,7 +251,7 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
     log.open(folder.path / "log.txt")
     for i, fold in enumerate(specs):
         path = folder.path / f"fold-{i}"
-        log.line(f"fold {i + 1} of {len(specs)}: {path}")
+        log.lines(f"fold {i + 1} of {len(specs)}: {path}")
         for callback in callbacks:
             callback.on_fold_start(i, len(specs))
         if (path / "spec.yaml").exists():

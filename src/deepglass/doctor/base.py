@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -131,13 +131,6 @@ class DataContext:
         targets = (_target(f, self.table) for f in self.outputs)
         return tuple(t for t in targets if t is not None)
 
-    def class_counts(self) -> Iterator[tuple[Target, np.ndarray]]:
-        """Targets with classes, and the number of rows of each class."""
-        for target in self.targets:
-            if target.classes is not None:
-                codes = target.values[np.isfinite(target.values)].astype(int)
-                yield target, np.bincount(codes, minlength=len(target.classes))
-
     @cached_property
     def media(self) -> dict[str, MediaSummary]:
         """Summaries of the input columns that are images or audio."""
@@ -157,14 +150,6 @@ class DataContext:
         """Rows whose inputs are equal, or nearly so."""
         return find_duplicates(self.table, self.inputs, self.media, bool(self.outputs))
 
-    def excluded_columns(self, kind: str, reasons: tuple[str, ...]) -> list[Finding]:
-        """A finding for each column that is left out for a reason with one of these beginnings."""
-        return [
-            self.finding(kind, [], [r.name], 1.0, f"{r.name}: {r.why}; it is left out", f"data.ignore=[{r.name}]")
-            for r in self.roles
-            if r.why.startswith(reasons)
-        ]
-
     def finding(
         self,
         kind: str,
@@ -179,7 +164,7 @@ class DataContext:
         return Finding(kind, tuple(source_rows.tolist()), tuple(columns), round(float(confidence), 4), text, fix)
 
 
-Check = Callable[[DataContext], list[Finding]]
+Check = Callable[[DataContext], Iterable[Finding]]
 
 
 def split_source(spec: Spec, table: Table) -> str:
@@ -196,8 +181,13 @@ def _target(output: Output, table: Table) -> Target | None:
     return None if value is None else Target(output.name, output.column, value.values, value.names)
 
 
-def merge_findings(findings: Sequence[Finding]) -> Finding:
-    """Findings of one kind as one: the rows and columns of all, the first five texts."""
+def merge_findings(checks: Iterable[Iterable[Finding]]) -> tuple[Finding, ...]:
+    """The findings of each check as one."""
+    return tuple(_merge(findings) for check in checks if (findings := [*check]))
+
+
+def _merge(findings: Sequence[Finding]) -> Finding:
+    """The rows and columns of all, the first five texts."""
     if len(findings) == 1:
         return findings[0]
     rows = tuple(sorted({row for f in findings for row in f.rows}))

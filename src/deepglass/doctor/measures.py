@@ -37,6 +37,12 @@ class Measure(NamedTuple):
     def title(self) -> str:
         return f"{self.column} ({self.what})" if self.what else self.column
 
+    @property
+    def monotonic(self) -> bool:
+        """Whether the values ascend or descend from row to row."""
+        steps = np.diff(self.values[np.isfinite(self.values)])
+        return len(steps) > 0 and bool((steps >= 0).all() or (steps <= 0).all())
+
     def format(self, value: float) -> str:
         """A value as text: a name, a day, a number."""
         if self.names is not None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 
 from deepglass.errors import SourceError
 from deepglass.features._audio_files import read_audio, read_header
@@ -161,10 +160,3 @@ def band_energies(wave: np.ndarray) -> np.ndarray:
         edges = np.linspace(0, len(power), NUM_BANDS + 1).astype(int)
         bands[t] = np.add.reduceat(power, edges[:-1]) / np.diff(edges)
     return (10 * np.log10(bands + MIN_POWER * max(float(bands.max()), 1e-9))).reshape(-1)
-
-
-def display_names(raw: Raw, rows: np.ndarray) -> list[str]:
-    """Names of some items for messages: of the files, or the row numbers."""
-    if isinstance(raw, pl.Series | np.ndarray):
-        return [f"row {r}" for r in rows]
-    return [getattr(raw[r], "name", f"row {r}") for r in rows]

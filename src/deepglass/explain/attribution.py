@@ -11,7 +11,7 @@ from deepglass.explain import units
 from deepglass.explain.aggregate import Part, PartAttributions, column_attributions
 from deepglass.explain.cam import activation_map
 from deepglass.explain.checks import Checks, deletion_insertion, rank_correlation
-from deepglass.explain.columns import WhatIf, can_vary, what_if
+from deepglass.explain.columns import add_what_if, can_vary
 from deepglass.explain.explanation import Explanation
 from deepglass.explain.gradients import frozen_weights, integrated_gradients, midpoint_gradient
 from deepglass.explain.input_layers import InputLayer, input_layers
@@ -55,10 +55,10 @@ def gradient_explanations(
         if full:
             gap = result.completeness.of(part).total_gap()
             tested = _checks(row, layers, by_unit, part, gap) if checks else Checks(gap)
-            variable = can_vary(row.reference.predictor.inputs)
-            change = what_if(row, name, explanation.parts) if variable else WhatIf()
             activations = {n: a[part] for n, a in activation.items()}
-            explanation = replace(explanation, checks=tested, activation_maps=activations, **change._asdict())
+            explanation = replace(explanation, checks=tested, activation_maps=activations)
+            if can_vary(row.reference.predictor.inputs):
+                explanation = add_what_if(row, explanation)
         explanations.append(explanation)
     return explanations
 

@@ -5,19 +5,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
+from torch import Tensor
 
-from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.explain.aggregate import plain_value
 from deepglass.features.base import Column, Media
 from deepglass.features.outputs.base import Output
-from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
 
 NUM_NEIGHBOURS = 3
 MAX_ROWS = 1_000  # training rows that are searched
-BATCH = 256
 TRAINING_ROWS = "training rows"
 
 
@@ -64,33 +61,19 @@ class Neighbour(NamedTuple):
     reference_index: int
 
 
-class NearestNeighbours:
-    """Nearest-neighbour search among reference rows, which are embedded once.
+def nearest_rows(
+    rows: ReferenceRows, points: Tensor, point: Tensor, outputs: tuple[Output, ...]
+) -> tuple[Neighbour, ...]:
+    """The rows nearest to a point, nearest first, with their labels of the outputs.
 
-    Args:
-        outputs: whose labels are given.
+    Shapes: points: (N, D), the embeddings of the rows; point: (D,).
     """
-
-    def __init__(
-        self, objective: Objective, rows: ReferenceRows, outputs: tuple[Output, ...], device: torch.device
-    ) -> None:
-        self.rows, self.outputs = rows, outputs
-        data = Dataset(dict(rows.inputs), {}, device)
-        self.points = torch.from_numpy(embed_dataset(objective, data, BATCH)).to(device)
-
-    def search(self, point: torch.Tensor) -> list[Neighbour]:
-        """The rows nearest to a point (D,), nearest first."""
-        distances = (self.points - point).norm(dim=1)
-        near = distances.topk(min(NUM_NEIGHBOURS, len(distances)), largest=False)
-        return [
-            Neighbour(int(self.rows.source_rows[i]), self._labels(i), float(d), i)
-            for i, d in zip(near.indices.tolist(), near.values.tolist(), strict=True)
-        ]
-
-    def _labels(self, i: int) -> dict[str, Any]:
-        labels = {}
-        for feature in self.outputs:
-            if feature.column in self.rows.table.columns:
-                value = self.rows.table[feature.column][i]
-                labels[feature.name] = None if isinstance(value, Media | np.ndarray) else plain_value(value)
-        return labels
+    distances = (points - point).norm(dim=1)
+    near = distances.topk(min(NUM_NEIGHBOURS, len(distances)), largest=False)
+    columns = {f.name: rows.table[f.column] for f in outputs if f.column in rows.table.columns}
+    neighbours = []
+    for i, distance in zip(near.indices.tolist(), near.values.tolist(), strict=True):
+        values = {name: raw[i] for name, raw in columns.items()}
+        labels = {n: None if isinstance(v, Media | np.ndarray) else plain_value(v) for n, v in values.items()}
+        neighbours.append(Neighbour(int(rows.source_rows[i]), labels, float(distance), i))
+    return tuple(neighbours)

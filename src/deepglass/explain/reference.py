@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -18,16 +18,10 @@ from deepglass.explain.nearest import ReferenceRows
 from deepglass.features.base import Column
 from deepglass.features.outputs.base import Output
 from deepglass.nn.tokens import Field
-from deepglass.objectives.base import Objective
+from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.run.predictor import Predictor
 
-
-class Background(NamedTuple):
-    """Rows that stand for any row: as the user wrote them, encoded, and a description of them."""
-
-    table: Table
-    columns: Mapping[str, Column]
-    description: str
+BATCH = 256
 
 
 class Reference:
@@ -50,22 +44,30 @@ class Reference:
         return self.predictor.objective
 
     @cached_property
-    def background(self) -> Background:
-        """A fixed sample of the reference rows."""
+    def background(self) -> ReferenceRows:
+        """A fixed sample of the reference rows, which stand for any row."""
         if self.rows is None:
             absent = Table({f.column: cast(Any, [None]) for f in self.predictor.inputs})
             missing = pl.Series([None], dtype=pl.Null)
-            columns = {f.name: f.encode(missing) for f in self.predictor.inputs}
-            return Background(absent, columns, "a row without any value")
-        count = len(self.rows.source_rows)
-        index = np.random.default_rng(0).permutation(count)[: self.max_rows]
-        columns = {n: c.take(index) for n, c in self.rows.inputs.items()}
-        return Background(self.rows.table.take(index), columns, f"{len(index)} {self.rows.description}")
+            inputs = {f.name: f.encode(missing) for f in self.predictor.inputs}
+            return ReferenceRows(absent, np.zeros(1, int), inputs, "a row without any value")
+        source_rows = self.rows.source_rows
+        index = np.random.default_rng(0).permutation(len(source_rows))[: self.max_rows]
+        inputs = {n: c.take(index) for n, c in self.rows.inputs.items()}
+        description = f"{len(index)} {self.rows.description}"
+        return ReferenceRows(self.rows.table.take(index), source_rows[index], inputs, description)
+
+    @cached_property
+    def points(self) -> Tensor:
+        """The embeddings of the reference rows, (N, D)."""
+        assert self.rows is not None
+        data = Dataset(dict(self.rows.inputs), {}, self.predictor.device)
+        return torch.from_numpy(embed_dataset(self.objective, data, BATCH)).to(self.predictor.device)
 
     @cached_property
     def background_fields(self) -> Mapping[str, Field]:
         """The background as inputs of the network."""
-        return self.fields(self.background.columns)
+        return self.fields(self.background.inputs)
 
     def fields(self, columns: Mapping[str, Column]) -> Mapping[str, Field]:
         """Encoded rows as inputs of the network."""
@@ -86,7 +88,7 @@ class Reference:
                 means[layers[0][i].name] = values.mean(0, keepdim=True).detach()
             return values
 
-        data = Dataset(dict(self.background.columns), {}, self.predictor.device)
+        data = Dataset(dict(self.background.inputs), {}, self.predictor.device)
         with torch.no_grad(), replaced(layers, record):
             self.objective.predict(data.batch(torch.arange(len(data))))
         return means

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image as Pillow
 
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import take_raw
@@ -25,6 +23,7 @@ from deepglass.run.callbacks.boundary_recorder import (
 )
 from deepglass.run.callbacks.planes import SIDE, Plane, PlaneAxis, informative_planes, make_plane, only_tabular
 from deepglass.run.context import RunContext
+from deepglass.web import encode_image
 from deepglass.web.palette import colour
 
 NUM_NEIGHBOURS = 7  # rows that vote for a point of the embedding
@@ -95,10 +94,8 @@ def _chosen_plane(plane: Plane, snapshots: Sequence[BoundarySnapshot], paint: _P
     boundary = _columns(plane, earlier, paint)
     if earlier:
         return boundary
-    reason = (
-        f"Only the final predictions: weights during training are stored for at most {MAX_STORED_WEIGHTS:,} parameters."
-    )
-    return replace(boundary, description=f"{boundary.description} {reason}".strip())
+    limit = f"weights during training are stored for at most {MAX_STORED_WEIGHTS:,} parameters"
+    return replace(boundary, description=f"{boundary.description} Only the final predictions: {limit}.".strip())
 
 
 class _Paint:
@@ -143,9 +140,7 @@ class _Paint:
             part = np.clip((confidence - chance) / (1 - chance), 0, 1)
         alpha = low + (high - low) * np.round(part * NUM_LEVELS) / NUM_LEVELS
         pixels = np.concatenate([rgb, 255 * alpha[:, None]], 1).round().astype(np.uint8)
-        out = io.BytesIO()
-        Pillow.fromarray(pixels.reshape(SIDE, SIDE, 4), "RGBA").save(out, "PNG", optimize=True)
-        return out.getvalue()
+        return encode_image.png(pixels.reshape(SIDE, SIDE, 4))
 
 
 def _columns(plane: Plane, earlier: Sequence[tuple[int, PlanePredictions]], paint: _Paint) -> Boundary:

@@ -1,11 +1,10 @@
 """The output of each layer for one test row."""
 
-import io
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import numpy as np
 import torch
-from PIL import Image as Pillow
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
@@ -101,14 +100,12 @@ def record_layers(objective: Objective, batch: Batch, behind: str = "") -> dict[
         behind: path of a module; only layers after it are recorded.
     """
     recorder = _Recorder(objective, behind)
-    hooks = [m.register_forward_hook(recorder.forward_hook(n)) for n, m in objective.named_modules() if n]
-    hooks += [m.register_forward_pre_hook(recorder.pre_hook) for m in objective.modules() if isinstance(m, Recurrent)]
-    try:
-        with torch.inference_mode():
-            objective.forward_pass(batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks, torch.inference_mode():
+        for name, module in objective.named_modules():
+            hooks.enter_context(module.register_forward_hook(recorder.forward_hook(name)))
+            if isinstance(module, Recurrent):
+                hooks.enter_context(module.register_forward_pre_hook(recorder.pre_hook))
+        objective.forward_pass(batch)
     return recorder.outputs
 
 
@@ -165,15 +162,14 @@ def _layer_output(name: str, values: np.ndarray, members: int, times: SequenceAx
     shown = values[:MAX_TIMES, :MAX_UNITS].T / most  # (units, T)
     rgb = np.where(shown[..., None] < 0, colour(5), colour(0)).astype(np.uint8)
     alpha = np.abs(shown * 255).round().astype(np.uint8)[..., None]
-    out = io.BytesIO()
-    Pillow.fromarray(np.concatenate([rgb, alpha], -1), "RGBA").save(out, "PNG", optimize=True)
+    image = encode_image.png(np.concatenate([rgb, alpha], -1))
     marks: tuple[tuple[float, str], ...] = ()
     if times is not None and len(values) >= times.length:
         named = (*times.marks, *times.others) if not times.name else times.marks
         marks = tuple((at / shown.shape[1], label) for at, label in named if at <= shown.shape[1])
     more = max(values.shape[1] - MAX_UNITS, 0)
     unit = times.name if times is not None and marks else ""
-    return LayerOutput(name, "times", values.shape, (out.getvalue(),), more=more, marks=marks, unit=unit)
+    return LayerOutput(name, "times", values.shape, (image,), more=more, marks=marks, unit=unit)
 
 
 Scores = tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...]

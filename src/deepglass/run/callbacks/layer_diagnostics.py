@@ -82,18 +82,17 @@ def diagnose(records: Sequence[LayerStatistics], network: Mapping[str, Any], pla
     if not records:
         return []
     last, suggestions = records[-1], _Suggestions(network, plan)
-    dead_text = "of its units are zero on all inspected rows (dead)"
-    saturated_text = "of its units are at an end of their range on nearly all inspected rows (saturated)"
-    dead = [
-        Diagnostic("dead", layer, f"{_percent(share)} {dead_text}", suggestions.dead, last.step)
-        for layer, share in last.dead.items()
-        if share >= MAX_DEAD_SHARE
-    ]
-    saturated = [
-        Diagnostic("saturated", layer, f"{_percent(share)} {saturated_text}", suggestions.saturated, last.step)
-        for layer, share in last.saturated.items()
-        if share >= MAX_SATURATED_SHARE
-    ]
+
+    def of_units(kind: str, shares: Mapping[str, float], most: float, state: str, suggestion: str) -> list[Diagnostic]:
+        return [
+            Diagnostic(kind, layer, f"{100 * share:.0f} % of its units are {state} ({kind})", suggestion, last.step)
+            for layer, share in shares.items()
+            if share >= most
+        ]
+
+    dead = of_units("dead", last.dead, MAX_DEAD_SHARE, "zero on all inspected rows", suggestions.dead)
+    ends = "at an end of their range on nearly all inspected rows"
+    saturated = of_units("saturated", last.saturated, MAX_SATURATED_SHARE, ends, suggestions.saturated)
     vanishing = [] if dead else _vanishing(records, suggestions)  # behind dead layers there are no gradients
     return [*_exploding(records, suggestions), *dead, *saturated, *vanishing]
 
@@ -186,7 +185,3 @@ def _exploding(records: Sequence[LayerStatistics], suggestions: _Suggestions) ->
 def _either(*ways: str) -> str:
     """`a, b or c`."""
     return ", ".join(ways[:-1]) + (" or " if len(ways) > 1 else "") + ways[-1] if ways else ""
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", " %")
