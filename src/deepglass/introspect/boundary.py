@@ -21,7 +21,7 @@ from deepglass.run.callbacks.boundary_recorder import (
     read_boundaries,
     temporary_weights,
 )
-from deepglass.run.callbacks.planes import SIDE, Plane, PlaneAxis, informative_planes, make_plane, only_tabular
+from deepglass.run.callbacks.planes import SIDE, Plane, informative_planes, make_plane, only_tabular
 from deepglass.run.context import RunContext
 from deepglass.web import encode_image
 from deepglass.web.palette import colour
@@ -142,6 +142,18 @@ class _Paint:
         pixels = np.concatenate([rgb, 255 * alpha[:, None]], 1).round().astype(np.uint8)
         return encode_image.png(pixels.reshape(SIDE, SIDE, 4))
 
+    def boundary(
+        self,
+        axes: Sequence[BoundaryAxis],
+        frames: Sequence[BoundaryFrame],
+        points: np.ndarray,
+        description: str,
+        learned: bool = False,
+    ) -> Boundary:
+        """A plane of the rows with their labels."""
+        rows = (points, self.codes, self.names, self.span)
+        return Boundary(self.output.name, *axes, tuple(frames), *rows, description, learned)
+
 
 def _columns(plane: Plane, earlier: Sequence[tuple[int, PlanePredictions]], paint: _Paint) -> Boundary:
     """A plane of two columns.
@@ -155,21 +167,10 @@ def _columns(plane: Plane, earlier: Sequence[tuple[int, PlanePredictions]], pain
     if held:
         names = ", ".join(held[:4]) + (f" and {len(held) - 4} more" if len(held) > 4 else "")
         description = f"{names} held at " + ("its typical value." if len(held) == 1 else "their typical values.")
-    return Boundary(
-        output=paint.output.name,
-        across=_axis(plane.across),
-        up=_axis(plane.up),
-        frames=tuple(frames),
-        points=np.stack([side.positions(paint.context.data, paint.rows) for side in (plane.across, plane.up)], 1),
-        codes=paint.codes,
-        names=paint.names,
-        span=paint.span,
-        description=description,
-    )
-
-
-def _axis(side: PlaneAxis) -> BoundaryAxis:
-    return BoundaryAxis(side.feature.name, side.ends, side.bands, dates=side.feature.is_time)
+    sides = (plane.across, plane.up)
+    axes = [BoundaryAxis(s.feature.name, s.ends, s.bands, dates=s.feature.is_time) for s in sides]
+    points = np.stack([side.positions(paint.context.data, paint.rows) for side in sides], 1)
+    return paint.boundary(axes, frames, points, description)
 
 
 def _embedding_plane(snapshots: Sequence[BoundarySnapshot], paint: _Paint) -> Boundary:
@@ -183,18 +184,8 @@ def _embedding_plane(snapshots: Sequence[BoundarySnapshot], paint: _Paint) -> Bo
         f"Each point has the prediction of its {NUM_NEIGHBOURS} nearest rows in this plane, which has "
         f"{snapshots[-1].explained_variance:.0%} of the variance at the end. The network itself uses all directions."
     )
-    return Boundary(
-        output=paint.output.name,
-        across=BoundaryAxis("first direction", (-1.0, 1.0)),
-        up=BoundaryAxis("second direction", (-1.0, 1.0)),
-        frames=tuple(frames),
-        points=last,
-        codes=paint.codes,
-        names=paint.names,
-        span=paint.span,
-        description=description.replace("%", "\N{NO-BREAK SPACE}%"),
-        learned=True,
-    )
+    axes = [BoundaryAxis(f"{name} direction", (-1.0, 1.0)) for name in ("first", "second")]
+    return paint.boundary(axes, frames, last, description.replace("%", "\N{NO-BREAK SPACE}%"), learned=True)
 
 
 def _fitted(points: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
 from deepglass.data.transforms.base import TableTransform
 from deepglass.device import pick
+from deepglass.documents import parse_json
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Column, Feature, Media, Raw, sequence_of
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
@@ -257,8 +257,8 @@ def _row(predictor: Predictor, value: Any, argument: str) -> Mapping[str, Any]:
         return value
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
-            return json.loads(value)
-        except json.JSONDecodeError as error:
+            return parse_json(value, "the argument")
+        except SourceError as error:
             raise SpecError("bad-value", f"verify: {argument}: expected a row as JSON ({error})") from error
     only_input = predictor.inputs[0] if len(predictor.inputs) == 1 else None
     if not isinstance(value, str | Path):

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import IO, NamedTuple
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
+from deepglass import files
 from deepglass.data.sources.base import MAX_INFLATION, MAX_UNPACKED_BYTES
 from deepglass.data.sources.listing import list_folder
-from deepglass.errors import SourceError, StorageError
+from deepglass.errors import SourceError
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _MAX_FILES = 2_000_000
@@ -43,7 +44,7 @@ def unpack(path: Path, source: str) -> Path:
 
     Raises:
         SourceError: `unsafe-archive` for links and paths that lead out, `too-large`, `unreadable-file`, `empty-source`.
-        StorageError: `disk-full`.
+        StorageError: `disk-full` or `read-only`.
     """
     status = path.stat()
     key = (str(path.resolve()), status.st_mtime_ns, status.st_size)
@@ -75,17 +76,19 @@ def _extract(path: Path, folder: Path, source: str) -> None:
     except damaged as error:
         raise SourceError("unreadable-file", f"{source}: the archive is damaged or locked ({error})") from error
     except OSError as error:
-        if error.errno is None:
-            raise SourceError("unreadable-file", f"{source}: the archive is damaged ({error})") from error
-        raise StorageError("disk-full", f"{source}: cannot be unpacked to {folder} ({error.strerror})") from error
+        if error.errno in files.STORAGE_ERRORS:
+            raise files.storage_error(folder, error) from error
+        raise SourceError(
+            "unreadable-file", f"{source}: the archive is damaged, or a name in it can be no file here ({error})"
+        ) from error
 
 
 def _zip_members(archive: ZipFile, source: str) -> list[_Member]:
     for info in archive.infolist():
         if stat.S_ISLNK(info.external_attr >> 16):
             raise _unsafe(f"{source}: {info.filename!r} in it is a link")
-    files = [info for info in archive.infolist() if not info.is_dir()]
-    return [_Member(info.filename, info.file_size, partial(archive.open, info)) for info in files]
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    return [_Member(info.filename, info.file_size, partial(archive.open, info)) for info in infos]
 
 
 def _tar_members(archive: tarfile.TarFile, source: str) -> list[_Member]:

@@ -3,7 +3,6 @@
 Source: Lin et al., Microsoft COCO, arXiv 1405.0312. Boxes of crowds (`iscrowd`) are skipped, as in its own evaluation.
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from deepglass.data.sources.base import SPLIT_WORDS, ReadLog
 from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
 from deepglass.data.sources.file_tree import FileMatcher, FileTree, split_of, stem
+from deepglass.documents import parse_json
 from deepglass.errors import SourceError
 
 _MAX_BYTES = 2**31  # of a file; the largest of COCO has 470 MB
@@ -63,10 +63,11 @@ def read_coco(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
 def _parse(tree: FileTree, file: str) -> dict[str, Any]:
     if tree.size(file) > _MAX_BYTES:
         raise SourceError("too-large", f"{file}: more than {_MAX_BYTES >> 30} GiB of annotations")
-    try:
-        content = json.loads(tree.text(file))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise SourceError("unreadable-file", f"{file}: not JSON ({error})") from error
+    content = parse_json(tree.text(file), file)
+    if not isinstance(content, dict):
+        raise SourceError(
+            "bad-value", f"{file}: expected an object of images and annotations, got {type(content).__name__}"
+        )
     for key in ("images", "annotations"):
         if not isinstance(content.get(key), list):
             raise SourceError("bad-value", f"{file}: expected a list of {key}, got {type(content.get(key)).__name__}")
