@@ -128,8 +128,11 @@ class DataContext:
     @cached_property
     def targets(self) -> tuple[Target, ...]:
         """The labels of outputs with classes, and of numbers."""
-        targets = (_target(f, self.table) for f in self.outputs)
-        return tuple(t for t in targets if t is not None)
+        targets = []
+        for output in self.outputs:
+            measures = measures_of(type(output), output.column, self.table[output.column], {})
+            targets += [Target(output.name, output.column, m.values, m.names) for m in measures if not m.what][:1]
+        return tuple(targets)
 
     @cached_property
     def media(self) -> dict[str, MediaSummary]:
@@ -174,11 +177,6 @@ def split_source(spec: Spec, table: Table) -> str:
         return "order"
     by = split.by or ("predefined" if table.split is not None and split.folds is None else "random")
     return "" if by == "random" else by
-
-
-def _target(output: Output, table: Table) -> Target | None:
-    value = next((m for m in measures_of(type(output), output.column, table[output.column], {}) if not m.what), None)
-    return None if value is None else Target(output.name, output.column, value.values, value.names)
 
 
 def merge_findings(checks: Iterable[Iterable[Finding]]) -> tuple[Finding, ...]:

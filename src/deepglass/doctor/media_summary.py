@@ -14,6 +14,7 @@ from deepglass.features._images import (
     decode_sized,
     map_images,
     resize,
+    shrink_by_averages,
     with_channels,
 )
 from deepglass.features.base import Feature, Media, Raw
@@ -111,12 +112,7 @@ def _summarise_array(raw: np.ndarray, max_items: int) -> MediaSummary:
 def _thumbnails(x: np.ndarray) -> np.ndarray:
     """Grey thumbnails by area averaging, (n, pixels), from (n, Y, X, C)."""
     grey = x.astype(np.float32).mean(3)  # (n, Y, X)
-    for axis in (1, 2):
-        size = grey.shape[axis]
-        edges = np.linspace(0, size, min(size, SIDE) + 1).astype(int)
-        shape = [-1 if a == axis else 1 for a in range(3)]
-        grey = np.add.reduceat(grey, edges[:-1], axis=axis) / np.diff(edges).reshape(shape)
-    return grey.reshape(len(grey), -1).astype(np.float32)
+    return shrink_by_averages(grey, SIDE).reshape(len(grey), -1).astype(np.float32)
 
 
 def _read_image(image: RawImage) -> Summary | None:

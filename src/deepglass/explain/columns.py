@@ -13,7 +13,6 @@ from deepglass.explain.checks import Checks, deletion_insertion, rank_correlatio
 from deepglass.explain.counterfactual import (
     MAX_CANDIDATES,
     NUM_GRID_VALUES,
-    Counterfactual,
     Flipped,
     distinct_values,
     find_counterfactual,
@@ -98,7 +97,13 @@ def add_what_if(row: ExplainedRow, explanation: Explanation) -> Explanation:
     candidates = {n: distinct_values(features[n], fields[n], raw[n], MAX_CANDIDATES) for n in raw}
     own = {n: row.raw.get(features[n].column) for n in raw}
     change = find_counterfactual(flipped, row.fields, own, candidates, features)
-    return explanation if change is None else replace(explanation, counterfactual=_with_answer(row, name, *change))
+    if change is None:
+        return explanation
+    counterfactual, inputs = change
+    answer = row.answers_for(inputs)[name]["value"]
+    if answer == row.answers[name]["value"]:  # it reads the same
+        return explanation
+    return replace(explanation, counterfactual=counterfactual._replace(answer=answer))
 
 
 def _checks(row: ExplainedRow, part: slice, result: shapley.ShapleyValues, names: list[str], gap: float) -> Checks:
@@ -117,14 +122,6 @@ def _checks(row: ExplainedRow, part: slice, result: shapley.ShapleyValues, names
 
     correlation = rank_correlation(weights, randomized.values[part].sum(0))
     return Checks(gap, correlation, **deletion_insertion(score, weights))
-
-
-def _with_answer(
-    row: ExplainedRow, name: str, change: Counterfactual, inputs: Mapping[str, Field]
-) -> Counterfactual | None:
-    """The counterfactual with its prediction; None where that reads the same."""
-    answer = row.answers_for(inputs)[name]["value"]
-    return None if answer == row.answers[name]["value"] else change._replace(answer=answer)
 
 
 def _readable(scores: list[float], unit: str) -> list[float]:

@@ -16,8 +16,7 @@ from deepglass.explain.columns import is_tabular, shapley_explanations
 from deepglass.explain.explanation import Explanation
 from deepglass.explain.files import check_ending, to_json, write
 from deepglass.explain.gradients import frozen_weights
-from deepglass.explain.nearest import TRAINING_ROWS, Neighbour, ReferenceRows, nearest_rows
-from deepglass.explain.reference import Reference
+from deepglass.explain.reference import TRAINING_ROWS, Neighbour, Reference, ReferenceRows, nearest_rows
 from deepglass.explain.row import ExplainedRow
 from deepglass.features.outputs.base import OUTPUTS, Output
 from deepglass.run.predictor import Predictor, Rows

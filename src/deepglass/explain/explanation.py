@@ -9,7 +9,7 @@ import numpy as np
 from deepglass.explain.aggregate import Part, plain_value
 from deepglass.explain.checks import Checks
 from deepglass.explain.counterfactual import Counterfactual, Dependence
-from deepglass.explain.nearest import Neighbour
+from deepglass.explain.reference import Neighbour
 
 PREDICTION_KEYS = ("value", "confidence", "low", "high", "shares")  # of a prediction, in JSON
 

@@ -144,15 +144,16 @@ class _Paint:
 
     def boundary(
         self,
-        axes: Sequence[BoundaryAxis],
+        axes: tuple[BoundaryAxis, BoundaryAxis],
         frames: Sequence[BoundaryFrame],
         points: np.ndarray,
         description: str,
         learned: bool = False,
     ) -> Boundary:
         """A plane of the rows with their labels."""
-        rows = (points, self.codes, self.names, self.span)
-        return Boundary(self.output.name, *axes, tuple(frames), *rows, description, learned)
+        across, up = axes
+        name, frames = self.output.name, tuple(frames)
+        return Boundary(name, across, up, frames, points, self.codes, self.names, self.span, description, learned)
 
 
 def _columns(plane: Plane, earlier: Sequence[tuple[int, PlanePredictions]], paint: _Paint) -> Boundary:
@@ -168,9 +169,9 @@ def _columns(plane: Plane, earlier: Sequence[tuple[int, PlanePredictions]], pain
         names = ", ".join(held[:4]) + (f" and {len(held) - 4} more" if len(held) > 4 else "")
         description = f"{names} held at " + ("its typical value." if len(held) == 1 else "their typical values.")
     sides = (plane.across, plane.up)
-    axes = [BoundaryAxis(s.feature.name, s.ends, s.bands, dates=s.feature.is_time) for s in sides]
+    across, up = (BoundaryAxis(s.feature.name, s.ends, s.bands, dates=s.feature.is_time) for s in sides)
     points = np.stack([side.positions(paint.context.data, paint.rows) for side in sides], 1)
-    return paint.boundary(axes, frames, points, description)
+    return paint.boundary((across, up), frames, points, description)
 
 
 def _embedding_plane(snapshots: Sequence[BoundarySnapshot], paint: _Paint) -> Boundary:
@@ -184,7 +185,7 @@ def _embedding_plane(snapshots: Sequence[BoundarySnapshot], paint: _Paint) -> Bo
         f"Each point has the prediction of its {NUM_NEIGHBOURS} nearest rows in this plane, which has "
         f"{snapshots[-1].explained_variance:.0%} of the variance at the end. The network itself uses all directions."
     )
-    axes = [BoundaryAxis(f"{name} direction", (-1.0, 1.0)) for name in ("first", "second")]
+    axes = BoundaryAxis("first direction", (-1.0, 1.0)), BoundaryAxis("second direction", (-1.0, 1.0))
     return paint.boundary(axes, frames, last, description.replace("%", "\N{NO-BREAK SPACE}%"), learned=True)
 
 

@@ -16,7 +16,7 @@ from deepglass.explain.aggregate import Part
 from deepglass.explain.explainer import Explainer
 from deepglass.explain.explanation import Explanation, TargetExplanation
 from deepglass.explain.files import overlay
-from deepglass.explain.nearest import training_rows
+from deepglass.explain.reference import training_rows
 from deepglass.explain.sound import important_cells, isolate
 from deepglass.features._audio_files import wav
 from deepglass.features.audio import Audio

@@ -107,17 +107,17 @@ class UnitActivity:
 
     def _add_active(self, activity: Tensor) -> None:
         """Add which units, (units, N) bool, are active on any row."""
-        active = activity.any(1)
-        previous = self.active.get(self.layer)
-        if previous is None or previous.shape == active.shape:  # else a module without a name behind the layer
-            self.active[self.layer] = active if previous is None else previous | active
+        self._add(self.active, activity.any(1))
 
     def _add_saturated(self, units: Tensor, ends: tuple[float, float]) -> None:
         """Count activations near the ends of the range, per unit."""
         low, high = ends
         room = SATURATION_MARGIN * (high - low) / 2
         near = ((units < low + room) | (units > high - room)).float().sum(1)
-        count = torch.stack([near, torch.full_like(near, units.shape[1])])
-        previous = self.saturated.get(self.layer)
-        if previous is None or previous.shape == count.shape:
-            self.saturated[self.layer] = count if previous is None else previous + count
+        self._add(self.saturated, torch.stack([near, torch.full_like(near, units.shape[1])]))
+
+    def _add(self, sums: dict[str, Tensor], values: Tensor) -> None:
+        """Add to the layer's sum; values of another shape are of a module without a name behind the layer."""
+        previous = sums.get(self.layer, torch.zeros_like(values))
+        if previous.shape == values.shape:
+            sums[self.layer] = previous + values  # of bool: or
