@@ -34,9 +34,8 @@ from deepglass.nn.bag import BagEmbedding, BagEncoder
 from deepglass.nn.conv import FlatImageEncoder, ImageEncoder
 from deepglass.nn.dense import MaskEncoder
 from deepglass.nn.embeddings import SequenceEncoder, TokenEncoder
-from deepglass.nn.encoders_heads import VectorEncoder
+from deepglass.nn.encoders_heads import LabelsEncoder, VectorEncoder
 from deepglass.nn.pretrained import PretrainedImages, PretrainedText
-from deepglass.nn.sets import LabelsEncoder
 from deepglass.nn.tokens import Tokens
 from deepglass.nn.video import VideoEncoder
 from deepglass.objectives._flatten import FlatInputs

@@ -117,16 +117,6 @@ def map_images(function: Callable[[RawImage], T], items: Sequence[RawImage]) -> 
             return list(threads.map(function, items))
 
 
-def decode_error(image: RawImage) -> str | None:
-    """Why an image cannot be decoded, None if it can."""
-    try:
-        if image is not None:
-            decode(image, target_size=(64, 64))
-    except SourceError as error:
-        return str(error)
-    return None
-
-
 def count_frames(image: RawImage) -> int:
     """Number of frames of an image; 0 where it cannot be read."""
     try:

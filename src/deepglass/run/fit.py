@@ -37,7 +37,7 @@ from deepglass.training.augmentation import augmentation_for, set_audio_augmenta
 from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import State, weights_sha256
 from deepglass.training.clock import Clock
-from deepglass.training.optimizer_groups import build_optimizers
+from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget
 from deepglass.training.planning import make_plan, max_steps, threads_for
 from deepglass.training.trainer import History, Trainer

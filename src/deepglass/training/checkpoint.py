@@ -62,7 +62,7 @@ class Checkpoints:
 
     def save(self, state: State) -> None:
         """Replace the older of the two states."""
-        newest = self._newest()
+        newest = next(iter(self._by_age()), None)
         path = self.folder / ("b.safetensors" if newest and newest.stem == "a" else "a.safetensors")
         content = save(
             {n: t.detach().cpu().contiguous() for n, t in state.tensors.items()}, {"values": json.dumps(state.values)}
@@ -83,9 +83,6 @@ class Checkpoints:
         """Finished states, newest first."""
         finished = [p for p in (self.folder / "a.safetensors", self.folder / "b.safetensors") if self._step(p) >= 0]
         return sorted(finished, key=self._step, reverse=True)
-
-    def _newest(self) -> Path | None:
-        return next(iter(self._by_age()), None)
 
     def _step(self, path: Path) -> int:
         checksum = self._checksum_file(path)
