@@ -1,11 +1,11 @@
 """Inference with a trained run: evaluate, predict, explain, embed, verify. Imports no training code."""
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from deepglass.errors import SourceError
+from deepglass.explain import load
 from deepglass.features.outputs.identity import Verdict
 from deepglass.prepare.sources import read_source
 from deepglass.run.embedding import RowEmbeddings
@@ -81,11 +81,11 @@ def verify(run: str | Path | Run, a: Any, b: Any) -> Verdict:
 
 def _explain(run: Run, rows: Rows, source: Any = None, **options: Any) -> list[dict[str, Any]]:
     """Explanations relative to training rows; without these, and with a note, if the source no longer exists."""
-    explainer = import_module("deepglass.explain.explainer")  # predictions alone do not need it
+    explainer = load("explainer")
     explainer.explainable(run.predictor)  # an error comes before data are read
     try:
         context = run.context if source is None else run.context_of(source)
-        reference = import_module("deepglass.explain.reference").training_rows(context.data)
+        reference = load("reference").training_rows(context.data)
     except SourceError as error:
         run.predictor.notes[f"explained without the training rows ({error})"] += 1
         reference = None

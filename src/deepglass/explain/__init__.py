@@ -10,3 +10,11 @@ reference       background rows, and the training rows that are nearest in the e
 checks          completeness, weight randomisation, deletion and insertion
 explainer       all of it for some rows
 """
+
+from importlib import import_module
+from typing import Any
+
+
+def load(module: str) -> Any:
+    """A module of this folder, imported on the first call, since predictions alone do not need it."""
+    return import_module(f"deepglass.explain.{module}")
