@@ -1,10 +1,10 @@
 """Explanations of some test rows: what each part of the input adds to the prediction, and faithfulness checks."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from deepglass.formatting import count, finite, short
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.examples import OutputExamples, within_bytes
 from deepglass.report.explanation_facts import NOTHING, Contribution, ExplanationFacts, TargetFacts
 from deepglass.report.sections.base import Section
@@ -26,7 +26,7 @@ class ExplanationsSection(Section):
     def collect(self, report: ReportData) -> tuple[OutputExamples[ExplanationFacts], ...]:
         return tuple(OutputExamples(name, rows) for name, rows in report.explanations.items() if rows)
 
-    def view(self, facts: tuple[OutputExamples[ExplanationFacts], ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[OutputExamples[ExplanationFacts], ...], report: ReportData) -> View | None:
         outputs = [
             {
                 "name": output.name,
@@ -45,7 +45,7 @@ def _checks(rows: Sequence[ExplanationFacts]) -> dict[str, float | None]:
     return {name: mean if finite(mean) else None for name, mean in means.items()}
 
 
-def _card(row: ExplanationFacts) -> dict[str, Any]:
+def _card(row: ExplanationFacts) -> View:
     several = len(row.targets) > 1
     return {
         "row": row,
@@ -67,11 +67,11 @@ class ContributionBar(NamedTuple):
     weight: str
 
 
-def _target(target: TargetFacts, row: ExplanationFacts) -> dict[str, Any]:
+def _target(target: TargetFacts, row: ExplanationFacts) -> View:
     parts = target.parts
     if target.image and row.wav is not None:  # the spectrogram shows all regions, and words name the strongest
         parts = tuple(sorted(parts, key=lambda p: -abs(p.weight))[:MAX_REGIONS])
-    view: dict[str, Any] = {"facts": target, "layout": target.layout}
+    view: View = {"facts": target, "layout": target.layout}
     if target.image and len(parts) <= 1:
         return {**view, "layout": ""}
     if target.layout == "bars":
