@@ -257,7 +257,7 @@ def _finish(trained: Trained, log: LogFile, started: float) -> None:
         tested = trained.predictions.get("test")
         add_report(context, None if tested is None else TestPredictions(tested))
         stages.add("reported")
-    log.line(f"run: {trained.context.path}")
+    log.lines(f"run: {trained.context.path}")
 
 
 def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], baselines: bool, started: float) -> Run:
@@ -267,7 +267,7 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
     log.open(folder.path / "log.txt")
     for i, fold in enumerate(specs):
         path = folder.path / f"fold-{i}"
-        log.line(f"fold {i + 1} of {len(specs)}: {path}")
+        log.lines(f"fold {i + 1} of {len(specs)}: {path}")
         for callback in callbacks:
             callback.on_fold_start(i, len(specs))
         if (path / "plan.json").exists():
