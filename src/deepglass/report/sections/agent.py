@@ -10,9 +10,9 @@ from deepglass.formatting import finite, number
 from deepglass.introspect.episode_film import EpisodeFilm, film_episode
 from deepglass.objectives._agents import Agent
 from deepglass.report.charts.curves import Line, Mark, curves
-from deepglass.report.charts.svg import titled
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
+from deepglass.report.templates import titled
 
 METRICS = (
     ("mean_return", "mean return"),

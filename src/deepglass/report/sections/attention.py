@@ -17,7 +17,6 @@ from deepglass.report.templates import shorten
 
 NUM_WORST, NUM_TYPICAL = 8, 8
 SHOWN_AT_FIRST = (2, 2)  # of the worst and of the typical ones
-CELL, LETTER = 22, 8.0  # sides of a cell and of a letter, in the units of the drawing
 MAX_WORD = 14  # characters in a matrix
 MIN_WEIGHT = 0.02  # smaller weights are not drawn
 FULL_WEIGHT = 0.4  # a weight that has the full colour, or the greatest where that is more
@@ -88,27 +87,18 @@ def _cards(index: int, output: OutputAttention) -> dict[str, Any]:
 
 
 def _matrix(one: DecoderAttention) -> dict[str, Any]:
-    """A row a generated word, a column a word that was read; positions in the units of the drawing."""
-    written, read = ([shorten(w, MAX_WORD) for w in words] for words in (one.words, one.attended))
-    left = 10 + LETTER * max(map(len, written))
-    top = 8 + 0.8 * LETTER * max(map(len, read))  # the words above are slanted
-    right = 0.6 * LETTER * len(read[-1]) if read else 0
+    """A row a generated word, a column a word that was read."""
     full = max(FULL_WEIGHT, *(weight for row in one.weights for weight in row))
     return {
-        "cell": CELL,
-        "left": round(left),
-        "top": round(top),
-        "width": round(left + CELL * len(read) + right),
-        "height": round(top + CELL * len(written)),
-        "written": written,
-        "read": read,
+        "written": [shorten(word, MAX_WORD) for word in one.words],
+        "read": [shorten(word, MAX_WORD) for word in one.attended],
         "cells": [
             (i, j, weight / full, f"{one.words[i]} attends to {one.attended[j]}: {percent(weight, 0)}")
             for i, row in enumerate(one.weights)
             for j, weight in enumerate(row)
             if weight >= MIN_WEIGHT
         ],
-        "summary": "; ".join(_most(one, i) for i in range(len(written))),
+        "summary": "; ".join(_most(one, i) for i in range(len(one.words))),
     }
 
 

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from deepglass.formatting import finite
-from deepglass.report.charts.square import reliability
+from deepglass.report.charts.axes import TALL, UNIT_SQUARE
 from deepglass.report.data import ReportData
 from deepglass.report.output_facts import Reliability
 from deepglass.report.sections.base import Section
+from deepglass.report.templates import draw
 
+MIN_ROWS = 10  # rows in a bin; the share of fewer is mostly chance, so that the line leaves it out
 MIN_BIAS = 0.01  # mean confidence minus accuracy, from which on it is called over- or underconfident
 
 
@@ -25,15 +27,12 @@ class CalibrationSection(Section):
 
 
 def _diagram(name: str, facts: Reliability) -> dict[str, Any]:
+    x, y = UNIT_SQUARE
     bias = _bias(facts)
     return {
         "name": name,
-        "chart": reliability("Accuracy by confidence", facts),
-        "bins": facts.after,
-        "most_rows": max(1, *(b.rows for b in facts.after)),
-        "ece": facts.ece_after,
-        "ece_before": facts.ece_before,
-        "temperature": facts.temperature,
+        "chart": draw("reliability", facts=facts, x=x, y=y, height=TALL, min_rows=MIN_ROWS),
+        "facts": facts,
         "bias": bias if abs(bias) >= MIN_BIAS else 0.0,
     }
 

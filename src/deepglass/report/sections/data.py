@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from deepglass.formatting import count, plural
-from deepglass.report.charts.bars import mini
 from deepglass.report.data import ReportData
 from deepglass.report.facts import ColumnFacts
 from deepglass.report.sections.base import Section
@@ -34,7 +33,7 @@ class DataSection(Section):
             "splits": splits,
             "total": max(sum(data.splits.values()), 1),
             "skipped": data.skipped[:MAX_SKIPPED],
-            "columns": [(c, mini(c.spread) if c.spread is not None else "") for c in columns[:MAX_COLUMNS]],
+            "columns": columns[:MAX_COLUMNS],
             "num_columns": len(columns),
             "searchable": len(columns) >= MIN_COLUMNS_SEARCH,
         }

@@ -8,9 +8,6 @@ from deepglass.introspect.facts import ForwardExample
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 
-HEIGHT = 60  # of the bars
-MIN_BARS = 24  # bars of a narrower layer are not stretched
-
 
 class ExampleSection(Section):
     """The input, the output of each layer, and the prediction."""
@@ -23,15 +20,4 @@ class ExampleSection(Section):
         return example_of(report.context)
 
     def view(self, facts: ForwardExample, report: ReportData) -> Mapping[str, Any]:
-        kinds = {layer.kind for layer in facts.layers}
-        return {
-            "example": facts,
-            "shows": "feature maps of some channels"
-            if "maps" in kinds
-            else "activations over time"
-            if "times" in kinds
-            else "activations as bars",
-            "height": HEIGHT,
-            "min_bars": MIN_BARS,
-            "truth": dict(facts.truth),
-        }
+        return {"example": facts, "kinds": {layer.kind for layer in facts.layers}, "truth": dict(facts.truth)}

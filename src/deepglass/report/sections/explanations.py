@@ -14,7 +14,6 @@ MAX_REGIONS = 4  # of a spectrogram that are named
 MAX_WORDS = 120
 MAX_STEPS = 160  # bars of a sequence; more are added up in groups
 MAX_BYTES = 2_500_000  # of all images and clips: base64 adds a third, and a report is at most 10 MB
-STEPS_WIDTH, STEPS_HEIGHT = 320, 80  # of the drawing of steps
 CHECKS = ("completeness_gap", "weight_randomization", "deletion", "deletion_random", "insertion", "insertion_random")
 
 
@@ -98,29 +97,9 @@ def _scaled(parts: Sequence[Contribution]) -> list[ContributionBar]:
     return [ContributionBar(p, p.weight / largest, signs[p.weight >= 0] + short(abs(p.weight))) for p in parts]
 
 
-class StepBar(NamedTuple):
-    """A bar of the drawing of steps: upwards for what adds to the prediction, downwards for what speaks against it."""
-
-    side: str
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-def _steps(parts: Sequence[Contribution]) -> list[StepBar]:
+def _steps(parts: Sequence[Contribution]) -> list[float]:
+    """The weights of groups of steps, from -1 to 1."""
     group = -(-len(parts) // MAX_STEPS)
     weights = [sum(p.weight for p in parts[i : i + group]) for i in range(0, len(parts), group)]
     largest = max(map(abs, weights), default=0.0) or 1.0
-    middle, width = STEPS_HEIGHT / 2, STEPS_WIDTH / max(len(weights), 1)
-    scale = (middle - 2) / largest
-    return [
-        StepBar(
-            "pro" if w >= 0 else "con",
-            round(i * width, 1),
-            round(middle - scale * max(w, 0), 1),
-            round(max(width - 0.6, 0.4), 1),
-            round(scale * abs(w), 1),
-        )
-        for i, w in enumerate(weights)
-    ]
+    return [w / largest for w in weights]

@@ -9,9 +9,9 @@ from markupsafe import Markup
 from deepglass.formatting import finite, number, percent
 from deepglass.objectives.gan import Gan
 from deepglass.report.charts.curves import Line, Mark, curves
-from deepglass.report.charts.svg import titled
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
+from deepglass.report.templates import titled
 
 EVEN_LOSS = 0.693  # nats; the loss of either side where the critic can only guess
 MAX_WARNINGS = 12

@@ -9,9 +9,9 @@ from markupsafe import Markup
 from deepglass.introspect.diagnostics import network_health
 from deepglass.introspect.facts import LayerHistory, NetworkHealth
 from deepglass.report.charts.curves import Line, curves
-from deepglass.report.charts.svg import titled
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
+from deepglass.report.templates import titled
 from deepglass.run.callbacks.layer_diagnostics import FILE
 
 LAYERS_SHOWN = 8  # of a table with many; the others open on a click

@@ -10,11 +10,10 @@ from deepglass.formatting import count, duration, finite, number, plural
 from deepglass.metrics.table import higher_is_better, metric_of, metric_title
 from deepglass.objectives.gan import Gan
 from deepglass.report.charts.curves import Line, Mark, curves
-from deepglass.report.charts.svg import titled
 from deepglass.report.data import ReportData
 from deepglass.report.facts import HistoryPoint, PlanFacts
 from deepglass.report.sections.base import Section
-from deepglass.report.templates import capital, label
+from deepglass.report.templates import capital, label, titled
 
 MAX_METRICS = 4
 COUNTS = ("episodes", "environment_steps")  # in the history, but no metrics

@@ -11,10 +11,9 @@ from deepglass.formatting import plural
 from deepglass.metrics import detection
 from deepglass.metrics.table import metric_text
 from deepglass.report.charts.curves import Line, curves
-from deepglass.report.charts.svg import titled
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
-from deepglass.report.templates import shorten
+from deepglass.report.templates import shorten, titled
 
 MAX_CLASSES = 3  # beside the mean; more lines cannot be told apart
 COLOURS = ("c4 faint", "c3 faint", "c2 faint")

@@ -1,17 +1,18 @@
 """The head of the report: task, main metric with its interval, baselines, and whether a network is worth it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
 
 from deepglass.formatting import baseline_name, count, duration, finite
-from deepglass.report.charts.intervals import Entry, compared
-from deepglass.report.charts.svg import titled
+from deepglass.metrics.table import metric_of
+from deepglass.report.charts.axes import Axis, axis
 from deepglass.report.data import ReportData
 from deepglass.report.output_facts import Figure, OutputFacts, ordered_baselines
 from deepglass.report.sections.base import Section
+from deepglass.report.templates import draw, titled
 from deepglass.report.verdict import judge, main_value
 
 SYMBOLS = {"yes": "✓", "no": "✕", "even": "≈", "unknown": "?"}
@@ -53,12 +54,26 @@ def _baseline_chart(output: OutputFacts) -> Markup:
     if not output.baselines:
         return Markup()
     metric = output.metric.name
-    entries = [Entry("this network", main_value(output), "c1")]
+    entries = [("this network", main_value(output), "c1")]
     for name in ordered_baselines(output.baselines):
-        value = output.baselines[name].metrics.get(metric, float("nan"))
-        entries.append(Entry(baseline_name(name), Figure(value), "c2", distant=name == "constant"))
+        entries.append((baseline_name(name), Figure(output.baselines[name].metrics.get(metric, float("nan"))), "c2"))
+    entries = [entry for entry in entries if finite(entry[1].value)]
+    if not entries:
+        return Markup()
     direction = {True: "higher is better", False: "lower is better", None: ""}[output.metric.higher_is_better]
-    return compared(titled("Against simpler models", direction), metric, entries)
+    title = titled("Against simpler models", direction)
+    return draw("compared", title=title, metric=metric, entries=entries, x=_baseline_axis(metric, entries))
+
+
+def _baseline_axis(metric: str, entries: Sequence[tuple[str, Figure, str]]) -> Axis:
+    """An axis for all entries; a constant prediction that is far off does not stretch it and lies at its edge."""
+    constant = baseline_name("constant")
+    near = [v for name, figure, _ in entries if name != constant for v in figure if finite(v)]
+    far = [figure.value for name, figure, _ in entries if name == constant]
+    if near:
+        spread = max(near) - min(near)
+        near += [v for v in far if min(abs(v - n) for n in near) <= 4 * spread]
+    return axis(near or far, 146, 326, share=metric_of(metric).is_share, room=0.12)
 
 
 class OutputPoints(NamedTuple):
