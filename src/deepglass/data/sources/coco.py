@@ -119,7 +119,7 @@ def _add_boxes(
         if annotation.get("iscrowd"):
             crowds += 1
         elif (sides := _sides(bbox)) is None:
-            log.skip(where, f"expected a bbox of four numbers, got {bbox!r}")
+            log.skip(where, f"expected a bbox of four numbers, got {bbox!s:.80}")
         else:
             label = names.get(category) if isinstance(category, int | str) else None
             if label is None:

@@ -215,14 +215,13 @@ def array_column(name: str, values: np.ndarray) -> Raw:
 
 
 def _with_known_unit(name: str, values: np.ndarray) -> np.ndarray:
-    """Times in a unit that polars knows."""
+    """Times in a unit that polars knows; durations as seconds."""
     unit, count = np.datetime_data(values.dtype)
-    if unit in ("ms", "us", "ns") and count == 1:
-        return values
-    converted = values.astype(f"{values.dtype.kind}8[us]")
-    if unit == "generic" or (converted.astype(values.dtype) != values)[~np.isnat(values)].any():
-        raise SourceError(
-            "bad-value",
-            f"{name}: expected times in a unit from days to nanoseconds, got {values.dtype} that do not fit",
-        )
-    return converted
+    converted = values if unit in ("ms", "us", "ns") and count == 1 else values.astype(f"{values.dtype.kind}8[us]")
+    is_finer = unit in ("ps", "fs", "as")  # what is lost is below a microsecond
+    fits = is_finer or bool(((converted.astype(values.dtype) == values) | np.isnat(values)).all())
+    if unit == "generic" or not fits:
+        raise SourceError("bad-value", f"{name}: expected times whose microseconds fit 64 bits, got {values.dtype}")
+    if values.dtype.kind == "M":
+        return converted
+    return np.where(np.isnat(values), np.nan, converted / np.timedelta64(1, "s"))
