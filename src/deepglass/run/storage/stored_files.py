@@ -10,8 +10,8 @@ import polars as pl
 from deepglass.documents import read_json
 from deepglass.errors import SourceError
 from deepglass.files import file_sha256
-from deepglass.run.lock import lock_holder
-from deepglass.run.manifest import MANIFEST, damaged, read_manifest
+from deepglass.run.storage.lock import lock_holder
+from deepglass.run.storage.manifest import MANIFEST, damaged, read_manifest
 
 
 class StoredFiles:
