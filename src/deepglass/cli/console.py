@@ -25,8 +25,8 @@ class _ResultConsole(Console):
         raise BrokenPipeError
 
 
-out = _ResultConsole(highlight=False, markup=False)  # column names may look like markup
-err = _ErrorConsole(stderr=True, highlight=False, markup=False)
+out = _ResultConsole(highlight=False, markup=False, emoji=False)  # names may look like markup, or like the code :ring:
+err = _ErrorConsole(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def grid_of(*headers: str, right: bool = True) -> Grid:

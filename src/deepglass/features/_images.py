@@ -142,6 +142,16 @@ def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.round(out).astype(pixels.dtype) if pixels.dtype.kind == "u" else out
 
 
+def shrink_by_averages(images: np.ndarray, max_side: int) -> np.ndarray:
+    """Images (..., Y, X) with at most `max_side` rows and columns, by area averaging."""
+    for axis in (-2, -1):
+        side = images.shape[axis]
+        edges = np.linspace(0, side, min(side, max_side) + 1).astype(int)
+        widths = np.diff(edges)[:, None] if axis == -2 else np.diff(edges)
+        images = np.add.reduceat(images, edges[:-1], axis=axis) / widths
+    return images
+
+
 def with_channels(pixels: np.ndarray, channels: int, background: float, image: RawImage = None) -> np.ndarray:
     """Pixels (Y, X, 1..4) converted to `channels`; transparent ones are blended with the background.
 

@@ -26,11 +26,11 @@ from deepglass.nn.adversarial import (
     ImageCritic,
     ProjectionHead,
     VectorCritic,
-    frozen,
     gradient_penalty,
     relativistic_loss,
 )
 from deepglass.nn.ema import ema_copy, ema_update
+from deepglass.nn.frozen import frozen
 from deepglass.nn.tokens import Fields
 from deepglass.objectives._flatten import FlatDecoder, FlatInputs
 from deepglass.objectives._sample_quality import quality_warnings, sample_quality

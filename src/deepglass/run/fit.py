@@ -155,7 +155,7 @@ def resume(
 ) -> Trained:
     """Continue from the newest checkpoint along the stored plan, without reading the clock."""
     torch.set_num_threads(plan.threads)
-    datasets = data.datasets(plan.device)
+    datasets = data.datasets(str(pick(plan.device)))
     setup = set_up(experiment, data, plan.device)
     objective = setup.objective
     setup.random_state.restore()

@@ -1,8 +1,6 @@
 """Decision boundaries: predictions over a plane with rows on it, and a slider over the run (`web/boundary.js`)."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -10,7 +8,7 @@ from deepglass.formatting import count, number
 from deepglass.introspect.boundary import boundaries
 from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
 from deepglass.report.charts.axes import Axis
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import shorten
 from deepglass.run.callbacks.boundary_recorder import FOLDER
@@ -33,7 +31,7 @@ class BoundarySection(Section):
         context = report.context
         return boundaries(context, report.options.pair) or None
 
-    def view(self, facts: tuple[Boundary, ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[Boundary, ...], report: ReportData) -> View | None:
         if not facts:
             return None
         return {
@@ -54,7 +52,7 @@ def _legend(plane: Boundary) -> list[tuple[str, str]]:
     return [(f"{number(low)} and less", css(colour(0))), (f"{number(high)} and more", css(colour(5)))]
 
 
-def _card(plane: Boundary) -> dict[str, Any]:
+def _card(plane: Boundary) -> View:
     across = Axis(*plane.across.ends, LEFT, LEFT + SIDE)
     up = Axis(*plane.up.ends, TOP + SIDE, TOP)
     below, beside = ([], []) if plane.learned else (_marks(plane.across, across, 44), _marks(plane.up, up, 18))

@@ -1,11 +1,8 @@
 """Reliability diagram of each output with confidences: how often predictions are right, by confidence."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from deepglass.formatting import finite
 from deepglass.report.charts.axes import TALL, UNIT_SQUARE
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.output_facts import Reliability
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import draw
@@ -20,13 +17,13 @@ class CalibrationSection(Section):
     title, nav, position = "Calibration", "Calibration", 120
     requires = ("test_predictions",)
 
-    def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: None, report: ReportData) -> View | None:
         outputs = [(o.name, o.classes.reliability) for o in report.outputs if o.classes and o.classes.reliability]
         diagrams = [_diagram(name, one) for name, one in outputs if one.after]
         return {"outputs": diagrams}
 
 
-def _diagram(name: str, facts: Reliability) -> dict[str, Any]:
+def _diagram(name: str, facts: Reliability) -> View:
     x, y = UNIT_SQUARE
     bias = _bias(facts)
     return {

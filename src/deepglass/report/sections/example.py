@@ -1,11 +1,8 @@
 """Feature maps and activations of one row, layer by layer."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from deepglass.introspect.example import example_of
 from deepglass.introspect.facts import ForwardExample
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
 
 
@@ -19,5 +16,5 @@ class ExampleSection(Section):
     def collect(self, report: ReportData) -> ForwardExample | None:
         return example_of(report.context)
 
-    def view(self, facts: ForwardExample, report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: ForwardExample, report: ReportData) -> View:
         return {"example": facts, "kinds": {layer.kind for layer in facts.layers}, "truth": dict(facts.truth)}

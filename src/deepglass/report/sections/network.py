@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from deepglass.formatting import count
 from deepglass.introspect.layers import Layer
 from deepglass.objectives._agents import Agent
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import shorten
 
@@ -32,7 +32,7 @@ class NetworkSection(Section):
     files = ("spec.yaml", "model.safetensors")
     assets = ("network",)
 
-    def view(self, facts: None, report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: None, report: ReportData) -> View | None:
         layers = [layer for layer in report.layers if layer.parameters or layer.shape]
         if not layers:
             return None
@@ -70,7 +70,7 @@ class Node(NamedTuple):
 # -- the drawing -----------------------------------------------------------------------------------------------------
 
 
-def _part(part: str, layers: Sequence[Layer], scale: _Scale) -> dict[str, Any]:
+def _part(part: str, layers: Sequence[Layer], scale: _Scale) -> View:
     """Encoders and heads stand side by side, all other layers one after the other."""
     depth = 2 if part in ("encoders", "heads") else 1
     chains = []
@@ -128,7 +128,7 @@ def _signature(node: Node) -> object:
     return [(layer.kind, layer.shape, layer.parameters) for layer in node.layers]
 
 
-def _box(node: Node, scale: _Scale) -> dict[str, Any]:
+def _box(node: Node, scale: _Scale) -> View:
     title = re.sub(r"\.\d+$", "", node.title) if node.times > 1 else node.title
     largest = max(node.layers, key=lambda layer: layer.parameters)
     weights = f"{count(node.parameters)} weights" if node.parameters else "no weights"

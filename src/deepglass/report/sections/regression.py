@@ -1,15 +1,12 @@
 """Outputs that are numbers: predicted against true values with their intervals, and the errors."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from markupsafe import Markup
 
 from deepglass.formatting import finite, percent, plural
 from deepglass.metrics.summaries import histogram
 from deepglass.report.charts.axes import BOTTOM, FLOOR, LEFT, RIGHT, TALL, TOP, WIDTH, Axis, axis
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.output_facts import NumberFacts
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import draw
@@ -23,7 +20,7 @@ class RegressionSection(Section):
     title, nav, position = "Predicted against true", "Errors", 130
     requires = ("test_predictions",)
 
-    def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: None, report: ReportData) -> View | None:
         outputs = [
             {
                 "name": o.name,

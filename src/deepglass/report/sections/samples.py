@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from deepglass.features._display import first_image
 from deepglass.features.number import Number
 from deepglass.report.charts.axes import TOP, axis
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.image_grid import image_grid
 from deepglass.report.row_selection import evenly_spaced
 from deepglass.report.sections.base import Section
@@ -76,7 +76,7 @@ class SamplesSection(Section):
         real = _pairs({f.name: list(table[f.column]) for f in numbers}, plane)
         return SampleFacts(" and ".join(plane), tuple(made), len(made[0].points), real)
 
-    def view(self, facts: SampleFacts, report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: SampleFacts, report: ReportData) -> View:
         frames = [facts.real or sheet.points for sheet in facts.sheets]
         return {
             "facts": facts,

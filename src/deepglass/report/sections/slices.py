@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from deepglass.introspect.rows import OutputRows
 from deepglass.metrics.summaries import Figure, share_interval
 from deepglass.metrics.table import higher_is_better, metric_of, metric_text, metric_title
 from deepglass.report.charts.axes import GLYPH, axis
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.row_cards import RowCard, row_card, within_budget
 from deepglass.report.sections.base import Section
 
@@ -89,7 +89,7 @@ class SlicesSection(Section):
         tested = enumerate(zip(report.tested_outputs, report.cuts, strict=True))
         return tuple(slice_facts(i, feature, rows, cut) for i, ((feature, rows), cut) in tested if cut)
 
-    def view(self, facts: tuple[OutputSlices, ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[OutputSlices, ...], report: ReportData) -> View | None:
         left, outputs = MAX_IMAGE_BYTES, []
         for output in (o for o in facts if o.slices):
             cards, left = within_budget(output.items, left)
@@ -191,7 +191,7 @@ def _plain(value: Any) -> str | float | None:
 # -- view ------------------------------------------------------------------------------------------------------------
 
 
-def _table(output: OutputSlices, cards: list[tuple[RowCard, bytes | None]]) -> dict[str, Any]:
+def _table(output: OutputSlices, cards: list[tuple[RowCard, bytes | None]]) -> View:
     ends = [v for f in (output.whole, *(s.figure for s in output.slices)) for v in f if finite(v)]
     across = axis(ends, 6, WIDTH - 6, share=metric_of(output.metric).is_share, room=0.03)
     # The ticks whose labels do not overlap and do not leave the drawing.

@@ -1,8 +1,5 @@
 """The decision threshold of each yes-or-no output: what each value of it finds and costs, and the ROC curve."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from markupsafe import Markup
 
@@ -10,7 +7,7 @@ from deepglass.formatting import finite, number
 from deepglass.metrics.table import metric_text
 from deepglass.report.charts.axes import TALL, UNIT_SQUARE
 from deepglass.report.charts.curves import Line, Mark, curves
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.output_facts import OutputFacts, Thresholds
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import draw, label
@@ -23,12 +20,12 @@ class ThresholdsSection(Section):
     assets = ("threshold",)
     requires = ("test_predictions",)
 
-    def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: None, report: ReportData) -> View | None:
         outputs = [_output(o, o.classes.thresholds) for o in report.outputs if o.classes and o.classes.thresholds]
         return {"outputs": outputs}
 
 
-def _output(output: OutputFacts, facts: Thresholds) -> dict[str, Any]:
+def _output(output: OutputFacts, facts: Thresholds) -> View:
     chosen = int(np.abs(facts.at - facts.chosen).argmin())
     x, y = UNIT_SQUARE
     recall = facts.true_positive / np.maximum(facts.true_positive + facts.false_negative, 1)

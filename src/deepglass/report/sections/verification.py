@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -13,7 +12,7 @@ from deepglass.features.outputs.base import Output
 from deepglass.features.outputs.identity import IdentityOutput
 from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import draw, titled
 
@@ -71,7 +70,7 @@ class VerificationSection(Section):
         outputs = (verification_facts(feature, rows) for feature, rows in report.tested_outputs)
         return tuple(o for o in outputs if o is not None)
 
-    def view(self, facts: tuple[VerificationFacts, ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[VerificationFacts, ...], report: ReportData) -> View | None:
         outputs = [
             {
                 "name": f.name,
