@@ -24,7 +24,7 @@ from deepglass.data.environments import make
 from deepglass.errors import SpecError, UserError
 from deepglass.features.base import FEATURES, Feature
 from deepglass.networks.trunks.base import TRUNKS
-from deepglass.run.manifest import MANIFEST, write_manifest
+from deepglass.run.storage.manifest import MANIFEST, write_manifest
 from deepglass.spec.overrides import build_spec
 from deepglass.spec.spec import Spec
 

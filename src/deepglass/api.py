@@ -1,5 +1,6 @@
 """Train, resume, label, report and compare; `inspection` looks at data, `inference` uses a trained run."""
 
+import signal
 import time as clock
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,18 +19,19 @@ from deepglass.registry import Modules, allow_modules
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
-from deepglass.run.contents import is_occupied
 from deepglass.run.context import load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.fit import Trained
 from deepglass.run.folder import Folder
 from deepglass.run.run import Run, open_run, side_by_side
-from deepglass.run.stages import STAGES
+from deepglass.run.storage.contents import is_occupied
+from deepglass.run.storage.stages import STAGES
 from deepglass.run.warm_start import earlier_experiment, inherit_architecture
 from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback
+from deepglass.training.interrupt import interruption
 
 
 def train(
@@ -258,6 +260,8 @@ def _train_one(
 def _finish(trained: Trained, log: LogFile, started: float) -> None:
     """Fit the baselines and write the report, as far as they are wanted and missing."""
     context = trained.context
+    if "stop_signal" in context.metrics:  # the process must end soon; a resumed run has them
+        return
     stages = context.folder.stages
     missing = stages.missing()
     if "baselines" in missing:
@@ -285,7 +289,7 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
         else:
             run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())
         if run.metrics["stop_reason"] == "interrupted":
-            raise KeyboardInterrupt
+            raise interruption(signal.Signals[run.metrics.get("stop_signal", "SIGINT")])
     summarise(folder, started)
     folder.stages.add(*STAGES)
     return Run(folder.path)

@@ -1,6 +1,7 @@
 """The commands inspect, new, train and resume: from a source to a run."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from deepglass.cli.options import SOURCES, Force, Json, RunFolder, Settings, arg
 from deepglass.cli.streams import message, print_json
 from deepglass.errors import SpecError
 from deepglass.files import write_file
+from deepglass.training.interrupt import interruption
 
 
 def inspect(
@@ -141,3 +143,6 @@ def _show_run(run: Any, as_json: bool) -> None:
         print_json({"run": str(run.path), **run.metrics})
     else:
         cli.show.show_run(run)
+    if name := run.metrics.get("stop_signal"):
+        message(f"the run can be used; `deepglass resume {run.path}` goes on")
+        raise interruption(signal.Signals[name])

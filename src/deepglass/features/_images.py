@@ -1,7 +1,9 @@
 """Decoding of images (files, bytes, Pillow images, arrays) to pixels (Y, X, C)."""
 
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +22,19 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # no format that
 MIN_PARALLEL = 64  # images; fewer are decoded without threads
 MAX_PIXELS = 80_000_000  # a decoded RGB image of this size takes 240 MB; larger ones are refused by their header
 
-BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, IndexError, OverflowError)
+BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    KeyError,
+    IndexError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+    Pillow.DecompressionBombError,
+)
 """Exceptions that Pillow raises on damaged files."""
 
 T = TypeVar("T")
@@ -204,6 +218,8 @@ def channel_axis(shape: tuple[int, ...]) -> int | None:
 def _open(image: RawImage) -> Pillow.Image:
     if isinstance(image, Pillow.Image):
         return image
+    if not isinstance(image, Media | bytes | str):
+        raise SourceError("unreadable-image", f"expected the path of an image, got {image!r}")
     try:
         data = _read_bytes(cast(Media | bytes | str, image))
     except FileNotFoundError as error:

@@ -22,11 +22,11 @@ from deepglass.files import remove_partial_files, storage_error, write_file
 from deepglass.objectives.base import Objective
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.run.contents import delete_contents, is_occupied
-from deepglass.run.lock import lock_folder
-from deepglass.run.manifest import MANIFEST, REWRITTEN, damaged_values, write_manifest
-from deepglass.run.stages import TRAINING, Stages
-from deepglass.run.stored_files import RunState, StoredFiles, read_state
+from deepglass.run.storage.contents import delete_contents, is_occupied
+from deepglass.run.storage.lock import lock_folder
+from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged_values, write_manifest
+from deepglass.run.storage.stages import TRAINING, Stages
+from deepglass.run.storage.stored_files import RunState, StoredFiles, read_state
 from deepglass.run.write_predictions import prediction_table
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import read_history

@@ -17,7 +17,7 @@ from deepglass.registry import Modules, allow_modules
 from deepglass.run.context import RunContext, load_data
 from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictions, Predictor, Rows, verify
-from deepglass.run.stored_files import RunState
+from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
 
 

@@ -48,7 +48,8 @@ def build_spec(
     allow_modules(allow_code)
     content = _content(source, base)
     settings = {k: str(v) if isinstance(v, Path) else v for k, v in settings.items() if v is not None}
-    names = {k.removeprefix("training.") for k in settings} | set(settings.get("training", {}))
+    training = settings.get("training")
+    names = {k.removeprefix("training.") for k in settings} | set(training if isinstance(training, Mapping) else ())
     if names & set(DURATION_KEYS) and isinstance(content.get("training"), Mapping):  # replaces the other duration
         content = {**content, "training": {k: v for k, v in content["training"].items() if k not in DURATION_KEYS}}
     for key, value in settings.items():

@@ -119,7 +119,7 @@ def _add_boxes(
         if annotation.get("iscrowd"):
             crowds += 1
         elif (sides := _sides(bbox)) is None:
-            log.skip(where, f"expected a bbox of four numbers, got {bbox!r}")
+            log.skip(where, f"expected a bbox of four numbers, got {bbox!s:.80}")
         else:
             label = names.get(category) if isinstance(category, int | str) else None
             if label is None:
@@ -145,9 +145,11 @@ def _category_names(categories: Any, file: str, log: ReadLog) -> dict[Any, str]:
 
 def _sides(bbox: Any) -> tuple[float, float, float, float] | None:
     """Left, top, right and bottom of a box; None if it is not four finite numbers."""
-    if not isinstance(bbox, list) or not all(isinstance(v, int | float) and math.isfinite(v) for v in bbox):
+    if not isinstance(bbox, list) or len(bbox) != 4 or not all(isinstance(v, int | float) for v in bbox):
         return None
-    if len(bbox) != 4:
+    try:
+        left, top, width, height = map(float, bbox)
+    except OverflowError:  # an integer of hundreds of digits
         return None
-    left, top, width, height = map(float, bbox)
-    return left, top, left + width, top + height
+    sides = left, top, left + width, top + height
+    return sides if all(map(math.isfinite, sides)) else None

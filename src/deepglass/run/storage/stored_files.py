@@ -16,8 +16,8 @@ from deepglass.features.outputs.base import Calibration, output_from_state
 from deepglass.files import file_sha256
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.experiment import Experiment
-from deepglass.run.lock import lock_holder
-from deepglass.run.manifest import MANIFEST, damaged, damaged_values, read_manifest
+from deepglass.run.storage.lock import lock_holder
+from deepglass.run.storage.manifest import MANIFEST, damaged, damaged_values, read_manifest
 from deepglass.spec.spec import Spec
 
 

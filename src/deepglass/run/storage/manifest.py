@@ -13,8 +13,8 @@ from pathlib import Path
 from deepglass.documents import read_json
 from deepglass.errors import SourceError, SpecError
 from deepglass.files import file_sha256, is_partial, write_file
-from deepglass.run.contents import own_files
-from deepglass.run.lock import LOCK
+from deepglass.run.storage.contents import own_files
+from deepglass.run.storage.lock import LOCK
 
 MANIFEST = "manifest.json"
 FORMAT = 1
