@@ -2,19 +2,20 @@
 
 import gc
 import sys
+import warnings
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 import deepglass
 from deepglass import cli
-from deepglass.cli.failures import deepglass_error
 from deepglass.cli.options import Json, argument
 from deepglass.cli.prediction import embed, explain, generate, predict, verify
 from deepglass.cli.runs import compare, evaluate, label, report
 from deepglass.cli.streams import message, print_json
 from deepglass.cli.training import inspect, new, resume, train
 from deepglass.errors import SpecError, near_miss
+from deepglass.failures import deepglass_error
 
 app = typer.Typer(
     add_completion=False,
@@ -65,6 +66,7 @@ def list_names(
 
 def main() -> NoReturn:
     """The console script: an error is a line on stderr and an exit code."""
+    warnings.showwarning = lambda warning, *_: message(f"warning: {warning}")
     try:
         app(standalone_mode=False)
     except USAGE_ERROR as error:

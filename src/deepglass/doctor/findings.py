@@ -13,7 +13,7 @@ from deepglass.doctor.checks import CHECKS, run_checks
 from deepglass.doctor.label_error import label_findings
 from deepglass.doctor.labels import MIN_LABELS, find_label_issues
 from deepglass.doctor.unreadable import unreadable
-from deepglass.documents import read_json
+from deepglass.documents import parse_record, read_json
 from deepglass.features.base import take_raw
 from deepglass.files import write_file
 from deepglass.objectives.base import embed_dataset
@@ -55,12 +55,16 @@ def write_findings(folder: Folder, findings: Sequence[Finding]) -> None:
 
 
 def read_findings(folder: Folder) -> tuple[Finding, ...] | None:
-    """The findings of a run folder; None without the file."""
+    """The findings of a run folder; None without the file.
+
+    Raises:
+        SourceError: `unreadable-file` for a damaged file.
+    """
     path = folder.path / FILE
     if not path.exists():
         return None
-    findings = read_json(path)
-    return tuple(Finding(**{**f, "rows": tuple(f["rows"]), "columns": tuple(f["columns"])}) for f in findings)
+    where = f"{folder.path.name}/{FILE}"
+    return parse_record(read_json(path, where), tuple[Finding, ...], where)
 
 
 def findings_of(

@@ -113,7 +113,7 @@ class RunContext:
     def predictions(self) -> pl.DataFrame | None:
         """The table of test predictions; None while the run trains, or without test rows."""
         path = self.path / "predictions.parquet"
-        return pl.read_parquet(path) if path.exists() else None
+        return pl.read_parquet(path, glob=False) if path.exists() else None
 
     @cached_property
     def layer_statistics(self) -> list[LayerStatistics]:

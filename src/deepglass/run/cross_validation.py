@@ -38,7 +38,7 @@ def summarise(folder: Folder, started: float) -> None:
     """
     folds = [Folder(path) for path in folder.folds()]
     fold_metrics = [fold.metrics() for fold in folds]
-    frames = [pl.read_parquet(f.path / "predictions.parquet") for f in folds]
+    frames = [pl.read_parquet(f.path / "predictions.parquet", glob=False) for f in folds]
     folder.store_predictions(pl.concat(frames, how="vertical_relaxed").sort("row"))
     names = ("device", "precision", "seed", "parameters", "versions")
     outputs = dict.fromkeys(output for m in fold_metrics for output in m["baselines"])

@@ -214,7 +214,7 @@ class Folder:
     def split(self) -> pl.DataFrame:
         if not (self.path / "split.parquet").exists():
             raise self._absent("split.parquet")
-        return pl.read_parquet(self.path / "split.parquet")
+        return pl.read_parquet(self.path / "split.parquet", glob=False)
 
     def weights(self) -> dict[str, Any]:
         """The final weights; while the run trains, the best of the newest checkpoint, or those of its last step.

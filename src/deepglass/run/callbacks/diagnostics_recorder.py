@@ -45,7 +45,7 @@ class DiagnosticsRecorder(Callback):
         callbacks: Sequence[Callback] = (),
         from_step: int = 0,
     ) -> None:
-        self.file, self.objective, self.data = RecordFile(folder / FILE, from_step), objective, data
+        self.file, self.objective, self.data = RecordFile(folder / FILE, LayerStatistics, from_step), objective, data
         self.network, self.callbacks = network, callbacks
         self.names = layer_names(objective)
         self.weights = [(n, p) for n, p in _weights(objective) if n in self.names]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deepglass.networks.trunks.base import TRUNKS
-from deepglass.training.callbacks import read_history
+from deepglass.training.callbacks import read_records
 from deepglass.training.plan import Plan
 
 FILE = "diagnostics.jsonl"
@@ -70,7 +70,7 @@ class Diagnostic:
 
 def read_layer_statistics(folder: Path) -> list[LayerStatistics]:
     """The statistics that a run recorded; [] without any."""
-    return [LayerStatistics(**line) for line in read_history(folder / FILE)]
+    return [LayerStatistics(**record) for record in read_records(folder / FILE, LayerStatistics)]
 
 
 def diagnose(records: Sequence[LayerStatistics], network: Mapping[str, Any], plan: Plan) -> list[Diagnostic]:

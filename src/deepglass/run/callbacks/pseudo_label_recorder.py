@@ -4,9 +4,9 @@ The true labels are read from the source again and stay here: neither network no
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.sources import read_source
 from deepglass.run.context import RunContext
 from deepglass.spec.spec import Spec
-from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile, read_history
+from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile, read_records
 from deepglass.training.plan import Plan
 
 FILE = "pseudo_labels.jsonl"
@@ -27,11 +27,32 @@ MAX_ROWS = 500  # unlabelled rows that are predicted
 ROWS_PER_QUERY = 20  # rows learned from for each prediction, so that recording costs little
 
 
-class PseudoLabelRecorder(Callback):
-    """Writes pseudo_labels.jsonl, at most a line an evaluation: {"step", "rows", "outputs": {OUTPUT: {...}}}.
+class PseudoLabelCounts(NamedTuple):
+    """The pseudo-labels of one output.
 
-    `coverage` is the share of rows whose pseudo-label is learned from, `accuracy_above_threshold` the accuracy on these
-    and `accuracy` that on all rows, null where no true labels are available; `thresholds` are per class.
+    Args:
+        coverage: share of the rows whose pseudo-label is learned from.
+        accuracy_above_threshold: accuracy on these; None where no true labels are available.
+        accuracy: accuracy on all rows; None as above.
+        thresholds: of the confidence, per class.
+    """
+
+    coverage: float
+    accuracy_above_threshold: float | None
+    accuracy: float | None
+    thresholds: Sequence[float]
+
+
+class PseudoLabelRecord(NamedTuple):
+    """A line of pseudo_labels.jsonl: output name -> its pseudo-labels at a step, on so many rows."""
+
+    step: int
+    rows: int
+    outputs: Mapping[str, PseudoLabelCounts]
+
+
+class PseudoLabelRecorder(Callback):
+    """Writes pseudo_labels.jsonl: a `PseudoLabelRecord` a line, at most one an evaluation.
 
     Args:
         folder: the run folder.
@@ -50,7 +71,11 @@ class PseudoLabelRecorder(Callback):
         device: str,
         from_step: int = 0,
     ) -> None:
-        self.file, self.objective, self.truths = RecordFile(folder / FILE, from_step), objective, truths
+        self.file, self.objective, self.truths = (
+            RecordFile(folder / FILE, PseudoLabelRecord, from_step),
+            objective,
+            truths,
+        )
         self.data = prepared.dataset(rows, device)
         self.every, self.last = 1, 0
         self.next = self.file.earlier[-1]["step"] if self.file.earlier else 0
@@ -124,7 +149,7 @@ def hidden_targets(spec: Spec, prepared: PreparedData, rows: np.ndarray) -> dict
 
 def read_pseudo_labels(folder: Path) -> list[dict[str, Any]]:
     """The lines of pseudo_labels.jsonl; [] for other objectives."""
-    return read_history(folder / FILE)
+    return list(read_records(folder / FILE, PseudoLabelRecord))
 
 
 def _share(right: np.ndarray) -> float | None:
