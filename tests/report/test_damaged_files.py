@@ -84,7 +84,7 @@ def test_arrays_of_a_wrong_shape_are_no_fault(runs: Path, tmp_path: Path, file: 
         if change == "shape":
             changed[name] = arrays[name][:-1].copy()
         elif change == "nan":
-            changed[name] = np.full_like(arrays[name], np.nan)
+            changed[name] = np.full(arrays[name].shape, np.nan, np.float32)
         else:
             del changed[name]
         folder = tmp_path / name.replace("/", "_")
