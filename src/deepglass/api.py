@@ -1,5 +1,6 @@
 """Train, resume, label, report and compare; `inspection` looks at data, `inference` uses a trained run."""
 
+import signal
 import time as clock
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,18 +15,23 @@ from deepglass.labelling.ranking import labelled_output, rank_questions
 from deepglass.prepare.prepare import prepare
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
+from deepglass.registry import Modules, allow_modules
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
 from deepglass.run.context import load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
+from deepglass.run.fit import Trained
 from deepglass.run.folder import Folder
 from deepglass.run.run import Run, open_run, side_by_side
+from deepglass.run.storage.contents import is_occupied
+from deepglass.run.storage.stages import STAGES
 from deepglass.run.warm_start import earlier_experiment, inherit_architecture
 from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback
+from deepglass.training.interrupt import interruption
 
 
 def train(
@@ -58,6 +64,7 @@ def train(
     data: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    allow_code: Modules = (),
 ) -> Run:
     """Train a model, test and explain it, and write a run folder.
 
@@ -89,6 +96,7 @@ def train(
         device: "auto", "cpu", "cuda" or "mps".
         data, training: further settings of these sections of the spec.
         settings: further settings by path, such as {"training.learning_rate": 1e-3}.
+        allow_code: modules outside the package that a spec file or run may name; importing them runs their code.
 
     Raises:
         UserError: for a wrong setting or unusable data, before training starts.
@@ -101,40 +109,49 @@ def train(
         "device": device,
         "init_from": init_from.path if isinstance(init_from, Run) else init_from, "data": data, "training": training,
     }  # fmt: skip
-    spec = build_spec(source, target, {**overrides, **(settings or {})})
-    path = Path(out) if out is not None else Folder.next_free(_short_name(spec.data.source))
-    Folder.occupied(path, force)  # an error for an existing folder comes before the data are read
+    spec = build_spec(source, target, {**overrides, **(settings or {})}, allow_code=allow_code)
+    path = Path(out) if out is not None else None
+    if path is not None:
+        is_occupied(path, force)  # an error for an existing folder comes before the data are read
     spec = apply_fixes(spec)
     if not is_many(spec):
         return _train_one(spec, path, force, callbacks, baselines, started)
     first = fold_specs(spec)[0]
     fit.set_up(*prepare(first, earlier_experiment(first)))
-    folder = Folder.make(path, force)
-    folder.store_spec(spec)
-    return _train_folds(spec, folder, callbacks, baselines, started)
+    with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder:
+        folder.store_spec(spec)
+        folder.stages.begin(baselines)
+        return _train_folds(spec, folder, callbacks, baselines, started)
 
 
-def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = ()) -> Run:
+def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = (), *, allow_code: Modules = ()) -> Run:
     """Continue an interrupted run to the same bits as an unbroken one; a finished run is returned unchanged.
 
     Args:
         source: the data, for a run that was trained on a Python object.
+        callbacks: called while it trains.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
     """
     started = clock.perf_counter()
+    allow_modules(allow_code)
     folder = Folder.open(Path(run))
-    if folder.finished and folder.metrics()["stop_reason"] != "interrupted":
+    if folder.is_complete():
         return Run(folder.path)
-    spec = folder.spec()
-    spec = build_spec(source, None, {}, spec) if source is not None else spec
-    if is_many(spec):
-        return _train_folds(spec, folder, callbacks, True, started)
-    log = LogFile()
-    log.open(folder.path / "log.txt")
-    with log.errors():
-        state = folder.state(spec)
-        data = load_data(folder, state, source)
-        trained = fit.resume(state.experiment, data, folder, folder.plan(), [*callbacks, log], started)
-        _finish(trained, log, started)
+    with folder.write():
+        spec = folder.spec()
+        spec = build_spec(source, None, {}, spec) if source is not None else spec
+        if is_many(spec):
+            return _train_folds(spec, folder, callbacks, "baselines" in folder.stages.missing(), started)
+        log = LogFile()
+        log.open(folder.path / "log.txt")
+        with log.errors():
+            if folder.is_trained():
+                _finish(Trained(Run(folder.path).context_of(source), {}), log, started)
+            else:
+                state = folder.state(spec)
+                data = load_data(folder, state, source)
+                trained = fit.resume(state.experiment, data, folder, folder.plan(), [*callbacks, log], started)
+                _finish(trained, log, started)
     return Run(folder.path)
 
 
@@ -145,6 +162,7 @@ def label(
     out: str | Path = "labels.csv",
     limit: int = 300,
     output: str | None = None,
+    allow_code: Modules = (),
 ) -> Queue:
     """A queue of rows to label or correct, most valuable first, for `train(..., labels=out)`.
 
@@ -153,6 +171,7 @@ def label(
         out: the labels file; continued if it exists.
         limit: maximum number of rows.
         output: the output to label; None for the first whose kind can be labelled.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Raises:
         SpecError: `bad-value` for outputs that cannot be labelled, or `limit` below 1.
@@ -163,7 +182,7 @@ def label(
         for i, item in enumerate(queue.items):
             queue.answer(i, item.suggestion)  # written to the file at once
     """
-    run, out = open_run(run), Path(out)
+    run, out = open_run(run, allow_code), Path(out)
     if limit < 1:
         raise SpecError("bad-value", f"label: expected a limit of at least 1, got {limit}")
     labelled = labelled_output(run.predictor, output)
@@ -183,6 +202,7 @@ def report(
     map: str = "pca",
     layer: str = "",
     boundary: str = "",
+    allow_code: Modules = (),
 ) -> Path:
     """Rewrite the report of a run and return its path.
 
@@ -192,8 +212,9 @@ def report(
         map: projection of the map: pca, tsne (up to 5,000 rows) or umap (up to 5,000 rows, an extra).
         layer: name of the layer whose embedding the map shows; without it the input of the heads.
         boundary: two columns of the decision boundary, such as "age,hours"; the most important ones without it.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
     """
-    run, wish = open_run(run), MapOptions(map, layer)
+    run, wish = open_run(run, allow_code), MapOptions(map, layer)
     check_map_options(wish, run.objective)
     context = run.context if source is None else run.context_of(source)
     pair = parse_boundary_columns(boundary, context) if boundary else None
@@ -212,7 +233,7 @@ def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
 
 
 def _train_one(
-    spec: Spec, path: Path, force: bool, callbacks: Sequence[Callback], baselines: bool, started: float
+    spec: Spec, path: Path | None, force: bool, callbacks: Sequence[Callback], baselines: bool, started: float
 ) -> Run:
     spec = inherit_architecture(spec, path)
     experiment, data = prepare(spec, earlier_experiment(spec))
@@ -222,9 +243,9 @@ def _train_one(
     for callback in callbacks:
         callback.on_data_ready(data)
     labels = None if spec.data.label_corrections is None else Path(spec.data.label_corrections).read_bytes()
-    folder = Folder.make(path, force)
-    log.open(folder.path / "log.txt")
-    with log.errors():
+    with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder, log.errors():
+        log.open(folder.path / "log.txt")
+        folder.stages.begin(baselines)
         if labels is not None:
             folder.store_labels(labels)
         findings = before_training(experiment.spec, data)
@@ -232,16 +253,25 @@ def _train_one(
         for callback in callbacks:
             callback.on_findings(findings)
         trained = fit.train(setup, folder, callbacks, started)
-        _finish(trained, log, started, baselines)
-    return Run(path)
+        _finish(trained, log, started)
+    return Run(folder.path)
 
 
-def _finish(trained: fit.Trained, log: LogFile, started: float, baselines: bool = True) -> None:
-    """Fit the baselines and write the report."""
-    if baselines:
-        context = add_baselines(trained.context, started)
-        add_report(context, TestPredictions(trained.predictions.get("test", {})))
-    log.line(f"run: {trained.context.path}")
+def _finish(trained: Trained, log: LogFile, started: float) -> None:
+    """Fit the baselines and write the report, as far as they are wanted and missing."""
+    context = trained.context
+    if "stop_signal" in context.metrics:  # the process must end soon; a resumed run has them
+        return
+    stages = context.folder.stages
+    missing = stages.missing()
+    if "baselines" in missing:
+        context = add_baselines(context, started)
+        stages.add("baselines")
+    if "reported" in missing:
+        tested = trained.predictions.get("test")
+        add_report(context, None if tested is None else TestPredictions(tested))
+        stages.add("reported")
+    log.lines(f"run: {trained.context.path}")
 
 
 def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], baselines: bool, started: float) -> Run:
@@ -251,16 +281,17 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
     log.open(folder.path / "log.txt")
     for i, fold in enumerate(specs):
         path = folder.path / f"fold-{i}"
-        log.line(f"fold {i + 1} of {len(specs)}: {path}")
+        log.lines(f"fold {i + 1} of {len(specs)}: {path}")
         for callback in callbacks:
             callback.on_fold_start(i, len(specs))
-        if (path / "spec.yaml").exists():
+        if (path / "plan.json").exists():
             run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, callbacks)
         else:
             run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())
         if run.metrics["stop_reason"] == "interrupted":
-            raise KeyboardInterrupt
+            raise interruption(signal.Signals[run.metrics.get("stop_signal", "SIGINT")])
     summarise(folder, started)
+    folder.stages.add(*STAGES)
     return Run(folder.path)
 
 

@@ -98,7 +98,7 @@ def parse_record(content: Any, kind: type[T], where: str) -> T:
         SourceError: `unreadable-file` with the field that is missing, unknown or of another type.
     """
     try:
-        return _record_type(kind).validate_python(content)  # type: ignore[no-any-return]
+        return _record_type(kind).validate_python(content)  # type: ignore[no-any-return, arg-type]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "record"

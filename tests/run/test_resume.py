@@ -79,7 +79,7 @@ def test_interrupted_run_is_usable_and_resumes(folder: Path, monkeypatch: pytest
     process = _start(folder, "stopped")
     _wait_for(folder / "stopped" / "history.jsonl", 3, process)
     process.send_signal(signal.SIGINT)
-    assert process.wait() == 0
+    assert process.wait() == 130
     monkeypatch.chdir(folder)
     run = deepglass.Run(folder / "stopped")
     assert run.metrics["stop_reason"] == "interrupted"
@@ -98,7 +98,7 @@ def test_resume_of_a_finished_run_changes_nothing(table_file: Path, monkeypatch:
 def test_resume_rejects_a_changed_source(table_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(table_file.parent)
     run = deepglass.train("houses.csv", "price", steps=5, out="run", baselines=False)
-    (run.path / "metrics.json").unlink()
+    (run.path / "manifest.json").unlink()
     table_file.write_text(table_file.read_text().replace("north", "east"))
     with pytest.raises(deepglass.UserError, match="mismatched-files"):
         deepglass.resume(run.path)

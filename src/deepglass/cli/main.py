@@ -11,11 +11,12 @@ import deepglass
 from deepglass import cli
 from deepglass.cli.options import Json, argument
 from deepglass.cli.prediction import embed, explain, generate, predict, verify
-from deepglass.cli.runs import compare, evaluate, label, report
-from deepglass.cli.streams import message, print_json
+from deepglass.cli.runs import check, compare, evaluate, label, report
+from deepglass.cli.streams import message, print_json, silence
 from deepglass.cli.training import inspect, new, resume, train
 from deepglass.errors import SpecError, near_miss
 from deepglass.failures import deepglass_error
+from deepglass.training.interrupt import Interrupted, raise_signals
 
 app = typer.Typer(
     add_completion=False,
@@ -26,11 +27,14 @@ app = typer.Typer(
     epilog="`deepglass COMMAND --help` describes the options of a command.",
 )
 
-COMMANDS = (inspect, new, train, resume, evaluate, compare, report, predict, explain, generate, embed, verify, label)
+COMMANDS = (
+    inspect, new, train, resume, check, evaluate, compare, report, predict, explain, generate, embed, verify, label
+)  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
 
 LISTS = ("features", "outputs", "trunks", "objectives", "optimizers", "schedules", "activations", "recipes", "data")
+SIGINT_CODE = 130
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of the click package that typer uses
 
 
@@ -65,23 +69,30 @@ def list_names(
 
 
 def main() -> NoReturn:
-    """The console script: an error is a line on stderr and an exit code."""
+    """The console script: an error is a line on stderr and an exit code; 128 and its number for a signal."""
     warnings.showwarning = lambda warning, *_: message(f"warning: {warning}")
+    code: Any = 0
     try:
-        app(standalone_mode=False)
+        with raise_signals():
+            code = app(standalone_mode=False)  # of typer.Exit; 130 for KeyboardInterrupt
+            sys.stdout.flush()
+        if code == SIGINT_CODE:
+            message("interrupted by SIGINT")
     except USAGE_ERROR as error:
         error.show()
-        sys.exit(2)
+        code = 2
     except (KeyboardInterrupt, typer.Abort):
-        message("interrupted")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        message("interrupted by SIGINT")
+        code = SIGINT_CODE
+    except Interrupted as error:
+        message(f"interrupted by {error}")
+        code = 128 + error.signum
+    except BrokenPipeError:  # what reads the results has enough of them
+        silence(sys.stdout)
     except Exception as error:
         failure = deepglass_error(error)
         message(f"error: {failure}")
-        sys.exit(failure.exit_code)
+        code = failure.exit_code
     finally:
         gc.freeze()  # no garbage collection at exit
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

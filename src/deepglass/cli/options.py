@@ -36,6 +36,10 @@ Kind = Annotated[list[str] | None, option("COLUMN=KIND", "Kind of a column; `dee
 Columns = Annotated[str | None, option("NAMES", "Column names of a file without a header, such as a,b,c.")]
 FilenamePattern = Annotated[str | None, option("PATTERN", "Columns in file names, such as '{digit}_{speaker}_{take}'.")]
 DataRoot = Annotated[Path | None, option("FOLDER", "Folder of the data:NAME sets; by default $DEEPGLASS_DATA.")]
+AllowCode = Annotated[
+    list[str] | None,
+    option("MODULE", "Python module whose code a spec or run may name and so run (repeatable).", "--allow-code"),
+]
 Force = Annotated[bool, flag("--force", "Overwrite --out if it exists.")]
 Json = Annotated[bool, flag("--json", "Print JSON on stdout.")]
 

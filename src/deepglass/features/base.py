@@ -11,16 +11,17 @@ from __future__ import annotations
 import dataclasses
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 from zipfile import ZipFile
 
 import numpy as np
 import polars as pl
 
-from deepglass.errors import SourceError
+from deepglass.config import restore
+from deepglass.errors import SourceError, SpecError
 from deepglass.features._cell_statistics import Statistic, class_codes, scalar_series
 from deepglass.registry import Registry
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
+
+T = TypeVar("T")
 
 
 class Media(NamedTuple):
@@ -54,9 +57,7 @@ Raw = pl.Series | np.ndarray | list[Media]
 
 def take_raw(raw: Raw, rows: np.ndarray) -> Raw:
     """Some rows of a raw column, in the order given."""
-    if isinstance(raw, list):
-        return [raw[i] for i in rows]
-    return raw[rows]
+    return [raw[i] for i in rows] if isinstance(raw, list) else raw[rows]
 
 
 class TypeGuess(NamedTuple):
@@ -229,6 +230,13 @@ class Feature(ABC):
         """Class names in the order of their codes; empty for kinds without classes."""
         return ()
 
+    def bad_value(self, problem: str) -> SourceError:
+        """The error for values that this feature cannot hold."""
+        return SourceError("bad-value", f"column {self.column!r}: {problem}")
+
+    def bad_type(self, expected: str, raw: Raw) -> SourceError:
+        return self.bad_value(f"expected {expected}, not {'files' if isinstance(raw, list) else raw.dtype}")
+
     # -- settings and state ------------------------------------------------------------------------------------
 
     @property
@@ -252,14 +260,24 @@ class Feature(ABC):
         return {n: _plain(v) for n, v, default in fields if v != default and not (n == "column" and v == self.name)}
 
 
-def from_state(state: dict[str, Any]) -> Feature:
-    """A feature from its `state`."""
-    return FEATURES.get(state["kind"])(**values_of(state))
+def from_state(state: Mapping[str, Any], where: str = "feature") -> Feature:
+    """A feature from its `state`.
+
+    Args:
+        where: the place of the state in its file, for messages.
+
+    Raises:
+        SpecError: `unknown-name`, `unknown-key` or `bad-value`, with the path of the field.
+    """
+    return restore_kind(FEATURES, state, where)
 
 
-def values_of(state: dict[str, Any]) -> dict[str, Any]:
-    """The constructor's arguments in a state."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in state.items() if k != "kind"}
+def restore_kind(registry: Registry[T], state: Mapping[str, Any], where: str) -> T:
+    """An object of a registry's class from its kind and fields; arguments and errors as of `from_state`."""
+    if not isinstance(state, Mapping) or "kind" not in state:
+        raise SpecError("bad-value", f"{where}: expected a kind and its fields, got {state!r}")
+    cls = registry.get(state["kind"], where=f"{where}.kind")
+    return restore(cls, {k: v for k, v in state.items() if k != "kind"}, where)
 
 
 def infer_type(raw: Raw, name: str) -> tuple[str, str]:
@@ -283,9 +301,7 @@ def infer_type(raw: Raw, name: str) -> tuple[str, str]:
 
 def sequence_of(raw: Raw) -> Sequence[Any]:
     """A raw column as a plain list, None = missing."""
-    if isinstance(raw, pl.Series):
-        return raw.to_list()
-    return list(raw)
+    return raw.to_list() if isinstance(raw, pl.Series) else list(raw)
 
 
 def _plain(value: Any) -> Any:

@@ -21,7 +21,8 @@ from deepglass.prepare.prepared_data import PreparedData, hide_targets
 from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.run.build import load_objective
 from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, read_layer_statistics
-from deepglass.run.folder import Folder, RunState
+from deepglass.run.folder import Folder
+from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source
 from deepglass.training.plan import Plan
 
@@ -112,8 +113,7 @@ class RunContext:
     @cached_property
     def predictions(self) -> pl.DataFrame | None:
         """The table of test predictions; None while the run trains, or without test rows."""
-        path = self.path / "predictions.parquet"
-        return pl.read_parquet(path, glob=False) if path.exists() else None
+        return self.folder.predictions()
 
     @cached_property
     def layer_statistics(self) -> list[LayerStatistics]:

@@ -4,6 +4,7 @@ fresh   prepare -> set_up -> plan (probe) -> train -> calibrate -> test -> save
 resume  stored experiment, data, plan -> set_up -> train on from the checkpoint -> the same end
 """
 
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +38,7 @@ from deepglass.training.augmentation import augmentation_for, set_audio_augmenta
 from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import State, weights_sha256
 from deepglass.training.clock import Clock
-from deepglass.training.optimizer_groups import build_optimizers
+from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget
 from deepglass.training.planning import make_plan, max_steps, threads_for
 from deepglass.training.trainer import History, Trainer
@@ -137,7 +138,9 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     if (run := experiment.spec.network.init_from) is not None:
         load_weights(run, objective, data)
     objective.on_fit_start(datasets["train"])
-    folder.begin(experiment, data, plan)
+    folder.begin(experiment, data)
+    if clock is None:  # else it is fitted to the time budget first
+        folder.store_plan(plan)
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
     return _fit(setup, context, datasets, pseudo_labels, callbacks, started, clock=clock)
 
@@ -152,11 +155,12 @@ def resume(
 ) -> Trained:
     """Continue from the newest checkpoint along the stored plan, without reading the clock."""
     torch.set_num_threads(plan.threads)
-    datasets = data.datasets(plan.device)
+    datasets = data.datasets(str(pick(plan.device)))
     setup = set_up(experiment, data, plan.device)
     objective = setup.objective
     setup.random_state.restore()
     objective.on_fit_start(datasets["train"])
+    folder.reopen(experiment, data)
     state = folder.checkpoints.load()
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
     pseudo_labels = pseudo_label_recorder(context, state.values["step"] if state else 0)
@@ -246,6 +250,8 @@ def _finish(
     trained = RunContext.of(context.folder, experiment, data, objective, calibration, history.plan)
     metrics = _metrics(trained, history, scores, valid.warnings if valid is not None else (), seconds, started)
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"))
+    if history.stop_reason != "interrupted":
+        context.folder.stages.add("trained", "calibrated", "tested")
     return Trained(trained.with_metrics(metrics), predictions)
 
 
@@ -261,7 +267,7 @@ def _metrics(
     plan, objective = history.plan, context.objective
     diagnostics = diagnose(context.layer_statistics, context.experiment.architecture, plan)
     return {
-        "train": {"loss": history.records[-1].losses if history.records else {}},
+        "train": {"loss": (context.folder.history() or [{"losses": {}}])[-1]["losses"]},
         **scores,
         "baselines": {},
         "seconds": {"train": round(seconds, 3), "total": round(time.perf_counter() - started, 3)},
@@ -272,6 +278,7 @@ def _metrics(
         "seed": context.experiment.spec.training.seed,
         "weights_sha256": weights_sha256(objective.state_dict()),
         "stop_reason": history.stop_reason,
+        **({"stop_signal": signal.Signals(history.signum).name} if history.signum is not None else {}),
         "step": history.step,
         "notes": [*context.data.notes, *warnings],
         "diagnostics": [str(d) for d in diagnostics],

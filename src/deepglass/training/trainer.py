@@ -5,20 +5,18 @@ numbers that steer it stand in the plan.
 """
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from deepglass.data.batches import Dataset, Loader
 from deepglass.device import deterministic
-from deepglass.objectives.base import Evaluation, Objective, Reduce, local_value
-from deepglass.training.callbacks import Callback, EvaluationRecord
-from deepglass.training.checkpoint import Checkpoints, State
+from deepglass.objectives.base import Evaluation, Objective
+from deepglass.training.callbacks import EvaluationRecord
+from deepglass.training.checkpoint import State
 from deepglass.training.clock import Clock
-from deepglass.training.control import TrainerControl
 from deepglass.training.interrupt import interruptible
-from deepglass.training.loop import TrainingLoop
+from deepglass.training.loop import LoopSettings, TrainingLoop
 from deepglass.training.plan import Plan, StepCosts
 
 _PROBE_STEPS = 5, 200  # fewest and most steps of a probe
@@ -33,9 +31,10 @@ class History:
         records: one per evaluation.
         plan: the plan at the end, with its replans.
         step: the last step that was done.
-        stop_reason: "done", "early" (early stopping), "interrupted" (Ctrl-C or `TrainerControl.stop`).
+        stop_reason: "done", "early" (early stopping), "interrupted" (a signal or `TrainerControl.stop`).
         seconds: of training.
         evaluation: of the best weights, which the objective holds afterwards.
+        signum: number of the signal that interrupted training; None without one.
     """
 
     records: list[EvaluationRecord]
@@ -44,34 +43,11 @@ class History:
     stop_reason: str
     seconds: float
     evaluation: Evaluation | None
+    signum: int | None = None
 
 
-class Trainer:
-    """Trains an objective along a plan.
-
-    Args:
-        callbacks: called at each event, in order.
-        checkpoints: where states are saved; without them a run cannot be resumed.
-        store_plan: called with each changed plan before it is applied.
-        reduce: agrees on a value that steers control flow over several processes; called with the value's name
-            ("loss", "monitor", "kl", "clock", "steps", "stop", "step_seconds", "evaluation_seconds") and this
-            process's value. The identity for one process.
-        control: commands to the trainer while it runs.
-    """
-
-    def __init__(
-        self,
-        callbacks: Sequence[Callback] = (),
-        checkpoints: Checkpoints | None = None,
-        store_plan: Callable[[Plan], None] = lambda plan: None,
-        reduce: Reduce = local_value,
-        control: TrainerControl | None = None,
-    ) -> None:
-        self.callbacks = callbacks
-        self.checkpoints = checkpoints
-        self.store_plan = store_plan
-        self.reduce = reduce
-        self.control = control or TrainerControl()
+class Trainer(LoopSettings):
+    """Trains an objective along a plan; arguments as `LoopSettings`."""
 
     def fit(
         self,
@@ -95,31 +71,19 @@ class Trainer:
         Raises:
             TrainingError: `diverged`, when the loss stays non-finite at every learning rate.
         """
-        loop = TrainingLoop(
-            objective,
-            loader,
-            plan,
-            valid,
-            clock,
-            callbacks=self.callbacks,
-            checkpoints=self.checkpoints,
-            store_plan=self.store_plan,
-            reduce=self.reduce,
-            control=self.control,
-        )
+        loop = TrainingLoop(self, objective, loader, plan, valid, clock)
         if state is not None:
             loop.restore(state)
         with interruptible() as interrupted, deterministic():
             stop_reason = loop.run(interrupted)
-        return History(loop.records, loop.plan, loop.step, stop_reason, loop.seconds(), loop.best.evaluation)
+        evaluation, signum = loop.best.evaluation, interrupted.signum
+        return History(loop.records, loop.plan, loop.step, stop_reason, loop.seconds(), evaluation, signum)
 
     def probe(
         self, objective: Objective, loader: Loader, plan: Plan, valid: Dataset | None, seconds: float
     ) -> StepCosts:
         """Measure the cost of a step and of an evaluation in about `seconds`; every state is restored afterwards."""
-        loop = TrainingLoop(
-            objective, loader, plan, valid, None, store_plan=self.store_plan, reduce=self.reduce, control=self.control
-        )
+        loop = TrainingLoop(self, objective, loader, plan, valid)
         before = loop.state()
         end = time.perf_counter() + 0.6 * seconds
         times: list[float] = []

@@ -1,10 +1,9 @@
 """Explanations of some test rows: what each part of the input adds to the prediction, and faithfulness checks."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
-from deepglass.formatting import count, finite, short
-from deepglass.report.data import ReportData
+from deepglass.formatting import count, finite
+from deepglass.report.data import ReportData, View
 from deepglass.report.examples import OutputExamples, within_bytes
 from deepglass.report.explanation_facts import NOTHING, Contribution, ExplanationFacts, TargetFacts
 from deepglass.report.sections.base import Section
@@ -14,7 +13,6 @@ MAX_REGIONS = 4  # of a spectrogram that are named
 MAX_WORDS = 120
 MAX_STEPS = 160  # bars of a sequence; more are added up in groups
 MAX_BYTES = 2_500_000  # of all images and clips: base64 adds a third, and a report is at most 10 MB
-STEPS_WIDTH, STEPS_HEIGHT = 320, 80  # of the drawing of steps
 CHECKS = ("completeness_gap", "weight_randomization", "deletion", "deletion_random", "insertion", "insertion_random")
 
 
@@ -27,7 +25,7 @@ class ExplanationsSection(Section):
     def collect(self, report: ReportData) -> tuple[OutputExamples[ExplanationFacts], ...]:
         return tuple(OutputExamples(name, rows) for name, rows in report.explanations.items() if rows)
 
-    def view(self, facts: tuple[OutputExamples[ExplanationFacts], ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[OutputExamples[ExplanationFacts], ...], report: ReportData) -> View | None:
         outputs = [
             {
                 "name": output.name,
@@ -46,7 +44,7 @@ def _checks(rows: Sequence[ExplanationFacts]) -> dict[str, float | None]:
     return {name: mean if finite(mean) else None for name, mean in means.items()}
 
 
-def _card(row: ExplanationFacts) -> dict[str, Any]:
+def _card(row: ExplanationFacts) -> View:
     several = len(row.targets) > 1
     return {
         "row": row,
@@ -60,67 +58,34 @@ def _card(row: ExplanationFacts) -> dict[str, Any]:
 # -- parts of a target -------------------------------------------------------------------------------------------------
 
 
-class ContributionBar(NamedTuple):
-    """A part with the length of its bar, -1 to 1, and its weight as text."""
-
-    part: Contribution
-    share: float
-    weight: str
-
-
-def _target(target: TargetFacts, row: ExplanationFacts) -> dict[str, Any]:
+def _target(target: TargetFacts, row: ExplanationFacts) -> View:
     parts = target.parts
     if target.image and row.wav is not None:  # the spectrogram shows all regions, and words name the strongest
         parts = tuple(sorted(parts, key=lambda p: -abs(p.weight))[:MAX_REGIONS])
-    view: dict[str, Any] = {"facts": target, "layout": target.layout}
+    strongest = max(parts, key=lambda p: abs(p.weight), default=Contribution("", 0.0))
+    view: View = {"facts": target, "layout": target.layout, "largest": abs(strongest.weight) or 1.0}
     if target.image and len(parts) <= 1:
         return {**view, "layout": ""}
     if target.layout == "bars":
-        return {**view, "bars": _bars(parts)}
+        bars = _bars(parts)
+        return {**view, "bars": bars, "largest": max((abs(p.weight) for p in bars), default=0.0) or 1.0}
     if target.layout == "words":
-        return {**view, "words": _scaled(parts)[:MAX_WORDS], "num_hidden": max(len(parts) - MAX_WORDS, 0)}
-    strongest = max(parts, key=lambda p: abs(p.weight), default=Contribution("", 0.0))
+        return {**view, "words": parts[:MAX_WORDS], "num_hidden": max(len(parts) - MAX_WORDS, 0)}
     return {**view, "steps": _steps(parts), "strongest": strongest.name}
 
 
-def _bars(parts: Sequence[Contribution]) -> list[ContributionBar]:
+def _bars(parts: Sequence[Contribution]) -> list[Contribution]:
     """The parts of largest weight, and the sum of the others."""
     order = sorted(parts, key=lambda p: -abs(p.weight))
     top, rest = order[:MAX_BARS], order[MAX_BARS:]
     if rest:
         top.append(Contribution(f"{count(len(rest))} more", sum(p.weight for p in rest)))
-    return _scaled(top)
+    return top
 
 
-def _scaled(parts: Sequence[Contribution]) -> list[ContributionBar]:
-    largest = max((abs(p.weight) for p in parts), default=0.0) or 1.0
-    signs = ("−", "+")
-    return [ContributionBar(p, p.weight / largest, signs[p.weight >= 0] + short(abs(p.weight))) for p in parts]
-
-
-class StepBar(NamedTuple):
-    """A bar of the drawing of steps: upwards for what adds to the prediction, downwards for what speaks against it."""
-
-    side: str
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-def _steps(parts: Sequence[Contribution]) -> list[StepBar]:
+def _steps(parts: Sequence[Contribution]) -> list[float]:
+    """The weights of groups of steps, from -1 to 1."""
     group = -(-len(parts) // MAX_STEPS)
     weights = [sum(p.weight for p in parts[i : i + group]) for i in range(0, len(parts), group)]
     largest = max(map(abs, weights), default=0.0) or 1.0
-    middle, width = STEPS_HEIGHT / 2, STEPS_WIDTH / max(len(weights), 1)
-    scale = (middle - 2) / largest
-    return [
-        StepBar(
-            "pro" if w >= 0 else "con",
-            round(i * width, 1),
-            round(middle - scale * max(w, 0), 1),
-            round(max(width - 0.6, 0.4), 1),
-            round(scale * abs(w), 1),
-        )
-        for i, w in enumerate(weights)
-    ]
+    return [w / largest for w in weights]

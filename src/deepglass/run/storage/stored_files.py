@@ -1,0 +1,174 @@
+"""The files of a run, compared with its manifest before anything of them is parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from deepglass.config import restore
+from deepglass.documents import read_json
+from deepglass.errors import SourceError
+from deepglass.features.base import from_state
+from deepglass.features.outputs.base import Calibration, output_from_state
+from deepglass.files import file_sha256
+from deepglass.prepare.columns import ColumnRole
+from deepglass.prepare.experiment import Experiment
+from deepglass.run.storage.lock import lock_holder
+from deepglass.run.storage.manifest import MANIFEST, damaged, damaged_values, read_manifest
+from deepglass.spec.spec import Spec
+
+
+class RunState(NamedTuple):
+    """What features.json and spec.yaml of a run folder hold.
+
+    Args:
+        source: "name", "rows", "fingerprint", "notes" and "skipped" of the source at training time.
+    """
+
+    experiment: Experiment
+    column_roles: tuple[ColumnRole, ...]
+    calibration: Mapping[str, Calibration]
+    source: Mapping[str, Any]
+
+
+class _Source(NamedTuple):
+    """The source at training time, as features.json has it."""
+
+    name: str
+    rows: int
+    fingerprint: str
+    notes: tuple[tuple[str, str, str], ...]  # name, value and reason
+    skipped: tuple[tuple[str, str], ...]  # name and reason
+
+
+class _Calibrations(NamedTuple):
+    """Output name -> its calibration, as features.json has it."""
+
+    calibration: dict[str, dict[str, Any]]
+
+
+def read_state(path: Path, content: Mapping[str, Any], spec: Spec) -> RunState:
+    """The state in the content of features.json, checked against the fields of its classes.
+
+    Args:
+        path: of the file, for messages.
+
+    Raises:
+        SourceError: `damaged-run`.
+        SpecError: `unknown-name` for a kind of a module that is not allowed.
+    """
+    with damaged_values(path):
+        inputs = tuple(from_state(s, f"inputs[{i}]") for i, s in enumerate(content["inputs"]))
+        outputs = tuple(output_from_state(s, f"outputs[{i}]") for i, s in enumerate(content["outputs"]))
+        return RunState(
+            Experiment.from_state(spec, inputs, outputs, content["experiment"]),
+            tuple(restore(ColumnRole, c, f"columns[{i}]") for i, c in enumerate(content["columns"])),
+            restore(_Calibrations, {"calibration": content["calibration"]}, "features").calibration,
+            restore(_Source, content["source"], "source")._asdict(),
+        )
+
+
+class StoredFiles:
+    """Opens the files of a run folder. While a run trains it has no manifest, and they are not compared.
+
+    Args:
+        path: the run folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._manifest: tuple[Any, dict[str, str] | None] | None = None  # state of the file, and its digests
+        self._checked: dict[str, Any] = {}  # name -> state of the file and digest, when it was compared
+
+    def folds(self) -> list[Path]:
+        """The runs of a cross-validation, in order; empty for a single run."""
+        return sorted(self.path.glob("fold-*"), key=lambda p: int(p.name.rpartition("-")[2]))
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """The content of a JSON file of the run.
+
+        Raises:
+            SourceError: `not-found`, `damaged-run`.
+        """
+        path = self.checked(name)
+        try:
+            content = read_json(path)
+        except SourceError as error:
+            raise damaged(path, str(error).partition("] ")[2]) from error
+        if not isinstance(content, dict):
+            raise damaged(path, f"expected a JSON object, got {type(content).__name__}")
+        return content
+
+    def read_frame(self, name: str, columns: set[str]) -> pl.DataFrame:
+        """The content of a parquet file of the run, which has these columns.
+
+        Raises:
+            SourceError: `not-found`, `damaged-run`.
+        """
+        path = self.checked(name)
+        try:
+            frame = pl.read_parquet(path, glob=False)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise damaged(path, str(error)) from error
+        if missing := columns - set(frame.columns):
+            raise damaged(path, f"no column {min(missing)!r}")
+        return frame
+
+    def has(self, name: str) -> bool:
+        """Whether the run has a file, by its manifest if there is one."""
+        digests = self.digests()
+        return (self.path / name).exists() if digests is None else name in digests
+
+    def checked(self, name: str) -> Path:
+        """The path of a file of the run, whose content is compared with the manifest at its first use.
+
+        Raises:
+            SourceError: `not-found`, `damaged-run`.
+        """
+        path, digests = self.path / name, self.digests()
+        if digests is None:
+            if not path.exists():
+                raise self._absent(name)
+            return path
+        if name not in digests:
+            raise damaged(path, f"{MANIFEST} does not list it")
+        if not path.exists():
+            raise damaged(path, "it is missing")
+        state = _file_state(path)
+        if self._checked.get(name) != (state, digests[name]):
+            if file_sha256(path) != digests[name]:
+                raise damaged(path, f"its sha256 is not that of {MANIFEST}")
+            self._checked[name] = (state, digests[name])
+        return path
+
+    def digests(self) -> dict[str, str] | None:
+        """The manifest, read again when it has changed."""
+        path = self.path / MANIFEST
+        state = _file_state(path) if path.exists() else None
+        if self._manifest is None or self._manifest[0] != state:
+            self._manifest = (state, read_manifest(self.path))
+        return self._manifest[1]
+
+    def _absent(self, name: str) -> SourceError:
+        if folds := self.folds():
+            hint = f"this is a run a fold, give one of them, such as {folds[0]}"
+        elif (self.path / "plan.json").exists():
+            hint = self.unfinished()
+        else:
+            hint = "the run stopped before its first step: start it again with `deepglass train`"
+        return SourceError("not-found", f"{self.path / name}: no such file; {hint}")
+
+    def unfinished(self) -> str:
+        """What to tell about a run without a manifest."""
+        if holder := lock_holder(self.path):
+            return f"{self.path} is still training ({holder})"
+        return f"{self.path} did not finish: `deepglass resume {self.path}` goes on"
+
+
+def _file_state(path: Path) -> tuple[int, int, int]:
+    """Inode, size and time of change, by which a changed file is noticed."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
