@@ -53,7 +53,7 @@ def train(
     test: Any = None,
     labels: str | Path | None = None,
     init_from: str | Path | Run | None = None,
-    data_root: str | Path | None = None,
+    data_root: str | Path | Sequence[str | Path] | None = None,
     device: str | None = None,
     data: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
@@ -85,7 +85,8 @@ def train(
         test: a second source, whose rows are the test rows.
         labels: a file of new and corrected labels, as `label` writes it.
         init_from: a run that gives the initial weights.
-        data_root: folder of the data sets that `data:NAME` names; else $DEEPGLASS_DATA.
+        data_root: folders of the data sets that `data:NAME` names, by default $DEEPGLASS_DATA; data in other
+            folders may name files in them as well.
         device: "auto", "cpu", "cuda" or "mps".
         data, training: further settings of these sections of the spec.
         settings: further settings by path, such as {"training.learning_rate": 1e-3}.

@@ -26,7 +26,7 @@ def inspect(
     split: Mapping[str, Any] | None = None,
     test: Any = None,
     filename_pattern: str | None = None,
-    data_root: str | Path | None = None,
+    data_root: str | Path | Sequence[str | Path] | None = None,
     data: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Inspection:
@@ -72,7 +72,7 @@ def new(
     split: Mapping[str, Any] | None = None,
     test: Any = None,
     filename_pattern: str | None = None,
-    data_root: str | Path | None = None,
+    data_root: str | Path | Sequence[str | Path] | None = None,
     data: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> str:

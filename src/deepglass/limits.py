@@ -7,6 +7,7 @@ line, changes one for a run.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -34,6 +35,7 @@ LIMITS: Mapping[str, Limit] = {
     "document_depth": Limit(100, "levels", "nesting of a JSON or YAML file"),
     "media_bytes": Limit(2**31, "bytes", "size of one image, audio, video or text file"),
     "image_pixels": Limit(80_000_000, "pixels", "size of one image"),
+    "animation_pixels": Limit(2**33, "pixels", "size of all frames of one animated image together"),
     "sequence_values": Limit(100_000, "values", "length of one sequence or series"),
 }
 
@@ -86,10 +88,33 @@ def max_unpacked(packed: int) -> int:
 
 
 def check_unpacked(unpacked: int, packed: int, where: str) -> None:
-    """Raise `too-large` where a compressed file unpacks to more than `max_unpacked` of its size."""
+    """Raise `too-large` where a compressed file unpacks to more than `max_unpacked` of its size, or than memory holds.
+
+    Args:
+        unpacked: bytes in memory, as the header states or as counted so far.
+    """
+    if unpacked > limit("free_inflation") and unpacked > (free := free_memory()):
+        raise SourceError(
+            "too-large",
+            f"{where}: takes {unpacked:,} bytes unpacked, of which this machine has {free:,} free; use a part of it",
+        )
     if unpacked > max_unpacked(packed):
         raise SourceError(
             "too-large",
             f"{where}: {packed:,} bytes unpack to {unpacked:,} or more, above the limit of {max_unpacked(packed):,}; "
             "if the file is right, unpack it yourself, or raise data.limits.inflation and data.limits.unpacked_bytes",
         )
+
+
+def free_memory() -> int:
+    """Available memory in bytes without swapping; a terabyte where the system does not report it."""
+    try:
+        with open("/proc/meminfo") as file:
+            line = next(line for line in file if line.startswith("MemAvailable"))
+        return int(line.split()[1]) * 1024
+    except (OSError, StopIteration, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 2**40

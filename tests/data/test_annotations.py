@@ -329,7 +329,7 @@ def test_invalid_coco_files(tmp_path: Path) -> None:
     assert "four numbers" in said["a.json, annotations[3]"]
     assert "without an area" in said["a.json, annotations[4]"]
     write(tmp_path / "a.json", '{"images": [], "annotations": [{"bbox": [')
-    with pytest.raises(SourceError, match=r"\[unreadable-file\] a.json: not JSON"):
+    with pytest.raises(SourceError, match=r"\[unreadable-file\] a.json, line 1, column 42: not JSON"):
         read(tmp_path)
     coco(tmp_path / "a.json", ["gone.jpg"], found[:1])
     with pytest.raises(SourceError, match=r"gone\.jpg"):

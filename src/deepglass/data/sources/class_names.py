@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import yaml
-
 from deepglass.data.sources.base import ReadLog
 from deepglass.data.sources.file_tree import FileTree, ending, stem
+from deepglass.documents import parse_yaml
+from deepglass.errors import SourceError, SpecError
 
 _NAME_FILES = re.compile(r"(^|[-_])(classes|class|class_names|labels?|names|codes|categories|darknet)$", re.IGNORECASE)
 _NAME_ENDINGS = (".txt", ".labels", ".csv")
@@ -86,9 +86,9 @@ def _of_csv(file: str, text: str, log: ReadLog) -> dict[int, str]:
 def _of_yaml(file: str, text: str, log: ReadLog) -> dict[int, str]:
     """The `names` of a YOLO data file: a list, or index -> name."""
     try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        log.skip(file, f"not YAML ({str(error).splitlines()[0]})")
+        loaded = parse_yaml(text, file)
+    except (SourceError, SpecError) as error:
+        log.skip(file, str(error).partition(": ")[2])
         return {}
     names = loaded.get("names") if isinstance(loaded, dict) else None
     by_index = dict(enumerate(names)) if isinstance(names, list) else names if isinstance(names, dict) else {}
