@@ -337,8 +337,8 @@ def test_existing_output_is_not_overwritten(command: Command) -> None:
 
 def test_unwritable_output(command: Command) -> None:
     said = command("train", "ok.csv", "--target", "price", "--steps", "2", "--out", "ok.csv/run")
-    assert said.code == 1
-    assert "[read-only] ok.csv/run" in said.err
+    assert said.code == 2
+    assert "[bad-value] ok.csv/run" in said.err
 
 
 def test_full_disk_before_and_during_a_run(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,21 +349,22 @@ def test_full_disk_before_and_during_a_run(command: Command, monkeypatch: pytest
     said = command("train", "ok.csv", "--target", "price", "--steps", "2", "--out", "run")
     assert said.code == 1
     assert "[disk-full] run" in said.err
-    assert not list(Path("run").rglob("*.partial"))
+    assert not list(Path("run").rglob("*.partial-*"))
 
 
 def test_full_disk_while_history_is_written(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Path.open
+    write = os.write
 
-    def full(path: Path, *arguments: object, **more: object) -> object:
-        if path.name == "history.jsonl":
+    def full(descriptor: int, content: bytes) -> int:
+        if b"learning_rate" in content:  # a line of history.jsonl
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return real(path, *arguments, **more)
+        return write(descriptor, content)
 
-    monkeypatch.setattr(Path, "open", full)
+    monkeypatch.setattr(os, "write", full)
     said = command("train", "ok.csv", "--target", "price", "--steps", "2", "--out", "run")
     assert said.code == 1
     assert "[disk-full]" in said.err
+    assert Path("run/history.jsonl").read_text() == ""
 
 
 # -- Python objects --------------------------------------------------------------------------------------------------

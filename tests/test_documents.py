@@ -1,10 +1,12 @@
 """JSON and YAML from strangers: plain values, or an error that names the place."""
 
+import ast
 import json
 from pathlib import Path
 
 import pytest
 
+import deepglass
 from deepglass.documents import parse_json, parse_yaml, read_json, read_yaml
 from deepglass.errors import DeepglassError, SourceError, SpecError
 from deepglass.limits import limits_changed
@@ -70,3 +72,30 @@ def test_positions_are_named() -> None:
         parse_yaml("a: 1\nb: *x", "f")
     with pytest.raises(SpecError, match="line 1 and in line 2"):
         parse_yaml("a: 1\na: 2", "f")
+
+
+# json and yaml parse here and nowhere else, so that no text can reach them unbounded
+PARSERS = {
+    ("json", "load"), ("json", "loads"), ("json", "JSONDecoder"), ("yaml", "load"), ("yaml", "safe_load"),
+    ("yaml", "full_load"), ("yaml", "unsafe_load"), ("yaml", "load_all"), ("yaml", "safe_load_all"),
+    ("yaml", "compose"), ("yaml", "parse"), ("yaml", "scan"),
+}  # fmt: skip
+PARSING = {
+    "documents.py": "the one place",
+    "data/transforms/base.py": "reads what json.dumps has just written, to test that fields are plain values",
+}
+
+
+def test_json_and_yaml_are_parsed_in_one_place() -> None:
+    root = Path(deepglass.__file__).parent
+    parsing = set()
+    for path in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: set[tuple[str | None, str]] = set()
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                names = {(node.value.id, node.attr)}
+            elif isinstance(node, ast.ImportFrom):
+                names = {(node.module, alias.name) for alias in node.names}
+            if names & PARSERS:
+                parsing.add(path.relative_to(root).as_posix())
+    assert parsing == set(PARSING)

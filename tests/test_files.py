@@ -1,5 +1,6 @@
 """Opening, joining, naming and writing files: regular files only, inside their folder, completely or not at all."""
 
+import errno
 import os
 import stat
 import threading
@@ -120,6 +121,22 @@ def test_two_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
         thread.join()
     assert (tmp_path / "file").read_text() in contents
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_line_is_appended_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lines"
+    files.append_line(path, "one")
+    write = os.write
+
+    def half(descriptor: int, content: bytes) -> int:
+        if len(content) < 2:
+            raise OSError(errno.ENOSPC, "full")
+        return write(descriptor, content[: len(content) // 2])
+
+    monkeypatch.setattr(os, "write", half)
+    with pytest.raises(StorageError, match="disk-full"):
+        files.append_line(path, "another")
+    assert path.read_text() == "one\n"
 
 
 def test_errors_of_writing_have_codes(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from deepglass.errors import SpecError
 from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import find_candidates
 from deepglass.labelling.ranking import labelled_output, rank_questions
+from deepglass.limits import limits_changed
 from deepglass.prepare.prepare import prepare
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
@@ -105,14 +106,15 @@ def train(
     spec = build_spec(source, target, {**overrides, **(settings or {})})
     path = Path(out) if out is not None else Folder.next_free(_short_name(spec.data.source))
     Folder.occupied(path, force)  # an error for an existing folder comes before the data are read
-    spec = apply_fixes(spec)
-    if not is_many(spec):
-        return _train_one(spec, path, force, callbacks, baselines, started)
-    first = fold_specs(spec)[0]
-    fit.set_up(*prepare(first, earlier_experiment(first)))
-    folder = Folder.make(path, force)
-    folder.store_spec(spec)
-    return _train_folds(spec, folder, callbacks, baselines, started)
+    with limits_changed(spec.data.limits):
+        spec = apply_fixes(spec)
+        if not is_many(spec):
+            return _train_one(spec, path, force, callbacks, baselines, started)
+        first = fold_specs(spec)[0]
+        fit.set_up(*prepare(first, earlier_experiment(first)))
+        folder = Folder.make(path, force)
+        folder.store_spec(spec)
+        return _train_folds(spec, folder, callbacks, baselines, started)
 
 
 def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = ()) -> Run:
@@ -131,7 +133,7 @@ def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = 
         return _train_folds(spec, folder, callbacks, True, started)
     log = LogFile()
     log.open(folder.path / "log.txt")
-    with log.errors():
+    with log.errors(), limits_changed(spec.data.limits):
         state = folder.state(spec)
         data = load_data(folder, state, source)
         trained = fit.resume(state.experiment, data, folder, folder.plan(), [*callbacks, log], started)
@@ -198,7 +200,8 @@ def report(
     check_map_options(wish, run.objective)
     context = run.context if source is None else run.context_of(source)
     pair = parse_boundary_columns(boundary, context) if boundary else None
-    return add_report(context, None, samples, wish, pair)
+    with limits_changed(run.spec.data.limits):
+        return add_report(context, None, samples, wish, pair)
 
 
 def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:

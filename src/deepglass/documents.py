@@ -71,6 +71,8 @@ def _integer(digits: str) -> int:
 
 def _depth(text: str) -> int:
     """How deeply lists and objects are nested, counted without parsing, which would recurse."""
+    if (brackets := text.count("[") + text.count("{")) <= limit("document_depth"):
+        return brackets  # an upper bound, and quick for the many short texts of JSON Lines
     depth = _open_brackets(text)  # those in strings are counted too, so it is an upper bound
     return depth if depth <= limit("document_depth") else _open_brackets(_STRING.sub("", text))
 

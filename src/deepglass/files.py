@@ -21,6 +21,7 @@ from deepglass.errors import SourceError, StorageError, UserError
 from deepglass.limits import check_limit
 
 MAX_NAME_BYTES = 200  # of a file's name; file systems allow 255, and endings are added
+STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # a file cannot be written
 _PARTIAL = ".partial-"  # in the names of files that are being written
 _DEVICE_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # reserved on Windows
 
@@ -85,6 +86,19 @@ def read_error(where: str, error: OSError | ValueError) -> SourceError:
     if number in (errno.EACCES, errno.EPERM):
         return SourceError("unreadable-file", f"{where}: may not be read; check its permissions")
     return SourceError("unreadable-file", f"{where}: cannot be read ({_reason(error)})")
+
+
+def os_error(error: OSError) -> SourceError | StorageError | UserError | None:
+    """The error to raise for one of the operating system that was not caught where its file was read or written.
+
+    None where it is about no file.
+    """
+    if "temporary directory" in str(error):  # raised by `tempfile`, without a file
+        return StorageError("read-only", f"{error.strerror}; name a folder with space in the variable TMPDIR")
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else None
+    if error.errno in STORAGE_ERRORS or (path and isinstance(error, PermissionError) and not path.is_file()):
+        return storage_error(path or Path("a file"), error)
+    return read_error(str(path), error) if path else None
 
 
 def _reason(error: OSError | ValueError) -> str:
@@ -204,9 +218,33 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise storage_error(path, error) from error
 
 
+def append_line(path: Path, text: str) -> None:
+    """Append a line to a text file: completely, or not at all.
+
+    Raises:
+        StorageError: `disk-full` or `read-only`, naming the file.
+    """
+    try:
+        flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(path, flags, 0o666)
+        try:
+            size, content = os.fstat(descriptor).st_size, (text + "\n").encode("utf-8", "replace")
+            written = 0
+            try:
+                while written < len(content):
+                    written += os.write(descriptor, content[written:])
+            except BaseException:
+                os.ftruncate(descriptor, size)
+                raise
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
 def remove_partial_files(folder: Path) -> None:
-    """Remove what writers that were killed have left in a folder."""
-    for path in folder.glob(f".*{_PARTIAL}*"):
+    """Remove what writers that were killed have left in a folder and those below it."""
+    for path in folder.rglob(f".*{_PARTIAL}*"):
         path.unlink(missing_ok=True)
 
 

@@ -1,6 +1,5 @@
 """The command `deepglass`: its commands in the order of their use, and errors as exit codes."""
 
-import errno
 import gc
 import sys
 from typing import Annotated, Any, NoReturn
@@ -9,12 +8,13 @@ import typer
 
 import deepglass
 from deepglass import cli
+from deepglass.cli.failures import deepglass_error
 from deepglass.cli.options import Json, argument
 from deepglass.cli.prediction import embed, explain, generate, predict, verify
 from deepglass.cli.runs import compare, evaluate, label, report
 from deepglass.cli.streams import message, print_json
 from deepglass.cli.training import inspect, new, resume, train
-from deepglass.errors import DeepglassError, SpecError, near_miss
+from deepglass.errors import SpecError, near_miss
 
 app = typer.Typer(
     add_completion=False,
@@ -29,8 +29,18 @@ COMMANDS = (inspect, new, train, resume, evaluate, compare, report, predict, exp
 for command in COMMANDS:
     app.command()(command)
 
-LISTS = ("features", "outputs", "trunks", "objectives", "optimizers", "schedules", "activations", "recipes", "data")
-STORAGE = {errno.ENOSPC: "disk-full", errno.EDQUOT: "disk-full", errno.EROFS: "read-only", errno.EACCES: "read-only"}
+LISTS = (
+    "features",
+    "outputs",
+    "trunks",
+    "objectives",
+    "optimizers",
+    "schedules",
+    "activations",
+    "recipes",
+    "data",
+    "limits",
+)
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of the click package that typer uses
 
 
@@ -68,9 +78,6 @@ def main() -> NoReturn:
     """The console script: an error is a line on stderr and an exit code."""
     try:
         app(standalone_mode=False)
-    except DeepglassError as error:
-        message(f"error: {error}")
-        sys.exit(error.exit_code)
     except USAGE_ERROR as error:
         error.show()
         sys.exit(2)
@@ -80,11 +87,10 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except OSError as error:
-        if error.errno not in STORAGE:
-            raise
-        message(f"error: [{STORAGE[error.errno]}] {error.filename or ''}: {error.strerror}")
-        sys.exit(1)
+    except Exception as error:
+        failure = deepglass_error(error)
+        message(f"error: {failure}")
+        sys.exit(failure.exit_code)
     finally:
         gc.freeze()  # no garbage collection at exit
     sys.exit(0)

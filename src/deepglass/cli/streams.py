@@ -6,25 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from deepglass import cli
-from deepglass.errors import SpecError
+from deepglass.documents import parse_json
 
 
 def rows_of(source: str) -> Any:
     """A source; for `-` the rows from stdin, one JSON object per line.
 
     Raises:
-        SpecError: `bad-value` with the line that is not JSON.
+        SourceError: `unreadable-file` with the line that is not JSON, `too-large`.
     """
     if source != "-":
         return source
-    rows = []
-    for number, line in enumerate(sys.stdin, 1):
-        if line.strip():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise SpecError("bad-value", f"stdin, line {number}: expected a JSON object ({error})") from error
-    return rows
+    lines = enumerate(sys.stdin.buffer, 1)
+    return [parse_json(line, "stdin", number) for number, line in lines if line.strip()]
 
 
 def message(text: str) -> None:

@@ -9,7 +9,9 @@ from deepglass import cli
 from deepglass.cli import options
 from deepglass.cli.options import SOURCES, Force, Json, RunFolder, Settings, argument, check_not_exists, flag, option
 from deepglass.cli.streams import message, print_json
-from deepglass.errors import SpecError, StorageError
+from deepglass.documents import read_json
+from deepglass.errors import SpecError
+from deepglass.files import write_file
 
 
 def inspect(
@@ -65,13 +67,7 @@ def new(
     if out is None:
         print(text, end="")
         return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text)
-    except OSError as error:
-        raise StorageError(
-            "read-only", f"--out: {out} cannot be written ({error.strerror}); choose another file"
-        ) from error
+    write_file(out, text)
     message(f"{'schema' if schema else 'spec'}: {out}")
 
 
@@ -123,7 +119,7 @@ def resume(run: RunFolder, as_json: Json = False) -> None:
     Example: deepglass resume runs/houses-1
     """
     metrics = run / "metrics.json"
-    finished = metrics.exists() and json.loads(metrics.read_text()).get("stop_reason") != "interrupted"
+    finished = metrics.exists() and read_json(metrics).get("stop_reason") != "interrupted"
     if finished:
         message(f"{run} is finished; there is nothing to resume")
     _show_run(deepglass.resume(run, callbacks=[] if finished else [cli.ProgressBar()]), as_json)

@@ -13,14 +13,15 @@ from deepglass.doctor.checks import CHECKS, run_checks
 from deepglass.doctor.label_error import label_findings
 from deepglass.doctor.labels import MIN_LABELS, find_label_issues
 from deepglass.doctor.unreadable import unreadable
+from deepglass.documents import read_json
 from deepglass.features.base import take_raw
+from deepglass.files import write_file
 from deepglass.objectives.base import embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.margins import read_margins
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
-from deepglass.training.checkpoint import write_atomic
 
 FILE = "findings.json"
 MAX_MEDIA = 5_000  # files of a column that are opened; `deepglass inspect` opens more
@@ -50,7 +51,7 @@ def before_training(spec: Spec, data: PreparedData) -> tuple[Finding, ...]:
 def write_findings(folder: Folder, findings: Sequence[Finding]) -> None:
     """Write findings.json of a run folder."""
     content = json.dumps([asdict(f) for f in findings], ensure_ascii=False, indent=1)
-    write_atomic(folder.path / FILE, content + "\n")
+    write_file(folder.path / FILE, content + "\n")
 
 
 def read_findings(folder: Folder) -> tuple[Finding, ...] | None:
@@ -58,7 +59,7 @@ def read_findings(folder: Folder) -> tuple[Finding, ...] | None:
     path = folder.path / FILE
     if not path.exists():
         return None
-    findings = json.loads(path.read_text())
+    findings = read_json(path)
     return tuple(Finding(**{**f, "rows": tuple(f["rows"]), "columns": tuple(f["columns"])}) for f in findings)
 
 

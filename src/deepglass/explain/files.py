@@ -14,9 +14,8 @@ from deepglass.explain.explanation import Explanation
 from deepglass.explain.sound import important_cells, isolate
 from deepglass.features._audio_files import wav
 from deepglass.features.base import Column
-from deepglass.files import file_names
+from deepglass.files import file_names, write_file
 from deepglass.run.predictor import Predictor
-from deepglass.training.checkpoint import write_atomic
 
 POSITIVE, NEGATIVE = np.array([255, 90, 20]), np.array([20, 120, 255])  # RGB
 MIN_SIDE = 384  # pixels of the longer side
@@ -43,16 +42,16 @@ def write(
     """
     text = json.dumps(to_json(explanations), ensure_ascii=False, indent=1)
     if path.suffix == ".json":
-        write_atomic(path, text)
+        write_file(path, text)
         return
     path.mkdir(parents=True, exist_ok=True)
-    write_atomic(path / "explanations.json", text)
+    write_file(path / "explanations.json", text)
     outputs = file_names(explanation.output for row in explanations for explanation in row)
     for i, row in enumerate(explanations):
         for explanation in row:
             start = f"{outputs[explanation.output]}-{explanation.row}"
             for name, content in _media(explanation, start, predictor, inputs, i):
-                write_atomic(path / name, content)
+                write_file(path / name, content)
 
 
 def _media(

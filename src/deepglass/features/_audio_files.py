@@ -11,7 +11,7 @@ import soundfile
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
 from deepglass.files import check_regular
-from deepglass.limits import check_limit
+from deepglass.limits import check_limit, check_unpacked
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus")
 RATE_RANGE = (1_000, 400_000)  # Hz; other rates are a damaged header, and resampling from them takes gigabytes
@@ -51,6 +51,8 @@ def read_audio(media: Media, rate: int | None, seconds: float) -> np.ndarray:
     """
     with _open(media) as file:
         samples = min(file.frames, int(seconds * file.samplerate))
+        size = media.path.stat().st_size if media.member is None else len(media.read())
+        check_unpacked(samples * file.channels * 4, size, media.name)
         try:
             channels = file.read(samples, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:

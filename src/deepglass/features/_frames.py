@@ -71,7 +71,9 @@ def _read_animation(data: bytes, name: str, count: int) -> list[np.ndarray]:
     try:
         opened = Pillow.open(io.BytesIO(data), formats=FORMATS)
         X, Y = opened.size
+        check_limit("image_pixels", X * Y, name, f"{X:,} x {Y:,} pixels")
         total = getattr(opened, "n_frames", 1)
+        check_limit("animation_pixels", X * Y * total, name, f"{total:,} frames of {X:,} x {Y:,} pixels")
         check_limit("image_pixels", X * Y * count, name, f"{count} frames of {X:,} x {Y:,} pixels")
         indices = frame_indices(total, count)
         frames = {i: decode(frame.copy()) for i, frame in enumerate(ImageSequence.Iterator(opened)) if i in indices}

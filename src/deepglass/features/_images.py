@@ -22,7 +22,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".gif", ".bmp", ".webp", ".tif", ".
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # no format that runs a program, such as EPS
 MIN_PARALLEL = 64  # images; fewer are decoded without threads
 
-BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, IndexError, OverflowError)
+BROKEN = (
+    *(OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, IndexError, OverflowError),
+    Pillow.DecompressionBombError,
+)
 """Exceptions that Pillow raises on damaged files."""
 
 T = TypeVar("T")

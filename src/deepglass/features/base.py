@@ -23,7 +23,6 @@ import polars as pl
 from deepglass.errors import SourceError
 from deepglass.features._cell_statistics import Statistic, class_codes, scalar_series
 from deepglass.files import open_file, read_file
-from deepglass.limits import check_limit, check_unpacked
 from deepglass.registry import Registry
 
 if TYPE_CHECKING:
@@ -41,18 +40,11 @@ class Media(NamedTuple):
     member: str | None = None  # a file inside the zip at `path`
 
     def read(self) -> bytes:
-        """The content of a regular file.
-
-        Raises:
-            SourceError: `not-found`, `unreadable-file`, `too-large`.
-        """
+        """The content of a regular file. Raises as `files.read_file`."""
         if self.member is None:
             return read_file(self.path, self.name)
         with open_file(self.path, self.name) as file, ZipFile(file) as archive:
-            info = archive.getinfo(self.member)
-            check_limit("media_bytes", info.file_size, self.name)
-            check_unpacked(info.file_size, info.compress_size, self.name)
-            return archive.read(info)
+            return archive.read(self.member)
 
     def open(self) -> io.BytesIO:
         return io.BytesIO(self.read())

@@ -12,6 +12,7 @@ import polars as pl
 from deepglass.errors import SourceError
 from deepglass.features._statistics import rescale, statistics
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
+from deepglass.limits import check_limit
 
 if TYPE_CHECKING:
     from torch import nn
@@ -95,6 +96,9 @@ class Sequence(Feature):
         else:
             dtype = raw.dtype if isinstance(raw, pl.Series | np.ndarray) else type(raw).__name__
             raise SourceError("bad-value", f"column {self.column!r}: expected lists of numbers, got {dtype}")
+        if len(lengths):
+            longest = int(lengths.argmax())
+            check_limit("sequence_values", int(lengths[longest]), f"column {self.column!r}, row {longest}")
         if size is not None and len(values) and values.shape[1] != size:
             raise SourceError(
                 "bad-value", f"column {self.column!r}: expected {size} numbers a step, got {values.shape[1]}"

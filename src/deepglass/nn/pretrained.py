@@ -6,7 +6,6 @@ encoder.read_weights()
 tokens = encoder(field)
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deepglass.documents import read_json
 from deepglass.errors import MissingExtra, SourceError
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
@@ -263,7 +263,7 @@ def _preprocessing(name: str) -> dict[str, Any]:
     path = Path(name).expanduser()
     if path.is_dir():
         file = path / "preprocessor_config.json"
-        return json.loads(file.read_text("utf-8")) if file.is_file() else {}
+        return read_json(file) if file.is_file() else {}
     try:
         return _transformers().AutoImageProcessor.from_pretrained(name).to_dict()
     except (OSError, ValueError, ImportError):

@@ -23,10 +23,10 @@ import polars as pl
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
+from deepglass.files import read_file, write_file
 from deepglass.parsing import MISSING
 from deepglass.prepare.sources import fingerprint_of, read_like
 from deepglass.spec.spec import SOURCES, Spec
-from deepglass.training.checkpoint import write_atomic
 
 FIELDS = ("row", "column", "old", "new", "why")
 SETTING = "data.label_corrections"
@@ -86,7 +86,7 @@ def write_corrections(path: Path, origin: Origin, corrections: Iterable[LabelCor
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(FIELDS)
     writer.writerows(c[: len(FIELDS)] for c in sorted(corrections, key=lambda c: (c.row, c.column)))
-    write_atomic(path, text.getvalue())
+    write_file(path, text.getvalue())
 
 
 def read_corrections(path: Path) -> LabelFile:
@@ -96,10 +96,8 @@ def read_corrections(path: Path) -> LabelFile:
         SourceError: `not-found`, `unreadable-file`, `unknown-column` for a missing column, `bad-value` with the line.
     """
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except FileNotFoundError:
-        raise SourceError("not-found", f"{SETTING}: {path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_file(path, f"{SETTING}: {path}", "json_bytes").decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
         raise SourceError("unreadable-file", f"{SETTING}: {path}: cannot be read as text ({error})") from error
     head = _HEAD.match(lines[0]) if lines else None
     origin = Origin(head[1], int(head[2]), head[3]) if head else None

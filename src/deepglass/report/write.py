@@ -1,15 +1,12 @@
 """The report of a run as one HTML file that works offline."""
 
-import errno
-import os
-import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from markupsafe import Markup
 
-from deepglass.errors import StorageError
+from deepglass.files import write_file
 from deepglass.registry import Registry
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
@@ -31,22 +28,7 @@ def write_report(report: ReportData, path: Path) -> None:
     Raises:
         StorageError: `disk-full` or `read-only`.
     """
-    html = render(report).encode("utf-8", "replace")
-    temporary: Path | None = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(html)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        message = f"cannot write the report {path}: {error.strerror or error}"
-        raise StorageError("disk-full" if full else "read-only", message) from error
+    write_file(path, render(report).encode("utf-8", "replace"))
 
 
 def render(report: ReportData, further: Sequence[Section] = ()) -> str:

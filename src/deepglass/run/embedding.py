@@ -14,10 +14,10 @@ from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
 from deepglass.features.base import Column, Media, Raw
 from deepglass.features.image import Image
+from deepglass.files import write_file
 from deepglass.objectives.base import embed_dataset
 from deepglass.prepare.rows import unreadable_rows
 from deepglass.run.predictor import Predictor, Rows
-from deepglass.training.checkpoint import write_atomic
 
 ENDINGS = (".parquet", ".tsv", ".txt", ".bin")
 MAX_VALUE_LENGTH = 200  # characters of a value in the metadata
@@ -86,12 +86,12 @@ def write_vectors(path: Path, embeddings: RowEmbeddings) -> list[Path]:
         content = io.BytesIO()
         points = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, vectors.shape[1]))
         metadata.with_columns(points).write_parquet(content)
-        write_atomic(path, content.getvalue())
+        write_file(path, content.getvalue())
     elif path.suffix == ".tsv":
-        write_atomic(path, "".join("\t".join(map(_short, v)) + "\n" for v in vectors.tolist()))
+        write_file(path, "".join("\t".join(map(_short, v)) + "\n" for v in vectors.tolist()))
         return [path, *_write_projector(path, embeddings)]
     else:
-        write_atomic(path, _word2vec(vectors, _names(metadata), binary=path.suffix == ".bin"))
+        write_file(path, _word2vec(vectors, _names(metadata), binary=path.suffix == ".bin"))
     return [path]
 
 
@@ -131,13 +131,13 @@ def _write_projector(path: Path, embeddings: RowEmbeddings) -> list[Path]:
     Source: tensorboard/plugins/projector/projector_config.proto; paths are relative to the file itself.
     """
     metadata, sprite, config = (path.with_name(n) for n in (METADATA, SPRITE, CONFIG))
-    write_atomic(metadata, _tsv(embeddings.metadata))
+    write_file(metadata, _tsv(embeddings.metadata))
     lines = [f'tensor_name: "{path.stem}"', f'tensor_path: "{path.name}"', f'metadata_path: "{METADATA}"']
     if embeddings.images is not None:
         png, side = _sprite(embeddings.images)
-        write_atomic(sprite, png)
+        write_file(sprite, png)
         lines.append(f'sprite {{ image_path: "{SPRITE}" single_image_dim: {side} single_image_dim: {side} }}')
-    write_atomic(config, "embeddings {\n" + "".join(f"  {line}\n" for line in lines) + "}\n")
+    write_file(config, "embeddings {\n" + "".join(f"  {line}\n" for line in lines) + "}\n")
     return [metadata, sprite, config] if embeddings.images is not None else [metadata, config]
 
 

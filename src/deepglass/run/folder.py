@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 from collections.abc import Mapping
@@ -14,9 +15,11 @@ import numpy as np
 import polars as pl
 import yaml
 
+from deepglass.documents import read_json
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import from_state
 from deepglass.features.outputs.base import Calibration, PredictionArrays, output_from_state
+from deepglass.files import storage_error, write_file
 from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.experiment import Experiment
@@ -24,7 +27,7 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.write_predictions import prediction_table
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import read_history
-from deepglass.training.checkpoint import Checkpoints, load_weights, save_weights, storage_error, write_atomic
+from deepglass.training.checkpoint import Checkpoints, load_weights, save_weights
 from deepglass.training.plan import Plan
 
 FORMAT = 1
@@ -127,7 +130,7 @@ class Folder:
         self.store_plan(plan)
 
     def store_spec(self, spec: Spec) -> None:
-        write_atomic(self.path / "spec.yaml", self.spec_text(spec))
+        write_file(self.path / "spec.yaml", self.spec_text(spec))
 
     @staticmethod
     def spec_text(spec: Spec) -> str:
@@ -156,7 +159,7 @@ class Folder:
 
     def store_labels(self, content: bytes) -> None:
         """Copy the labels file that the run is trained with, since the user's file may change."""
-        write_atomic(self.path / LABELS, content)
+        write_file(self.path / LABELS, content)
 
     def store_predictions(self, frame: pl.DataFrame) -> None:
         self._write_frame("predictions.parquet", frame)
@@ -229,11 +232,11 @@ class Folder:
     def read_json(self, name: str) -> dict[str, Any]:
         path = self.path / name
         try:
-            return json.loads(path.read_text())
-        except FileNotFoundError:
-            raise self._absent(name) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise SourceError("unreadable-file", f"{path}: incomplete or damaged ({error})") from error
+            return read_json(path)
+        except SourceError as error:
+            if error.code == "not-found":
+                raise self._absent(name) from None
+            raise
 
     def _absent(self, name: str) -> SourceError:
         hint = "; the run did not finish: `deepglass resume` goes on" if name == "metrics.json" else ""
@@ -266,15 +269,12 @@ class Folder:
         self._write_json("features.json", content)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        write_atomic(self.path / name, json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n")
+        write_file(self.path / name, json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n")
 
     def _write_frame(self, name: str, frame: pl.DataFrame) -> None:
-        partial = self.path / (name + ".partial")
-        try:
-            frame.write_parquet(partial)
-            partial.replace(self.path / name)
-        except OSError as error:
-            raise storage_error(self.path / name, error) from error
+        content = io.BytesIO()
+        frame.write_parquet(content)
+        write_file(self.path / name, content.getvalue())
 
 
 def _version(package: str) -> str:

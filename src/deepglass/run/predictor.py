@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,11 +16,13 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
 from deepglass.data.transforms.base import TableTransform
 from deepglass.device import pick
+from deepglass.documents import parse_json
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Column, Feature, Media, Raw, sequence_of
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.features.outputs.identity import IdentityOutput, Verdict
 from deepglass.features.text import Text
+from deepglass.limits import limits_changed
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
 from deepglass.prepare.derived_columns import apply_transform, derive_columns
@@ -111,7 +112,8 @@ class Predictor:
                 hint = near_miss(feature.column, table.columns)
                 raise SourceError("unknown-column", f"{table.name}: no column {feature.column!r} with labels{hint}")
         inputs = self.encode(table)
-        targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
+        with limits_changed(self.data.limits):
+            targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
         return Dataset(inputs, targets, self.device, table.environment)
 
     def evaluate(self, table: Table, batch_size: int = 1024) -> dict[str, dict[str, float]]:
@@ -123,7 +125,8 @@ class Predictor:
     def encode(self, rows: Rows) -> dict[str, Column]:
         """Encoded inputs; values that cannot be read are missing values, and counted."""
         table = self.read(rows)
-        return {f.name: self._encode(f, table[f.column]) for f in self.inputs}
+        with limits_changed(self.data.limits):
+            return {f.name: self._encode(f, table[f.column]) for f in self.inputs}
 
     def _encode(self, feature: Feature, raw: Raw) -> Column:
         try:
@@ -257,8 +260,8 @@ def _row(predictor: Predictor, value: Any, argument: str) -> Mapping[str, Any]:
         return value
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
-            return json.loads(value)
-        except json.JSONDecodeError as error:
+            return parse_json(value, "the argument")
+        except SourceError as error:
             raise SpecError("bad-value", f"verify: {argument}: expected a row as JSON ({error})") from error
     only_input = predictor.inputs[0] if len(predictor.inputs) == 1 else None
     if not isinstance(value, str | Path):

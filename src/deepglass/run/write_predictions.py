@@ -14,9 +14,8 @@ from PIL import Image as Pillow
 from deepglass.errors import SpecError
 from deepglass.features.outputs._dense import decode_runs
 from deepglass.features.outputs.base import Calibration, PredictionArrays
-from deepglass.files import file_names
+from deepglass.files import file_names, write_file
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.training.checkpoint import write_atomic
 
 Predictions = list[dict[str, dict[str, Any]]]
 TABLES = (".csv", ".tsv", ".parquet")
@@ -33,11 +32,11 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         SpecError: `bad-value` for another suffix, or a folder for predictions without images.
     """
     if path.suffix == ".json":
-        write_atomic(path, json.dumps(predictions, ensure_ascii=False, indent=1))
+        write_file(path, json.dumps(predictions, ensure_ascii=False, indent=1))
     elif path.suffix == ".jsonl":
-        write_atomic(path, "".join(json.dumps(p, ensure_ascii=False) + "\n" for p in predictions))
+        write_file(path, "".join(json.dumps(p, ensure_ascii=False) + "\n" for p in predictions))
     elif path.suffix in TABLES:
-        write_atomic(path, _table(predictions, path.suffix))
+        write_file(path, _table(predictions, path.suffix))
     elif path.suffix == "":
         _write_folder(path, predictions)
     else:
@@ -51,9 +50,9 @@ def write_texts(path: Path, texts: Sequence[str]) -> None:
         SpecError: `bad-value` for another suffix.
     """
     if path.suffix == ".txt":
-        write_atomic(path, "\n\n".join(texts) + "\n")
+        write_file(path, "\n\n".join(texts) + "\n")
     elif path.suffix == ".jsonl":
-        write_atomic(path, "".join(json.dumps({"text": t}, ensure_ascii=False) + "\n" for t in texts))
+        write_file(path, "".join(json.dumps({"text": t}, ensure_ascii=False) + "\n" for t in texts))
     else:
         raise SpecError("bad-value", f"--out: {path}: expected .txt or .jsonl")
 
@@ -118,9 +117,9 @@ def _write_folder(folder: Path, predictions: Predictions) -> None:
         raise SpecError("bad-value", f"--out: {folder}: expected masks or images for a folder; choose {folder}.csv")
     folder.mkdir(parents=True, exist_ok=True)
     for name, png in images.items():
-        write_atomic(folder / name, png)
+        write_file(folder / name, png)
     rest = [{o: {k: v for k, v in f.items() if not _png(v)} for o, f in row.items()} for row in predictions]
-    write_atomic(folder / "predictions.json", json.dumps(rest, ensure_ascii=False, indent=1))
+    write_file(folder / "predictions.json", json.dumps(rest, ensure_ascii=False, indent=1))
 
 
 def _png(value: Any) -> bytes | None:

@@ -22,6 +22,7 @@ from deepglass.data.sources.base import SourceOptions
 from deepglass.data.split import Split
 from deepglass.documents import read_yaml
 from deepglass.errors import SpecError
+from deepglass.limits import check_limits
 from deepglass.training.settings import TrainingSettings
 from deepglass.values import frozen, plain
 
@@ -127,6 +128,7 @@ class DataSpec(SourceOptions):
         correct_test_labels: also correct test rows; without it, metrics of runs before and after can be compared.
         data_root: folders of the data sets that `data:NAME` names, by default $DEEPGLASS_DATA. Data in other
             folders may name files in them as well.
+        limits: other values of limits on files; `deepglass list limits` shows them.
     """
 
     source: Source = None
@@ -143,9 +145,11 @@ class DataSpec(SourceOptions):
     label_corrections: str | None = None
     correct_test_labels: bool = False
     data_root: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    limits: Annotated[Mapping[str, Any], AfterValidator(frozen)] = field(default_factory=no_settings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_limits(self.limits)
         if self.num_labels is not None:
             LabelBudget.of(self.num_labels)
 

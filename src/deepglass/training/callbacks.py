@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deepglass.training.checkpoint import storage_error, write_atomic
+from deepglass.documents import parse_json
+from deepglass.errors import SourceError
+from deepglass.files import append_line, write_file
 from deepglass.training.control import TrainerControl
 from deepglass.training.plan import Plan
 
@@ -92,7 +94,7 @@ class RecordFile:
     def __init__(self, path: Path, from_step: int = 0) -> None:
         self.path = path
         self.earlier = [r for r in read_history(path) if r["step"] <= from_step] if from_step else []
-        write_atomic(path, "".join(json.dumps(r) + "\n" for r in self.earlier))
+        write_file(path, "".join(json.dumps(r) + "\n" for r in self.earlier))
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write a record.
@@ -100,11 +102,7 @@ class RecordFile:
         Raises:
             StorageError: the file cannot be written.
         """
-        try:
-            with self.path.open("a") as file:
-                file.write(json.dumps(record) + "\n")
-        except OSError as error:
-            raise storage_error(self.path, error) from error
+        append_line(self.path, json.dumps(record))
 
 
 class HistoryFile(Callback):
@@ -122,9 +120,9 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     records = []
-    for line in path.read_text().splitlines():
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
+            records.append(parse_json(line, str(path), number))
+        except SourceError:
             break
     return records

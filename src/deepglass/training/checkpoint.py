@@ -4,10 +4,8 @@ A checkpoint folder holds the last two good states, `a` and `b`, written in turn
 header holds the JSON part; its sha256 is in a file beside it, which is written last.
 """
 
-import errno
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +15,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from deepglass.errors import SourceError, StorageError
+from deepglass.documents import parse_json
+from deepglass.errors import SourceError
+from deepglass.files import write_file
 
 
 class State(NamedTuple):
@@ -27,38 +27,9 @@ class State(NamedTuple):
     values: Mapping[str, Any]
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write a file atomically: completely, or not at all.
-
-    Raises:
-        StorageError: `disk-full` or `read-only`, naming the file.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        partial_is_there = error.errno not in (errno.EROFS, errno.EACCES)
-        if partial_is_there:
-            partial.unlink(missing_ok=True)
-        raise storage_error(path, error) from error
-
-
-def storage_error(path: Path, error: OSError) -> StorageError:
-    """The error to raise when a file could not be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError("disk-full", f"{path}: no space left on the device; free some and run `deepglass resume`")
-    return StorageError("read-only", f"{path}: cannot be written ({error.strerror}); choose another folder with --out")
-
-
 def save_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a model's tensors as one safetensors file."""
-    write_atomic(path, save({n: t.detach().cpu().clone().contiguous() for n, t in tensors.items()}))
+    write_file(path, save({n: t.detach().cpu().clone().contiguous() for n, t in tensors.items()}))
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
@@ -97,8 +68,8 @@ class Checkpoints:
             {n: t.detach().cpu().contiguous() for n, t in state.tensors.items()}, {"values": json.dumps(state.values)}
         )
         self._checksum_file(path).unlink(missing_ok=True)  # until the end this file counts as incomplete
-        write_atomic(path, content)
-        write_atomic(self._checksum_file(path), f"{hashlib.sha256(content).hexdigest()} {state.values['step']}\n")
+        write_file(path, content)
+        write_file(self._checksum_file(path), f"{hashlib.sha256(content).hexdigest()} {state.values['step']}\n")
 
     def load(self) -> State | None:
         """The newest state whose checksum is right; None without one."""
@@ -130,10 +101,10 @@ def _read(path: Path) -> State:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            values = json.loads((file.metadata() or {}).get("values", "{}"))
+            values = parse_json((file.metadata() or {}).get("values", "{}"), f"{path}, metadata")
     except FileNotFoundError:
         raise SourceError("not-found", f"{path}: no such file") from None
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError) as error:
         raise SourceError("unreadable-file", f"{path}: not a complete safetensors file ({error})") from error
     return State(tensors, values)
 

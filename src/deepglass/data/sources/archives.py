@@ -2,7 +2,6 @@
 
 import atexit
 import bz2
-import errno
 import gzip
 import lzma
 import os
@@ -20,7 +19,7 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from deepglass.data.sources.listing import list_folder
 from deepglass.errors import SourceError, StorageError
-from deepglass.files import open_file
+from deepglass.files import STORAGE_ERRORS, open_file, storage_error
 from deepglass.limits import check_limit, check_unpacked
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -59,7 +58,7 @@ def unpack(path: Path, source: str) -> Path:
 
     Raises:
         SourceError: `unsafe-archive` for links and paths that lead out, `too-large`, `unreadable-file`, `empty-source`.
-        StorageError: `disk-full`.
+        StorageError: `disk-full` or `read-only`.
     """
     status = path.stat()
     key = (str(path.resolve()), status.st_mtime_ns, status.st_size)
@@ -120,9 +119,9 @@ def _extract(path: Path, folder: Path, source: str) -> None:
     except _DAMAGED as error:
         raise SourceError("unreadable-file", f"{source}: the archive is damaged or locked ({error})") from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
-            raise StorageError("disk-full", f"{source}: cannot be unpacked to {folder} ({error.strerror})") from error
-        text = f"{source}: a file in the archive cannot be unpacked ({error.strerror or error})"
+        if error.errno in STORAGE_ERRORS:
+            raise storage_error(folder, error) from error
+        text = f"{source}: the archive is damaged, or a name in it can be no file here ({error.strerror or error})"
         raise SourceError("unreadable-file", text) from error
 
 
@@ -156,8 +155,8 @@ def _zip_members(archive: ZipFile, source: str) -> list[_Member]:
     for info in archive.infolist():
         if stat.S_ISLNK(info.external_attr >> 16):
             raise _unsafe(f"{source}: {info.filename!r} in it is a link")
-    files = [info for info in archive.infolist() if not info.is_dir()]
-    return [_Member(info.filename, info.file_size, partial(archive.open, info)) for info in files]
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    return [_Member(info.filename, info.file_size, partial(archive.open, info)) for info in infos]
 
 
 def _tar_members(archive: tarfile.TarFile, content: IO[bytes], source: str) -> list[_Member]:

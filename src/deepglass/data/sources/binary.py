@@ -32,19 +32,22 @@ _BROKEN = (  # polars panics at some damaged files
 
 def read_parquet(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
     """A parquet file."""
-    with _readable(source, "parquet"), open_file(path, source) as file:
-        check_unpacked(parquet_bytes(file), path.stat().st_size, source)
-        frame = pl.read_parquet(file)
+    with _readable(source, "parquet"):
+        with open_file(path, source) as file:
+            check_unpacked(parquet_bytes(file), path.stat().st_size, source, "table_inflation")
+        with open_file(path, source) as file:  # polars reads from where the file stands, without Python's buffer
+            frame = pl.read_parquet(file)
     return table_from_frame(frame, source, ReadLog(), columns=columns)
 
 
 def read_arrow(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
     """An arrow file (feather 2) or stream."""
-    with _readable(source, "arrow"), open_file(path, source) as file:
-        check_unpacked(arrow_bytes(file), path.stat().st_size, source)
-        stream = file.read(6) != b"ARROW1"
-        file.seek(0)
-        frame = pl.read_ipc_stream(file) if stream else pl.read_ipc(file)
+    with _readable(source, "arrow"):
+        with open_file(path, source) as file:
+            check_unpacked(arrow_bytes(file), path.stat().st_size, source, "table_inflation")
+            stream = file.read(6) != b"ARROW1"
+        with open_file(path, source) as file:
+            frame = pl.read_ipc_stream(file) if stream else pl.read_ipc(file)
     return table_from_frame(frame, source, ReadLog(), columns=columns)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from deepglass.data.sources.base import ReadLog
 from deepglass.data.sources.file_tree import FileTree, ending, stem
 from deepglass.documents import parse_yaml
-from deepglass.errors import SourceError, SpecError
+from deepglass.errors import UserError
 
 _NAME_FILES = re.compile(r"(^|[-_])(classes|class|class_names|labels?|names|codes|categories|darknet)$", re.IGNORECASE)
 _NAME_ENDINGS = (".txt", ".labels", ".csv")
@@ -87,8 +87,8 @@ def _of_yaml(file: str, text: str, log: ReadLog) -> dict[int, str]:
     """The `names` of a YOLO data file: a list, or index -> name."""
     try:
         loaded = parse_yaml(text, file)
-    except (SourceError, SpecError) as error:
-        log.skip(file, str(error).partition(": ")[2])
+    except UserError as error:
+        log.skip(file, str(error))
         return {}
     names = loaded.get("names") if isinstance(loaded, dict) else None
     by_index = dict(enumerate(names)) if isinstance(names, list) else names if isinstance(names, dict) else {}

@@ -62,6 +62,10 @@ def read_coco(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
 
 def _parse(tree: FileTree, file: str) -> dict[str, Any]:
     content = read_json(tree.folder / file, file)
+    if not isinstance(content, dict):
+        raise SourceError(
+            "bad-value", f"{file}: expected an object of images and annotations, got {type(content).__name__}"
+        )
     for key in ("images", "annotations"):
         if not isinstance(content.get(key), list):
             raise SourceError("bad-value", f"{file}: expected a list of {key}, got {type(content.get(key)).__name__}")
@@ -139,9 +143,12 @@ def _category_names(categories: Any, file: str, log: ReadLog) -> dict[Any, str]:
 
 def _sides(bbox: Any) -> tuple[float, float, float, float] | None:
     """Left, top, right and bottom of a box; None if it is not four finite numbers."""
-    if not isinstance(bbox, list) or not all(isinstance(v, int | float) and math.isfinite(v) for v in bbox):
+    if not isinstance(bbox, list) or len(bbox) != 4 or not all(isinstance(v, int | float) for v in bbox):
         return None
-    if len(bbox) != 4:
+    try:
+        left, top, width, height = map(float, bbox)
+    except OverflowError:  # an integer of hundreds of digits
         return None
-    left, top, width, height = map(float, bbox)
+    if not all(map(math.isfinite, (left, top, width, height))):
+        return None
     return left, top, left + width, top + height

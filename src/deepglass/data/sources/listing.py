@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from deepglass.errors import SourceError
+from deepglass.files import read_error
 
 
 def list_folder(folder: Path) -> list[Path]:
@@ -24,7 +24,7 @@ def scan_folder(folder: Path, visible_prefixes: tuple[str, ...] = ()) -> list[os
             entries = [entry for entry in listing if entry.name not in ("Thumbs.db", "desktop.ini")]
             return [e for e in entries if e.name.startswith(visible_prefixes) or e.name[0] not in "._"]
     except OSError as error:
-        raise SourceError("unreadable-file", f"{folder}: cannot be listed ({error.strerror})") from error
+        raise read_error(str(folder), error) from error
 
 
 def walk(

@@ -18,7 +18,7 @@ from deepglass.data.sources.media import are_animated, holds_media, media_kind, 
 from deepglass.data.sources.npz import read_npz
 from deepglass.data.sources.parallel import parallel_files, read_parallel
 from deepglass.data.sources.plain import is_plain, texts_below
-from deepglass.data.sources.records import decoded, table_of_json_text
+from deepglass.data.sources.records import table_of_json_text
 from deepglass.data.sources.tables import read_table_file, read_table_folder, table_files
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError, near_miss
@@ -29,7 +29,7 @@ from deepglass.files import check_regular, read_file
 def read_bytes(data: bytes, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
     """A text table, or JSON where it begins with a bracket."""
     if data.lstrip()[:1] in (b"[", b"{"):
-        return table_of_json_text(decoded(data, source), source, columns)
+        return table_of_json_text(data, source, columns)
     return table_of_text(np.frombuffer(data, np.uint8), None, source, columns, options, ReadLog())
 
 

@@ -11,29 +11,36 @@ from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.frames import check_lengths, table_from_frame
 from deepglass.data.sources.text_bytes import load_bytes
 from deepglass.data.table import Table
+from deepglass.documents import parse_json
 from deepglass.errors import SourceError
 from deepglass.files import open_file
 
 
 def read_json(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
     """A JSON file: [{...}, ...], {"a": [...], ...}, {"data": [{...}, ...]} or one record per line."""
-    return table_of_json_text(_text(path, source), source, columns)
+    return table_of_json_text(load_bytes(path, source).tobytes(), source, columns)
 
 
-def table_of_json_text(text: str, source: str, columns: Sequence[str] | None = None) -> Table:
+def table_of_json_text(data: bytes, source: str, columns: Sequence[str] | None = None) -> Table:
     """JSON or JSON Lines as a table.
 
     Raises:
-        SourceError: `unreadable-file` with the line, `bad-value`, `empty-source`.
+        SourceError: `unreadable-file` with the line, `bad-value`, `empty-source`, `too-large`.
     """
+    first, _, rest = data.lstrip().partition(b"\n")
+    if not first:
+        raise SourceError("empty-source", f"{source}: the file is empty")
+    if rest.strip() and _is_json(first):
+        return _table(_lines(data, source), source, columns, ReadLog())
+    return table_of_json(parse_json(data, source), source, columns)
+
+
+def _is_json(line: bytes) -> bool:
     try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        if error.msg == "Extra data" and error.pos > 0 and text[: error.pos].count("\n"):
-            return _table(_lines(text, source), source, columns, ReadLog())
-        text = f"{source}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
-        raise SourceError("unreadable-file", text) from error
-    return table_of_json(content, source, columns)
+        parse_json(line, "")
+    except SourceError:
+        return False
+    return True
 
 
 def read_json_lines(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
@@ -47,7 +54,7 @@ def read_json_lines(path: Path, source: str, columns: Sequence[str] | None, opti
                 return table_from_frame(frame, source, log, columns=columns)
         except (pl.exceptions.PolarsError, OSError):
             pass  # the slower reader below names the line that is wrong, or reads what polars cannot
-    return _table(_lines(_text(path, source), source), source, columns, log)
+    return _table(_lines(load_bytes(path, source).tobytes(), source), source, columns, log)
 
 
 def table_of_json(content: Any, source: str, columns: Sequence[str] | None = None) -> Table:
@@ -64,7 +71,7 @@ def table_of_json(content: Any, source: str, columns: Sequence[str] | None = Non
             log.note("records", records[0], "the list of records in the file")
             content = content[records[0]]
         elif set(content) >= {"columns", "data"} and len(lists) >= 2:
-            content = [dict(zip(content["columns"], row, strict=True)) for row in content["data"]]
+            content = [_record(content["columns"], row, i, source) for i, row in enumerate(content["data"])]
         elif content and len(lists) == len(content):
             return _table_of_columns(lists, source, columns, log)
         elif content and all(isinstance(v, dict) for v in content.values()):
@@ -73,6 +80,15 @@ def table_of_json(content: Any, source: str, columns: Sequence[str] | None = Non
         else:
             content = [content]
     return _table(content, source, columns, log)
+
+
+def _record(names: Any, row: Any, index: int, source: str) -> dict[str, Any]:
+    """A row of the layout "split" of pandas: {"columns": [...], "data": [[...], ...]}."""
+    if not isinstance(names, list) or not isinstance(row, list) or len(row) != len(names):
+        got = f"{len(row)} values" if isinstance(row, list) else f"{row!r:.40}"
+        expected = f"{len(names)} values, one for each of its columns" if isinstance(names, list) else "columns"
+        raise SourceError("bad-value", f"{source}: data[{index}]: expected {expected}, got {got}")
+    return dict(zip(map(str, names), row, strict=True))
 
 
 def _table_of_columns(lists: dict[str, list[Any]], source: str, columns: Sequence[str] | None, log: ReadLog) -> Table:
@@ -103,27 +119,6 @@ def _series(name: str, values: list[Any]) -> pl.Series:
     return pl.Series(name, texts, dtype=pl.String)
 
 
-def _text(path: Path, source: str) -> str:
-    text = decoded(load_bytes(path, source).tobytes(), source)
-    if not text.strip():
-        raise SourceError("empty-source", f"{source}: the file is empty")
-    return text
-
-
-def decoded(data: bytes, source: str) -> str:
-    """The text of JSON, which is UTF-8."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SourceError("unreadable-file", f"{source}: cannot be read ({error})") from error
-
-
-def _lines(text: str, source: str) -> list[Any]:
-    records = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise SourceError("unreadable-file", f"{source}, line {number}: not JSON ({error.msg})") from error
-    return records
+def _lines(data: bytes, source: str) -> list[Any]:
+    lines = enumerate(data.split(b"\n"), 1)
+    return [parse_json(line, source, number) for number, line in lines if line.strip()]

@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from deepglass.files import append_line
 from deepglass.formatting import plain_duration, plain_number
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.training.callbacks import Callback, EvaluationRecord, total_loss
-from deepglass.training.checkpoint import storage_error
 from deepglass.training.plan import Plan
 
 END_REASONS = {
@@ -45,11 +45,7 @@ class LogFile(Callback):
         if self.path is None:
             self._waiting.append(text)
             return
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(text + "\n")
-        except OSError as error:
-            raise storage_error(self.path, error) from error
+        append_line(self.path, text)
 
     @contextmanager
     def errors(self) -> Iterator[None]:

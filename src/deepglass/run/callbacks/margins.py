@@ -19,12 +19,12 @@ from torch import Tensor
 from deepglass.data.batches import Batch, Loader
 from deepglass.data.table import Table
 from deepglass.features.outputs.base import Prediction
+from deepglass.files import write_file
 from deepglass.networks.network import Network
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.sources import fingerprint_of
 from deepglass.run.folder import Folder
-from deepglass.training.checkpoint import write_atomic
 
 MAX_MARGIN = float(np.finfo(np.float16).max)  # exceeded when a run diverges
 FILE = "margins.safetensors"
@@ -112,7 +112,7 @@ def record_margins(loader: Loader, objective: Objective, count: int, folder: Pat
         yield margins
     finally:
         hook.remove()
-    write_atomic(
+    write_file(
         folder / FILE,
         save({n: np.clip(m, -MAX_MARGIN, MAX_MARGIN).astype(np.float16) for n, m in margins.means().items()}),
     )

@@ -8,16 +8,17 @@ import numpy as np
 import polars as pl
 import torch
 
+from deepglass.documents import read_json
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.features.outputs.base import as_output
+from deepglass.files import write_file
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions
 from deepglass.run.context import RunContext
 from deepglass.run.write_predictions import Predictions
 from deepglass.training.callbacks import Callback, EvaluationRecord
-from deepglass.training.checkpoint import write_atomic
 
 NUM_IMAGES = 64  # samples of an evaluation, if they are images
 NUM_POINTS = 400  # samples of other rows, or of each class of them
@@ -45,7 +46,7 @@ class SampleRecorder(Callback):
         self.objective.train(training)
         content = {name: [row[name]["value"] for row in rows] for name in rows[0]}
         self.folder.mkdir(exist_ok=True)
-        write_atomic(self.folder / f"{record.step:08d}.json", json.dumps(content))
+        write_file(self.folder / f"{record.step:08d}.json", json.dumps(content))
 
 
 def sample_recorder(context: RunContext) -> list[Callback]:
@@ -124,4 +125,4 @@ def _field(name: str, value: object, features: Sequence[Feature], count: int, de
 def read_samples(folder: Path) -> dict[int, dict[str, list]]:
     """Step -> samples of a run, in order."""
     paths = sorted((folder / FOLDER).glob("*.json"))
-    return {int(path.stem): json.loads(path.read_text()) for path in paths}
+    return {int(path.stem): read_json(path) for path in paths}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load, save
 
-from deepglass.training.checkpoint import write_atomic
+from deepglass.files import write_file
 
 ENDING = ".safetensors"
 
@@ -27,7 +27,7 @@ class Snapshots:
     def write(self, step: int, content: Mapping[str, np.ndarray]) -> bool:
         """Write a snapshot; True if every second file was deleted."""
         self.folder.mkdir(exist_ok=True)
-        write_atomic(self.folder / f"{step:08d}{ENDING}", save(dict(content)))
+        write_file(self.folder / f"{step:08d}{ENDING}", save(dict(content)))
         paths = sorted(self.folder.glob(f"*{ENDING}"))
         if len(paths) <= self.max_files:
             return False

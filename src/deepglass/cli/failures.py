@@ -1,0 +1,35 @@
+"""Errors that no command catches, as errors with a code; what is unexpected leaves its traceback in a file."""
+
+import platform
+import tempfile
+import traceback
+from pathlib import Path
+
+import deepglass
+from deepglass.errors import DeepglassError, SourceError
+from deepglass.files import os_error
+
+
+def deepglass_error(error: Exception) -> DeepglassError:
+    """The error to show for any exception."""
+    if isinstance(error, DeepglassError):
+        return error
+    if isinstance(error, OSError) and (file_error := os_error(error)):
+        return file_error
+    if isinstance(error, MemoryError):
+        return SourceError("too-large", f"not enough memory ({error}); use fewer rows or smaller media")
+    return DeepglassError("internal", f"{type(error).__name__}: {error}; {_store_traceback(error)}")
+
+
+def _store_traceback(error: Exception) -> str:
+    """Write the traceback to a file that only the user may read; a sentence that says where it is."""
+    versions = f"deepglass {deepglass.__version__}, Python {platform.python_version()}, {platform.system()}"
+    text = f"{versions}\n{''.join(traceback.format_exception(error))}"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="deepglass-", suffix=".txt", encoding="utf-8", errors="backslashreplace", delete=False
+        ) as file:
+            file.write(text)
+    except OSError:
+        return f"this is a fault of deepglass, please report it with:\n{text}"
+    return f"this is a fault of deepglass, please report it with {Path(file.name)}"
