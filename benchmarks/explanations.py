@@ -21,7 +21,7 @@ import torch
 import deepglass
 from deepglass.explain.explainer import Explainer
 from deepglass.explain.explanation import Explanation
-from deepglass.explain.nearest import training_rows
+from deepglass.explain.reference import training_rows
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -21,7 +21,6 @@ from deepglass.report.facts import ColumnFacts, DataFacts, HistoryPoint, PlanFac
 from deepglass.report.output_facts import Baseline, ClassFacts, OutputFacts
 from deepglass.report.row_cards import RowCard
 from deepglass.report.sections.base import section_key
-from deepglass.report.sections.reproduce import Reproduction
 from deepglass.report.write import render, sections
 
 NAN = float("nan")
@@ -129,9 +128,13 @@ def base(own: dict[str, object] | None = None, **changes: object) -> ReportData:
         "plan": PlanFacts(steps=1900, batch_size=64, seconds=12.3, parameters=4321, best_step=1800, threads=2),
         "layers": (Layer("town", "Embedding", (1, 16), 48), Layer("head", "Linear", (3,), 51)),
     }
-    reproduction = Reproduction(
-        commands=("deepglass train rows.csv",), spec="inputs: [age]\n", versions={"torch": "2"}, seed=0
-    )
+    reproduction = {
+        "command": "deepglass train rows.csv",
+        "spec": "inputs: [age]\n",
+        "versions": {"torch": "2"},
+        "seed": 0,
+        "weights_sha256": "",
+    }
     findings = (Finding("leak", (), ("age",), 0.9, "age tells the answer", "ignore: [age]"),)
     return report_of({"reproduce": reproduction, "findings": findings, **(own or {})}, **{**facts, **changes})
 
@@ -144,7 +147,6 @@ def class_output(names: tuple[str, ...] = ("a", "b", "c"), **changes: object) ->
     picture = measure.thumbnail(np.arange(64, dtype=np.uint8).reshape(8, 8))
     output = OutputFacts(
         name="answer",
-        kind="category",
         metric=METRICS["accuracy"],
         test={"accuracy": measure.share_interval(right, rows), "log_loss": Figure(0.3, 0.2, 0.4)},
         test_rows=rows,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from deepglass.inspection import inspect, new
     from deepglass.networks.network import Network
     from deepglass.objectives.base import Loss, Objective
+    from deepglass.run.check import check
     from deepglass.run.run import Run
     from deepglass.sklearn import DeepglassClassifier, DeepglassRegressor
     from deepglass.spec.spec import Spec
@@ -50,6 +51,7 @@ _NAMES = {
     "deepglass.inspection": ("inspect", "new"),
     "deepglass.networks.network": ("Network",),
     "deepglass.objectives.base": ("Loss", "Objective"),
+    "deepglass.run.check": ("check",),
     "deepglass.run.run": ("Run",),
     "deepglass.sklearn": ("DeepglassClassifier", "DeepglassRegressor"),
     "deepglass.spec.spec": ("Spec",),
@@ -74,6 +76,7 @@ __all__ = [
     "Table",
     "Trainer",
     "UserError",
+    "check",
     "compare",
     "embed",
     "evaluate",

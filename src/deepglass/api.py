@@ -18,10 +18,13 @@ from deepglass.projection.projection import MapOptions, check_map_options
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
+from deepglass.run.contents import is_occupied
 from deepglass.run.context import load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
+from deepglass.run.fit import Trained
 from deepglass.run.folder import Folder
 from deepglass.run.run import Run, open_run, side_by_side
+from deepglass.run.stages import STAGES
 from deepglass.run.warm_start import earlier_experiment, inherit_architecture
 from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
@@ -104,17 +107,19 @@ def train(
         "init_from": init_from.path if isinstance(init_from, Run) else init_from, "data": data, "training": training,
     }  # fmt: skip
     spec = build_spec(source, target, {**overrides, **(settings or {})})
-    path = Path(out) if out is not None else Folder.next_free(_short_name(spec.data.source))
-    Folder.occupied(path, force)  # an error for an existing folder comes before the data are read
+    path = Path(out) if out is not None else None
+    if path is not None:
+        is_occupied(path, force)  # an error for an existing folder comes before the data are read
     with limits_changed(spec.data.limits):
         spec = apply_fixes(spec)
         if not is_many(spec):
             return _train_one(spec, path, force, callbacks, baselines, started)
         first = fold_specs(spec)[0]
         fit.set_up(*prepare(first, earlier_experiment(first)))
-        folder = Folder.make(path, force)
-        folder.store_spec(spec)
-        return _train_folds(spec, folder, callbacks, baselines, started)
+        with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder:
+            folder.store_spec(spec)
+            folder.stages.begin(baselines)
+            return _train_folds(spec, folder, callbacks, baselines, started)
 
 
 def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = ()) -> Run:
@@ -125,19 +130,23 @@ def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = 
     """
     started = clock.perf_counter()
     folder = Folder.open(Path(run))
-    if folder.finished and folder.metrics()["stop_reason"] != "interrupted":
+    if folder.is_complete():
         return Run(folder.path)
-    spec = folder.spec()
-    spec = build_spec(source, None, {}, spec) if source is not None else spec
-    if is_many(spec):
-        return _train_folds(spec, folder, callbacks, True, started)
-    log = LogFile()
-    log.open(folder.path / "log.txt")
-    with log.errors(), limits_changed(spec.data.limits):
-        state = folder.state(spec)
-        data = load_data(folder, state, source)
-        trained = fit.resume(state.experiment, data, folder, folder.plan(), [*callbacks, log], started)
-        _finish(trained, log, started)
+    with folder.write():
+        spec = folder.spec()
+        spec = build_spec(source, None, {}, spec) if source is not None else spec
+        if is_many(spec):
+            return _train_folds(spec, folder, callbacks, "baselines" in folder.stages.missing(), started)
+        log = LogFile()
+        log.open(folder.path / "log.txt")
+        with log.errors(), limits_changed(spec.data.limits):
+            if folder.is_trained():
+                _finish(Trained(Run(folder.path).context_of(source), {}), log, started)
+            else:
+                state = folder.state(spec)
+                data = load_data(folder, state, source)
+                trained = fit.resume(state.experiment, data, folder, folder.plan(), [*callbacks, log], started)
+                _finish(trained, log, started)
     return Run(folder.path)
 
 
@@ -216,7 +225,7 @@ def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
 
 
 def _train_one(
-    spec: Spec, path: Path, force: bool, callbacks: Sequence[Callback], baselines: bool, started: float
+    spec: Spec, path: Path | None, force: bool, callbacks: Sequence[Callback], baselines: bool, started: float
 ) -> Run:
     spec = inherit_architecture(spec, path)
     experiment, data = prepare(spec, earlier_experiment(spec))
@@ -226,9 +235,9 @@ def _train_one(
     for callback in callbacks:
         callback.on_data_ready(data)
     labels = None if spec.data.label_corrections is None else Path(spec.data.label_corrections).read_bytes()
-    folder = Folder.make(path, force)
-    log.open(folder.path / "log.txt")
-    with log.errors():
+    with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder, log.errors():
+        log.open(folder.path / "log.txt")
+        folder.stages.begin(baselines)
         if labels is not None:
             folder.store_labels(labels)
         findings = before_training(experiment.spec, data)
@@ -236,16 +245,23 @@ def _train_one(
         for callback in callbacks:
             callback.on_findings(findings)
         trained = fit.train(setup, folder, callbacks, started)
-        _finish(trained, log, started, baselines)
-    return Run(path)
+        _finish(trained, log, started)
+    return Run(folder.path)
 
 
-def _finish(trained: fit.Trained, log: LogFile, started: float, baselines: bool = True) -> None:
-    """Fit the baselines and write the report."""
-    if baselines:
-        context = add_baselines(trained.context, started)
-        add_report(context, TestPredictions(trained.predictions.get("test", {})))
-    log.line(f"run: {trained.context.path}")
+def _finish(trained: Trained, log: LogFile, started: float) -> None:
+    """Fit the baselines and write the report, as far as they are wanted and missing."""
+    context = trained.context
+    stages = context.folder.stages
+    missing = stages.missing()
+    if "baselines" in missing:
+        context = add_baselines(context, started)
+        stages.add("baselines")
+    if "reported" in missing:
+        tested = trained.predictions.get("test")
+        add_report(context, None if tested is None else TestPredictions(tested))
+        stages.add("reported")
+    log.lines(f"run: {trained.context.path}")
 
 
 def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], baselines: bool, started: float) -> Run:
@@ -255,16 +271,17 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
     log.open(folder.path / "log.txt")
     for i, fold in enumerate(specs):
         path = folder.path / f"fold-{i}"
-        log.line(f"fold {i + 1} of {len(specs)}: {path}")
+        log.lines(f"fold {i + 1} of {len(specs)}: {path}")
         for callback in callbacks:
             callback.on_fold_start(i, len(specs))
-        if (path / "spec.yaml").exists():
+        if (path / "plan.json").exists():
             run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, callbacks)
         else:
             run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())
         if run.metrics["stop_reason"] == "interrupted":
             raise KeyboardInterrupt
     summarise(folder, started)
+    folder.stages.add(*STAGES)
     return Run(folder.path)
 
 

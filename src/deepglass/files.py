@@ -8,6 +8,7 @@ regular files only. Files named after data get their names from `file_name`. Fil
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import stat
@@ -72,6 +73,15 @@ def read_file(path: Path, where: str = "", limit: str = "media_bytes") -> bytes:
             return file.read()
         except OSError as error:
             raise read_error(where or str(path), error) from error
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's content, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open_file(path) as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def read_error(where: str, error: OSError | ValueError) -> SourceError:
@@ -240,6 +250,11 @@ def append_line(path: Path, text: str) -> None:
             os.close(descriptor)
     except OSError as error:
         raise storage_error(path, error) from error
+
+
+def is_partial(path: Path) -> bool:
+    """Whether a file is one that a writer has not finished."""
+    return path.name.startswith(".") and _PARTIAL in path.name
 
 
 def remove_partial_files(folder: Path) -> None:

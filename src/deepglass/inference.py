@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deepglass.errors import SourceError
-from deepglass.explain.explainer import explain_rows, explainable
-from deepglass.explain.nearest import ReferenceRows, training_rows
+from deepglass.explain import load
 from deepglass.features.outputs.identity import Verdict
 from deepglass.prepare.sources import read_source
 from deepglass.run.embedding import RowEmbeddings
@@ -29,9 +28,8 @@ def predict(run: str | Path | Run, rows: Rows, explain: bool = False) -> Predict
     run = open_run(run)
     if not explain:
         return run.predict(rows)
-    explainable(run.predictor)  # an error comes before data are read
     notes = run.predictor.notes.copy()  # so that rows are not counted twice
-    explanations = explain_rows(run.predictor, rows, _reference_rows(run), fast=True)
+    explanations = _explain(run, rows, fast=True)
     run.predictor.notes = notes
     keys = ("attributions", "score", "baseline", "unit", "method")
     return [
@@ -60,11 +58,7 @@ def explain(
     Raises:
         SpecError: `bad-value` for a run whose predictions cannot be explained, or an index without a row.
     """
-    run = open_run(run)
-    explainable(run.predictor)  # an error comes before data are read
-    return explain_rows(
-        run.predictor, rows, _reference_rows(run, source), which, fast, None if out is None else Path(out)
-    )
+    return _explain(open_run(run), rows, source, which=which, fast=fast, out=None if out is None else Path(out))
 
 
 def embed(run: str | Path | Run, rows: Rows = None) -> RowEmbeddings:
@@ -85,10 +79,15 @@ def verify(run: str | Path | Run, a: Any, b: Any) -> Verdict:
     return open_run(run).verify(a, b)
 
 
-def _reference_rows(run: Run, source: Any = None) -> ReferenceRows | None:
-    """A sample of the training rows; None, with a note, if the source no longer exists."""
+def _explain(run: Run, rows: Rows, source: Any = None, **options: Any) -> list[dict[str, Any]]:
+    """Explanations relative to training rows; without these, and with a note, if the source no longer exists."""
+    explainer = load("explainer")
+    explainer.explainable(run.predictor)  # an error comes before data are read
     try:
-        return training_rows((run.context if source is None else run.context_of(source)).data)
+        context = run.context if source is None else run.context_of(source)
+        reference = load("reference").training_rows(context.data)
     except SourceError as error:
         run.predictor.notes[f"explained without the training rows ({error})"] += 1
-        return None
+        reference = None
+    explanations: list[dict[str, Any]] = explainer.explain_rows(run.predictor, rows, reference, **options)
+    return explanations

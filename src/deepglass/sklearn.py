@@ -92,7 +92,8 @@ class _Estimator(BaseEstimator):
             SpecError: `already-exists`.
         """
         check_is_fitted(self, "n_iter_")
-        _unpack(self._packed, Folder.make(Path(folder), force).path)
+        with Folder.create(Path(folder), force) as created:
+            _unpack(self._packed, created.path)
         return Run(folder)
 
     def __sklearn_tags__(self) -> Any:

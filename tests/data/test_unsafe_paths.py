@@ -9,7 +9,10 @@ import pytest
 from PIL import Image as Pillow
 
 from deepglass.data.sources import read
-from deepglass.errors import SourceError
+from deepglass.errors import SourceError, SpecError
+from deepglass.inspection import inspect
+from deepglass.prepare.sources import read_source
+from deepglass.spec.spec import Spec
 
 
 @pytest.fixture
@@ -151,3 +154,19 @@ def test_what_is_no_regular_file_is_refused_where_data_name_it(folder: Path, kin
     assert error.value.code == "unreadable-file"
     os.mkfifo(folder / "table.csv")
     assert _code(folder / "table.csv")[0] == "unreadable-file"
+
+
+def test_folders_and_limits_are_settings_of_a_spec_and_of_the_command_line(folder: Path) -> None:
+    private = folder.parent / "private"
+    path = _table(folder, [*INSIDE, *INSIDE, str(private / "x.png")])
+    inspect(path, "label", data_root=[private, folder])
+    spec = Spec.from_dict({"data": {"source": "labels.csv", "data_root": "../private"}, "outputs": ["label"]}, folder)
+    assert len(read_source(spec)) == 21
+    again = Spec.from_dict(spec.to_dict())
+    assert again.data.data_root == (str(folder / "../private"),)
+    with pytest.raises(SourceError, match=r"allow it with data\.limits\.line_bytes=[0-9]+"):
+        inspect(path, settings={"data.limits.line_bytes": 5})
+    for limits, code in (({"line_byte": 5}, "unknown-name"), ({"line_bytes": -1}, "bad-value")):
+        with pytest.raises(SpecError) as error:
+            Spec.from_dict({"data": {"source": "labels.csv", "limits": limits}})
+        assert error.value.code == code

@@ -20,7 +20,7 @@ from deepglass.explain.aggregate import strongest_region, words_in
 from deepglass.explain.checks import deletion_insertion, rank_correlation
 from deepglass.explain.explainer import Explainer
 from deepglass.explain.files import color_strength, overlay
-from deepglass.explain.nearest import training_rows
+from deepglass.explain.reference import training_rows
 from deepglass.explain.sound import important_cells, isolate, regions
 from deepglass.features._explained_words import group_pieces
 from deepglass.features.text import Text

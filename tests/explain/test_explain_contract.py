@@ -16,7 +16,7 @@ import torch
 
 from deepglass.errors import SpecError
 from deepglass.explain.explainer import explain_rows
-from deepglass.explain.nearest import ReferenceRows, training_rows
+from deepglass.explain.reference import ReferenceRows, training_rows
 from deepglass.prepare.prepare import prepare
 from deepglass.run.build import build
 from deepglass.run.predictor import Predictor

@@ -142,6 +142,9 @@ def test_the_map_of_another_layer(run: Run) -> None:
     assert "trajectories" not in data
     with pytest.raises(SpecError, match="no layer 'trunc'; did you mean 'trunk'"):
         deepglass.report(run, source=frame(), layer="trunc")
+    with pytest.raises(SpecError) as error:
+        deepglass.report(run, source=frame(), layer="NAME")
+    assert str(error.value).count("trunk,") == 1  # each name once, without the prefix "network."
 
 
 def test_unknown_projections_are_rejected(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

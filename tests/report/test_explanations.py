@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 from report_values import base, checked, class_output
 
-from deepglass.explain.files import encode_png
 from deepglass.features._audio_files import wav
 from deepglass.report.examples import OutputExamples
 from deepglass.report.explanation_facts import Contribution, ExplanationFacts, NeighbourCard, TargetFacts
+from deepglass.web import encode_image
 
 EVIL = '<script>alert("1")</script>&\''
-PICTURE = encode_png(np.zeros((8, 8, 3), np.uint8))
+PICTURE = encode_image.png(np.zeros((8, 8, 3), np.uint8))
 CHECKS = {"gap": 0.004, "shuffled": 0.03, "deletion": 0.1, "deletion_random": 0.5}
 
 

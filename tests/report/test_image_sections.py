@@ -33,7 +33,7 @@ from deepglass.networks.network import Network
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.examples import OutputExamples
 from deepglass.report.outputs import output_facts
-from deepglass.report.overlays import Annotation, ClassColour, OutputOverlays, Overlay, OverlayBox
+from deepglass.report.overlays import Annotation, OutputOverlays, Overlay, OverlayBox
 from deepglass.report.sections.augmentation import AugmentationFacts, AugmentedImage, augmented_images
 from deepglass.report.sections.image_outputs import ImageRow, image_rows
 from deepglass.report.sections.image_predictions import output_overlays
@@ -42,7 +42,7 @@ from deepglass.report.sections.precision_recall import precision_recall_facts
 from deepglass.report.sections.verification import VerificationFacts, VerificationPair, verification_facts
 from deepglass.training.augmentation import Augmentation as Change
 from deepglass.web import encode_image as draw
-from deepglass.web.palette import colour
+from deepglass.web.palette import colour, css
 
 EVIL = '<script>alert("1")</script>&\''
 
@@ -83,7 +83,7 @@ def box_overlay(row: int = 3) -> Overlay:
 
 
 def test_masks_have_a_slider_and_a_legend() -> None:
-    legend = (ClassColour("road", colour(0)), ClassColour("sky", colour(1)))
+    legend = (("road", css(colour(0))), ("sky", css(colour(1))))
     output = OutputOverlays(name="mask", overlays=(mask_overlay(), mask_overlay(8, typical=True)), legend=legend)
     html = checked(base({"image_predictions": (output,)}))
     assert ">Predictions on images</h2>" in html
@@ -179,7 +179,7 @@ def test_class_names_are_escaped() -> None:
         score_name=EVIL,
     )
     curve = ClassCurve(EVIL, np.array([1.0, 0.0]), np.array([0.5, 1.0]), 0.5, 3)
-    legend = (ClassColour(EVIL, colour(0)),)
+    legend = ((EVIL, css(colour(0))),)
     own = {
         "image_predictions": (
             OutputOverlays(name=EVIL, overlays=(over,)),

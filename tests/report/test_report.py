@@ -28,7 +28,6 @@ from deepglass.report.facts import ColumnFacts, DataFacts, HistoryPoint, PlanFac
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
 from deepglass.report.row_cards import RowCard
 from deepglass.report.sections.confusion import most_confused
-from deepglass.report.sections.reproduce import Reproduction
 from deepglass.report.verdict import judge
 from deepglass.report.write import render, sections, write_report
 from deepglass.run.context import RunContext
@@ -41,7 +40,7 @@ def binary_output() -> OutputFacts:
     thresholds = measure.thresholds(score, truth, chosen=0.4, positive="yes")
     output = class_output(("no", "yes"))
     assert output.classes is not None
-    return replace(output, kind="binary", classes=replace(output.classes, thresholds=thresholds))
+    return replace(output, classes=replace(output.classes, thresholds=thresholds))
 
 
 def number_output(rows: int = 2000) -> OutputFacts:
@@ -50,7 +49,6 @@ def number_output(rows: int = 2000) -> OutputFacts:
     predicted = truth + 5e3 * random.normal(size=rows)
     return OutputFacts(
         name="price",
-        kind="number",
         metric=METRICS["rmse"],
         test={"rmse": Figure(5000.0, 4800.0, 5200.0), "r2": Figure(0.9)},
         test_rows=rows,
@@ -124,7 +122,10 @@ def test_user_text_is_escaped() -> None:
         columns=(column, replace(column, spread=None, example=EVIL)),
         layers=(Layer(EVIL, EVIL, (EVIL,), 1),),
         own={
-            "reproduce": Reproduction(commands=(EVIL,), spec=EVIL, versions={EVIL: EVIL}, weights_sha256=EVIL),
+            "reproduce": {
+                **dict.fromkeys(("command", "spec", "seed", "weights_sha256"), EVIL),
+                "versions": {EVIL: EVIL},
+            },
             "findings": (Finding(EVIL, (), (EVIL,), 1.0, EVIL, EVIL),),
         },
         data=DataFacts(source=EVIL, rows=1, notes=(Note(EVIL, EVIL, EVIL),), splits={EVIL: 3}, warnings=(EVIL,)),

@@ -98,7 +98,7 @@ def test_resume_of_a_finished_run_changes_nothing(table_file: Path, monkeypatch:
 def test_resume_rejects_a_changed_source(table_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(table_file.parent)
     run = deepglass.train("houses.csv", "price", steps=5, out="run", baselines=False)
-    (run.path / "metrics.json").unlink()
+    (run.path / "manifest.json").unlink()
     table_file.write_text(table_file.read_text().replace("north", "east"))
     with pytest.raises(deepglass.UserError, match="mismatched-files"):
         deepglass.resume(run.path)

@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from deepglass.data.table import Table
+from deepglass.features._images import shrink_by_averages
 from deepglass.features.base import Column, Feature, Raw, take_raw
 
 Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
@@ -162,12 +163,7 @@ def _images(feature: Feature, raw: Raw) -> np.ndarray:
     parts = []
     for start in range(0, len(raw), CHUNK):
         column = feature.encode(take_raw(raw, np.arange(start, min(start + CHUNK, len(raw)))))
-        x: np.ndarray = column.values.astype(np.float32)  # (N, C, Y, X)
-        for axis in (2, 3):
-            size = x.shape[axis]
-            edges = np.linspace(0, size, min(size, IMAGE_SIDE) + 1).astype(int)
-            shape = [-1 if a == axis else 1 for a in range(4)]
-            x = np.add.reduceat(x, edges[:-1], axis=axis) / np.diff(edges).reshape(shape)
+        x = shrink_by_averages(column.values.astype(np.float32), IMAGE_SIDE)  # (N, C, Y, X)
         x = x.reshape(len(x), -1).astype(np.float32)
         x[~column.mask] = np.nan
         parts.append(x)

@@ -12,7 +12,7 @@ that the same data give the same metrics.
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -43,13 +43,7 @@ _NODE_SECONDS = 4e-6  # of finding the best split of one column at one node; a t
 
 
 Linear = TypeVar("Linear", Ridge, LogisticRegression)
-
-
-class _Model(NamedTuple):
-    """A fitted model's predictions, and the number of rows that it was fitted on."""
-
-    best: Callable[[Matrix], PredictionArrays]
-    rows: int
+Predicted = tuple[PredictionArrays, int]
 
 
 def baselines(
@@ -85,14 +79,13 @@ def baselines(
         if flat is None:
             return results
         reading = time.perf_counter() - start
-        models = {"linear": (_linear, flat.linear.test), "gradient_boosting": (_boosting, flat.trees.test)}
-        for name, (fit, matrix) in models.items():
+        for name, predict in {"linear": _linear, "gradient_boosting": _boosting}.items():
             start = time.perf_counter()
-            model = fit(flat, truth.take(rows), classes, 0.3 * seconds)
-            if model is not None:
-                metrics = output.score(model.best(matrix), test_truth)
+            if (result := predict(flat, truth.take(rows), classes, 0.3 * seconds)) is not None:
+                best, count = result
+                metrics = output.score(best, test_truth)
                 took = time.perf_counter() - start + reading
-                results[name] = {**metrics, "rows": float(model.rows), "seconds": round(took, 3)}
+                results[name] = {**metrics, "rows": float(count), "seconds": round(took, 3)}
     return results
 
 
@@ -116,7 +109,8 @@ def _rows_to_read(train: Table, test_rows: int, inputs: Sequence[Feature], secon
     return max(_MIN_ROWS, int(seconds / a_row) - test_rows)
 
 
-def _linear(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: float) -> _Model | None:
+def _linear(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: float) -> Predicted | None:
+    """Predictions for the test rows, and the number of rows that the model is fitted on; None without two classes."""
     x = flat.linear.train
     sparse = not isinstance(x, np.ndarray)
     filled = x.shape[1] if isinstance(x, np.ndarray) else x.nnz / max(x.shape[0], 1)
@@ -126,12 +120,12 @@ def _linear(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: 
     if classes is None:
         y = truth.values[:n].astype(np.float64)
         ridge = _tuned(lambda c: Ridge(1 / c, solver="sparse_cg" if sparse else "cholesky"), x[:n], y)
-        return _Model(lambda test: {"value": ridge.predict(test)}, n)
+        return {"value": ridge.predict(flat.linear.test)}, n
     labels = truth.values[:n].astype(np.int64) - 1  # codes of classes begin at 1
     if len(np.unique(labels)) < 2:
         return None
     logistic = _tuned(lambda c: LogisticRegression(C=c, max_iter=_LINEAR_ITERATIONS), x[:n], labels)
-    return _Model(lambda test: _log_probs(logistic.predict_proba(test), logistic.classes_, classes), n)
+    return _log_probs(logistic.predict_proba(flat.linear.test), logistic.classes_, classes), n
 
 
 def _tuned(make: Callable[[float], Linear], x: Matrix, y: np.ndarray) -> Linear:
@@ -155,7 +149,8 @@ def _loss(model: Linear, x: Matrix, y: np.ndarray) -> float:
     return float(-np.log(np.maximum(np.where(model.classes_[index] == y, probs, 0), _MIN_PROBABILITY)).mean())
 
 
-def _boosting(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: float) -> _Model | None:
+def _boosting(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: float) -> Predicted | None:
+    """As `_linear`."""
     if classes is None and truth.values.ndim > 1:
         return None  # a vector
     x, trees = flat.trees.train, 1 if classes is None or classes == 2 else classes
@@ -169,14 +164,14 @@ def _boosting(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds
     if classes is None:
         y = truth.values[:n].astype(np.float64)
         regressor = HistGradientBoostingRegressor(early_stopping=n >= 1000, **settings).fit(x[:n], y)
-        return _Model(lambda test: {"value": regressor.predict(test)}, n)
+        return {"value": regressor.predict(flat.trees.test)}, n
     labels = truth.values[:n].astype(np.int64) - 1  # codes of classes begin at 1
     _, counts = np.unique(labels, return_counts=True)
     if len(counts) < 2:
         return None
     stops = n >= 1000 and counts.min() >= 2 and 0.1 * n >= len(counts)  # it holds back a tenth of each class
     classifier = HistGradientBoostingClassifier(early_stopping=stops, **settings).fit(x[:n], labels)
-    return _Model(lambda test: _log_probs(classifier.predict_proba(test), classifier.classes_, classes), n)
+    return _log_probs(classifier.predict_proba(flat.trees.test), classifier.classes_, classes), n
 
 
 def _boosting_size(rows: int, width: int, trees: int, seconds: float) -> tuple[int, int]:

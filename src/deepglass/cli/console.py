@@ -6,8 +6,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table as Grid
 
-out = Console(highlight=False, markup=False)  # column names may look like markup
-err = Console(stderr=True, highlight=False, markup=False)
+out = Console(highlight=False, markup=False, emoji=False)  # names may look like markup, or like the code :ring:
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def grid_of(*headers: str, right: bool = True) -> Grid:

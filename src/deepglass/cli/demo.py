@@ -20,7 +20,7 @@ SHADES = " .:-=+*#%@"
 def main() -> None:
     """Train for 15 seconds, print some test digits with their predictions and the path of the report."""
     started = time.perf_counter()
-    out = Folder.next_free("demo")
+    out = Folder.claim("demo", Path("runs"))
     run = deepglass.train("sklearn:digits", time=TRAINING_SECONDS, out=out, callbacks=[ProgressBar()])
     test = run.metrics["test"]["label"]
     rows = run.folder.split().filter(split="test")["row"].to_numpy()

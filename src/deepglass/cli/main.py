@@ -11,7 +11,7 @@ from deepglass import cli
 from deepglass.cli.failures import deepglass_error
 from deepglass.cli.options import Json, argument
 from deepglass.cli.prediction import embed, explain, generate, predict, verify
-from deepglass.cli.runs import compare, evaluate, label, report
+from deepglass.cli.runs import check, compare, evaluate, label, report
 from deepglass.cli.streams import message, print_json
 from deepglass.cli.training import inspect, new, resume, train
 from deepglass.errors import SpecError, near_miss
@@ -25,7 +25,9 @@ app = typer.Typer(
     epilog="`deepglass COMMAND --help` describes the options of a command.",
 )
 
-COMMANDS = (inspect, new, train, resume, evaluate, compare, report, predict, explain, generate, embed, verify, label)
+COMMANDS = (
+    inspect, new, train, resume, check, evaluate, compare, report, predict, explain, generate, embed, verify, label
+)  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
 
@@ -77,7 +79,7 @@ def list_names(
 def main() -> NoReturn:
     """The console script: an error is a line on stderr and an exit code."""
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except USAGE_ERROR as error:
         error.show()
         sys.exit(2)
@@ -93,4 +95,4 @@ def main() -> NoReturn:
         sys.exit(failure.exit_code)
     finally:
         gc.freeze()  # no garbage collection at exit
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)  # of typer.Exit

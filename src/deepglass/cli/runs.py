@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 import deepglass
 from deepglass import cli
 from deepglass.cli.options import Json, RunFolder, argument, flag, option
@@ -31,6 +33,22 @@ def compare(runs: Annotated[list[Path], argument("RUN", "Two or more run folders
     comparison = deepglass.compare(*runs)
     show = print_json if as_json else cli.show.show_comparison
     show(comparison)
+
+
+def check(run: RunFolder, as_json: Json = False) -> None:
+    """Compare the files of a run with its manifest.
+
+    Lists those that are damaged, missing or not written by deepglass; the exit code is then 2.
+
+    Example: deepglass check runs/houses-1
+    """
+    problems = deepglass.check(run)
+    if as_json:
+        print_json([p._asdict() for p in problems])
+    else:
+        cli.show.show_problems(str(run), problems)
+    if problems:
+        raise typer.Exit(2)
 
 
 def report(

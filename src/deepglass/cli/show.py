@@ -7,6 +7,7 @@ from deepglass.cli.console import err, grid_of, hanging, out
 from deepglass.doctor.inspect import Inspection
 from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number, prediction_text
+from deepglass.run.check import RunProblem
 from deepglass.run.run import Run
 
 MAX_PARTS = 8  # of an explanation
@@ -75,6 +76,17 @@ def show_inspection(inspection: Inspection) -> None:
     for finding in inspection.findings:
         text = f"{finding.text}; fix: {finding.fix}" if finding.fix else finding.text
         print(hanging(f"  {finding.kind}: {text}", 4))
+
+
+def show_problems(run: str, problems: Sequence[RunProblem]) -> None:
+    """Print the problems of a run's files."""
+    if not problems:
+        out.print(f"{run}: all files are as they were written", soft_wrap=True)
+        return
+    grid = grid_of("file", "problem", "", right=False)
+    for problem in problems:
+        grid.add_row(*problem)
+    out.print(grid)
 
 
 def show_comparison(compared: Mapping[str, Mapping[str, Any]]) -> None:

@@ -9,7 +9,6 @@ from deepglass import cli
 from deepglass.cli import options
 from deepglass.cli.options import SOURCES, Force, Json, RunFolder, Settings, argument, check_not_exists, flag, option
 from deepglass.cli.streams import message, print_json
-from deepglass.documents import read_json
 from deepglass.errors import SpecError
 from deepglass.files import write_file
 
@@ -118,11 +117,9 @@ def resume(run: RunFolder, as_json: Json = False) -> None:
 
     Example: deepglass resume runs/houses-1
     """
-    metrics = run / "metrics.json"
-    finished = metrics.exists() and read_json(metrics).get("stop_reason") != "interrupted"
-    if finished:
+    if deepglass.Run(run).folder.is_complete():
         message(f"{run} is finished; there is nothing to resume")
-    _show_run(deepglass.resume(run, callbacks=[] if finished else [cli.ProgressBar()]), as_json)
+    _show_run(deepglass.resume(run, callbacks=[cli.ProgressBar()]), as_json)
 
 
 def _show_run(run: Any, as_json: bool) -> None:

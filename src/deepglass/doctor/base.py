@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -128,15 +128,11 @@ class DataContext:
     @cached_property
     def targets(self) -> tuple[Target, ...]:
         """The labels of outputs with classes, and of numbers."""
-        targets = (_target(f, self.table) for f in self.outputs)
-        return tuple(t for t in targets if t is not None)
-
-    def class_counts(self) -> Iterator[tuple[Target, np.ndarray]]:
-        """Targets with classes, and the number of rows of each class."""
-        for target in self.targets:
-            if target.classes is not None:
-                codes = target.values[np.isfinite(target.values)].astype(int)
-                yield target, np.bincount(codes, minlength=len(target.classes))
+        targets = []
+        for output in self.outputs:
+            measures = measures_of(type(output), output.column, self.table[output.column], {})
+            targets += [Target(output.name, output.column, m.values, m.names) for m in measures if not m.what][:1]
+        return tuple(targets)
 
     @cached_property
     def media(self) -> dict[str, MediaSummary]:
@@ -157,14 +153,6 @@ class DataContext:
         """Rows whose inputs are equal, or nearly so."""
         return find_duplicates(self.table, self.inputs, self.media, bool(self.outputs))
 
-    def excluded_columns(self, kind: str, reasons: tuple[str, ...]) -> list[Finding]:
-        """A finding for each column that is left out for a reason with one of these beginnings."""
-        return [
-            self.finding(kind, [], [r.name], 1.0, f"{r.name}: {r.why}; it is left out", f"data.ignore=[{r.name}]")
-            for r in self.roles
-            if r.why.startswith(reasons)
-        ]
-
     def finding(
         self,
         kind: str,
@@ -179,7 +167,7 @@ class DataContext:
         return Finding(kind, tuple(source_rows.tolist()), tuple(columns), round(float(confidence), 4), text, fix)
 
 
-Check = Callable[[DataContext], list[Finding]]
+Check = Callable[[DataContext], Iterable[Finding]]
 
 
 def split_source(spec: Spec, table: Table) -> str:
@@ -191,13 +179,13 @@ def split_source(spec: Spec, table: Table) -> str:
     return "" if by == "random" else by
 
 
-def _target(output: Output, table: Table) -> Target | None:
-    value = next((m for m in measures_of(type(output), output.column, table[output.column], {}) if not m.what), None)
-    return None if value is None else Target(output.name, output.column, value.values, value.names)
+def merge_findings(checks: Iterable[Iterable[Finding]]) -> tuple[Finding, ...]:
+    """The findings of each check as one."""
+    return tuple(_merge(findings) for check in checks if (findings := [*check]))
 
 
-def merge_findings(findings: Sequence[Finding]) -> Finding:
-    """Findings of one kind as one: the rows and columns of all, the first five texts."""
+def _merge(findings: Sequence[Finding]) -> Finding:
+    """The rows and columns of all, the first five texts."""
     if len(findings) == 1:
         return findings[0]
     rows = tuple(sorted({row for f in findings for row in f.rows}))

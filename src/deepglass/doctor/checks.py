@@ -1,18 +1,13 @@
 """The list of checks, in the order of their findings."""
 
 from deepglass.doctor.base import Check, DataContext, Finding, merge_findings
-from deepglass.doctor.constant import constant
+from deepglass.doctor.class_sizes import few_examples, imbalance
 from deepglass.doctor.drift import drift
-from deepglass.doctor.duplicate import duplicate
-from deepglass.doctor.few_examples import few_examples
-from deepglass.doctor.id_column import id_column
-from deepglass.doctor.imbalance import imbalance
+from deepglass.doctor.duplicate import duplicate, split_duplicate
 from deepglass.doctor.leak import leak
-from deepglass.doctor.mixed_encoding import mixed_encoding
-from deepglass.doctor.mixed_language import mixed_language
-from deepglass.doctor.odd_size import odd_size
-from deepglass.doctor.split_duplicate import split_duplicate
-from deepglass.doctor.unreadable import unreadable
+from deepglass.doctor.media_items import odd_size, unreadable
+from deepglass.doctor.texts import mixed_encoding, mixed_language
+from deepglass.doctor.uninformative_columns import constant, id_column
 
 CHECKS: tuple[Check, ...] = (
     unreadable,
@@ -30,7 +25,10 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+READABLE_CHECKS = tuple(check for check in CHECKS if check is not unreadable)
+"""Of rows among which unreadable ones are left out."""
+
+
 def run_checks(context: DataContext, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
     """All findings, one per kind."""
-    results = (check(context) for check in checks)
-    return tuple(merge_findings(findings) for findings in results if findings)
+    return merge_findings(check(context) for check in checks)

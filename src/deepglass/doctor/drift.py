@@ -6,14 +6,14 @@ large and significant. All columns together, outputs included: a classifier two-
 Source: Massey, 1951, JASA 46 (the bound for numbers); Weissman et al., 2003, HPL-2003-97 (for shares).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding, join_limited
 from deepglass.doctor.measures import Measure
-from deepglass.doctor.two_sample_test import TwoSampleTest, two_sample_test
-from deepglass.features.base import Raw, take_raw
+from deepglass.doctor.two_sample_test import two_sample_test
+from deepglass.features.base import take_raw
 
 MIN_DISTANCE = 0.15
 SIGNIFICANCE = 1e-3  # for all columns together
@@ -23,16 +23,17 @@ MIN_AUC = 0.6  # of the two-sample test; 0.5 is chance
 MIN_DROP = 0.02  # of the AUC, from which a column is named
 
 
-def drift(context: DataContext) -> list[Finding]:
+def drift(context: DataContext) -> Iterator[Finding]:
     """One finding per column, and one for all together."""
     if context.split is None or not context.split_source:
-        return []
+        return
     train, test = (np.flatnonzero(context.split == split) for split in ("train", "test"))
     if min(len(train), len(test)) < MIN_ROWS:
-        return []
+        return
     split_column = context.split_source.partition(":")[2]
-    measures = [m for m in (*context.measures, *_targets(context)) if m.column != split_column and not _is_time(m)]
-    findings = []
+    targets = (Measure(t.column, "", t.values, t.classes) for t in context.targets)
+    measures = [m for m in (*context.measures, *targets) if m.column != split_column]
+    measures = [m for m in measures if m.what != "time" and not m.monotonic]  # there later rows must differ
     for measure in measures:
         a, b = (measure.values[rows][np.isfinite(measure.values[rows])] for rows in (train, test))
         if min(len(a), len(b)) < MIN_ROWS:
@@ -42,43 +43,33 @@ def drift(context: DataContext) -> list[Finding]:
         if distance >= max(MIN_DISTANCE, bound):
             text = f"{measure.title}: {_difference(measure, a, b)} (distance {distance:.2f} of 1)"
             confidence = min(distance / MIN_DISTANCE / 2, 1.0)
-            findings.append(context.finding("drift", [], [measure.column], confidence, text))
-    return findings + _all_columns(context, measures, train, test)
+            yield context.finding("drift", [], [measure.column], confidence, text)
+    if len(measures) > 1:
+        yield from _all_columns(context, measures, train, test)
 
 
 def _all_columns(
     context: DataContext, measures: Sequence[Measure], train: np.ndarray, test: np.ndarray
-) -> list[Finding]:
+) -> Iterator[Finding]:
     """The two-sample test on all columns."""
-    if len(measures) < 2:
-        return []
     rows = np.concatenate([train, test])
     second = np.repeat([False, True], [len(train), len(test)])
     x = np.stack([m.values[rows] for m in measures], 1)
     unordered = np.array([m.names is not None for m in measures])
     held_out = _held_out(context, train, test)
     if min(np.bincount(2 * second + held_out, minlength=4)) < MIN_ROWS // 2:
-        return []
-    result = two_sample_test(x, unordered, second, held_out, SIGNIFICANCE)
-    order = np.argsort(-result.drops, kind="stable")
-    important = [measures[k] for k in order if result.drops[k] >= MIN_DROP]
+        return
+    auc, bound, drops = two_sample_test(x, unordered, second, held_out, SIGNIFICANCE)
+    if auc < max(MIN_AUC, bound):  # chance, or too weak
+        return
+    important = [measures[k] for k in np.argsort(-drops, kind="stable") if drops[k] >= MIN_DROP]
     titles = join_limited(list(dict.fromkeys(m.title for m in important)), 3)
-    reason = f", most by {titles}" if important else ""
-    return two_sample_finding(context, result, list(dict.fromkeys(m.column for m in important)), "training", reason)
-
-
-def two_sample_finding(
-    context: DataContext, result: TwoSampleTest, columns: Sequence[str], other: str, reason: str
-) -> list[Finding]:
-    """A finding where a classifier separates test rows from `other` rows; empty where it is chance or too weak."""
-    if result.auc < max(MIN_AUC, result.bound):
-        return []
     text = (
-        f"a classifier separates test rows from {other} rows that it was not fitted on (AUC {result.auc:.2f}; 0.50 is "
-        f"guessing, chance stays below {result.bound:.2f}){reason}"
+        f"a classifier separates test rows from training rows that it was not fitted on (AUC {auc:.2f}; 0.50 is "
+        f"guessing, chance stays below {bound:.2f})" + (f", most by {titles}" if important else "")
     )
-    confidence = min((result.auc - 0.5) / (MIN_AUC - 0.5) / 2, 1.0)
-    return [context.finding("drift", [], columns, confidence, text)]
+    columns = list(dict.fromkeys(m.column for m in important))
+    yield context.finding("drift", [], columns, min((auc - 0.5) / (MIN_AUC - 0.5) / 2, 1.0), text)
 
 
 def _held_out(context: DataContext, *splits: np.ndarray) -> np.ndarray:
@@ -86,28 +77,16 @@ def _held_out(context: DataContext, *splits: np.ndarray) -> np.ndarray:
     by, _, column = context.split_source.partition(":")
     random = np.random.default_rng(0)
     if by == "group":
-        return np.concatenate([_half_of_groups(context.table[column], rows, random) for rows in splits])
+        halves = []
+        for rows in splits:
+            names, index = np.unique([str(v) for v in take_raw(context.table[column], rows)], return_inverse=True)
+            halves.append((random.permutation(len(names)) % 2 == 1)[index])
+        return np.concatenate(halves)
     if by == "predefined":
         return np.concatenate([random.permutation(len(rows)) % 2 == 1 for rows in splits])
     order = context.source_rows.astype(np.float64)
     time = next((m.values for m in context.measures if m.column == column), order)
     return np.concatenate([time[rows].argsort(kind="stable").argsort() >= len(rows) / 2 for rows in splits])
-
-
-def _half_of_groups(raw: Raw, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    groups = np.array([str(v) for v in take_raw(raw, rows)])
-    names, index = np.unique(groups, return_inverse=True)
-    return (random.permutation(len(names)) % 2 == 1)[index]
-
-
-def _targets(context: DataContext) -> list[Measure]:
-    return [Measure(t.column, "", t.values, t.classes) for t in context.targets]
-
-
-def _is_time(measure: Measure) -> bool:
-    """Whether a column ascends or descends from row to row, so that later rows must differ."""
-    steps = np.diff(measure.values[np.isfinite(measure.values)])
-    return measure.what == "time" or (len(steps) > 0 and bool((steps >= 0).all() or (steps <= 0).all()))
 
 
 def _kolmogorov_smirnov(a: np.ndarray, b: np.ndarray, significance: float) -> tuple[float, float]:

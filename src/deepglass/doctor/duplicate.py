@@ -1,4 +1,6 @@
-"""Duplicate rows: equal rows, texts that hardly differ, the same image or sound again."""
+"""Duplicate rows, within a split and across splits: equal rows, near-equal texts, the same image or sound again."""
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -8,18 +10,29 @@ from deepglass.doctor.near_duplicates import connected_groups
 MAX_GROUPS = 3  # that are named
 
 
-def duplicate(context: DataContext) -> list[Finding]:
+def duplicate(context: DataContext) -> Iterator[Finding]:
     """One finding for all groups of equal rows."""
-    groups = duplicate_groups(context)
-    if not groups:
-        return []
-    copies = sum(len(g) - 1 for g in groups)
-    summary = "1 row repeats another" if copies == 1 else f"{copies:,} rows repeat others"
-    labels = context.source_rows.astype(str)
-    return [groups_finding(context, "duplicate", groups, summary, labels, _contradictions(context, groups))]
+    if groups := duplicate_groups(context):
+        copies = sum(len(g) - 1 for g in groups)
+        summary = "1 row repeats another" if copies == 1 else f"{copies:,} rows repeat others"
+        labels = context.source_rows.astype(str)
+        yield _finding(context, "duplicate", groups, summary, labels, _contradictions(context, groups))
 
 
-def groups_finding(
+def split_duplicate(context: DataContext) -> Iterator[Finding]:
+    """One finding for test and validation rows that also occur in training, which inflates the metrics."""
+    if context.split is not None and (groups := leaking_groups(context)):
+        split = context.split[np.concatenate(groups)]
+        held_out = {name: int((split == name).sum()) for name in ("test", "valid")}
+        counts = " and ".join(f"{n:,} of the {name} rows" for name, n in held_out.items() if n)
+        origin = "the split" if context.split_source else "the random split"
+        occur = "occurs" if sum(held_out.values()) == 1 else "occur"
+        summary = f"{counts} {occur} in another split too, by {origin}"
+        names = np.array([f"{row} ({name})" for row, name in zip(context.source_rows, context.split, strict=True)])
+        yield _finding(context, "split_duplicate", groups, summary, names)
+
+
+def _finding(
     context: DataContext, kind: str, groups: list[np.ndarray], summary: str, names: np.ndarray, details: str = ""
 ) -> Finding:
     """The finding of groups of equal rows, the first of which are named.
@@ -41,6 +54,15 @@ def duplicate_groups(context: DataContext) -> list[np.ndarray]:
     if len(pairs) and same_file.any():
         pairs = pairs[~same_file | _equal_labels(context, pairs)]
     return connected_groups(pairs, len(context.table))
+
+
+def leaking_groups(context: DataContext) -> list[np.ndarray]:
+    """Groups of equal rows in more than one split."""
+    if context.split is None:
+        return []
+    pairs = context.duplicates.pairs
+    groups = connected_groups(pairs[(context.split[pairs] != "").all(1)], len(context.table))
+    return [g for g in groups if len(np.unique(context.split[g])) > 1]
 
 
 def _equal_labels(context: DataContext, pairs: np.ndarray) -> np.ndarray:

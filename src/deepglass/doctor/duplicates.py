@@ -85,17 +85,14 @@ def _keys(raw: Raw, text: bool) -> np.ndarray:
     if isinstance(raw, np.ndarray):
         return pl.Series([np.ascontiguousarray(row).tobytes() for row in raw], dtype=pl.Binary).hash().to_numpy()
     if not isinstance(raw, pl.Series) or raw.dtype.is_nested() or raw.dtype == pl.Object:
-        return pl.Series([_plain(v) for v in sequence_of(raw)], dtype=pl.String).hash().to_numpy()
+        texts = [str(v.to_list()) if isinstance(v, pl.Series) else repr(v) for v in sequence_of(raw)]
+        return pl.Series(texts, dtype=pl.String).hash().to_numpy()
     if raw.dtype.is_float():
         raw = raw.cast(pl.Float32) + 0.0  # -0.0 and 0.0 are one
     elif raw.dtype == pl.String:
         lower = raw.str.to_lowercase()
         raw = lower.str.replace_all(r"[\W_]+", " ").str.strip_chars() if text else lower.str.strip_chars()
     return raw.hash().to_numpy()
-
-
-def _plain(value: object) -> str:
-    return str(value.to_list()) if isinstance(value, pl.Series) else repr(value)
 
 
 def _empty(raw: Raw) -> np.ndarray:
@@ -153,10 +150,8 @@ def _resembling(raw: Raw) -> np.ndarray:
     candidates = [_candidates(hashes[:, b::NUM_BANDS]) for b in range(NUM_BANDS)]
     near = np.unique(np.concatenate(candidates), axis=0)
     ends = np.append(starts[1:], len(shingles))
-    sets: dict[int, frozenset[int]] = {}
-    for i in np.unique(near):
-        sets[int(i)] = frozenset(shingles[starts[i] : ends[i]].tolist())
-    pairs = [(a, b) for a, b in near.tolist() if _jaccard(sets[a], sets[b]) >= MIN_RESEMBLANCE]
+    sets = {i: frozenset(shingles[starts[i] : ends[i]].tolist()) for i in np.unique(near).tolist()}
+    pairs = [(a, b) for a, b in near.tolist() if len(sets[a] & sets[b]) / len(sets[a] | sets[b]) >= MIN_RESEMBLANCE]
     return rows[np.array(pairs, np.int64).reshape(-1, 2)]
 
 
@@ -188,11 +183,6 @@ def _candidates(band: np.ndarray) -> np.ndarray:
     a, b = order[:-1], order[1:]
     beside = np.stack([a, b], 1)[key[a] == key[b]]
     return np.concatenate([beside, equal_pairs(key, np.arange(len(key)))])
-
-
-def _jaccard(a: frozenset[int], b: frozenset[int]) -> float:
-    shared = len(a & b)
-    return shared / max(len(a) + len(b) - shared, 1)
 
 
 # -- images and sounds -------------------------------------------------------------------------------------------

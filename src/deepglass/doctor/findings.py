@@ -9,10 +9,9 @@ import numpy as np
 
 from deepglass.data.batches import Dataset
 from deepglass.doctor.base import DataContext, Finding, merge_findings
-from deepglass.doctor.checks import CHECKS, run_checks
-from deepglass.doctor.label_error import label_findings
+from deepglass.doctor.checks import READABLE_CHECKS, run_checks
+from deepglass.doctor.label_findings import label_findings
 from deepglass.doctor.labels import MIN_LABELS, find_label_issues
-from deepglass.doctor.unreadable import unreadable
 from deepglass.documents import read_json
 from deepglass.features.base import take_raw
 from deepglass.files import write_file
@@ -26,7 +25,6 @@ from deepglass.spec.spec import Spec
 FILE = "findings.json"
 MAX_MEDIA = 5_000  # files of a column that are opened; `deepglass inspect` opens more
 MAX_LABELS = 10_000  # labels that are checked; `deepglass inspect --run` checks all
-READABLE_CHECKS = tuple(check for check in CHECKS if check is not unreadable)  # unreadable rows are left out by then
 
 
 class EmbeddedRows(NamedTuple):
@@ -75,8 +73,7 @@ def findings_of(
     before = read_findings(run.folder)
     if before is None:
         before = before_training(run.experiment.spec, run.data)
-    after = (_label_findings(run, embedded), weak)
-    return (*before, *(merge_findings(findings) for findings in after if findings))
+    return (*before, *merge_findings((_label_findings(run, embedded), weak)))
 
 
 def _label_findings(run: RunContext, embedded: EmbeddedRows | None) -> list[Finding]:

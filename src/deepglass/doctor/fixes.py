@@ -9,16 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from deepglass.doctor.base import Check, DataContext
-from deepglass.doctor.constant import constant
-from deepglass.doctor.duplicate import duplicate_groups
-from deepglass.doctor.few_examples import few_examples
-from deepglass.doctor.id_column import id_column
+from deepglass.doctor.class_sizes import few_examples
+from deepglass.doctor.duplicate import duplicate_groups, leaking_groups
 from deepglass.doctor.inspect import build_context
 from deepglass.doctor.leak import leak
-from deepglass.doctor.mixed_encoding import mixed_encoding
-from deepglass.doctor.mixed_language import mixed_language
-from deepglass.doctor.odd_size import odd_size
-from deepglass.doctor.split_duplicate import leaking_groups
+from deepglass.doctor.media_items import odd_size
+from deepglass.doctor.texts import mixed_encoding, mixed_language
+from deepglass.doctor.uninformative_columns import constant, id_column
 from deepglass.errors import SpecError, near_miss
 from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.derived_columns import join_columns
@@ -26,7 +23,7 @@ from deepglass.prepare.sources import read_source
 from deepglass.spec.spec import Spec
 
 PRIORITY = ("test", "valid", "train")  # a duplicate stays in the first of these splits
-Drop = Callable[[DataContext, np.ndarray], np.ndarray]
+Drop = Callable[[DataContext, np.ndarray], Sequence[int] | np.ndarray]
 """Context and mask of the rows that are left -> indices of rows to drop."""
 
 IGNORE: Mapping[str, Check] = {"leak": leak, "id_column": id_column, "constant": constant}
@@ -54,8 +51,8 @@ def apply_fixes(spec: Spec) -> Spec:
     table = join_columns(table, (*inputs, *outputs))
     context = build_context(table, spec, roles, [*outputs, *inputs])
     left = np.ones(len(context.table), bool)
-    for kind in (k for k in DROP if k in spec.data.fix):
-        left[DROP[kind](context, left)] = False
+    for drop in (DROP[kind] for kind in DROP if kind in spec.data.fix):
+        left[np.asarray(drop(context, left), np.int64)] = False
     findings = [f for kind in IGNORE if kind in spec.data.fix for f in IGNORE[kind](context)]
     ignored = [c for f in findings if f.fix.startswith("data.ignore") for c in f.columns]
     dropped = {*spec.data.drop, *context.source_rows[~left].tolist()}
@@ -71,20 +68,19 @@ def _check(kinds: Sequence[str]) -> None:
             raise SpecError("unknown-name", f"--fix: no fix {kind!r}{near_miss(kind, [*DROP, *IGNORE])}")
 
 
-def _copies(context: DataContext, left: np.ndarray) -> np.ndarray:
+def _copies(context: DataContext, left: np.ndarray) -> list[int]:
     """All but the first row of each group."""
-    groups = (g[left[g]] for g in duplicate_groups(context))
-    return np.concatenate([np.zeros(0, np.int64), *(g[1:] for g in groups)])
+    return [row for group in duplicate_groups(context) for row in group[left[group]][1:]]
 
 
-def _leaking(context: DataContext, left: np.ndarray) -> np.ndarray:
+def _leaking(context: DataContext, left: np.ndarray) -> list[int]:
     """Rows of a group that are not in its split of the highest priority."""
-    dropped = [np.zeros(0, np.int64)]
+    dropped: list[int] = []
     for group in leaking_groups(context):
         assert context.split is not None
-        first = next(split for split in PRIORITY if (context.split[group] == split).any())
-        dropped.append(group[context.split[group] != first])
-    return np.concatenate(dropped)
+        splits = context.split[group]
+        dropped += group[splits != next(split for split in PRIORITY if split in splits)].tolist()
+    return dropped
 
 
 def _rows_of(check: Check) -> Drop:

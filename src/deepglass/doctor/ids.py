@@ -18,27 +18,20 @@ def id_like(name: str, raw: Raw) -> str:
 
     Each value occurs once, and is a whole number in a column with such a name or in ascending order, or a code.
     """
-    if not isinstance(raw, pl.Series) or raw.dtype.is_nested() or raw.dtype == pl.Object:
+    if not isinstance(raw, pl.Series) or not (raw.dtype.is_integer() or raw.dtype == pl.String):
         return ""
     values = raw.drop_nulls()
-    if len(values) < MIN_ROWS or not (raw.dtype.is_integer() or raw.dtype == pl.String):
-        return ""
-    if values.n_unique() < len(values):
+    if len(values) < MIN_ROWS or values.n_unique() < len(values):
         return ""
     if raw.dtype == pl.String:
         some = values.head(10_000)
-        codes = some.str.contains(CODE).to_numpy()
+        codes = some.str.contains(CODE).to_numpy().mean() >= MIN_CODES
         alike = some.str.len_chars().to_numpy().std() < 3  # codes are of about one length
-        if codes.mean() >= MIN_CODES and alike and not _all_numbers(values):
-            return "each value is a code that occurs once"
-        return ""
+        numbers = values.head(1000).cast(pl.Float64, strict=False).null_count() == 0
+        return "each value is a code that occurs once" if codes and alike and not numbers else ""
     if NAME.search(name):
         return "its name is that of an identifier, and each value occurs once"
     steps = np.diff(raw.cast(pl.Int64, strict=False).fill_null(0).to_numpy())
     if len(steps) and (steps > 0).all() and np.median(steps) <= 2:
         return "whole numbers in ascending order, each once"
     return ""
-
-
-def _all_numbers(values: pl.Series) -> bool:
-    return values.head(1000).cast(pl.Float64, strict=False).null_count() == 0

@@ -11,11 +11,10 @@ import polars as pl
 from deepglass.data.missing import is_null
 from deepglass.data.table import Note, Skipped, Table
 from deepglass.doctor.base import DataContext, Finding, merge_findings, split_source
-from deepglass.doctor.checks import CHECKS, run_checks
-from deepglass.doctor.label_error import label_error
-from deepglass.doctor.unreadable import unreadable
+from deepglass.doctor.checks import READABLE_CHECKS, run_checks
+from deepglass.doctor.label_findings import label_error, worth_labelling
+from deepglass.doctor.media_items import unreadable
 from deepglass.doctor.weak_slice import weak_slices_of_run
-from deepglass.doctor.worth_labelling import worth_labelling
 from deepglass.errors import SourceError
 from deepglass.features.base import Feature, Raw
 from deepglass.features.outputs.base import Output
@@ -81,8 +80,7 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
         context = DataContext(table, tuple(roles), tuple(features), np.arange(len(table)))
         weak = weak_slices_of_run(context.take(held_out), run.predictor)
         errors = label_error(context, run.predictor, margins_for_table(run.folder, table))
-        for of_run in (errors, worth_labelling(context, run.predictor), weak):
-            findings += [merge_findings(of_run)] if of_run else []
+        findings += merge_findings((errors, worth_labelling(context, run.predictor), weak))
     return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))
 
 
@@ -92,7 +90,7 @@ def check_source(
     """The findings of a whole source, one per kind: unreadable rows, then those of the readable rows."""
     context = build_context(table, spec, roles, features)
     whole = DataContext(table, context.roles, context.features, np.arange(len(table)))
-    return (*run_checks(whole, (unreadable,)), *run_checks(context, tuple(c for c in CHECKS if c is not unreadable)))
+    return (*run_checks(whole, (unreadable,)), *run_checks(context, READABLE_CHECKS))
 
 
 def build_context(table: Table, spec: Spec, roles: Sequence[ColumnRole], features: Sequence[Feature]) -> DataContext:

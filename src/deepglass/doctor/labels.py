@@ -178,12 +178,10 @@ def active_learning_scores(
     rows = embed_rows(predictor, table.take(unlabelled), feature)
     uncertainty = _uncertainty(rows, predictor.calibration.get(feature.name, {}).get("temperature", 1.0))
     candidates = np.argsort(-uncertainty, kind="stable")[:MAX_CANDIDATES]
-    random = np.random.default_rng(0)
     if len(labelled) > MAX_COMPARED:
-        labelled = np.sort(random.choice(labelled, MAX_COMPARED, replace=False))
+        labelled = np.sort(np.random.default_rng(0).choice(labelled, MAX_COMPARED, replace=False))
     others = embed_rows(predictor, table.take(labelled)).embedding if len(labelled) else None
-    chosen = (rows.embedding[candidates], uncertainty[candidates], unlabelled[candidates])
-    return _greedy(*chosen, others, count)
+    return _greedy(rows.embedding[candidates], uncertainty[candidates], unlabelled[candidates], others, count)
 
 
 def embed_rows(predictor: Predictor, table: Table, output: Output | None = None) -> EmbeddedTable:

@@ -4,13 +4,13 @@ Checked of each value, and of side information: an image's size, brightness or s
 in a text.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from deepglass.doctor.base import DataContext, Finding, Target
-from deepglass.doctor.measures import Measure
 
 MIN_CLASS_SCORE = 0.96  # share of the constant prediction's errors that the column removes
 MIN_NUMBER_SCORE = 0.99  # R2
@@ -28,9 +28,8 @@ class LeakScore(NamedTuple):
     low: float
 
 
-def leak(context: DataContext) -> list[Finding]:
+def leak(context: DataContext) -> Iterator[Finding]:
     """One finding per leaking input."""
-    findings = []
     for target in context.targets:
         labelled = np.flatnonzero(np.isfinite(target.values))
         if len(labelled) < MIN_ROWS or len(np.unique(target.values[labelled])) < 2:
@@ -38,13 +37,13 @@ def leak(context: DataContext) -> list[Finding]:
         if len(labelled) > MAX_ROWS:
             labelled = np.sort(np.random.default_rng(0).choice(labelled, MAX_ROWS, replace=False))
         for measure in context.measures:
-            if _in_time(measure, target):
+            numbers = target.classes is None and measure.names is None
+            if measure.what == "time" or (numbers and measure.monotonic):  # a smooth target follows it
                 continue
             score = leak_score(measure.values[labelled], target.values[labelled], measure.names is not None, target)
-            findings += _finding(context, target, measure.column, measure.what, score)
-        findings += _pixels(context, target, labelled)
-        findings += _words(context, target, labelled)
-    return findings
+            yield from _finding(context, target, measure.column, measure.what, score)
+        yield from _pixels(context, target, labelled)
+        yield from _words(context, target, labelled)
 
 
 def leak_score(x: np.ndarray, y: np.ndarray, unordered: bool, target: Target) -> LeakScore:
@@ -96,41 +95,29 @@ def _neighbour_prediction(x: np.ndarray, y: np.ndarray, unordered: bool) -> np.n
 
 def _line(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The least-squares line through all rows; its two parameters cannot memorise a table."""
-    labelled = np.isfinite(x)
-    if labelled.sum() < 3 or x[labelled].std() == 0:
+    present = np.isfinite(x)
+    if present.sum() < 3 or x[present].std() == 0:
         return np.full(len(y), y.mean())
-    slope, start = np.polyfit((x[labelled] - x[labelled].mean()) / x[labelled].std(), y[labelled], 1)
-    filled = np.where(labelled, (x - x[labelled].mean()) / x[labelled].std(), 0.0)
-    return start + slope * filled
+    standard = np.where(present, (x - x[present].mean()) / x[present].std(), 0.0)
+    return np.polyval(np.polyfit(standard[present], y[present], 1), standard)
 
 
-def _in_time(measure: Measure, target: Target) -> bool:
-    """Whether a column is a time or a running number: a smooth target follows it without a leak."""
-    if measure.what == "time":
-        return True
-    if target.classes is not None or measure.names is not None:
-        return False
-    steps = np.diff(measure.values[np.isfinite(measure.values)])
-    return len(steps) > 0 and bool((steps >= 0).all() or (steps <= 0).all())
-
-
-def _finding(context: DataContext, target: Target, column: str, what: str, score: LeakScore) -> list[Finding]:
+def _finding(context: DataContext, target: Target, column: str, what: str, score: LeakScore) -> Iterator[Finding]:
     minimum = MIN_NUMBER_SCORE if target.classes is None else MIN_CLASS_SCORE
     if score.score < minimum or score.low < MIN_LOW:
-        return []
-    name = f"{column}: its {what} alone" if what else f"{column} alone"
+        return
+    text = f"{column}: its {what} alone" if what else f"{column} alone"
     if target.classes is None:
-        text = f"{name} explains {score.score:.1%} of the variance of {target.name}"
+        text += f" explains {score.score:.1%} of the variance of {target.name}"
     else:
-        text = f"{name} predicts nearly every label of {target.name}"
+        text += f" predicts nearly every label of {target.name}"
     text += "; leave it out unless it is known before the prediction is made"
     fix = f"data.ignore=[{column}]" if not what else ""
-    return [context.finding("leak", [], [column], min(score.score, 1.0), text, fix)]
+    yield context.finding("leak", [], [column], min(score.score, 1.0), text, fix)
 
 
-def _pixels(context: DataContext, target: Target, labelled: np.ndarray) -> list[Finding]:
+def _pixels(context: DataContext, target: Target, labelled: np.ndarray) -> Iterator[Finding]:
     """A mark in a corner of the images."""
-    findings: list[Finding] = []
     for column, summary in context.media.items():
         rows = np.intersect1d(summary.rows, labelled)[:MAX_IMAGES]
         if summary.is_audio or len(rows) < MIN_ROWS or target.classes is None:
@@ -146,22 +133,19 @@ def _pixels(context: DataContext, target: Target, labelled: np.ndarray) -> list[
             side = round(np.sqrt(summary.values.shape[1]))
             top, left = divmod(int(pixels[best]), max(side, 1))
             where = f"brightness at {top / side:.0%} from the top and {left / side:.0%} from the left"
-            findings += _finding(context, target, column, where, scores[best])
-    return findings
+            yield from _finding(context, target, column, where, scores[best])
 
 
-def _words(context: DataContext, target: Target, labelled: np.ndarray) -> list[Finding]:
+def _words(context: DataContext, target: Target, labelled: np.ndarray) -> Iterator[Finding]:
     """Words that occur in nearly all texts of a class and hardly elsewhere."""
-    findings: list[Finding] = []
     if target.classes is None:
-        return findings
+        return
     codes = target.values[labelled].astype(np.int64)
     sizes = np.bincount(codes, minlength=len(target.classes))
     for feature, raw in context.texts([f for f in context.inputs if f.is_text]):
         words = raw.gather(labelled).fill_null("").str.to_lowercase().str.extract_all(r"[^\s]+").list.unique()
-        frame = (
-            pl.DataFrame({"row": np.arange(len(labelled)), "class": codes, "word": words}).explode("word").drop_nulls()
-        )
+        frame = pl.DataFrame({"row": np.arange(len(labelled)), "class": codes, "word": words})
+        frame = frame.explode("word").drop_nulls()
         counts = frame.group_by("word", "class").len().with_columns(all=pl.col("len").sum().over("word"))
         size = pl.Series(sizes).gather(counts["class"])
         marks = counts.filter((pl.col("len") >= MIN_PRECISION * pl.col("all")) & (pl.col("len") >= MIN_RECALL * size))
@@ -174,5 +158,4 @@ def _words(context: DataContext, target: Target, labelled: np.ndarray) -> list[F
         predicted[predicted < 0] = np.bincount(rest).argmax() if len(rest) else 0
         score = 1 - float((predicted != codes).mean()) / (1 - sizes.max() / len(codes))
         word = marks.sort("len", "word", descending=[True, False])["word"][0]
-        findings += _finding(context, target, feature.column, f"words, such as {word!r},", LeakScore(score, score))
-    return findings
+        yield from _finding(context, target, feature.column, f"words, such as {word!r},", LeakScore(score, score))

@@ -37,11 +37,20 @@ class Measure(NamedTuple):
     def title(self) -> str:
         return f"{self.column} ({self.what})" if self.what else self.column
 
+    @property
+    def monotonic(self) -> bool:
+        """Whether the values ascend or descend from row to row."""
+        steps = np.diff(self.values[np.isfinite(self.values)])
+        return len(steps) > 0 and bool((steps >= 0).all() or (steps <= 0).all())
+
     def format(self, value: float) -> str:
-        """A value as text: a name, a day, a number."""
+        """A value as text: a name, a day such as `2024-03-01`, a time such as `2024-03-01 14:30`, a number."""
         if self.names is not None:
             return repr(self.names[int(value)])
-        return _format_time(value) if self.what == "time" else plain_number(value)
+        if self.what != "time":
+            return plain_number(value)
+        time = np.datetime64(int(value), "us")  # a day, with the time where it is not midnight
+        return str(time.astype("datetime64[D]" if value % _DAY == 0 else "datetime64[m]")).replace("T", " ")
 
 
 def measures_of(feature_type: type[Feature], column: str, raw: Raw, media: Mapping[str, MediaSummary]) -> list[Measure]:
@@ -68,9 +77,3 @@ def calendar_measures(time: Measure) -> list[Measure]:
     return [
         Measure(time.column, what, np.where(present, v, np.nan), names) for what, v, names, covered in parts if covered
     ]
-
-
-def _format_time(microseconds: float) -> str:
-    """A day, with the time where it is not midnight: `2024-03-01`, `2024-03-01 14:30`."""
-    at = np.datetime64(int(microseconds), "us")
-    return str(at.astype("datetime64[D]" if microseconds % _DAY == 0 else "datetime64[m]")).replace("T", " ")

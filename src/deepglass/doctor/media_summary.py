@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 
 from deepglass.errors import SourceError
 from deepglass.features._audio_files import read_audio, read_header
@@ -15,6 +14,7 @@ from deepglass.features._images import (
     decode_sized,
     map_images,
     resize,
+    shrink_by_averages,
     with_channels,
 )
 from deepglass.features.base import Feature, Media, Raw
@@ -112,12 +112,7 @@ def _summarise_array(raw: np.ndarray, max_items: int) -> MediaSummary:
 def _thumbnails(x: np.ndarray) -> np.ndarray:
     """Grey thumbnails by area averaging, (n, pixels), from (n, Y, X, C)."""
     grey = x.astype(np.float32).mean(3)  # (n, Y, X)
-    for axis in (1, 2):
-        size = grey.shape[axis]
-        edges = np.linspace(0, size, min(size, SIDE) + 1).astype(int)
-        shape = [-1 if a == axis else 1 for a in range(3)]
-        grey = np.add.reduceat(grey, edges[:-1], axis=axis) / np.diff(edges).reshape(shape)
-    return grey.reshape(len(grey), -1).astype(np.float32)
+    return shrink_by_averages(grey, SIDE).reshape(len(grey), -1).astype(np.float32)
 
 
 def _read_image(image: RawImage) -> Summary | None:
@@ -161,10 +156,3 @@ def band_energies(wave: np.ndarray) -> np.ndarray:
         edges = np.linspace(0, len(power), NUM_BANDS + 1).astype(int)
         bands[t] = np.add.reduceat(power, edges[:-1]) / np.diff(edges)
     return (10 * np.log10(bands + MIN_POWER * max(float(bands.max()), 1e-9))).reshape(-1)
-
-
-def display_names(raw: Raw, rows: np.ndarray) -> list[str]:
-    """Names of some items for messages: of the files, or the row numbers."""
-    if isinstance(raw, pl.Series | np.ndarray):
-        return [f"row {r}" for r in rows]
-    return [getattr(raw[r], "name", f"row {r}") for r in rows]

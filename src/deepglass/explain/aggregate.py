@@ -100,14 +100,14 @@ def column_attributions(features: Sequence[Feature], units: np.ndarray, raw: dic
 
 def image_region(feature: Feature, units: np.ndarray, column: Column, cell: Any) -> PartAttributions:
     """The image as one part, with the region of the largest attributions."""
-    boxes = _all_targets([(strongest_region(m, column.letterbox),) for m in _maps(units)])
+    boxes = tuple((strongest_region(m, column.letterbox),) for m in _with_sum(units))
     return replace(whole_value(feature, units, column, None), boxes=boxes)
 
 
 def video_frames(feature: Feature, units: np.ndarray, column: Column, cell: Any) -> PartAttributions:
     """The frames of a video, each with its region of the largest attributions."""
     names = tuple(f"{feature.name}, frame {t}" for t in range(units.shape[1]))
-    boxes = _all_targets([tuple(strongest_region(m, None) for m in frames) for frames in _maps(units)])
+    boxes = tuple(tuple(strongest_region(m, None) for m in frames) for frames in _with_sum(units))
     return PartAttributions(names, units.reshape(*units.shape[:2], -1).sum(2), indexed=True, boxes=boxes)
 
 
@@ -139,13 +139,9 @@ def encoder_tokens(feature: Feature, units: np.ndarray, column: Column, cell: An
     return PartAttributions(names, units, indexed=True)
 
 
-def _maps(units: np.ndarray) -> list[np.ndarray]:
-    """Summed over the targets, then of each; of a single target once."""
-    return [units.sum(0), *units] if len(units) > 1 else [units[0]]
-
-
-def _all_targets(boxes: list[tuple[Box | None, ...]]) -> tuple[tuple[Box | None, ...], ...]:
-    return tuple(boxes * 2 if len(boxes) == 1 else boxes)
+def _with_sum(units: np.ndarray) -> list[np.ndarray]:
+    """The attributions summed over the targets, then of each."""
+    return [units.sum(0), *units]
 
 
 # -- images ------------------------------------------------------------------------------------------------------------
@@ -157,44 +153,21 @@ def strongest_region(weights: np.ndarray, letterbox: np.ndarray | None) -> Box |
     Args:
         letterbox: (1, 6) as in `Column.letterbox`; None: the map has the pixels of the image.
     """
-    smooth = box_blur(np.maximum(weights, 0))
+    from scipy import ndimage
+
+    smooth = np.maximum(weights, 0)
+    for axis, side in enumerate(weights.shape):  # windows of about a tenth of the side
+        smooth = ndimage.uniform_filter1d(smooth, 2 * max(side // 20, 1) + 1, axis, mode="constant")
     if smooth.max() <= 0:
         return None
-    over = smooth >= 0.5 * smooth.max()
-    region = np.zeros_like(over)
-    region[np.unravel_index(smooth.argmax(), smooth.shape)] = True
-    while True:
-        wider = _wider(region) & over
-        if (wider == region).all():
-            break
-        region = wider
-    y, x = np.nonzero(region)
+    areas, _ = ndimage.label(smooth >= 0.5 * smooth.max())
+    y, x = np.nonzero(areas == areas[np.unravel_index(smooth.argmax(), smooth.shape)])
     box = np.array([x.min(), y.min(), x.max() + 1, y.max() + 1], float)
     if letterbox is None:
         return tuple(box.tolist())
     top, left, height, width, Y, X = letterbox[0].astype(float)
     box = (box - [left, top, left, top]) * np.array([X / width, Y / height] * 2)
     return tuple(np.clip(box, 0, [X, Y, X, Y]).tolist())
-
-
-def box_blur(weights: np.ndarray) -> np.ndarray:
-    """A map (Y, X) averaged over windows of about a tenth of its side."""
-    for axis in (0, 1):
-        size = weights.shape[axis]
-        reach, at = max(size // 20, 1), np.arange(size)
-        sums = np.concatenate([np.zeros_like(weights.take([0], axis)), weights.cumsum(axis)], axis)
-        ends = sums.take(np.minimum(at + reach + 1, size), axis), sums.take(np.maximum(at - reach, 0), axis)
-        weights = (ends[0] - ends[1]) / (2 * reach + 1)
-    return weights
-
-
-def _wider(region: np.ndarray) -> np.ndarray:
-    wide = region.copy()
-    wide[1:] |= region[:-1]
-    wide[:-1] |= region[1:]
-    wide[:, 1:] |= region[:, :-1]
-    wide[:, :-1] |= region[:, 1:]
-    return wide
 
 
 # -- texts -------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,8 @@
-"""Explanations by gradients: attributions at the input layers, activation maps, and the tests of both."""
+"""Explanations by gradients: attributions at the input layers, class activation maps, and the tests of both.
+
+Source: Selvaraju et al., 2017, arXiv 1610.02391 (Grad-CAM); Draelos and Carin, 2020, arXiv 2011.08891 (HiResCAM: the
+gradient at each position instead of its mean over the map, so that the map is faithful for any layer).
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,16 +10,20 @@ from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from deepglass.explain import units
 from deepglass.explain.aggregate import Part, PartAttributions, column_attributions
-from deepglass.explain.cam import activation_map
 from deepglass.explain.checks import Checks, deletion_insertion, rank_correlation
-from deepglass.explain.columns import WhatIf, can_vary, what_if
+from deepglass.explain.columns import add_what_if, can_vary
 from deepglass.explain.explanation import Explanation
 from deepglass.explain.gradients import frozen_weights, integrated_gradients, midpoint_gradient
 from deepglass.explain.input_layers import InputLayer, input_layers
 from deepglass.explain.row import ExplainedRow
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
+
+MIN_SIDE = 5  # rows and columns of the feature map, where there is one
 
 
 def gradient_explanations(
@@ -55,10 +63,10 @@ def gradient_explanations(
         if full:
             gap = result.completeness.of(part).total_gap()
             tested = _checks(row, layers, by_unit, part, gap) if checks else Checks(gap)
-            variable = can_vary(row.reference.predictor.inputs)
-            change = what_if(row, name, explanation.parts) if variable else WhatIf()
             activations = {n: a[part] for n, a in activation.items()}
-            explanation = replace(explanation, checks=tested, activation_maps=activations, **change._asdict())
+            explanation = replace(explanation, checks=tested, activation_maps=activations)
+            if can_vary(row.reference.predictor.inputs):
+                explanation = add_what_if(row, explanation)
         explanations.append(explanation)
     return explanations
 
@@ -77,11 +85,43 @@ def _activation_maps(row: ExplainedRow, layers: Sequence[InputLayer]) -> dict[st
     """Class activation maps of the first image."""
     for layer in layers:
         if layer.has_map and layer.features[0].is_image:
-            batch = row.data.batch(torch.tensor([row.index]))
-            shape = tuple(row.column[layer.name].values.shape[1:])
-            maps = activation_map(row.reference.objective, batch, shape, lambda b: row.scores(b.inputs))
+            maps = _activation_map(row, row.column[layer.name].values.shape[1:])
             return {} if maps is None else {layer.name: maps}
     return {}
+
+
+def _activation_map(row: ExplainedRow, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The positive contribution of each position to each target, (Q, Y, X) at the size of the image.
+
+    Args:
+        shape: (C, Y, X) of the encoded image.
+
+    Returns:
+        None for a network without feature maps.
+    """
+    scores: list[Tensor] = []  # (1, Q)
+    recorder = FeatureMapRecorder(row.reference.objective, shape)
+    feature_maps = recorder.record(lambda: scores.append(row.repeated_scores()(1)), 1, grad=True)
+    chosen = _coarse_map(feature_maps)
+    if chosen is None or not scores[0].requires_grad:
+        return None
+    maps = []
+    for score in scores[0][0]:
+        (gradient,) = torch.autograd.grad(score, chosen.values, retain_graph=True, allow_unused=True)
+        if gradient is None:
+            return None
+        maps.append((gradient * chosen.values).sum(1).detach())  # (1, y, x)
+    stacked = torch.stack(maps, 1)  # (1, Q, y, x)
+    whole = F.interpolate(stacked.float(), shape[-2:], mode="bilinear", align_corners=False)
+    return whole[0].clamp_min(0).cpu().numpy()
+
+
+def _coarse_map(maps: list[FeatureMap]) -> FeatureMap | None:
+    """The last of the coarsest maps with at least `MIN_SIDE` rows and columns."""
+    fine = [m for m in maps if min(m.values.shape[-2:]) >= MIN_SIDE and not m.pre_activation]
+    if not fine:
+        return max(maps, key=lambda m: m.values.shape[-1], default=None)
+    return min(reversed(fine), key=lambda m: m.values.shape[-1] * m.values.shape[-2])
 
 
 def _checks(

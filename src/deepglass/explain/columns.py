@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from deepglass.explain import shapley
-from deepglass.explain.aggregate import Part, PartAttributions
+from deepglass.explain.aggregate import PartAttributions
 from deepglass.explain.checks import Checks, deletion_insertion, rank_correlation
 from deepglass.explain.counterfactual import (
     MAX_CANDIDATES,
     NUM_GRID_VALUES,
-    Counterfactual,
-    Dependence,
     Flipped,
     distinct_values,
     find_counterfactual,
@@ -30,13 +27,6 @@ from deepglass.nn.tokens import Field
 MAX_COLUMNS = 256  # of more, gradients are taken
 NUM_DEPENDENCES = 3  # columns with a partial dependence, those with the largest attributions
 NUM_REPLACEMENTS = 64  # background rows that replace removed columns in deletion and insertion
-
-
-class WhatIf(NamedTuple):
-    """Partial dependence of the most important columns, and the smallest change that flips the prediction."""
-
-    dependence: tuple[Dependence, ...] = ()
-    counterfactual: Counterfactual | None = None
 
 
 def is_tabular(inputs: Sequence[Feature]) -> bool:
@@ -75,35 +65,45 @@ def shapley_explanations(row: ExplainedRow, checks: bool = True) -> list[Explana
             explanation = replace(explanation, parts=parts)
         gap = result.completeness.of(part).total_gap()
         tested = _checks(row, part, result, names, gap) if checks else Checks(gap)
-        explanations.append(replace(explanation, checks=tested, **what_if(row, name, explanation.parts)._asdict()))
+        explanations.append(add_what_if(row, replace(explanation, checks=tested)))
     return explanations
 
 
-def what_if(row: ExplainedRow, name: str, parts: Sequence[Part]) -> WhatIf:
-    """Partial dependence and counterfactual of one output; empty without training rows."""
-    reference = row.reference
+def add_what_if(row: ExplainedRow, explanation: Explanation) -> Explanation:
+    """Add the partial dependence of the most important columns, and the smallest change that flips the prediction.
+
+    Without training rows, the explanation stays as it is.
+    """
+    reference, name = row.reference, explanation.output
     if reference.rows is None:
-        return WhatIf()
+        return explanation
     table, fields = reference.rows.table, reference.fields(reference.rows.inputs)
     features = {f.name: f for f in reference.predictor.inputs if f.tabular and f.column in table.columns}
     raw = {n: table[f.column] for n, f in features.items()}
     part = row.slices[name]
-    largest = [p.name for p in sorted(parts, key=lambda p: -abs(p.weight)) if p.name in raw][:NUM_DEPENDENCES]
+    largest = [p.name for p in sorted(explanation.parts, key=lambda p: -abs(p.weight)) if p.name in raw]
     lines = []
-    for column in largest:
+    for column in largest[:NUM_DEPENDENCES]:
         values = distinct_values(features[column], fields[column], raw[column], NUM_GRID_VALUES)
         if len(values.raw) > 1:
             line = partial_dependence(
                 lambda inputs: row.scores(inputs)[:, part], reference.background_fields, column, values
             )
             lines.append(line._replace(answers=_readable(line.answers, row.targets[name].unit)))
+    explanation = replace(explanation, dependence=tuple(lines))
     flipped = _flipped(row, name)
     if flipped is None:
-        return WhatIf(tuple(lines))
+        return explanation
     candidates = {n: distinct_values(features[n], fields[n], raw[n], MAX_CANDIDATES) for n in raw}
     own = {n: row.raw.get(features[n].column) for n in raw}
     change = find_counterfactual(flipped, row.fields, own, candidates, features)
-    return WhatIf(tuple(lines), None if change is None else _with_answer(row, name, *change))
+    if change is None:
+        return explanation
+    counterfactual, inputs = change
+    answer = row.answers_for(inputs)[name]["value"]
+    if answer == row.answers[name]["value"]:  # it reads the same
+        return explanation
+    return replace(explanation, counterfactual=counterfactual._replace(answer=answer))
 
 
 def _checks(row: ExplainedRow, part: slice, result: shapley.ShapleyValues, names: list[str], gap: float) -> Checks:
@@ -122,14 +122,6 @@ def _checks(row: ExplainedRow, part: slice, result: shapley.ShapleyValues, names
 
     correlation = rank_correlation(weights, randomized.values[part].sum(0))
     return Checks(gap, correlation, **deletion_insertion(score, weights))
-
-
-def _with_answer(
-    row: ExplainedRow, name: str, change: Counterfactual, inputs: Mapping[str, Field]
-) -> Counterfactual | None:
-    """The counterfactual with its prediction; None where that reads the same."""
-    answer = row.answers_for(inputs)[name]["value"]
-    return None if answer == row.answers[name]["value"] else change._replace(answer=answer)
 
 
 def _readable(scores: list[float], unit: str) -> list[float]:

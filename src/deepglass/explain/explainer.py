@@ -16,8 +16,7 @@ from deepglass.explain.columns import is_tabular, shapley_explanations
 from deepglass.explain.explanation import Explanation
 from deepglass.explain.files import check_ending, to_json, write
 from deepglass.explain.gradients import frozen_weights
-from deepglass.explain.nearest import TRAINING_ROWS, NearestNeighbours, Neighbour, ReferenceRows
-from deepglass.explain.reference import Reference
+from deepglass.explain.reference import TRAINING_ROWS, Neighbour, Reference, ReferenceRows, nearest_rows
 from deepglass.explain.row import ExplainedRow
 from deepglass.features.outputs.base import OUTPUTS, Output
 from deepglass.run.predictor import Predictor, Rows
@@ -116,11 +115,11 @@ class Explainer:
 
     def nearest(self, data: Dataset, i: int) -> tuple[Neighbour, ...]:
         """The training rows nearest to the i-th row; empty without training rows."""
-        if self._neighbours is None:
+        if self.rows is None or self.rows.description != TRAINING_ROWS:
             return ()
         with torch.inference_mode():
             point = self.predictor.objective.embed(data.batch(torch.tensor([i])))[0]
-        return tuple(self._neighbours.search(point))
+        return nearest_rows(self.rows, self.reference.points, point, self.predictor.outputs)
 
     @cached_property
     def reference(self) -> Reference:
@@ -133,13 +132,6 @@ class Explainer:
         if self.tabular:
             return shapley_explanations(row, self.checks)
         return gradient_explanations(row, self.max_steps, checks=self.checks, tabular=False)
-
-    @cached_property
-    def _neighbours(self) -> NearestNeighbours | None:
-        if self.rows is None or self.rows.description != TRAINING_ROWS:
-            return None
-        predictor = self.predictor
-        return NearestNeighbours(predictor.objective, self.rows, predictor.outputs, predictor.device)
 
 
 def explain_rows(

@@ -9,7 +9,7 @@ import numpy as np
 from deepglass.explain.aggregate import Part, plain_value
 from deepglass.explain.checks import Checks
 from deepglass.explain.counterfactual import Counterfactual, Dependence
-from deepglass.explain.nearest import Neighbour
+from deepglass.explain.reference import Neighbour
 
 PREDICTION_KEYS = ("value", "confidence", "low", "high", "shares")  # of a prediction, in JSON
 
@@ -33,7 +33,10 @@ class TargetExplanation:
     box: tuple[float, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"target": self.name, **_scores(self), "attributions": _attributions(self.parts)}
+        scores = {"score": self.score, "baseline": self.baseline, "completeness_gap": self.completeness_gap}
+        scores = {k: None if v is None or not np.isfinite(v) else round(v, 6) for k, v in scores.items()}
+        parts = sorted(self.parts, key=lambda p: -abs(p.weight))  # the largest first
+        return {"target": self.name, **scores, "attributions": [p.to_json() for p in parts]}
 
 
 @dataclass(frozen=True)
@@ -102,13 +105,3 @@ class Explanation:
 def finite(value: float) -> float | None:
     """A number; None for NaN."""
     return float(value) if np.isfinite(value) else None
-
-
-def _attributions(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
-    """The largest first."""
-    return [p.to_json() for p in sorted(parts, key=lambda p: -abs(p.weight))]
-
-
-def _scores(target: TargetExplanation) -> dict[str, Any]:
-    values = {"score": target.score, "baseline": target.baseline, "completeness_gap": target.completeness_gap}
-    return {k: None if v is None or not np.isfinite(v) else round(v, 6) for k, v in values.items()}

@@ -1,13 +1,11 @@
 """Explanations written to files: JSON, and in a folder also images and sounds."""
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image as Pillow
 
 from deepglass.errors import SpecError
 from deepglass.explain.explanation import Explanation
@@ -16,6 +14,7 @@ from deepglass.features._audio_files import wav
 from deepglass.features.base import Column
 from deepglass.files import file_names, write_file
 from deepglass.run.predictor import Predictor
+from deepglass.web import encode_image
 
 POSITIVE, NEGATIVE = np.array([255, 90, 20]), np.array([20, 120, 255])  # RGB
 MIN_SIDE = 384  # pixels of the longer side
@@ -70,7 +69,7 @@ def _media(
                 pixels = feature.pixels(inputs[name].values[i])
                 for q, target in enumerate(explanation.targets):
                     end = f"-{q}-{targets[target.name]}" if len(explanation.targets) > 1 else ""
-                    files.append((f"{start}-{kind}{end}.png", encode_png(overlay(pixels, values[q]))))
+                    files.append((f"{start}-{kind}{end}.png", encode_image.png(overlay(pixels, values[q]))))
             elif feature.is_audio:
                 column = inputs[name].take(np.array([i]))
                 samples = isolate(column.values, feature.frames, important_cells(values.sum(0)))
@@ -93,15 +92,8 @@ def overlay(pixels: np.ndarray, attributions: np.ndarray, min_side: int = MIN_SI
 
 def color_strength(attributions: np.ndarray) -> np.ndarray:
     """Attributions scaled to -1..1 by their 99.5 % quantile; maps of more than 48 pixels a side are smoothed."""
-    padded = np.pad(attributions, 1, mode="edge") if max(attributions.shape) > 48 else attributions
-    if padded.shape != attributions.shape:
-        padded = np.lib.stride_tricks.sliding_window_view(padded, (3, 3)).mean((2, 3))
-    most = np.quantile(np.abs(padded), 0.995) or np.abs(padded).max() or 1.0
-    return np.clip(padded / most, -1, 1) * 0.85
+    from scipy.ndimage import uniform_filter
 
-
-def encode_png(pixels: np.ndarray) -> bytes:
-    """Pixels (Y, X, C), uint8, as a PNG file."""
-    out = io.BytesIO()
-    Pillow.fromarray(np.ascontiguousarray(pixels)).save(out, "PNG", optimize=True)
-    return out.getvalue()
+    smooth = uniform_filter(attributions, 3, mode="nearest") if max(attributions.shape) > 48 else attributions
+    most = np.quantile(np.abs(smooth), 0.995) or np.abs(smooth).max() or 1.0
+    return np.clip(smooth / most, -1, 1) * 0.85

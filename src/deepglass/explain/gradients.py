@@ -14,6 +14,7 @@ from torch import Tensor
 
 from deepglass.explain.checks import Completeness
 from deepglass.explain.input_layers import InputLayer, replaced
+from deepglass.nn.frozen import frozen
 
 DEFAULT_STEPS, MAX_STEPS = 32, 512  # of the path from the baseline to the row
 MAX_GAP = 0.02  # completeness gap, as a share of score - baseline
@@ -40,20 +41,13 @@ class Attributions(NamedTuple):
 @contextmanager
 def frozen_weights(objective: torch.nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients of the weights; without cuDNN, whose recurrent layers need training mode."""
-    trainable = [p for p in objective.parameters() if p.requires_grad]
     training = objective.training
-    if training:
-        objective.eval()
-    for parameter in trainable:
-        parameter.requires_grad_(False)
+    objective.eval()
     try:
-        with torch.backends.cudnn.flags(enabled=False), torch.enable_grad():
+        with frozen(objective), torch.backends.cudnn.flags(enabled=False), torch.enable_grad():
             yield
     finally:
-        for parameter in trainable:
-            parameter.requires_grad_(True)
-        if training:
-            objective.train()
+        objective.train(training)
 
 
 def integrated_gradients(

@@ -5,7 +5,7 @@ forward hook there reads and replaces them, without a change to the network.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -34,9 +34,8 @@ from deepglass.nn.bag import BagEmbedding, BagEncoder
 from deepglass.nn.conv import FlatImageEncoder, ImageEncoder
 from deepglass.nn.dense import MaskEncoder
 from deepglass.nn.embeddings import SequenceEncoder, TokenEncoder
-from deepglass.nn.encoders_heads import VectorEncoder
+from deepglass.nn.encoders_heads import LabelsEncoder, VectorEncoder
 from deepglass.nn.pretrained import PretrainedImages, PretrainedText
-from deepglass.nn.sets import LabelsEncoder
 from deepglass.nn.tokens import Tokens
 from deepglass.nn.video import VideoEncoder
 from deepglass.objectives._flatten import FlatInputs
@@ -45,7 +44,6 @@ from deepglass.objectives.base import OBJECTIVES, Objective
 TRAINING_MEAN = "the training rows' mean"
 
 Replace = Callable[[int, Tensor], Tensor]
-Hook = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -121,28 +119,17 @@ def input_layers(objective: Objective, mean_tokens: Mapping[str, Tensor] | None 
 @contextmanager
 def replaced(layers: Sequence[Sequence[InputLayer]], replace: Replace) -> Iterator[None]:
     """While it lasts, the network reads `replace(i, values)` instead of the i-th input's values."""
-    handles = []
-    for network in layers:
-        for i, layer in enumerate(network):
+    with ExitStack() as hooks:
+        for i, layer in (pair for network in layers for pair in enumerate(network)):
             if layer.before:
-                handles.append(layer.module.register_forward_pre_hook(_pre_hook(i, replace)))
+                hook = layer.module.register_forward_pre_hook(lambda _, args, i=i: (replace(i, args[0]), *args[1:]))
             else:
-                handles.append(layer.module.register_forward_hook(_forward_hook(i, layer, replace)))
-    try:
+                hook = layer.module.register_forward_hook(_forward_hook(i, replace))
+            hooks.enter_context(hook)
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
-def _pre_hook(i: int, replace: Replace) -> Hook:
-    def hook(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (replace(i, args[0]), *args[1:])
-
-    return hook
-
-
-def _forward_hook(i: int, layer: InputLayer, replace: Replace) -> Hook:
+def _forward_hook(i: int, replace: Replace) -> Callable[..., Any]:
     def hook(module: nn.Module, args: tuple[Any, ...], out: Any) -> Any:
         if isinstance(module, BagEmbedding):
             ids, mask = args

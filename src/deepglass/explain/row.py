@@ -16,7 +16,7 @@ from deepglass.explain.checks import Completeness
 from deepglass.explain.explanation import Explanation, TargetExplanation, finite
 from deepglass.explain.reference import Reference
 from deepglass.features.base import Column
-from deepglass.features.outputs.base import Output, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.nn.explanation_targets import ExplanationTarget
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions
@@ -121,7 +121,8 @@ class ExplainedRow:
     def _target(self, output: Output, mode: Mapping[str, Tensor]) -> ExplanationTarget:
         name = output.name
         calibration = self.reference.predictor.calibration.get(name, {})
-        target = output.explanation_target(self._predictions[name], mode, self.answers[name], calibration)
+        row = PredictedRow(self._predictions[name], mode, self.answers[name], calibration)
+        target = output.explanation_target(row)
         assert target is not None  # `explainable` chose the outputs
         return target
 

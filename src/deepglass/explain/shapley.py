@@ -119,17 +119,12 @@ def coalition_scores(
     score: Score, row: Inputs, background: Inputs, columns: Sequence[str], keep: Tensor, index: Tensor
 ) -> np.ndarray:
     """The targets of many combined rows, (B, Q) float64; equal ones are predicted once."""
-    distinct, inverse = torch.unique(_keys(keep, index), dim=0, return_inverse=True)
+    # where all columns are the row's, the background row does not matter
+    keys = torch.cat([keep.long(), torch.where(keep.all(1), 0, index)[:, None]], 1)
+    distinct, inverse = torch.unique(keys, dim=0, return_inverse=True)
     device = row[columns[0]].mask.device
     keep, index = distinct[:, :-1].bool().to(device), distinct[:, -1].to(device)
-    results = []
-    for start in range(0, len(keep), BATCH):
-        chunk = slice(start, start + BATCH)
-        with torch.inference_mode():
-            results.append(score(combine(row, background, columns, keep[chunk], index[chunk])).double().cpu())
-    return torch.cat(results).numpy()[inverse.numpy()]
-
-
-def _keys(keep: Tensor, index: Tensor) -> Tensor:
-    """What a combined row consists of; where all columns are the row's, the background row does not matter."""
-    return torch.cat([keep.long(), torch.where(keep.all(1), 0, index)[:, None]], 1)
+    with torch.inference_mode():
+        chunks = zip(keep.split(BATCH), index.split(BATCH), strict=True)
+        scores = [score(combine(row, background, columns, *chunk)).double().cpu() for chunk in chunks]
+    return torch.cat(scores).numpy()[inverse.numpy()]

@@ -35,11 +35,6 @@ def blocks_of(layer: InputLayer, shape: Sequence[int]) -> np.ndarray:
     return np.unique(frames + square, return_inverse=True)[1].reshape(-1)
 
 
-def _spread(layer: InputLayer, keep: Tensor, values: Tensor) -> Tensor:
-    """Mask of an input layer's values, (B, ...), from that of its units, (B, N)."""
-    return keep.view(-1, *(n if a in layer.unit_axes else 1 for a, n in enumerate(values.shape[1:])))
-
-
 def masked_scores(
     scores: Scores, layers: Sequence[Sequence[InputLayer]], sizes: Sequence[int], keep: Tensor
 ) -> np.ndarray:
@@ -56,8 +51,9 @@ def masked_scores(
         chunk = slice(start, start + rows)
 
         def replace(i: int, values: Tensor, chunk: slice = chunk) -> Tensor:
-            mask = _spread(layers[0][i], masks[i][chunk].to(values.device), values)
-            return torch.where(mask, values, layers[0][i].baseline(values))
+            layer, mask = layers[0][i], masks[i][chunk].to(values.device)  # (B, units)
+            mask = mask.view(-1, *(n if a in layer.unit_axes else 1 for a, n in enumerate(values.shape[1:])))
+            return torch.where(mask, values, layer.baseline(values))
 
         with torch.no_grad(), replaced(layers, replace):
             results.append(scores(len(keep[chunk])).double().cpu().numpy())

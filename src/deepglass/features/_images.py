@@ -123,16 +123,6 @@ def map_images(function: Callable[[RawImage], T], items: Sequence[RawImage]) -> 
             return list(threads.map(lambda item: context.copy().run(function, item), items))
 
 
-def decode_error(image: RawImage) -> str | None:
-    """Why an image cannot be decoded, None if it can."""
-    try:
-        if image is not None:
-            decode(image, target_size=(64, 64))
-    except SourceError as error:
-        return str(error)
-    return None
-
-
 def count_frames(image: RawImage) -> int:
     """Number of frames of an image; 0 where it cannot be read."""
     try:
@@ -156,6 +146,16 @@ def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     ]
     out = np.stack([np.asarray(plane) for plane in planes], -1)
     return np.round(out).astype(pixels.dtype) if pixels.dtype.kind == "u" else out
+
+
+def shrink_by_averages(images: np.ndarray, max_side: int) -> np.ndarray:
+    """Images (..., Y, X) with at most `max_side` rows and columns, by area averaging."""
+    for axis in (-2, -1):
+        side = images.shape[axis]
+        edges = np.linspace(0, side, min(side, max_side) + 1).astype(int)
+        widths = np.diff(edges)[:, None] if axis == -2 else np.diff(edges)
+        images = np.add.reduceat(images, edges[:-1], axis=axis) / widths
+    return images
 
 
 def with_channels(pixels: np.ndarray, channels: int, background: float, image: RawImage = None) -> np.ndarray:

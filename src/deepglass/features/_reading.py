@@ -24,12 +24,20 @@ def try_read(read: Callable[[X], T], item: X) -> T | None:
         return None
 
 
-def read_errors(read: Callable[[Any], object], items: Iterable[Any]) -> dict[int, str]:
-    """Row -> error of each item that cannot be read."""
-    errors = {}
-    for row, item in enumerate(items):
+def read_errors(
+    read: Callable[[Any], object], items: Iterable[Any], apply: Callable[..., Iterable[str | None]] = map
+) -> dict[int, str]:
+    """Row -> error of each item that cannot be read.
+
+    Args:
+        apply: maps a function over the items, such as `map_images` on several threads.
+    """
+
+    def error_of(item: Any) -> str | None:
         try:
             read(item)
         except SourceError as error:
-            errors[row] = str(error)
-    return errors
+            return str(error)
+        return None
+
+    return {row: error for row, error in enumerate(apply(error_of, items)) if error is not None}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deepglass.features.base import Feature
+
 if TYPE_CHECKING:
     from torch import nn
-
-Numbers = tuple[float, ...]
 
 
 def statistics(x: np.ndarray) -> dict[str, Any]:
@@ -25,18 +26,27 @@ def statistics(x: np.ndarray) -> dict[str, Any]:
     return {name: tuple(values.tolist()) for name, values in learned.items()}
 
 
-def rescale(mean: Numbers, std: Numbers, low: Numbers, high: Numbers, scale: str) -> nn.Module:
-    """The `Feature.normalizer` of a feature with these statistics."""
-    from deepglass.nn.encoders_heads import Rescale
+def scaling(scale: str, mean: Any, std: Any, low: Any, span: Any) -> tuple[Any, Any]:
+    """Shift and divisor of a `Feature.normalizer`: "standard", "unit" (`low` to `low + span`) or "signed"."""
+    return {"standard": (mean, std), "unit": (low, span), "signed": (low + span / 2, span / 2)}[scale]
 
-    bottom, top = np.array(low), np.array(high)
-    span = np.where(top > bottom, top - bottom, 1.0)
-    shift, by = {
-        "standard": (np.array(mean), np.array(std)),
-        "unit": (bottom, span),
-        "signed": (bottom + span / 2, span / 2),
-    }[scale]
-    return Rescale(shift.tolist(), by.tolist())
+
+@dataclass(frozen=True, kw_only=True)
+class VectorFeature(Feature):
+    """A kind of vectors, or of sequences of vectors, with statistics of each entry."""
+
+    mean_: tuple[float, ...] | None = None
+    std_: tuple[float, ...] | None = None
+    low_: tuple[float, ...] | None = None
+    high_: tuple[float, ...] | None = None
+
+    def normalizer(self, scale: str = "standard") -> nn.Module:
+        from deepglass.nn.encoders_heads import Rescale
+
+        low, high = np.array(self.low_), np.array(self.high_)
+        span = np.where(high > low, high - low, 1.0)
+        shift, by = scaling(scale, np.array(self.mean_), np.array(self.std_), low, span)
+        return Rescale(shift.tolist(), by.tolist())
 
 
 def scaled_change(before: np.ndarray, after: np.ndarray, scale: float | np.ndarray) -> np.ndarray:

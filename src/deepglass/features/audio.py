@@ -14,6 +14,7 @@ from deepglass.constraints import Count, Positive
 from deepglass.errors import SourceError
 from deepglass.features._audio_files import SUFFIXES, as_int16, read_audio, read_header, resample
 from deepglass.features._reading import read_errors, sample_rows, try_read
+from deepglass.features._statistics import scaling
 from deepglass.features.base import Column, Feature, Media, Raw, TypeGuess
 from deepglass.mel import Frames, log_mel
 
@@ -123,11 +124,8 @@ class Audio(Feature):
         from deepglass.nn.audio import Spectrogram
 
         mean, std = np.array(self.mean_), np.array(self.std_)
-        shift, by = {
-            "standard": (mean, std),
-            "unit": (mean - 3 * std, 6 * std),  # nearly all values lie within three standard deviations
-            "signed": (mean, 3 * std),
-        }[scale]
+        # nearly all values lie within three standard deviations
+        shift, by = scaling(scale, mean, std, mean - 3 * std, 6 * std)
         return Spectrogram(self.frames, shift.tolist(), by.tolist())
 
     def encoder(self, dim: int) -> nn.Module:
@@ -156,7 +154,7 @@ class Audio(Feature):
         if samples.dtype.kind == "f" and np.isnan(samples).all():
             return None
         if samples.dtype.kind not in "fi" or samples.ndim != 1:
-            raise SourceError("bad-value", f"column {self.column!r}: expected samples, got {samples.dtype}")
+            raise self.bad_value(f"expected samples, got {samples.dtype}")
         if samples.dtype == np.int16:
             return samples
         wave = samples.astype(np.float32) / (1.0 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max)

@@ -56,9 +56,7 @@ Raw = pl.Series | np.ndarray | list[Media]
 
 def take_raw(raw: Raw, rows: np.ndarray) -> Raw:
     """Some rows of a raw column, in the order given."""
-    if isinstance(raw, list):
-        return [raw[i] for i in rows]
-    return raw[rows]
+    return [raw[i] for i in rows] if isinstance(raw, list) else raw[rows]
 
 
 class TypeGuess(NamedTuple):
@@ -231,6 +229,13 @@ class Feature(ABC):
         """Class names in the order of their codes; empty for kinds without classes."""
         return ()
 
+    def bad_value(self, problem: str) -> SourceError:
+        """The error for values that this feature cannot hold."""
+        return SourceError("bad-value", f"column {self.column!r}: {problem}")
+
+    def bad_type(self, expected: str, raw: Raw) -> SourceError:
+        return self.bad_value(f"expected {expected}, not {'files' if isinstance(raw, list) else raw.dtype}")
+
     # -- settings and state ------------------------------------------------------------------------------------
 
     @property
@@ -285,9 +290,7 @@ def infer_type(raw: Raw, name: str) -> tuple[str, str]:
 
 def sequence_of(raw: Raw) -> Sequence[Any]:
     """A raw column as a plain list, None = missing."""
-    if isinstance(raw, pl.Series):
-        return raw.to_list()
-    return list(raw)
+    return raw.to_list() if isinstance(raw, pl.Series) else list(raw)
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,6 @@ from typing import Self, cast
 
 import polars as pl
 
-from deepglass.errors import SourceError
 from deepglass.features._classes import ClassFeature
 from deepglass.features._value_keys import as_keys, common_type, count_values, value_type
 from deepglass.features.base import Raw, TypeGuess
@@ -65,9 +64,7 @@ class Binary(ClassFeature):
         counts = _merge_spellings(dict(count_values(chunks, type_)))
         if len(counts) > 2:
             listing = ", ".join(repr(v) for v in list(counts)[:4])
-            raise SourceError(
-                "bad-value", f"column {self.column!r}: expected two values, not {len(counts)}: {listing}; try category"
-            )
+            raise self.bad_value(f"expected two values, not {len(counts)}: {listing}; try category")
         positive = self._positive(list(counts))
         values = tuple(sorted(counts, key=lambda v: v == positive))
         return replace(self, values_=values, counts_=tuple(counts[v] for v in values), type_=type_)
@@ -76,10 +73,7 @@ class Binary(ClassFeature):
         """The positive value; `values` has the more frequent first."""
         if self.positive:
             if self.positive not in values and len(values) == 2:
-                raise SourceError(
-                    "bad-value",
-                    f"column {self.column!r}: positive is {self.positive!r}, but the values are {' and '.join(values)}",
-                )
+                raise self.bad_value(f"positive is {self.positive!r}, but the values are {' and '.join(values)}")
             return self.positive
         for v in values:
             other_words = {o.lower() for o in values if o != v}

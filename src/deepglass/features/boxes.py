@@ -13,13 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from deepglass.errors import SourceError
-from deepglass.features.base import (
-    Column,
-    Feature,
-    Raw,
-    TypeGuess,
-)
+from deepglass.features.base import Column, Feature, Raw, TypeGuess
 
 if TYPE_CHECKING:
     from torch import nn
@@ -117,10 +111,7 @@ class Boxes(Feature):
         if self.infer_type(raw, self.name) is None:
             if isinstance(raw, pl.Series) and isinstance(raw.dtype, pl.List) and not raw.list.len().sum():
                 return empty  # empty lists may have any inner type
-            dtype = raw.dtype if isinstance(raw, pl.Series | np.ndarray) else "files"
-            raise SourceError(
-                "bad-value", f"column {self.column!r}: expected lists of boxes with {', '.join(SIDES)}, not {dtype}"
-            )
+            raise self.bad_type(f"lists of boxes with {', '.join(SIDES)}", raw)
         frame = pl.DataFrame({"row": pl.int_range(len(raw), eager=True), "box": raw})
         flat = frame.filter(pl.col("box").list.len() > 0).explode("box").unnest("box")
         label = (

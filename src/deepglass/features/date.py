@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 import numpy as np
 import polars as pl
 
-from deepglass.errors import SourceError
 from deepglass.features._cell_statistics import Statistic, floats
-from deepglass.features._statistics import scaled_change
+from deepglass.features._statistics import scaled_change, scaling
 from deepglass.features._text_format import text_format
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import DateFormat, is_missing, parse_dates, to_dates
@@ -135,8 +134,7 @@ class Date(Feature):
     def normalizer(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.encoders_heads import Rescale
 
-        shift, by = {"standard": (0.0, 1.0), "unit": (-3.0, 6.0), "signed": (0.0, 3.0)}[scale]
-        return Rescale(shift, by)
+        return Rescale(*scaling(scale, 0.0, 1.0, -3.0, 6.0))
 
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import VectorEncoder
@@ -150,8 +148,7 @@ class Date(Feature):
     def _seconds(self, raw: Raw, format: DateFormat | None) -> np.ndarray:
         """Seconds since 1970 (N,) float64, NaN = missing or unreadable; seconds of the day for times."""
         if not isinstance(raw, pl.Series) or raw.dtype not in (pl.Date, pl.Datetime, pl.Time, pl.String, pl.Null):
-            dtype = raw.dtype if isinstance(raw, (pl.Series, np.ndarray)) else "files"
-            raise SourceError("bad-value", f"column {self.column!r}: expected dates, not {dtype}")
+            raise self.bad_type("dates", raw)
         if raw.dtype == pl.Time:
             return raw.cast(pl.Int64).cast(pl.Float64).to_numpy() / 1e9
         if raw.dtype == pl.String:

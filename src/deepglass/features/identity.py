@@ -63,10 +63,6 @@ class Identity(Feature):
         count = 1 + len(self.vocabulary_)
         return FieldEncoder(KnownCategoryEncoder(CategoryEmbedding([count], dim), count))
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return ()  # identities of the test split are not in the vocabulary
-
 
 def _hash(key: str) -> int:
     """30-bit hash of a name: a collision among 1000 names has probability 1 / 2000."""

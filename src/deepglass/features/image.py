@@ -27,7 +27,7 @@ from deepglass.features._images import (
     as_images,
     channels_last,
     count_frames,
-    decode_error,
+    decode,
     decode_sized,
     full_frames,
     letterbox,
@@ -48,13 +48,9 @@ from deepglass.features._quantize import (
     range_of,
     sample_images,
 )
-from deepglass.features.base import (
-    Column,
-    Media,
-    Raw,
-    TypeGuess,
-    sequence_of,
-)
+from deepglass.features._reading import read_errors
+from deepglass.features._statistics import scaling
+from deepglass.features.base import Column, Media, Raw, TypeGuess, sequence_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -165,7 +161,7 @@ class Image(PixelFeature):
     def unreadable(self, raw: Raw) -> dict[int, str]:
         if isinstance(raw, np.ndarray):
             return {}
-        return {i: reason for i, reason in enumerate(map_images(decode_error, as_images(raw))) if reason is not None}
+        return read_errors(lambda image: image is None or decode(image, (64, 64)), as_images(raw), map_images)
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         if isinstance(raw, np.ndarray):
@@ -176,14 +172,9 @@ class Image(PixelFeature):
     def normalizer(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.conv import ImageNormalizer
 
-        ones, half = np.ones(self.channels_), self.levels_ / 2
-        scales: dict[str, tuple[Iterable[float], Iterable[float]]] = {
-            "standard": (self.mean_, self.std_),
-            "unit": (0 * ones, self.levels_ * ones),
-            "signed": (half * ones, half * ones),
-        }
-        shift, size = scales[scale]
-        return ImageNormalizer(list(map(float, shift)), list(map(float, size)))
+        ones = np.ones(self.channels_)
+        shift, by = scaling(scale, np.array(self.mean_), np.array(self.std_), 0 * ones, self.levels_ * ones)
+        return ImageNormalizer(shift.tolist(), by.tolist())
 
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.conv import ImageEncoder

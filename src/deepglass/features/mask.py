@@ -18,7 +18,7 @@ from deepglass.constraints import Pixels
 from deepglass.errors import SourceError
 from deepglass.features._images import RawImage, as_images, decode_indices, full_frames, letterbox, map_images
 from deepglass.features._quantize import median_size
-from deepglass.features._reading import sample_rows, try_read
+from deepglass.features._reading import read_errors, sample_rows, try_read
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 
 if TYPE_CHECKING:
@@ -115,9 +115,7 @@ class Mask(Feature):
         """Masks that cannot be read, hold colours, or have class numbers without a name."""
         if isinstance(raw, np.ndarray) and not self.names:
             return {}
-        return {
-            i: reason for i, reason in enumerate(map_images(self._decode_error, as_images(raw))) if reason is not None
-        }
+        return read_errors(self._check, as_images(raw), map_images)
 
     def warp(self, field: Field, map: Warp) -> Field:
         """The masks warped with their images; pixels from outside are unlabelled unless padding reflects."""
@@ -147,22 +145,20 @@ class Mask(Feature):
         """Whether a number is that of a class."""
         return not self._is_unlabelled(value) and (not self.names or self._has_name(value))
 
-    def _decode_error(self, item: RawImage) -> str | None:
+    def _check(self, item: RawImage) -> None:
+        """Raise the error for a mask that cannot be read, or has class numbers without a name."""
         if item is None:
-            return None
-        try:
-            values = sorted(_counts(decode_indices(item)))
-        except SourceError as error:
-            return str(error)
+            return
+        values = sorted(_counts(decode_indices(item)))
         name = getattr(item, "name", "a mask")
         if values[0] < 0 or values[-1] > MAX_CLASS_NUMBER:
             expected = f"expected class numbers from 0 to {MAX_CLASS_NUMBER:,}"
-            return f"[bad-value] {name}: {expected}, got {values[0]} to {values[-1]}"
+            raise SourceError("bad-value", f"{name}: {expected}, got {values[0]} to {values[-1]}")
         unnamed = [v for v in values if not self._is_class(v) and not self._is_unlabelled(v)]
-        if not unnamed:
-            return None
-        listing = ", ".join(map(str, unnamed[:5])) + (", ..." if len(unnamed) > 5 else "")
-        return f"[bad-value] {name}: class {listing} has no name; the names go from 0 to {len(self.names) - 1}"
+        if unnamed:
+            listing = ", ".join(map(str, unnamed[:5])) + (", ..." if len(unnamed) > 5 else "")
+            last = len(self.names) - 1
+            raise SourceError("bad-value", f"{name}: class {listing} has no name; the names go from 0 to {last}")
 
     def _encode_one(self, item: RawImage) -> tuple[np.ndarray, tuple[int, ...]]:
         """Codes (Y, X), and the frame of the mask as in `Column.letterbox`."""

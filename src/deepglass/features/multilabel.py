@@ -12,12 +12,7 @@ import polars as pl
 
 from deepglass.constraints import Count
 from deepglass.errors import SourceError
-from deepglass.features.base import (
-    Column,
-    Feature,
-    Raw,
-    TypeGuess,
-)
+from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import is_missing
 
 if TYPE_CHECKING:
@@ -119,7 +114,7 @@ class Multilabel(Feature):
         return {"unseen label": unseen} if unseen else {}
 
     def encoder(self, dim: int) -> nn.Module:
-        from deepglass.nn.sets import LabelsEncoder
+        from deepglass.nn.encoders_heads import LabelsEncoder
 
         return LabelsEncoder(max(len(self.vocabulary_), 1), dim)
 
@@ -132,34 +127,32 @@ class Multilabel(Feature):
 
     def _array_names(self, columns: int) -> tuple[str, ...]:
         if self.names and len(self.names) != columns:
-            raise SourceError(
-                "bad-value", f"column {self.column!r}: has {columns} labels, but `names` has {len(self.names)}"
-            )
+            raise self.bad_value(f"has {columns} labels, but `names` has {len(self.names)}")
         return self.names or tuple(map(str, range(columns)))
 
     def _array(self, raw: np.ndarray, columns: int | None) -> np.ndarray:
         """(N, K) float64 of 0 and 1, a row of NaN for a missing one."""
         if raw.ndim != 2 or raw.dtype.kind not in "biuf":
-            raise SourceError("bad-value", f"column {self.column!r}: expected an array (rows, labels) of 0 and 1")
+            raise self.bad_value("expected an array (rows, labels) of 0 and 1")
         table = raw.astype(np.float64)
         odd = np.argwhere(~np.isnan(table) & (table != 0) & (table != 1))
         if len(odd):
             row, k = odd[0]
             raise SourceError("bad-value", f"column {self.column!r}, row {row}: expected 0 or 1, got {raw[row, k]}")
         if columns is not None and table.shape[1] != columns:
-            raise SourceError("bad-value", f"column {self.column!r}: expected {columns} labels, not {table.shape[1]}")
+            raise self.bad_value(f"expected {columns} labels, not {table.shape[1]}")
         return table
 
     def _lists(self, raw: Raw, separator: str) -> list[list[str] | None]:
         """The labels of each row, None = missing."""
         if not isinstance(raw, pl.Series):
-            raise SourceError("bad-value", f"column {self.column!r}: expected lists of labels, got files")
+            raise self.bad_value("expected lists of labels, got files")
         if raw.dtype == pl.Null:
             return [None] * len(raw)
         if raw.dtype in (pl.List, pl.Array):
             inner = cast(pl.List, raw.dtype).inner
             if inner.is_nested():
-                raise SourceError("bad-value", f"column {self.column!r}: expected lists of labels, got {raw.dtype}")
+                raise self.bad_value(f"expected lists of labels, got {raw.dtype}")
             return [None if labels is None else _strip(labels) for labels in raw.to_list()]
         missing = is_missing(raw).to_list()
         cells = raw.to_list()

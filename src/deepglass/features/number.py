@@ -11,9 +11,8 @@ import numpy as np
 import polars as pl
 
 from deepglass.constraints import Count
-from deepglass.errors import SourceError
 from deepglass.features._cell_statistics import Statistic
-from deepglass.features._statistics import scaled_change
+from deepglass.features._statistics import scaled_change, scaling
 from deepglass.features._text_format import text_format
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
@@ -162,12 +161,7 @@ class Number(Feature):
     def normalizer(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.encoders_heads import Rescale
 
-        span = (self.high_ - self.low_) or 1.0
-        shift, by = {
-            "standard": (self.mean_, self.std_),
-            "unit": (self.low_, span),
-            "signed": (self.low_ + span / 2, span / 2),
-        }[scale]
+        shift, by = scaling(scale, self.mean_, self.std_, self.low_, (self.high_ - self.low_) or 1.0)
         return Rescale(shift - self.offset_, by)
 
     def encoder(self, dim: int) -> nn.Module:
@@ -194,8 +188,7 @@ class Number(Feature):
     def _floats(self, raw: Raw, format: NumberFormat | None) -> np.ndarray:
         values = as_floats(raw, format or NumberFormat())
         if values is None:
-            dtype = raw.dtype if isinstance(raw, (pl.Series, np.ndarray)) else "files"
-            raise SourceError("bad-value", f"column {self.column!r}: expected numbers, not {dtype}")
+            raise self.bad_type("numbers", raw)
         return values
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
-from deepglass.features._statistics import rescale, statistics
-from deepglass.features.base import Column, Feature, Raw, TypeGuess
+from deepglass.features._statistics import VectorFeature, statistics
+from deepglass.features.base import Column, Raw, TypeGuess
 from deepglass.limits import check_limit
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sequence(Feature):
+class Sequence(VectorFeature):
     """A sequence of numbers or vectors: lists of numbers, lists of lists of d numbers, arrays (N, T) or (N, T, d).
 
     As an output it is aligned with an input of the same lengths, if there is one; else its length is predicted too.
@@ -30,10 +30,6 @@ class Sequence(Feature):
         array([0, 2, 2])
     """
 
-    mean_: tuple[float, ...] | None = None
-    std_: tuple[float, ...] | None = None
-    low_: tuple[float, ...] | None = None
-    high_: tuple[float, ...] | None = None
     length_: int | None = None  # of the longest training row
     flat_: bool | None = None  # steps are numbers, not lists of one
 
@@ -72,9 +68,6 @@ class Sequence(Feature):
         values, lengths, mask = self._steps(raw, len(self.mean_))
         return Column(values.astype(np.float32), mask, np.concatenate([[0], np.cumsum(lengths)]))
 
-    def normalizer(self, scale: str = "standard") -> nn.Module:
-        return rescale(self.mean_, self.std_, self.low_, self.high_, scale)
-
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.embeddings import SequenceEncoder
 
@@ -95,14 +88,12 @@ class Sequence(Feature):
             values = _matrix(steps, depth, size, self.column)
         else:
             dtype = raw.dtype if isinstance(raw, pl.Series | np.ndarray) else type(raw).__name__
-            raise SourceError("bad-value", f"column {self.column!r}: expected lists of numbers, got {dtype}")
+            raise self.bad_value(f"expected lists of numbers, got {dtype}")
         if len(lengths):
             longest = int(lengths.argmax())
             check_limit("sequence_values", int(lengths[longest]), f"column {self.column!r}, row {longest}")
         if size is not None and len(values) and values.shape[1] != size:
-            raise SourceError(
-                "bad-value", f"column {self.column!r}: expected {size} numbers a step, got {values.shape[1]}"
-            )
+            raise self.bad_value(f"expected {size} numbers a step, got {values.shape[1]}")
         values = np.where(np.isfinite(values), values, np.nan)
         return values if len(values) or size is None else np.zeros((0, size)), lengths, mask
 

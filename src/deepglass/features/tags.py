@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from deepglass.errors import SourceError
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 
 if TYPE_CHECKING:
@@ -50,7 +49,8 @@ class Tags(Feature):
         lists = self._lists(raw)
         mask = lists.is_not_null().to_numpy()
         lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
-        codes = _flat(lists).replace_strict(self._codes, default=0, return_dtype=pl.Int32).to_numpy()
+        codes_of = {tag: code for code, tag in enumerate(self.vocabulary_, 1)}
+        codes = _flat(lists).replace_strict(codes_of, default=0, return_dtype=pl.Int32).to_numpy()
         return Column(np.array(codes, np.int32), mask, np.concatenate([[0], np.cumsum(lengths)]))
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
@@ -66,19 +66,15 @@ class Tags(Feature):
     def class_names(self) -> tuple[str, ...]:
         return self.vocabulary_
 
-    @property
-    def _codes(self) -> dict[str, int]:
-        return {tag: code for code, tag in enumerate(self.vocabulary_, 1)}
-
     def _lists(self, raw: Raw) -> pl.Series:
         if not isinstance(raw, pl.Series):
-            raise SourceError("bad-value", f"column {self.column!r}: expected lists of tags, got {type(raw).__name__}")
+            raise self.bad_value(f"expected lists of tags, got {type(raw).__name__}")
         if raw.dtype == pl.Null:
             return raw.cast(pl.List(pl.String))
         if raw.dtype == pl.String:  # tags separated by spaces
             return raw.str.extract_all(r"\S+")
         if not isinstance(raw.dtype, pl.List) or raw.dtype.inner.is_nested():
-            raise SourceError("bad-value", f"column {self.column!r}: expected lists of tags, got {raw.dtype}")
+            raise self.bad_value(f"expected lists of tags, got {raw.dtype}")
         return raw.cast(pl.List(pl.String))
 
 

@@ -11,16 +11,16 @@ import numpy as np
 import polars as pl
 
 from deepglass.constraints import Count
-from deepglass.errors import SourceError
-from deepglass.features import _word_features as _words
 from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._ngrams import (
     Lexicon,
     SubwordFeatures,
+    WordFeatures,
     Words,
     count_characters,
     count_ngrams,
     count_truncated,
+    learn_word_features,
     slices,
     split_words,
     words_of,
@@ -129,9 +129,7 @@ class Text(Feature):
         chunks = list(chunks)
         lists = any(isinstance(raw, pl.Series) and raw.dtype == pl.List(pl.String) for raw in chunks)
         if lists and self.tokenization not in (None, "words", "ngrams"):
-            raise SourceError(
-                "bad-value", f"column {self.column!r}: lists of words take tokenization words, not {self.tokenization}"
-            )
+            raise self.bad_value(f"lists of words take tokenization words, not {self.tokenization}")
         feature = replace(
             self, lists_=lists, subword_features_="", content_="", counts_=(), rows_=0, length_=0, mean_length_=0.0
         )
@@ -147,7 +145,9 @@ class Text(Feature):
             )
         elif feature._tokenization == "words":
             return replace(
-                feature, vocabulary_=_words.learn(feature._split(texts), self._vocabulary_limit), rows_=len(texts)
+                feature,
+                vocabulary_=learn_word_features(feature._split(texts), self._vocabulary_limit),
+                rows_=len(texts),
             )
         else:
             learn = {"pieces": Pieces.learn, "characters": Characters.learn}.get(self.tokenization)
@@ -256,8 +256,8 @@ class Text(Feature):
         return Lexicon(self.vocabulary_)
 
     @cached_property
-    def _word_encoder(self) -> _words.WordFeatures:
-        return _words.WordFeatures(self.vocabulary_)
+    def _word_encoder(self) -> WordFeatures:
+        return WordFeatures(self.vocabulary_)
 
     @cached_property
     def _codec(self) -> Codec:
@@ -272,7 +272,7 @@ class Text(Feature):
         if self.lists_ and series.dtype in (pl.List(pl.String), pl.Null):
             return series.cast(pl.List(pl.String))
         if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
-            raise SourceError("bad-value", f"column {self.column!r}: expected texts, not {series.dtype}")
+            raise self.bad_value(f"expected texts, not {series.dtype}")
         series = series.cast(pl.String)
         if self.lists_:  # words separated by spaces
             series = series.str.extract_all(r"\S+")

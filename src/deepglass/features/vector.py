@@ -10,15 +10,15 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
-from deepglass.features._statistics import rescale, scaled_change, statistics
-from deepglass.features.base import Column, Feature, Raw, TypeGuess
+from deepglass.features._statistics import VectorFeature, scaled_change, statistics
+from deepglass.features.base import Column, Raw, TypeGuess
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vector(Feature):
+class Vector(VectorFeature):
     """A vector of fixed length d: an array (N, d), or a list of d numbers in each cell.
 
     An entry that is NaN, null or infinite is missing on its own; a row without any entry is missing.
@@ -28,11 +28,6 @@ class Vector(Feature):
         >>> place.mean_
         (1.0, 3.0)
     """
-
-    mean_: tuple[float, ...] | None = None
-    std_: tuple[float, ...] | None = None
-    low_: tuple[float, ...] | None = None
-    high_: tuple[float, ...] | None = None
 
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
@@ -65,9 +60,6 @@ class Vector(Feature):
         values = self._rows(raw, len(self.mean_)).astype(np.float32)
         return Column(values, np.asarray(~np.isnan(values).all(1)))
 
-    def normalizer(self, scale: str = "standard") -> nn.Module:
-        return rescale(self.mean_, self.std_, self.low_, self.high_, scale)
-
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import VectorEncoder
 
@@ -91,12 +83,9 @@ class Vector(Feature):
         elif isinstance(raw, pl.Series) and raw.dtype == pl.Null:
             values = np.full((len(raw), size or 1), np.nan)
         else:
-            dtype = raw.dtype if isinstance(raw, (pl.Series, np.ndarray)) else "files"
-            raise SourceError("bad-value", f"column {self.column!r}: expected lists of numbers, not {dtype}")
+            raise self.bad_type("lists of numbers", raw)
         if size is not None and values.shape[1] != size:
-            raise SourceError(
-                "bad-value", f"column {self.column!r}: expected {size} numbers a row, not {values.shape[1]}"
-            )
+            raise self.bad_value(f"expected {size} numbers a row, not {values.shape[1]}")
         return np.where(np.isfinite(values), values, np.nan)
 
     def _from_lists(self, lists: pl.Series, size: int | None) -> np.ndarray:

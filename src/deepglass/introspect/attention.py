@@ -1,6 +1,5 @@
 """Attention weights of test rows: of a decoder for each generated word, and of an encoder over the words of a text."""
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -8,11 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 import torch
-from PIL import Image as Pillow
 
 from deepglass.data.batches import Batch
 from deepglass.features._ngrams import split_words, words_of
-from deepglass.features.base import Column, take_raw
+from deepglass.features.base import take_raw
 from deepglass.features.text import Text
 from deepglass.introspect.rows import ClassPrediction, OutputRows, row_image
 from deepglass.networks.network import Network, key_of
@@ -23,6 +21,7 @@ from deepglass.nn.token_ops import last_index
 from deepglass.nn.tokens import Field, Tokens
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepared_data import PreparedData
+from deepglass.web import encode_image
 
 Decoder = RecurrentDecoder | TransformerDecoder
 
@@ -220,7 +219,10 @@ def read_words(prepared: PreparedData, rows: np.ndarray, tokens: Tokens) -> list
     lengths = np.diff(column.offsets)
     if not np.array_equal(tokens.mask[:, : tokens.grid[0]].sum(1).cpu().numpy(), np.maximum(lengths, 1)):
         return nothing
-    word_lists = _whole_words(feature, raw) if feature.tokenization == "words" else _token_words(feature, column)
+    if feature.tokenization == "words":
+        word_lists = _whole_words(feature, raw)
+    else:
+        word_lists = [_words_of(feature, codes.tolist()) for codes in np.split(column.values, column.offsets[1:-1])]
     return [words if length else None for words, length in zip(word_lists, lengths, strict=True)]
 
 
@@ -237,12 +239,6 @@ def _whole_words(feature: Text, raw: Any) -> list[Words]:
     names = [words.distinct[p] for p in words.indices]
     rows = [names[end - length : end] for end, length in zip(ends, words.lengths, strict=True)]
     return [[(word, [t]) for t, word in enumerate(row)] for row in rows]
-
-
-def _token_words(feature: Text, column: Column) -> list[Words]:
-    assert column.offsets is not None
-    rows = zip(column.offsets[:-1], column.offsets[1:], strict=True)
-    return [_words_of(feature, column.values[a:b].tolist()) for a, b in rows]
 
 
 def _word_weights(weights: np.ndarray, groups: Sequence[Sequence[int]]) -> np.ndarray:
@@ -285,6 +281,4 @@ def _shade(weights: np.ndarray) -> bytes:
     """Weights (Y, X) as a PNG: transparent at the largest weight, dark at zero."""
     share = weights / max(float(weights.max()), 1e-9)
     alpha = np.round(255 * MAX_OPACITY * (1 - share)).astype(np.uint8)
-    out = io.BytesIO()
-    Pillow.fromarray(np.stack([np.full_like(alpha, 12), alpha], -1), "LA").save(out, "PNG", optimize=True)
-    return out.getvalue()
+    return encode_image.png(np.stack([np.full_like(alpha, 12), alpha], -1))

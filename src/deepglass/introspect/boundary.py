@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image as Pillow
 
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import take_raw
@@ -23,8 +21,9 @@ from deepglass.run.callbacks.boundary_recorder import (
     read_boundaries,
     temporary_weights,
 )
-from deepglass.run.callbacks.planes import SIDE, Plane, PlaneAxis, informative_planes, make_plane, only_tabular
+from deepglass.run.callbacks.planes import SIDE, Plane, informative_planes, make_plane, only_tabular
 from deepglass.run.context import RunContext
+from deepglass.web import encode_image
 from deepglass.web.palette import colour
 
 NUM_NEIGHBOURS = 7  # rows that vote for a point of the embedding
@@ -95,10 +94,8 @@ def _chosen_plane(plane: Plane, snapshots: Sequence[BoundarySnapshot], paint: _P
     boundary = _columns(plane, earlier, paint)
     if earlier:
         return boundary
-    reason = (
-        f"Only the final predictions: weights during training are stored for at most {MAX_STORED_WEIGHTS:,} parameters."
-    )
-    return replace(boundary, description=f"{boundary.description} {reason}".strip())
+    limit = f"weights during training are stored for at most {MAX_STORED_WEIGHTS:,} parameters"
+    return replace(boundary, description=f"{boundary.description} Only the final predictions: {limit}.".strip())
 
 
 class _Paint:
@@ -143,9 +140,20 @@ class _Paint:
             part = np.clip((confidence - chance) / (1 - chance), 0, 1)
         alpha = low + (high - low) * np.round(part * NUM_LEVELS) / NUM_LEVELS
         pixels = np.concatenate([rgb, 255 * alpha[:, None]], 1).round().astype(np.uint8)
-        out = io.BytesIO()
-        Pillow.fromarray(pixels.reshape(SIDE, SIDE, 4), "RGBA").save(out, "PNG", optimize=True)
-        return out.getvalue()
+        return encode_image.png(pixels.reshape(SIDE, SIDE, 4))
+
+    def boundary(
+        self,
+        axes: tuple[BoundaryAxis, BoundaryAxis],
+        frames: Sequence[BoundaryFrame],
+        points: np.ndarray,
+        description: str,
+        learned: bool = False,
+    ) -> Boundary:
+        """A plane of the rows with their labels."""
+        across, up = axes
+        name, frames = self.output.name, tuple(frames)
+        return Boundary(name, across, up, frames, points, self.codes, self.names, self.span, description, learned)
 
 
 def _columns(plane: Plane, earlier: Sequence[tuple[int, PlanePredictions]], paint: _Paint) -> Boundary:
@@ -160,21 +168,10 @@ def _columns(plane: Plane, earlier: Sequence[tuple[int, PlanePredictions]], pain
     if held:
         names = ", ".join(held[:4]) + (f" and {len(held) - 4} more" if len(held) > 4 else "")
         description = f"{names} held at " + ("its typical value." if len(held) == 1 else "their typical values.")
-    return Boundary(
-        output=paint.output.name,
-        across=_axis(plane.across),
-        up=_axis(plane.up),
-        frames=tuple(frames),
-        points=np.stack([side.positions(paint.context.data, paint.rows) for side in (plane.across, plane.up)], 1),
-        codes=paint.codes,
-        names=paint.names,
-        span=paint.span,
-        description=description,
-    )
-
-
-def _axis(side: PlaneAxis) -> BoundaryAxis:
-    return BoundaryAxis(side.feature.name, side.ends, side.bands, dates=side.feature.is_time)
+    sides = (plane.across, plane.up)
+    across, up = (BoundaryAxis(s.feature.name, s.ends, s.bands, dates=s.feature.is_time) for s in sides)
+    points = np.stack([side.positions(paint.context.data, paint.rows) for side in sides], 1)
+    return paint.boundary((across, up), frames, points, description)
 
 
 def _embedding_plane(snapshots: Sequence[BoundarySnapshot], paint: _Paint) -> Boundary:
@@ -188,18 +185,8 @@ def _embedding_plane(snapshots: Sequence[BoundarySnapshot], paint: _Paint) -> Bo
         f"Each point has the prediction of its {NUM_NEIGHBOURS} nearest rows in this plane, which has "
         f"{snapshots[-1].explained_variance:.0%} of the variance at the end. The network itself uses all directions."
     )
-    return Boundary(
-        output=paint.output.name,
-        across=BoundaryAxis("first direction", (-1.0, 1.0)),
-        up=BoundaryAxis("second direction", (-1.0, 1.0)),
-        frames=tuple(frames),
-        points=last,
-        codes=paint.codes,
-        names=paint.names,
-        span=paint.span,
-        description=description.replace("%", "\N{NO-BREAK SPACE}%"),
-        learned=True,
-    )
+    axes = BoundaryAxis("first direction", (-1.0, 1.0)), BoundaryAxis("second direction", (-1.0, 1.0))
+    return paint.boundary(axes, frames, last, description.replace("%", "\N{NO-BREAK SPACE}%"), learned=True)
 
 
 def _fitted(points: np.ndarray) -> np.ndarray:

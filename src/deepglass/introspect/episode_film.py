@@ -59,7 +59,9 @@ def film_episode(agent: Agent, environment: Environment) -> EpisodeFilm:
 
 def _animated(frames: Sequence[np.ndarray], milliseconds: int) -> bytes:
     """Frames (Y, X, 3) as a WebP that repeats; of lower quality or shorter where it would be too large."""
-    images = [_shrunk(frame) for frame in frames]
+    images = [Pillow.fromarray(np.asarray(frame, np.uint8)) for frame in frames]
+    for image in images:
+        image.thumbnail((WIDTH, image.height), Pillow.Resampling.LANCZOS)
     for quality in QUALITIES:
         file = io.BytesIO()
         options = {"save_all": True, "append_images": images[1:], "duration": milliseconds, "loop": 0}
@@ -68,9 +70,3 @@ def _animated(frames: Sequence[np.ndarray], milliseconds: int) -> bytes:
             break
         images = images[: max(len(images) * 2 // 3, 1)]
     return file.getvalue()
-
-
-def _shrunk(frame: np.ndarray) -> Pillow.Image:
-    image = Pillow.fromarray(np.asarray(frame, np.uint8))
-    width = min(WIDTH, image.width)
-    return image.resize((width, max(round(image.height * width / image.width), 1)), Pillow.Resampling.LANCZOS)

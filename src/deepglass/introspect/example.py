@@ -1,22 +1,24 @@
 """The output of each layer for one test row."""
 
-import io
 from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image as Pillow
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import first_image
 from deepglass.formatting import prediction_text
+from deepglass.introspect.attention import read_words
 from deepglass.introspect.facts import ForwardExample, LayerOutput
 from deepglass.introspect.rows import row_summary
-from deepglass.introspect.sequence_axis import SequenceAxis, sequence_axis
+from deepglass.networks.network import Network
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
 from deepglass.nn.recurrent import NormedLayer, Recurrent, orders
 from deepglass.nn.token_ops import gather
+from deepglass.nn.tokens import Tokens
 from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
@@ -30,8 +32,25 @@ MAX_TILES, TILE_SIDE = 12, 64  # channels of a layer; pixels of each
 MAX_BARS = 96  # units of a layer
 MAX_UNITS, MAX_TIMES = 48, 240  # of a heat map
 MAX_LAYERS = 8
+MAX_AXIS_WORDS, NUM_TICKS = 60, 6  # along the axis of a sequence
 MAX_CLASSES = 5  # with the highest probabilities
 _ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus, nn.Tanh, nn.Sigmoid)
+
+
+class SequenceAxis(NamedTuple):
+    """Labels along a sequence of tokens.
+
+    Args:
+        length: T, tokens of the sequence itself; those of other inputs may follow.
+        marks: positions and their labels, in order.
+        name: unit of the labels; empty for words.
+        others: positions and names of the other inputs.
+    """
+
+    length: int
+    marks: tuple[tuple[float, str], ...]
+    name: str = ""
+    others: tuple[tuple[float, str], ...] = ()
 
 
 def example_of(context: RunContext) -> ForwardExample | None:
@@ -48,7 +67,7 @@ def example_of(context: RunContext) -> ForwardExample | None:
     objective.eval()
     data = prepared.dataset(rows[:1], device)
     batch = data.batch(torch.zeros(1, dtype=torch.long))
-    times = sequence_axis(prepared, objective, batch, int(rows[0]))
+    times = _sequence_axis(prepared, objective, batch, int(rows[0]))
     outputs = _maps(prepared, objective, data, batch)
     outputs += _vectors(objective, batch, times, f"network.{outputs[-1].layer}" if outputs else "")
     if not outputs:
@@ -101,14 +120,12 @@ def record_layers(objective: Objective, batch: Batch, behind: str = "") -> dict[
         behind: path of a module; only layers after it are recorded.
     """
     recorder = _Recorder(objective, behind)
-    hooks = [m.register_forward_hook(recorder.forward_hook(n)) for n, m in objective.named_modules() if n]
-    hooks += [m.register_forward_pre_hook(recorder.pre_hook) for m in objective.modules() if isinstance(m, Recurrent)]
-    try:
-        with torch.inference_mode():
-            objective.forward_pass(batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks, torch.inference_mode():
+        for name, module in objective.named_modules():
+            hooks.enter_context(module.register_forward_hook(recorder.forward_hook(name)))
+            if isinstance(module, Recurrent):
+                hooks.enter_context(module.register_forward_pre_hook(recorder.pre_hook))
+        objective.forward_pass(batch)
     return recorder.outputs
 
 
@@ -165,15 +182,14 @@ def _layer_output(name: str, values: np.ndarray, members: int, times: SequenceAx
     shown = values[:MAX_TIMES, :MAX_UNITS].T / most  # (units, T)
     rgb = np.where(shown[..., None] < 0, colour(5), colour(0)).astype(np.uint8)
     alpha = np.abs(shown * 255).round().astype(np.uint8)[..., None]
-    out = io.BytesIO()
-    Pillow.fromarray(np.concatenate([rgb, alpha], -1), "RGBA").save(out, "PNG", optimize=True)
+    image = encode_image.png(np.concatenate([rgb, alpha], -1))
     marks: tuple[tuple[float, str], ...] = ()
     if times is not None and len(values) >= times.length:
         named = (*times.marks, *times.others) if not times.name else times.marks
         marks = tuple((at / shown.shape[1], label) for at, label in named if at <= shown.shape[1])
     more = max(values.shape[1] - MAX_UNITS, 0)
     unit = times.name if times is not None and marks else ""
-    return LayerOutput(name, "times", values.shape, (out.getvalue(),), more=more, marks=marks, unit=unit)
+    return LayerOutput(name, "times", values.shape, (image,), more=more, marks=marks, unit=unit)
 
 
 Scores = tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...]
@@ -200,3 +216,52 @@ def _scores(
         raw = prepared.table[output.column][row]
         truth.append((output.name, "not known" if raw is None else prediction_text(raw)))
     return tuple(scores), tuple(truth)
+
+
+# -- the axis of a sequence ------------------------------------------------------------------------------------------
+
+
+def _sequence_axis(prepared: PreparedData, objective: Objective, batch: Batch, row: int) -> SequenceAxis | None:
+    """The axis of the sequence that a network reads; None without one.
+
+    Args:
+        batch: of one row.
+        row: its index in the table.
+    """
+    with torch.inference_mode():
+        tokens = objective.network.embed(batch.inputs)
+    if tokens.grid is None or len(tokens.grid) != 1:
+        return None
+    length = tokens.grid[0]
+    return _axis(prepared, tokens, length, row)._replace(others=_others(objective.network, tokens, length))
+
+
+def _others(network: Network, tokens: Tokens, length: int) -> tuple[tuple[float, str], ...]:
+    """Positions and names of the other inputs, where each is one token."""
+    encoders: Any = network.encoders
+    groups = zip(network.groups, encoders, strict=True)
+    names = [f.name for group, encoder in groups if encoder.shape.count is not None for f in group]
+    if len(names) != tokens.mask.shape[1] - length:
+        return ()
+    return tuple((length + i + 0.5, name) for i, name in enumerate(names))
+
+
+def _axis(prepared: PreparedData, tokens: Tokens, length: int, row: int) -> SequenceAxis:
+    if (words := read_words(prepared, np.array([row]), tokens)[0]) is not None:
+        step = -(-len(words) // MAX_AXIS_WORDS)
+        return SequenceAxis(length, tuple((float(np.mean(indices)) + 0.5, word) for word, indices in words[::step]))
+    audio: Any = next((f for f in prepared.inputs if f.is_audio), None)
+    if audio is not None:
+        samples = len(audio.encode(prepared.table.take(np.array([row]))[audio.column]).values)
+        return _even(length, samples / (audio.rate_ or 1), "seconds")
+    return _even(length, length, "steps")
+
+
+def _even(length: int, end: float, name: str) -> SequenceAxis:
+    """Ticks at round values from 0 to `end`."""
+    step = end / NUM_TICKS
+    power = 10.0 ** np.floor(np.log10(max(step, 1e-9)))
+    step = float(next(d * power for d in (1, 2, 5, 10) if d * power >= step * 0.999))
+    step = max(step, 1.0) if name == "steps" else step
+    values = [i * step for i in range(int(end / step + 1e-9) + 1)]
+    return SequenceAxis(length, tuple((v / end * length, f"{v:g}") for v in values), name)

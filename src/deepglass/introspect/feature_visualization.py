@@ -8,13 +8,12 @@ shifts); Mahendran and Vedaldi 2015, arXiv 1412.0035 (total variation).
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import first_image
@@ -135,7 +134,8 @@ def _scores(
             scores.append(params.unflatten(0, (len(batch), -1)).mean(1))
 
     layers = list({t.layer for t in targets if t.layer})
-    with _replace_input(objective.get_submodule(recorder.first_conv), images):
+    first = objective.get_submodule(recorder.first_conv)
+    with first.register_forward_pre_hook(lambda _, args: (images.to(args[0].dtype), *args[1:])):
         maps = {m.name: m.values for m in recorder.record(run, len(batch), only=layers)}
     result = images.sum((1, 2, 3)) * 0  # a target without an activation keeps 0
     for layer in dict.fromkeys(t.layer for t in targets):
@@ -153,16 +153,6 @@ def _activation(values: Tensor) -> Tensor:
     if values[0].numel() < LARGE_MAP:
         return values.mean((1, 2))
     return (values - values.mean((1, 2), keepdim=True)).relu().mean((1, 2))
-
-
-@contextmanager
-def _replace_input(module: nn.Module, images: Tensor) -> Iterator[None]:
-    """While it lasts, the module reads these images."""
-    hook = module.register_forward_pre_hook(lambda _, args: (images.to(args[0].dtype), *args[1:]))
-    try:
-        yield
-    finally:
-        hook.remove()
 
 
 def _smooth(images: Tensor) -> Tensor:

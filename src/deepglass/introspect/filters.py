@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -161,14 +162,11 @@ def _of_linear_layer(network: nn.Module, forward: Forward, batch: Batch, name: s
         if not layers and _reads(args[0], codes):
             layers.append(module)
 
-    modules = [m for m in network.modules() if isinstance(m, nn.Linear | BoltzmannMachine)]
-    hooks = [m.register_forward_pre_hook(record) for m in modules]
-    try:
-        with torch.no_grad():
-            forward(batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks, torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.Linear | BoltzmannMachine):
+                hooks.enter_context(module.register_forward_pre_hook(record))
+        forward(batch)
     if not layers:
         return None
     weights = layers[0].weight[:, : codes.shape[1]].detach().float().cpu().numpy()

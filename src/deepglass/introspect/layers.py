@@ -1,6 +1,7 @@
 """The layers of a network in the order of a forward pass."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
@@ -64,18 +65,13 @@ def trace(network: nn.Module, run: Callable[[], object]) -> tuple[Layer, ...]:
             followers.add(module)
             then.setdefault(next(reversed(shapes)), []).append(type(module).__name__)
 
-    hooks = [m.register_forward_hook(record_shape) for m in names]
-    hooks += [
-        m.register_forward_hook(record_follower)
-        for m in network.modules()
-        if type(m).__module__.endswith(WITHOUT_WEIGHTS)
-    ]
-    try:
-        with torch.no_grad():
-            run()
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks, torch.no_grad():
+        for module in names:
+            hooks.enter_context(module.register_forward_hook(record_shape))
+        for module in network.modules():
+            if type(module).__module__.endswith(WITHOUT_WEIGHTS):
+                hooks.enter_context(module.register_forward_hook(record_follower))
+        run()
     order = [*shapes, *(m for m in names if m not in shapes)]
     ends = _ends(network)
     backwards = {d for m in network.modules() if isinstance(m, Recurrent) for layer in m.layers for d in layer[1:]}

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from deepglass.metrics._floats import finite
+from deepglass.metrics.numbers import finite
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -120,12 +120,14 @@ def ece(labels: np.ndarray, probs: np.ndarray, bins: int = 15) -> float:
 
     Source: Guo et al., 2017, arXiv 1706.04599, eq. 3; 15 bins as there.
     """
-    if not len(labels):
-        return math.nan
-    confidence, correct = probs.max(1).astype(np.float64), probs.argmax(1) == labels
+    return binned_error(probs.max(1).astype(np.float64), probs.argmax(1) == labels, bins) if len(labels) else math.nan
+
+
+def binned_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
+    """Mean distance between confidence and accuracy over bins of equal width, weighted by their rows."""
     bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)  # bins are open on the left
     gap = np.bincount(bin_of, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gap).sum() / len(labels))
+    return float(np.abs(gap).sum() / len(correct))
 
 
 def classification(labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndarray | None = None) -> dict[str, float]:

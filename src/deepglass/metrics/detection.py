@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepglass.metrics.classes import binned_error
+
 THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of the IoU of a true positive
 RECALLS = np.linspace(0, 1, 101)
 BINS = 15  # of the calibration error, as in `metrics.ece`
@@ -204,15 +206,12 @@ def fit_platt(scores: np.ndarray, hits: np.ndarray, rows: np.ndarray, folds: int
     return Platt(*_newton(x, y), before, error) if error < before else unchanged
 
 
-def calibration_error(probs: np.ndarray, hits: np.ndarray, bins: int = BINS) -> float:
+def calibration_error(probs: np.ndarray, hits: np.ndarray) -> float:
     """Expected calibration error: |precision - probability|, averaged over the boxes of bins of equal width.
 
     Source: Guo et al., 2017, arXiv 1706.04599, eq. 3, of boxes instead of rows.
     """
-    if not len(hits):
-        return 0.0
-    bin_of = np.clip(np.ceil(probs * bins).astype(np.int64) - 1, 0, bins - 1)
-    return float(np.abs(np.bincount(bin_of, weights=hits - probs, minlength=bins)).sum() / len(hits))
+    return binned_error(probs, hits, BINS) if len(hits) else 0.0
 
 
 def _logit(scores: np.ndarray) -> np.ndarray:

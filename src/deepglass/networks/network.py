@@ -13,7 +13,7 @@ from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.trunks.base import TRUNKS, Trunk
 from deepglass.nn.decoding import AutoregressiveHead
 from deepglass.nn.dense import SpatialMemory
-from deepglass.nn.tokens import Field, Tokens, TokenShape
+from deepglass.nn.tokens import Field, Fields, Tokens, TokenShape
 
 
 class Network(nn.Module):
@@ -57,12 +57,12 @@ class Network(nn.Module):
         """Number of ensemble members; 1 for a single network."""
         return self.trunk.ensemble_size
 
-    def embed(self, inputs: Mapping[str, Field]) -> Tokens:
+    def embed(self, inputs: Fields) -> Tokens:
         """The input of the heads: the learned representation."""
         fields = (_stack([inputs[f.name] for f in group]) for group in self.groups)
         return self.trunk([encoder(field) for encoder, field in zip(self.encoders, fields, strict=True)])
 
-    def forward(self, inputs: Mapping[str, Field], targets: Mapping[str, Field] | None = None) -> dict[str, Any]:
+    def forward(self, inputs: Fields, targets: Fields | None = None) -> dict[str, Any]:
         """Output name -> params, rows first (B * members).
 
         Args:
@@ -71,9 +71,7 @@ class Network(nn.Module):
         tokens = self.embed(inputs)
         return {name: self._params(name, tokens, (targets or {}).get(name)) for name in self.features}
 
-    def predictions(
-        self, inputs: Mapping[str, Field], targets: Mapping[str, Field] | None = None
-    ) -> dict[str, Prediction]:
+    def predictions(self, inputs: Fields, targets: Fields | None = None) -> dict[str, Prediction]:
         """Output name -> `Prediction`, the mean over ensemble members; its `mode` does not use the targets."""
         predictions = {n: self.features[n].prediction(params) for n, params in self(inputs, targets).items()}
         if self.ensemble_size == 1:

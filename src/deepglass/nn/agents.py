@@ -15,15 +15,11 @@ class RunningMeanStd(nn.Module):
     Source: Chan, Golub and LeVeque, 1979, "Updating formulae and a pairwise algorithm for computing sample variances".
     """
 
-    count: Tensor
-    mean: Tensor
-    variance: Tensor
-
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
-        self.register_buffer("mean", torch.zeros(size, dtype=torch.float64))
-        self.register_buffer("variance", torch.ones(size, dtype=torch.float64))
+        self.count = nn.Buffer(torch.zeros((), dtype=torch.float64))
+        self.mean = nn.Buffer(torch.zeros(size, dtype=torch.float64))
+        self.variance = nn.Buffer(torch.ones(size, dtype=torch.float64))
 
     @torch.no_grad()
     def update(self, values: Tensor) -> None:

@@ -76,7 +76,8 @@ class Attention(nn.Module):
         if mask is not None:
             mask = mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]  # (B, 1, 1 or T, S)
         if causal:
-            causal_mask = _causal(query.shape[2], key.shape[2], x.device)
+            T, S = query.shape[2], key.shape[2]
+            causal_mask = torch.ones(T, S, dtype=torch.bool, device=x.device).tril(S - T)
             mask = causal_mask if mask is None else mask & causal_mask
         if self.fused:
             rate = self.dropout.p if self.training else 0.0
@@ -148,11 +149,7 @@ class AttentionBlock(nn.Module):
         return x + self.dropout(self.mlp(x))
 
     def step(
-        self,
-        x: Tensor,
-        past: KVCache,
-        memory: KVCache | None = None,
-        memory_mask: Tensor | None = None,
+        self, x: Tensor, past: KVCache, memory: KVCache | None = None, memory_mask: Tensor | None = None
     ) -> tuple[Tensor, KVCache]:
         """The causal `forward` for one more token, and the cache with it.
 
@@ -167,8 +164,3 @@ class AttentionBlock(nn.Module):
             assert memory is not None
             x = x + self.dropout(self.memory.read(self.memory_norm(x), memory, memory_mask))
         return x + self.dropout(self.mlp(x)), past
-
-
-def _causal(count: int, total: int, device: torch.device) -> Tensor:
-    """Causal mask (T, S) bool of the last `count` of `total` tokens."""
-    return torch.ones(count, total, dtype=torch.bool, device=device).tril(total - count)

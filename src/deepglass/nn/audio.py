@@ -95,18 +95,13 @@ class Spectrogram(nn.Module):
         waves: (B, S) int16, or float of -1 to 1 -> (B, T, M).
     """
 
-    filters: Tensor
-    window: Tensor
-    shift: Tensor
-    scale: Tensor
-
     def __init__(self, frames: Frames, shift: Sequence[float], scale: Sequence[float]) -> None:
         super().__init__()
         self.frames = frames
-        self.register_buffer("filters", torch.from_numpy(mel_filters(frames)), persistent=False)
-        self.register_buffer("window", torch.hann_window(frames.size), persistent=False)
-        self.register_buffer("shift", torch.tensor(shift, dtype=torch.float32))
-        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
+        self.filters = nn.Buffer(torch.from_numpy(mel_filters(frames)), persistent=False)
+        self.window = nn.Buffer(torch.hann_window(frames.size), persistent=False)
+        self.shift = nn.Buffer(torch.tensor(shift, dtype=torch.float32))
+        self.scale = nn.Buffer(torch.tensor(scale, dtype=torch.float32))
 
     def forward(self, waves: Tensor) -> Tensor:
         waves = waves.float() / 32768 if not waves.is_floating_point() else waves

@@ -45,11 +45,9 @@ class BagEmbedding(nn.Module):
     weights instead of equal ones.
     """
 
-    scale: Tensor
-
     def __init__(self, weights: Tensor, dim: int, drop: float = 0.0) -> None:
         super().__init__()
-        self.register_buffer("scale", weights.float(), persistent=False)
+        self.scale = nn.Buffer(weights.float(), persistent=False)
         # Small, so that n-grams too rare to learn from stay near zero.
         self.weight = nn.Parameter(torch.randn(len(weights), dim) * (0.2 / math.sqrt(dim)))
         self.missing = nn.Parameter(torch.randn(dim) * (0.2 / math.sqrt(dim)))

@@ -33,14 +33,13 @@ class ConvBlock(nn.Module):
         dim: int,
         out_dim: int,
         *,
-        kernel: int = 3,
         stride: int = 1,
         pool: int = 1,
         norm: Norm = "batch",
         activation: str = "gelu",
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(dim, out_dim, kernel, stride, kernel // 2, bias=norm == "none")
+        self.conv = nn.Conv2d(dim, out_dim, 3, stride, 1, bias=norm == "none")
         self.pool = nn.MaxPool2d(pool, ceil_mode=True) if pool > 1 else nn.Identity()
         self.norm = norm2d(norm, out_dim)
         self.activation = make_activation(activation)
@@ -97,6 +96,13 @@ def residual_stage(dim: int, out_dim: int, blocks: int, stride: int, norm: Norm,
     return nn.Sequential(first, *others)
 
 
+def plain_stage(dim: int, out_dim: int, blocks: int, norm: Norm, activation: str) -> nn.Sequential:
+    """Convolutions, the first of which halves the map."""
+    first = ConvBlock(dim, out_dim, pool=2, norm=norm, activation=activation)
+    others = (ConvBlock(out_dim, out_dim, norm=norm, activation=activation) for _ in range(blocks - 1))
+    return nn.Sequential(first, *others)
+
+
 def apply_stages(stages: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
     """The output of each stage, one after the other."""
     maps = []
@@ -106,66 +112,25 @@ def apply_stages(stages: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
     return maps
 
 
-def _enter(dim: int, downsample: bool, norm: Norm, activation: str) -> nn.Sequential:
-    """First layers of a body after the stem's convolution: optional max pooling, norm, activation."""
-    pool = [nn.MaxPool2d(2, ceil_mode=True)] if downsample else []
-    return nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
-
-
-class PlainBody(nn.Module):
-    """Stages of convolutions, each halving the map.
+class StagedBody(nn.Module):
+    """Stages of convolutions after a stem's convolution.
 
     Args:
-        dims: width of each stage.
-        blocks: convolutions per stage.
+        dim: channels of the stem.
+        stages: modules, each applied to the map of the one before.
         downsample_stem: max pooling of the input, before its norm.
 
     Shapes:
-        x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) per stage, finest first, each half as high and wide.
+        x: (B, dim, Y, X) -> one map (B, ..., ..., ...) per stage, finest first.
     """
 
     def __init__(
-        self, dim: int, dims: Sequence[int], blocks: int, *, downsample_stem: bool, norm: Norm, activation: str
+        self, dim: int, stages: Iterable[nn.Module], *, downsample_stem: bool, norm: Norm, activation: str
     ) -> None:
         super().__init__()
-        self.enter = _enter(dim, downsample_stem, norm, activation)
-        self.stages = nn.ModuleList()
-        for out_dim in dims:
-            layers: list[nn.Module] = [ConvBlock(dim, out_dim, pool=2, norm=norm, activation=activation)]
-            layers += [ConvBlock(out_dim, out_dim, norm=norm, activation=activation) for _ in range(blocks - 1)]
-            self.stages.append(nn.Sequential(*layers))
-            dim = out_dim
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        return apply_stages(self.stages, self.enter(x))
-
-
-class ResidualBody(nn.Module):
-    """Stages of residual blocks; each but the first halves the map.
-
-    Args: as of `PlainBody`; blocks: residual blocks of each stage.
-
-    Shapes:
-        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) per stage, finest first; Y, X are halved with
-            `downsample_stem`.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        dims: Sequence[int],
-        blocks: Sequence[int],
-        *,
-        downsample_stem: bool = False,
-        norm: Norm,
-        activation: str,
-    ) -> None:
-        super().__init__()
-        self.enter = _enter(dim, downsample_stem, norm, activation)
-        self.stages = nn.ModuleList()
-        for i, (out_dim, count) in enumerate(zip(dims, blocks, strict=True)):
-            self.stages.append(residual_stage(dim, out_dim, count, 1 if i == 0 else 2, norm, activation))
-            dim = out_dim
+        pool = [nn.MaxPool2d(2, ceil_mode=True)] if downsample_stem else []
+        self.enter = nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
+        self.stages = nn.ModuleList(stages)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return apply_stages(self.stages, self.enter(x))
@@ -178,13 +143,10 @@ class ImageNormalizer(nn.Module):
         x: (B, C, Y, X) uint8, uint16 or float codes -> (B, C, Y, X) float, in channels-last memory.
     """
 
-    shift: Tensor
-    factor: Tensor
-
     def __init__(self, shift: Sequence[float], scale: Sequence[float]) -> None:
         super().__init__()
-        self.register_buffer("shift", torch.tensor(shift).view(1, -1, 1, 1))
-        self.register_buffer("factor", 1 / torch.tensor(scale).view(1, -1, 1, 1))
+        self.shift = nn.Buffer(torch.tensor(shift).view(1, -1, 1, 1))
+        self.factor = nn.Buffer(1 / torch.tensor(scale).view(1, -1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.to(self.factor.dtype, memory_format=torch.channels_last)

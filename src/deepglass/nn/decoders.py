@@ -28,13 +28,7 @@ class ImageDecoder(nn.Module):
     """
 
     def __init__(
-        self,
-        dim: int,
-        shape: tuple[int, int, int],
-        *,
-        width: int = 64,
-        norm: Norm = "batch",
-        activation: str = "relu",
+        self, dim: int, shape: tuple[int, int, int], *, width: int = 64, norm: Norm = "batch", activation: str = "relu"
     ) -> None:
         super().__init__()
         channels, *self.size = shape

@@ -88,7 +88,7 @@ def search(head: AutoregressiveHead, memory: Tokens, beams: int, members: int = 
         if int(finished_rows.sum()) * 4 >= len(finished_rows):  # finished rows leave the batch
             finished.append((rows[finished_rows], tokens[finished_rows], score[finished_rows]))
             indices = torch.nonzero(~finished_rows)[:, 0]
-            state = _select_rows(state, _beam_indices(indices, W), M)
+            state = _select_rows(state, _repeat_indices(indices, W), M)
             rows, tokens, score, token, done = (x[indices] for x in (rows, tokens, score, token, done))
         logits, state = head.step(state, token.flatten().repeat_interleave(M))
         step = torch.where(done[..., None], only_end, _average_members(logits, M).view(len(rows), W, V))
@@ -114,39 +114,6 @@ def _best_beams(finished: list[tuple[Tensor, Tensor, Tensor]], count: int, end: 
         log_prob[rows] = score[indices, chosen]
     mask = (whole == end).cumsum(1) == 0
     return BeamResult(whole.masked_fill(~mask, 0), mask, log_prob)
-
-
-def _beam_indices(rows: Tensor, beams: int) -> Tensor:
-    """Indices of the beams of some rows."""
-    return (rows[:, None] * beams + torch.arange(beams, device=rows.device)).flatten()
-
-
-def sample(
-    head: AutoregressiveHead,
-    memory: Tokens,
-    generator: Generator,
-    *,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-) -> BeamResult:
-    """Sample a sequence for each row; see `choose`."""
-    state, token = head.start(memory), None
-    B = len(memory.values)
-    tokens: list[Tensor] = []
-    done = torch.zeros(B, dtype=torch.bool, device=memory.values.device)
-    score = torch.zeros(B, device=memory.values.device)
-    while len(tokens) < head.length and not bool(done.all()):
-        logits, state = head.step(state, token)
-        token = choose(logits, generator, temperature=temperature, top_k=top_k, top_p=top_p)
-        token = token.masked_fill(done, head.end)
-        token_log_prob = logits.float().log_softmax(-1).gather(1, token[:, None])[:, 0]
-        score = score + token_log_prob.masked_fill(done, 0.0)
-        done = done | (token == head.end)
-        tokens.append(token)
-    whole = torch.stack(tokens, 1)
-    mask = (whole == head.end).cumsum(1) == 0
-    return BeamResult(whole.masked_fill(~mask, 0), mask, score)
 
 
 def choose(
@@ -183,5 +150,10 @@ def _average_members(logits: Tensor, members: int) -> Tensor:
 
 
 def _select_rows(state: State, rows: Tensor, members: int) -> State:
-    rows = (rows[:, None] * members + torch.arange(members, device=rows.device)).flatten()
+    rows = _repeat_indices(rows, members)
     return tuple(s[rows] for s in state)
+
+
+def _repeat_indices(rows: Tensor, count: int) -> Tensor:
+    """Indices of `count` consecutive rows for each of the given ones, such as the beams of texts."""
+    return (rows[:, None] * count + torch.arange(count, device=rows.device)).flatten()

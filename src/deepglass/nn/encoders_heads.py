@@ -1,4 +1,4 @@
-"""Basic encoders, from a `Field` to tokens, and the linear head."""
+"""Basic encoders, also of label sets, from a `Field` to tokens, and the linear head."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -34,13 +34,10 @@ class Rescale(nn.Module):
         scale: > 0, the unit.
     """
 
-    shift: Tensor
-    scale: Tensor
-
     def __init__(self, shift: float | Sequence[float], scale: float | Sequence[float]) -> None:
         super().__init__()
-        self.register_buffer("shift", torch.tensor(shift, dtype=torch.float32))
-        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
+        self.shift = nn.Buffer(torch.tensor(shift, dtype=torch.float32))
+        self.scale = nn.Buffer(torch.tensor(scale, dtype=torch.float32))
 
     def forward(self, values: Tensor) -> Tensor:
         return (values.to(self.shift.dtype) - self.shift) / self.scale
@@ -98,3 +95,34 @@ class LinearHead(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tensor:
         return self.linear(pool(tokens))
+
+
+class LabelsEncoder(nn.Module):
+    """Encoder of a set of labels as one token: the sum of the label embeddings and a bias.
+
+    A sum and not a mean, so that it depends on the number of labels. A missing row has its own token.
+
+    Args:
+        labels: K.
+        dim: the width D of the token.
+
+    Shapes:
+        field: values (B, K) of 0 and 1; mask (B,).
+        returns: (B, 1, D).
+
+    Example:
+        >>> field = Field(torch.tensor([[1, 0, 1]], dtype=torch.uint8), torch.tensor([True]))
+        >>> LabelsEncoder(3, dim=8)(field).values.shape
+        torch.Size([1, 1, 8])
+    """
+
+    def __init__(self, labels: int, dim: int) -> None:
+        super().__init__()
+        self.shape = TokenShape(count=1)
+        self.linear = nn.Linear(labels, dim)
+        nn.init.normal_(self.linear.weight, std=0.5)
+        self.missing: Tensor = nn.Parameter(torch.randn(dim) * 0.1)
+
+    def forward(self, field: Field) -> Tokens:
+        token = self.linear(field.values.to(self.linear.weight.dtype))  # (B, D)
+        return Tokens.of_vector(torch.where(field.mask[:, None], token, self.missing))

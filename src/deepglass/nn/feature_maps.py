@@ -1,6 +1,7 @@
 """Feature maps (B, C, Y, X) of a forward pass, recorded by forward hooks for any network."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from itertools import groupby
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from deepglass.nn.frozen import frozen
 from deepglass.nn.tokens import Tokens
 
 MAX_STAGES = 5
@@ -62,23 +64,14 @@ class FeatureMapRecorder:
             only: names of the modules to record; None records all.
         """
         self.maps, self.conv_input, self.depth, self.grid = {}, None, 0, None
-        hooks = []
-        for name, module in self.network.named_modules():
-            if only is None or name in only:
-                hooks.append(module.register_forward_hook(self._output_hook(name, rows)))
-            if grad and isinstance(module, nn.Conv2d):
-                hooks.append(module.register_forward_pre_hook(self._input_hook(name)))
         # With frozen parameters only what depends on the image requires a gradient.
-        trainable = [p for p in self.network.parameters() if p.requires_grad]
-        for parameter in trainable:
-            parameter.requires_grad_(False)
-        try:
+        with ExitStack() as hooks, frozen(self.network):
+            for name, module in self.network.named_modules():
+                if only is None or name in only:
+                    hooks.enter_context(module.register_forward_hook(self._output_hook(name, rows)))
+                if grad and isinstance(module, nn.Conv2d):
+                    hooks.enter_context(module.register_forward_pre_hook(self._input_hook(name)))
             forward()
-        finally:
-            for parameter in trainable:
-                parameter.requires_grad_(True)
-            for hook in hooks:
-                hook.remove()
         return [m for m in self.maps.values() if m.values.requires_grad or not grad]
 
     def record_stages(self, forward: Callable[[], object], rows: int) -> list[FeatureMap]:

@@ -30,17 +30,13 @@ _LAYERS = (
 )
 
 
-def _lecun_normal(weight: Tensor) -> None:
-    nn.init.normal_(weight, std=1 / math.sqrt(weight[0].numel()))  # what one output sums over: fan_in
-
-
 INITIALISATIONS: dict[str, Fill | None] = {
     "default": None,
     "xavier_uniform": nn.init.xavier_uniform_,
     "xavier_normal": nn.init.xavier_normal_,
     "he_uniform": lambda weight: nn.init.kaiming_uniform_(weight, nonlinearity="relu"),
     "he_normal": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
-    "lecun_normal": _lecun_normal,
+    "lecun_normal": lambda weight: nn.init.normal_(weight, std=1 / math.sqrt(weight[0].numel())),  # fan-in
     "orthogonal": nn.init.orthogonal_,
     "normal": lambda weight: nn.init.normal_(weight, std=0.02),  # GPT-2's deviation
 }

@@ -20,44 +20,23 @@ Norm = Literal["batch", "layer", "instance", "group", "none"]
 _GROUPS = 32  # the paper's default; fewer for small widths
 
 
-class TokenBatchNorm(nn.Module):
-    """Batch normalisation of the last axis over all other axes.
+class TokenNorm(nn.Module):
+    """A norm of torch applied to each token: statistics over the last axis, or of it over all other axes.
 
-    Padded tokens count, so use `layer` where lengths differ much.
+    With batch normalisation padded tokens count, so use `layer` where lengths differ much.
 
     Args:
-        dim: width D.
+        norm: `nn.BatchNorm1d` or `nn.GroupNorm`, of width D.
 
     Shapes:
         x: (B, D) or (B, T, D) float -> the same shape.
 
-    Source: Ioffe & Szegedy, 2015, arXiv 1502.03167.
+    Source: Ioffe & Szegedy, 2015, arXiv 1502.03167 (batch); Wu & He, 2018, arXiv 1803.08494 (group).
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, norm: nn.Module) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.norm(x) if x.ndim == 2 else self.norm(x.flatten(0, -2)).view_as(x)
-
-
-class TokenGroupNorm(nn.Module):
-    """Group normalisation of the units of each token.
-
-    Args:
-        dim: width D.
-        groups: number of groups; must divide `dim`.
-
-    Shapes:
-        x: (B, D) or (B, T, D) float -> the same shape.
-
-    Source: Wu & He, 2018, arXiv 1803.08494.
-    """
-
-    def __init__(self, dim: int, groups: int) -> None:
-        super().__init__()
-        self.norm = nn.GroupNorm(groups, dim)
+        self.norm = norm
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(x) if x.ndim == 2 else self.norm(x.flatten(0, -2)).view_as(x)
@@ -139,10 +118,10 @@ def norm(name: Norm, dim: int) -> nn.Module:
         SpecError: `unknown-name`, with the near miss.
     """
     makers: dict[str, Callable[[], nn.Module]] = {
-        "batch": lambda: TokenBatchNorm(dim),
+        "batch": lambda: TokenNorm(nn.BatchNorm1d(dim)),
         "layer": lambda: nn.LayerNorm(dim),
         "instance": lambda: TokenInstanceNorm(dim),
-        "group": lambda: TokenGroupNorm(dim, _groups(dim)),
+        "group": lambda: TokenNorm(nn.GroupNorm(_groups(dim), dim)),
         "none": nn.Identity,
     }
     return makers[_check_name(name)]()

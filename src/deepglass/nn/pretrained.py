@@ -151,17 +151,14 @@ class PretrainedImages(PretrainedEncoder):
         field: values (B, C, Y, X), mask (B,) -> Tokens (B, T, width); a missing image is grey.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(
         self, normalizer: nn.Module, channels: int, source: Source, *, freeze: bool, lr_multiplier: float
     ) -> None:
         super().__init__(source, freeze=freeze, lr_multiplier=lr_multiplier)
         self.normalizer = normalizer
         self.repeat = source.config.get("num_channels", 3) if channels == 1 else 1
-        self.register_buffer("mean", torch.tensor(source.mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(source.std).view(1, -1, 1, 1))
+        self.mean = nn.Buffer(torch.tensor(source.mean).view(1, -1, 1, 1))
+        self.std = nn.Buffer(torch.tensor(source.std).view(1, -1, 1, 1))
 
     def forward(self, field: Field) -> Tokens:
         x = self.normalizer(field.values)

@@ -52,11 +52,6 @@ class NumberEmbedding(nn.Module):
     outer edges; waves, section 3.3); Holzmueller et al., 2024, arXiv 2407.04491 (value and waves side by side).
     """
 
-    median: Tensor
-    scale: Tensor
-    bin_start: Tensor
-    bin_slope: Tensor
-
     def __init__(
         self,
         median: Sequence[float],
@@ -71,11 +66,11 @@ class NumberEmbedding(nn.Module):
         bins = max((len(e) - 1 for e in edges), default=0)
         empty = (0.0, math.inf)  # a bin of no slope, where a column has fewer bins than another
         pairs = [[*pairwise(e)] + [empty] * (bins - max(len(e) - 1, 0)) for e in edges]
-        self.register_buffer("median", torch.tensor(median, dtype=torch.float32))
-        self.register_buffer("scale", torch.tensor([s or 1.0 for s in scale], dtype=torch.float32))
-        self.register_buffer("bin_start", torch.tensor([[a for a, _ in p] for p in pairs], dtype=torch.float32))
+        self.median = nn.Buffer(torch.tensor(median, dtype=torch.float32))
+        self.scale = nn.Buffer(torch.tensor([s or 1.0 for s in scale], dtype=torch.float32))
+        self.bin_start = nn.Buffer(torch.tensor([[a for a, _ in p] for p in pairs], dtype=torch.float32))
         slopes = [[1 / (b - a) for a, b in p] for p in pairs]
-        self.register_buffer("bin_slope", torch.tensor(slopes, dtype=torch.float32))
+        self.bin_slope = nn.Buffer(torch.tensor(slopes, dtype=torch.float32))
         # Most waves are a few robust deviations long, some a hundredth of one.
         self.frequency = nn.Parameter(0.3 * torch.exp(math.log(10) * torch.randn(F, waves)))
         self.phase = nn.Parameter(2 * math.pi * torch.rand(F, waves))
@@ -112,14 +107,12 @@ class CategoryEmbedding(nn.Module):
         torch.Size([1, 2, 8])
     """
 
-    first: Tensor
-
     def __init__(self, cardinalities: Sequence[int], dim: int, embedding_dropout: float = 0.02) -> None:
         super().__init__()
         self.shape = TokenShape(count=len(cardinalities))
         self.embedding_dropout = embedding_dropout
         sizes = torch.tensor(cardinalities, dtype=torch.int64)
-        self.register_buffer("first", sizes.cumsum(0) - sizes)
+        self.first = nn.Buffer(sizes.cumsum(0) - sizes)
         self.table = nn.Embedding(sum(cardinalities), dim)
         nn.init.normal_(self.table.weight, std=0.5)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,17 +29,22 @@ class Field(NamedTuple):
         return self.rows if self.rows is not None else self.mask.flatten(1).any(1) if self.mask.ndim > 1 else self.mask
 
     def to(self, device: torch.device) -> Field:
-        rows = None if self.rows is None else self.rows.to(device)
-        return Field(self.values.to(device), self.mask.to(device), rows)
+        return self._map(lambda x: x.to(device))
 
     def take(self, rows: Tensor) -> Field:
         """The given rows."""
-        return Field(self.values[rows], self.mask[rows], None if self.rows is None else self.rows[rows])
+        return self._map(lambda x: x[rows])
 
     def repeat(self, members: int) -> Field:
         """Each row repeated, for the members of an ensemble."""
-        rows = None if self.rows is None else self.rows.repeat_interleave(members, 0)
-        return Field(self.values.repeat_interleave(members, 0), self.mask.repeat_interleave(members, 0), rows)
+        return self._map(lambda x: x.repeat_interleave(members, 0))
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Field:
+        return Field(function(self.values), function(self.mask), None if self.rows is None else function(self.rows))
+
+
+Fields = Mapping[str, Field]
+"""Fields by the name of their feature."""
 
 
 class Tokens(NamedTuple):

@@ -39,11 +39,7 @@ def warp(values: Tensor, map: Warp, *, nearest: bool = False) -> Tensor:
     """
     if map.whole:
         return _pick(values, map.affine)
-    _B, _C, Y, X = values.shape
-    x = (torch.arange(X, device=values.device) * 2 + 1) / X - 1
-    y = (torch.arange(Y, device=values.device) * 2 + 1) / Y - 1
-    a = map.affine[:, None, None]  # (B, 1, 1, 2, 3)
-    grid = a[..., 0] * x.view(1, 1, X, 1) + (a[..., 1] * y.view(1, Y, 1, 1) + a[..., 2])  # (B, Y, X, 2)
+    grid = _input_positions(map, values.shape[-2], values.shape[-1])
     mode = "nearest" if nearest else "bilinear"
     out = F.grid_sample(values.float(), grid, mode, padding_mode="border", align_corners=False)
     return out.to(values.dtype) if nearest else out
@@ -51,12 +47,15 @@ def warp(values: Tensor, map: Warp, *, nearest: bool = False) -> Tensor:
 
 def inside(map: Warp, size: tuple[int, int]) -> Tensor:
     """Which positions of an output of `size` come from inside the input, (B, Y, X) bool."""
-    Y, X = size
+    return (_input_positions(map, *size).abs() <= 1).all(-1)
+
+
+def _input_positions(map: Warp, Y: int, X: int) -> Tensor:
+    """Position (x, y) in the input, from -1 to 1, of each position of an output, (B, Y, X, 2)."""
     x = (torch.arange(X, device=map.affine.device) * 2 + 1) / X - 1
     y = (torch.arange(Y, device=map.affine.device) * 2 + 1) / Y - 1
     a = map.affine[:, None, None]  # (B, 1, 1, 2, 3)
-    grid = a[..., 0] * x.view(1, 1, X, 1) + (a[..., 1] * y.view(1, Y, 1, 1) + a[..., 2])  # (B, Y, X, 2)
-    return (grid.abs() <= 1).all(-1)
+    return a[..., 0] * x.view(1, 1, X, 1) + (a[..., 1] * y.view(1, Y, 1, 1) + a[..., 2])
 
 
 def _pick(values: Tensor, affine: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Base class of reinforcement learning objectives: environment, observations, evaluation by episodes."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
@@ -24,7 +24,7 @@ from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import Network
 from deepglass.nn.agents import RunningMeanStd
 from deepglass.nn.encoders_heads import Rescale, VectorEncoder
-from deepglass.nn.tokens import Field
+from deepglass.nn.tokens import Fields
 from deepglass.objectives.base import Evaluation, Objective
 
 EPOCH_STEPS = 100_000  # environment steps that count as an epoch
@@ -46,8 +46,6 @@ class Agent(Objective):
 
     monitor: ClassVar[Metric] = METRICS["mean_return"]
     learns_from: ClassVar[Literal["rows", "text", "environment"]] = "environment"
-    name: ClassVar[str]
-    steps_taken: Tensor
 
     def set_features(self, inputs: Sequence[Feature], outputs: Sequence[Output]) -> None:
         """Check and store the features of observation and action.
@@ -64,7 +62,7 @@ class Agent(Objective):
             )
         self.observation_feature, self.action_feature = inputs[0], outputs[0]
         self.observation, self.action = inputs[0].name, outputs[0].name
-        self.register_buffer("steps_taken", torch.zeros((), dtype=torch.int64))
+        self.steps_taken = nn.Buffer(torch.zeros((), dtype=torch.int64))
         feature = inputs[0]
         self.observation_stats = RunningMeanStd(len(feature.mean_ or ())) if isinstance(feature, Vector) else None
 
@@ -108,9 +106,7 @@ class Agent(Objective):
     def on_fit_start(self, train: Dataset) -> None:
         """Check the environment, and initialise the observation statistics from random play."""
         self.environment_of(train)
-        if self.observation_stats is not None:
-            self.observation_stats.update(train.inputs[self.observation].values)
-            self._rescale()
+        self.update_observation_stats(train.inputs[self.observation].values)
 
     def examples_per_epoch(self, train: Dataset) -> int:
         return EPOCH_STEPS
@@ -129,7 +125,7 @@ class Agent(Objective):
         raw = pl.Series(observations) if isinstance(self.observation_feature, Category) else observations
         return self.observation_feature.encode(raw).values
 
-    def input_fields(self, encoded: np.ndarray) -> Mapping[str, Field]:
+    def input_fields(self, encoded: np.ndarray) -> Fields:
         """The network's inputs for encoded observations."""
         return {self.observation: present(torch.from_numpy(encoded).to(self.device))}
 
@@ -156,12 +152,9 @@ class Agent(Objective):
 
         Random play visits few states, so the statistics follow the policy.
         """
-        if self.observation_stats is not None:
-            self.observation_stats.update(observations)
-            self._rescale()
-
-    def _rescale(self) -> None:
-        assert self.observation_stats is not None
+        if self.observation_stats is None:
+            return
+        self.observation_stats.update(observations)
         for encoder in self.modules():
             if isinstance(encoder, VectorEncoder):
                 assert isinstance(encoder.rescale, Rescale)
@@ -193,6 +186,6 @@ class ValueHead(nn.Module):
         return self.linear(pooled).reshape(-1, self.ensemble_size).mean(1)
 
 
-def index_fields(fields: Mapping[str, Field], rows: Tensor) -> Mapping[str, Field]:
+def index_fields(fields: Fields, rows: Tensor) -> Fields:
     """The given rows of each field."""
     return {name: field.take(rows) for name, field in fields.items()}

@@ -1,7 +1,7 @@
 """All inputs of a row as one vector, and back, for generative objectives."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from deepglass.features.number import Number
 from deepglass.features.vector import Vector
 from deepglass.networks.network import key_of
 from deepglass.nn.decoders import ImageDecoder, VectorDecoder
-from deepglass.nn.tokens import Field
+from deepglass.nn.tokens import Fields
 
 FLAT_KINDS = (Image, Number, Vector, Category, Binary)
 
@@ -41,8 +41,6 @@ class FlatInputs(nn.Module):
         SpecError: `bad-value` for an input of another kind.
     """
 
-    numeric: Tensor
-
     def __init__(self, inputs: Sequence[Feature], scale: str, objective: str, numbers: str | None = None) -> None:
         super().__init__()
         for feature in inputs:
@@ -59,9 +57,9 @@ class FlatInputs(nn.Module):
         self.shapes = [_shape(f) if isinstance(f, Image) else (w,) for f, w in zip(inputs, self.widths, strict=True)]
         self.size = sum(self.widths)
         numeric = [isinstance(f, Number | Vector) for f, w in zip(inputs, self.widths, strict=True) for _ in range(w)]
-        self.register_buffer("numeric", torch.tensor(numeric).nonzero()[:, 0], persistent=False)
+        self.numeric = nn.Buffer(torch.tensor(numeric).nonzero()[:, 0], persistent=False)
 
-    def forward(self, inputs: Mapping[str, Field]) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Fields) -> tuple[Tensor, Tensor]:
         """Values (B, D) float, 0 where missing, and the mask of present values, (B, D) bool."""
         parts, present = [], []
         for feature, width in zip(self.inputs, self.widths, strict=True):

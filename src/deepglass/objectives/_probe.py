@@ -1,6 +1,6 @@
 """Linear probe: evaluates an embedding by linear heads on frozen features."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import key_of
-from deepglass.nn.tokens import Field, Tokens
+from deepglass.nn.tokens import Field, Fields, Tokens
 
 MAX_ROWS = 30_000  # for the fit
 MAX_ITERATIONS = 200  # of L-BFGS
@@ -26,17 +26,13 @@ class Probe(nn.Module):
     Source: Alain and Bengio, 2016, arXiv 1610.01644.
     """
 
-    mean: Tensor
-    std: Tensor
-    fitted: Tensor
-
     def __init__(self, outputs: Sequence[Output], dim: int) -> None:
         super().__init__()
         self.outputs = {f.name: f for f in outputs}
         self.heads = nn.ModuleDict({key_of(f.name, "probe_"): f.head(dim) for f in outputs})
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("std", torch.ones(dim))
-        self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
+        self.mean = nn.Buffer(torch.zeros(dim))
+        self.std = nn.Buffer(torch.ones(dim))
+        self.fitted = nn.Buffer(torch.zeros((), dtype=torch.bool))
 
     def fit(self, train: Dataset, embed: Callable[[Batch], Tensor], batch_size: int = 512) -> bool:
         """Fit the heads on the training rows with a target. False without outputs or targets.
@@ -63,8 +59,7 @@ class Probe(nn.Module):
 
     def predictions(self, embeddings: Tensor) -> dict[str, Prediction]:
         """Output name -> prediction for embeddings (B, D)."""
-        x = ((embeddings.float() - self.mean) / self.std).unsqueeze(1)
-        tokens = Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
+        tokens = Tokens.of_vector((embeddings.float() - self.mean) / self.std)
         return {n: f.prediction(self.heads[key_of(n, "probe_")](tokens)) for n, f in self.outputs.items()}
 
     def _rows(self, train: Dataset) -> np.ndarray:
@@ -74,7 +69,7 @@ class Probe(nn.Module):
             rows = np.sort(np.random.default_rng(0).choice(rows, MAX_ROWS, replace=False))
         return rows
 
-    def _fit_lbfgs(self, x: Tensor, targets: Mapping[str, Field]) -> None:
+    def _fit_lbfgs(self, x: Tensor, targets: Fields) -> None:
         weights = list(self.heads.parameters())
         optimizer = torch.optim.LBFGS(weights, max_iter=MAX_ITERATIONS, history_size=10, line_search_fn="strong_wolfe")
 
@@ -83,7 +78,7 @@ class Probe(nn.Module):
             total = (
                 sum((w.square().sum() for w in weights if w.ndim > 1), torch.zeros((), device=x.device)) * WEIGHT_DECAY
             )
-            tokens = Tokens(x.unsqueeze(1), torch.ones(len(x), 1, dtype=torch.bool, device=x.device))
+            tokens = Tokens.of_vector(x)
             for name, feature in self.outputs.items():
                 present = targets[name].present
                 rows = feature.prediction(self.heads[key_of(name, "probe_")](tokens)).loss(targets[name])

@@ -23,7 +23,6 @@ class Representation(Objective):
     """
 
     uses_unlabelled: ClassVar[bool] = True
-    name: ClassVar[str]
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         check_row_outputs(outputs, f"the linear probe of {self.name}")

@@ -22,7 +22,7 @@ from deepglass.features.base import FEATURES, Feature
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import Network
 from deepglass.nn.ema import ema_update
-from deepglass.nn.tokens import Field
+from deepglass.nn.tokens import Field, Fields
 from deepglass.objectives.base import MakeNetwork
 from deepglass.objectives.supervised import Supervised, loss_sums
 
@@ -55,10 +55,8 @@ class SemiSupervised(Supervised):
     """
 
     uses_unlabelled: ClassVar[bool] = True
-    name: ClassVar[str]
     pseudo_label_features: ClassVar[tuple[type[Feature], ...]]  # kinds of outputs that get pseudo-labels
     student: Network
-    num_averaged: Tensor  # steps in the EMA
 
     def __init__(self, unlabelled_ratio: float, weight: float) -> None:
         super().__init__()
@@ -79,7 +77,7 @@ class SemiSupervised(Supervised):
             )
         self.student = copy.deepcopy(self.network)
         self.network.requires_grad_(False)
-        self.register_buffer("num_averaged", torch.zeros((), dtype=torch.int64))
+        self.num_averaged = nn.Buffer(torch.zeros((), dtype=torch.int64))  # steps in the EMA
 
     def on_fit_start(self, train: Dataset) -> None:
         super().on_fit_start(train)
@@ -111,14 +109,12 @@ class SemiSupervised(Supervised):
         """An epoch has each unlabelled row once."""
         return max(1, round(len(self.row_pools(train)[1]) * (1 + 1 / self.unlabelled_ratio)))
 
-    def make_loader(
-        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
-    ) -> Loader:
-        labelled, unlabelled = self.row_pools(source)
+    def make_loader(self, data: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None) -> Loader:
+        labelled, unlabelled = self.row_pools(data)
         first = max(1, round(batch_size / (1 + self.unlabelled_ratio)), min(MIN_LABELLED_ROWS, batch_size // 2))
         first = min(first, len(labelled))
         rest = min(max(1, batch_size - first), len(unlabelled))
-        pools = TwoPoolLoader(source, (labelled, unlabelled), (first, rest), seed)
+        pools = TwoPoolLoader(data, (labelled, unlabelled), (first, rest), seed)
         return MultiViewLoader(pools, seed, self.views(transform))
 
     def views(self, transform: BatchTransform | None) -> tuple[BatchTransform | None, BatchTransform | None]:
@@ -135,9 +131,7 @@ class SemiSupervised(Supervised):
         """Output -> confidence threshold of each class, (K,)."""
         raise NotImplementedError
 
-    def loss_terms(
-        self, inputs: Mapping[str, Field], batch: Batch, labels: Mapping[str, PseudoLabels]
-    ) -> tuple[Tensor, Tensor]:
+    def loss_terms(self, inputs: Fields, batch: Batch, labels: Mapping[str, PseudoLabels]) -> tuple[Tensor, Tensor]:
         """The supervised loss and the loss on pseudo-labels, each summed over the outputs.
 
         Args:
@@ -164,7 +158,7 @@ class SemiSupervised(Supervised):
     def update_average(self) -> None:
         """Update the averaged network, after a step of the student."""
         decay = self.ema_decay
-        self.num_averaged += 1
+        self.num_averaged.add_(1)
         ema_update(self.network, self.student, decay)
 
     def _unsupervised_loss(self, name: str, params: object, target: Field, first: int, labels: PseudoLabels) -> Tensor:
@@ -228,13 +222,8 @@ def _padded(values: Tensor, length: int) -> Tensor:
 
 
 def _first_rows(field: Field, first: int) -> Field:
-    """The field with the other rows set to missing."""
-    if field.rows is not None:
-        return field._replace(rows=_mask_after(field.rows, first))
-    return field._replace(mask=_mask_after(field.mask, first))
-
-
-def _mask_after(mask: Tensor, first: int) -> Tensor:
-    mask = mask.clone()
+    """The field with all but the first rows missing."""
+    name = "mask" if field.rows is None else "rows"
+    mask = getattr(field, name).clone()
     mask[first:] = False
-    return mask
+    return field._replace(**{name: mask})

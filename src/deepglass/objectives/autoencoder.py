@@ -15,8 +15,7 @@ from deepglass.constraints import Count, Fraction
 from deepglass.data.batches import Batch, Dataset
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.tokens import Field
-from deepglass.objectives._bottleneck import bottleneck_features
-from deepglass.objectives._reconstruction import ReconstructionObjective
+from deepglass.objectives._reconstruction import ReconstructionObjective, bottleneck_features
 from deepglass.objectives._representation import masked_mean
 from deepglass.objectives.base import Loss
 
@@ -30,7 +29,6 @@ class Autoencoder(ReconstructionObjective):
     """
 
     monitor: ClassVar[Metric] = METRICS["mse"]
-    name: ClassVar[str] = "autoencoder"
 
     def __init__(self, *, latent_dim: Count = 128, mask_ratio: Fraction = 0.3) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.base import TRUNKS
-from deepglass.nn.tokens import Field, pool
+from deepglass.nn.tokens import Fields, pool
 from deepglass.registry import Registry
 
 Reduce = Callable[[str, float], float]
@@ -149,6 +149,10 @@ class Objective(nn.Module, ABC):
         super().__init__()
         self.reduce: Reduce = local_value
 
+    @property
+    def name(self) -> str:
+        return OBJECTIVES.name_of(type(self))
+
     @abstractmethod
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         """Create the networks."""
@@ -184,11 +188,9 @@ class Objective(nn.Module, ABC):
         """The loss of an objective with a single one."""
         raise NotImplementedError
 
-    def make_loader(
-        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
-    ) -> Loader:
+    def make_loader(self, data: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None) -> Loader:
         """Loader of the training batches: shuffled rows by default."""
-        return ShuffledLoader(source, batch_size, seed, transform)
+        return ShuffledLoader(data, batch_size, seed, transform)
 
     @abstractmethod
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
@@ -210,7 +212,7 @@ class Objective(nn.Module, ABC):
         """Run all networks once, for callers with forward hooks."""
         return self.predict(batch)
 
-    def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
+    def sample(self, count: int, generator: Generator, given: Fields) -> dict[str, dict[str, Tensor]]:
         """Generate rows: feature name -> values in the format of `Prediction.mode`.
 
         Args:

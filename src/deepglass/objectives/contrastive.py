@@ -21,7 +21,7 @@ from deepglass.data.views import MultiViewLoader, check_augmentable, strong_augm
 from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
-from deepglass.objectives._bottleneck import NO_ENSEMBLE
+from deepglass.objectives._reconstruction import NO_ENSEMBLE
 from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Loss, MakeNetwork
 
@@ -39,7 +39,6 @@ class Contrastive(Representation):
     """
 
     monitor: ClassVar[Metric] = METRICS["loss"]
-    name: ClassVar[str] = "contrastive"
 
     def __init__(
         self,
@@ -75,12 +74,10 @@ class Contrastive(Representation):
     def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": nn.ModuleList([self.network, self.projector])}
 
-    def make_loader(
-        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
-    ) -> Loader:
+    def make_loader(self, data: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None) -> Loader:
         """Each row in two views, by `training.augment` or else by strong augmentation."""
         view = transform or self.view
-        return MultiViewLoader(ShuffledLoader(source, batch_size, seed), seed, (view, view))
+        return MultiViewLoader(ShuffledLoader(data, batch_size, seed), seed, (view, view))
 
     def loss(self, batch: Batch) -> Loss:
         views = [self._project(batch), self._project(replace(batch, inputs=batch.views[0]))]

@@ -13,7 +13,7 @@ Source: Hinton, Osindero and Teh, 2006, Neural Computation 18; fine-tuning: Hint
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -27,7 +27,7 @@ from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import key_of
 from deepglass.nn.rbm import BoltzmannMachine
-from deepglass.nn.tokens import Field, Tokens
+from deepglass.nn.tokens import Field, Fields, Tokens
 from deepglass.objectives._flatten import FlatInputs
 from deepglass.objectives._representation import check_row_outputs, masked_mean
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, ParameterGroup, predict_dataset
@@ -50,11 +50,9 @@ class Dbn(Objective):
     """
 
     monitor: ClassVar[Metric] = METRICS["loss"]
-    name: ClassVar[str] = "dbn"
     uses_unlabelled: ClassVar[bool] = True
     generative: ClassVar[bool] = True
     builds_network: ClassVar[bool] = True
-    stage: Tensor
 
     def __init__(
         self,
@@ -76,13 +74,13 @@ class Dbn(Objective):
         sizes = [self.flat.size, *self.layers]
         below = [BoltzmannMachine(*pair) for pair in pairwise(sizes[:-1])]
         classes = len(self.label.class_names) if self.label is not None else 0
-        self.machines = nn.ModuleList([*below, BoltzmannMachine(sizes[-2] + classes, sizes[-1], classes)])
+        self.machines: Any = nn.ModuleList([*below, BoltzmannMachine(sizes[-2] + classes, sizes[-1], classes)])
         self.feed_forward = FeedForward(sizes, self.dropout)
         self.heads = nn.ModuleDict({key_of(f.name): f.head(sizes[-1]) for f in outputs})
-        self.register_buffer("stage", torch.zeros((), dtype=torch.int64))
+        self.stage = nn.Buffer(torch.zeros((), dtype=torch.int64))
 
     def on_fit_start(self, train: Dataset) -> None:
-        first = self._machine(0)
+        first = self.machines[0]
         if not first.visible_bias.any():
             first.init_biases(unit_means(self.flat, train))
 
@@ -115,7 +113,7 @@ class Dbn(Objective):
             yield Loss(self._contrastive_loss(batch, stage), group=f"layer_{stage + 1}", weight=len(batch))
             return
         if self.stage < count:
-            self.feed_forward.init_from([self._machine(i) for i in range(count)])
+            self.feed_forward.init_from(self.machines)
             self.stage.fill_(count)
         sums = [loss_sums(a, batch.targets[n], 1) for n, a in self.predict(batch).items()]
         yield Loss(torch.stack([s / n.clamp_min(1) for s, n in sums]).sum(), weight=len(batch))
@@ -124,15 +122,15 @@ class Dbn(Objective):
         """Free energy of the data minus that of its one-step reconstruction."""
         with torch.no_grad():
             visible = self._visible(batch, stage)
-        machine = self._machine(stage)
+        machine = self.machines[stage]
         return machine.free_energy(visible).mean() - machine.free_energy(machine.gibbs(visible, 1)).mean()
 
     def _visible(self, batch: Batch, stage: int) -> Tensor:
         """Visible units of a layer: hidden probabilities of the layer below, in the top layer also the label."""
         v, _ = self.flat(batch.inputs)
         for below in range(stage):
-            v = self._machine(below)(v)
-        classes = self._machine(stage).classes
+            v = self.machines[below](v)
+        classes = self.machines[stage].classes
         if self.label is None or not classes:
             return v
         label = batch.targets.get(self.label.name) if batch.targets else None
@@ -141,7 +139,7 @@ class Dbn(Objective):
 
     def _one_hot(self, field: Field) -> Tensor:
         """One-hot label, (B, classes); uniform where unknown."""
-        classes = self._machine(-1).classes
+        classes = self.machines[-1].classes
         codes = field.values.reshape(-1).long()
         chosen = nn.functional.one_hot(codes, classes + 1)[:, 1:].float()
         return torch.where((field.present & (codes > 0)).unsqueeze(1), chosen, 1 / classes)
@@ -169,28 +167,27 @@ class Dbn(Objective):
         with torch.inference_mode():
             for batch in data.batches(batch_size):
                 values, present = self.flat(batch.inputs)
-                h = self._machine(stage)(self._visible(batch, stage))
+                h = self.machines[stage](self._visible(batch, stage))
                 errors.append(masked_mean((self._down(h, stage) - values).square(), present))
         return float(torch.cat(errors).mean())
 
     def predict(self, batch: Batch) -> dict[str, Prediction]:
-        hidden = self.feed_forward(self.flat(batch.inputs)[0]).unsqueeze(1)
-        tokens = Tokens(hidden, torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device))
+        tokens = Tokens.of_vector(self.feed_forward(self.flat(batch.inputs)[0]))
         return {n: f.prediction(self.heads[key_of(n)](tokens)) for n, f in self.outputs.items()}
 
     def embed(self, batch: Batch) -> Tensor:
         if self.stage == len(self.machines):
             return self.feed_forward(self.flat(batch.inputs)[0])
         top = max(int(self.stage) - 1, 0) if self.outputs else int(self.stage)
-        return self._machine(top)(self._visible(batch, top))
+        return self.machines[top](self._visible(batch, top))
 
     def forward_pass(self, batch: Batch) -> object:
         return [self.machines[-1](self._visible(batch, len(self.machines) - 1)), self.predict(batch)]
 
-    def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
+    def sample(self, count: int, generator: Generator, given: Fields) -> dict[str, dict[str, Tensor]]:
         """Gibbs sampling in the top layer, its label clamped to the given class, then one pass down."""
         stage = min(int(self.stage), len(self.machines) - 1)
-        top = self._machine(stage)
+        top = self.machines[stage]
         clamp = self._one_hot(next(iter(given.values()))) if given and top.classes else None
         v = torch.rand(count, top.weight.shape[1], generator=generator, device=top.weight.device)
         if top.classes:
@@ -201,20 +198,15 @@ class Dbn(Objective):
     def reconstruct(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
         """Reconstructed inputs, name -> values in the format of `Prediction.mode`."""
         stage = min(int(self.stage), len(self.machines) - 1)
-        return self.flat.to_predictions(self._down(self._machine(stage)(self._visible(batch, stage)), stage))
+        return self.flat.to_predictions(self._down(self.machines[stage](self._visible(batch, stage)), stage))
 
     def _down(self, h: Tensor, stage: int) -> Tensor:
         """Hidden units of a layer -> probabilities of the inputs."""
         for i in range(stage, -1, -1):
-            machine = self._machine(i)
+            machine = self.machines[i]
             h = machine.down(h)
             h = h[:, : h.shape[1] - machine.classes]
         return h
-
-    def _machine(self, i: int) -> BoltzmannMachine:
-        machine = self.machines[i]
-        assert isinstance(machine, BoltzmannMachine)
-        return machine
 
 
 class FeedForward(nn.Module):

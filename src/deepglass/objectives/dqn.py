@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -32,7 +31,7 @@ from deepglass.features.category import Category
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
-from deepglass.nn.tokens import Field, pool
+from deepglass.nn.tokens import Fields, pool
 from deepglass.objectives._agents import Agent, ValueHead, index_fields, mean_return
 from deepglass.objectives._numpy_forward import ArrayFunction, numpy_head, numpy_linear, numpy_trunk
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -57,10 +56,6 @@ class Dqn(Agent):
         double: double Q-learning: Q chooses the action that Q' evaluates.
         dueling: dueling architecture: state value and advantages are separate heads.
     """
-
-    name: ClassVar[str] = "dqn"
-    epsilon: Tensor
-    num_updates: Tensor
 
     def __init__(
         self,
@@ -93,8 +88,8 @@ class Dqn(Agent):
         self.network = make_network(inputs, outputs, defaults=Q_NETWORK)
         self.value = ValueHead(self.network) if self.dueling else None
         self.target = deepcopy(nn.ModuleList(self._online())).requires_grad_(False)
-        self.register_buffer("epsilon", torch.ones((), dtype=torch.float64))
-        self.register_buffer("num_updates", torch.zeros((), dtype=torch.int64))
+        self.epsilon = nn.Buffer(torch.ones((), dtype=torch.float64))
+        self.num_updates = nn.Buffer(torch.zeros((), dtype=torch.int64))
 
     def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": nn.ModuleList(self._online())}
@@ -103,18 +98,16 @@ class Dqn(Agent):
         defaults = super().training_defaults(defaults)
         return replace(defaults, learning_rate=5e-4, batch_size=128, schedule="linear", epochs=64, clip=10.0)
 
-    def make_loader(
-        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
-    ) -> Loader:
+    def make_loader(self, data: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None) -> Loader:
         return Replay(
-            Environments(self.environment_of(source), self.num_envs, training_seed(seed)),
+            Environments(self.environment_of(data), self.num_envs, training_seed(seed)),
             self,
             batch_size * self.gradient_steps,
             capacity=self.buffer_size,
             learning_starts=self.learning_starts,
             n_steps=self.n_steps,
             discount=self.discount,
-            batches_per_epoch=max(self.examples_per_epoch(source) // batch_size, 1),
+            batches_per_epoch=max(self.examples_per_epoch(data) // batch_size, 1),
         )
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
@@ -129,14 +122,14 @@ class Dqn(Agent):
             logs = {"q_value": q_values.detach().mean(), "td_error": (target - q_values).detach().abs().mean()}
             yield Loss(F.smooth_l1_loss(q_values, target), logs={**logs, **once}, weight=len(rows))
             once = {}
-            self.num_updates += 1
+            self.num_updates.add_(1)
             if self.num_updates % self.target_update_interval == 0:
                 self.target.load_state_dict(nn.ModuleList(self._online()).state_dict())
-        self.steps_taken += batch.new_steps
+        self.steps_taken.add_(batch.new_steps)
         self.update_observation_stats(batch.inputs[self.observation].values)
 
     @torch.no_grad()
-    def _td_target(self, next_observations: Mapping[str, Field], rewards: Tensor, discount: Tensor) -> Tensor:
+    def _td_target(self, next_observations: Fields, rewards: Tensor, discount: Tensor) -> Tensor:
         """Targets y of the Q values, (B,)."""
         observations = next_observations[self.observation].values
         target_q = self._call(self.target_policy, observations)
@@ -146,11 +139,11 @@ class Dqn(Agent):
     def _call(self, function: ArrayFunction, observations: Tensor) -> Tensor:
         return torch.from_numpy(function(observations.cpu().numpy())).to(observations.device)
 
-    def q(self, inputs: Mapping[str, Field]) -> Tensor:
+    def q(self, inputs: Fields) -> Tensor:
         """Q value of each action, (B, A)."""
         return self._q(inputs, *self._online())
 
-    def _q(self, inputs: Mapping[str, Field], network: nn.Module, value: nn.Module | None = None) -> Tensor:
+    def _q(self, inputs: Fields, network: nn.Module, value: nn.Module | None = None) -> Tensor:
         assert isinstance(network, Network)
         tokens = network.embed(inputs)
         (head,) = network.heads.values()

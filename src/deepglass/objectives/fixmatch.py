@@ -8,7 +8,7 @@ the last tenth of the run so far, as runs are short.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,6 @@ class FixMatch(SemiSupervised):
             data where the unlabelled rows have the same shares.
     """
 
-    name: ClassVar[str] = "fixmatch"
     pseudo_label_features: ClassVar[tuple[type[Feature], ...]] = (Category, Binary)
 
     def __init__(
@@ -63,7 +62,7 @@ class FixMatch(SemiSupervised):
         classes = [name for f in self.pseudo_labelled.values() for name in f.class_names]
         self.weak, self.strong = weak_augmentation(inputs, classes), strong_augmentation(inputs, classes)
         check_augmentable(self.strong, inputs, self.name, "pseudo_label")
-        self.adaptive_thresholds = nn.ModuleDict(
+        self.adaptive_thresholds: Any = nn.ModuleDict(
             {key_of(n, "of_"): AdaptiveThreshold(len(f.class_names)) for n, f in self.pseudo_labelled.items()}
         )
 
@@ -104,9 +103,7 @@ class FixMatch(SemiSupervised):
         )
 
     def _adaptive_threshold(self, name: str) -> AdaptiveThreshold:
-        module = self.adaptive_thresholds[key_of(name, "of_")]
-        assert isinstance(module, AdaptiveThreshold)
-        return module
+        return self.adaptive_thresholds[key_of(name, "of_")]
 
 
 class AdaptiveThreshold(nn.Module):
@@ -116,16 +113,12 @@ class AdaptiveThreshold(nn.Module):
         classes: K.
     """
 
-    confidence: Tensor
-    class_shares: Tensor
-    target_shares: Tensor
-
     def __init__(self, classes: int) -> None:
         super().__init__()
         uniform = torch.full((classes,), 1 / classes)
-        self.register_buffer("confidence", uniform[0].clone())
-        self.register_buffer("class_shares", uniform.clone())
-        self.register_buffer("target_shares", uniform.clone())
+        self.confidence = nn.Buffer(uniform[0].clone())
+        self.class_shares = nn.Buffer(uniform.clone())
+        self.target_shares = nn.Buffer(uniform.clone())
 
     def update(self, q: Tensor, ema_decay: float) -> None:
         """Update the EMAs with the class probabilities of a batch, (B, K)."""

@@ -26,12 +26,12 @@ from deepglass.nn.adversarial import (
     ImageCritic,
     ProjectionHead,
     VectorCritic,
-    frozen,
     gradient_penalty,
     relativistic_loss,
 )
 from deepglass.nn.ema import ema_copy, ema_update
-from deepglass.nn.tokens import Field
+from deepglass.nn.frozen import frozen
+from deepglass.nn.tokens import Fields
 from deepglass.objectives._flatten import FlatDecoder, FlatInputs
 from deepglass.objectives._sample_quality import quality_warnings, sample_quality
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, ParameterGroup
@@ -55,11 +55,9 @@ class Gan(Objective):
     """
 
     monitor: ClassVar[Metric] = METRICS["sliced_wasserstein"]
-    name: ClassVar[str] = "gan"
     uses_unlabelled: ClassVar[bool] = True
     generative: ClassVar[bool] = True
     builds_network: ClassVar[bool] = True
-    step: Tensor
 
     def __init__(
         self,
@@ -90,7 +88,7 @@ class Gan(Objective):
         self.generator = Generator(self.flat, classes, self.latent_dim, self.width)
         self.critic = Critic(self.flat, classes, self.width // 2)
         self.average = ema_copy(self.generator)  # generates the samples
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.step = nn.Buffer(torch.zeros((), dtype=torch.int64))
         for i, count in enumerate(classes):
             self.register_buffer(f"class_shares_{i}", torch.full((count,), 1 / count))
 
@@ -170,9 +168,7 @@ class Gan(Objective):
             warnings = quality_warnings(metrics, real, samples, codes, self.conditions)
         return Evaluation({self.name: metrics}, metrics["sliced_wasserstein"], warnings=warnings)
 
-    def sample(
-        self, count: int, generator: torch.Generator, given: Mapping[str, Field]
-    ) -> dict[str, dict[str, Tensor]]:
+    def sample(self, count: int, generator: torch.Generator, given: Fields) -> dict[str, dict[str, Tensor]]:
         device = self.step.device
         codes = torch.zeros(count, len(self.conditions), dtype=torch.long, device=device)
         for i, feature in enumerate(self.conditions):
@@ -202,7 +198,7 @@ class Gan(Objective):
     def predict(self, batch: Batch) -> dict[str, Prediction]:
         raise SpecError("bad-value", "this run generates rows and predicts nothing: use deepglass generate")
 
-    def _codes(self, targets: Mapping[str, Field], count: int) -> Tensor:
+    def _codes(self, targets: Fields, count: int) -> Tensor:
         """Class codes of the conditions, (B, number of conditions); 0 where unknown."""
         codes = [targets[f.name].values.reshape(-1).long() for f in self.conditions]
         return torch.stack(codes, 1) if codes else torch.zeros(count, 0, dtype=torch.long, device=self.step.device)

@@ -42,7 +42,6 @@ class NextToken(Objective):
     """
 
     monitor: ClassVar[Metric] = METRICS["loss"]
-    name: ClassVar[str] = "next_token"
     learns_from: ClassVar[Literal["rows", "text", "environment"]] = "text"
 
     def __init__(
@@ -89,10 +88,8 @@ class NextToken(Objective):
     def examples_per_epoch(self, train: Dataset) -> int:
         return max(len(train.inputs[self.feature.name].values) // self.context_length, 1)
 
-    def make_loader(
-        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
-    ) -> Loader:
-        return WindowLoader(source, self.feature.name, self.context_length, batch_size, seed)
+    def make_loader(self, data: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None) -> Loader:
+        return WindowLoader(data, self.feature.name, self.context_length, batch_size, seed)
 
     def loss(self, batch: Batch) -> Loss:
         target = batch.targets[self.feature.name].values.long()

@@ -28,7 +28,7 @@ from deepglass.features.outputs.base import Output
 from deepglass.features.vector import Vector
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.agents import RunningMeanStd, gae, normal_entropy, normal_log_prob
-from deepglass.nn.tokens import Field, pool
+from deepglass.nn.tokens import Fields, pool
 from deepglass.objectives._agents import POLICY_NETWORK, Agent, ValueHead, index_fields, mean_return
 from deepglass.objectives._numpy_forward import ArrayFunction, numpy_head, numpy_trunk
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -64,9 +64,7 @@ class Ppo(Agent):
         target_kl: the updates of a rollout stop after an epoch with a larger mean KL divergence.
     """
 
-    name: ClassVar[str] = "ppo"
     value_coefficient: ClassVar[float] = 0.5
-    running_return: Tensor
 
     def __init__(
         self,
@@ -93,7 +91,7 @@ class Ppo(Agent):
         action = self.action_feature
         self.log_std = nn.Parameter(torch.zeros(len(action.mean_ or ()) if isinstance(action, Vector) else 0))
         self.return_stats = RunningMeanStd(1)
-        self.register_buffer("running_return", torch.zeros(self.num_envs, dtype=torch.float64))
+        self.running_return = nn.Buffer(torch.zeros(self.num_envs, dtype=torch.float64))
         with torch.no_grad():
             for parameter in self.network.heads.parameters():
                 parameter.mul_(INITIAL_HEAD_SCALE)
@@ -106,12 +104,10 @@ class Ppo(Agent):
             super().training_defaults(defaults), learning_rate=1e-3, batch_size=2048, schedule="linear", epochs=10
         )
 
-    def make_loader(
-        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
-    ) -> Loader:
-        environments = Environments(self.environment_of(source), self.num_envs, training_seed(seed))
+    def make_loader(self, data: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None) -> Loader:
+        environments = Environments(self.environment_of(data), self.num_envs, training_seed(seed))
         steps = max(batch_size // self.num_envs, 1)
-        return Rollouts(environments, self, steps, max(self.examples_per_epoch(source) // batch_size, 1))
+        return Rollouts(environments, self, steps, max(self.examples_per_epoch(data) // batch_size, 1))
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         assert isinstance(batch, Rollout)
@@ -138,7 +134,7 @@ class Ppo(Agent):
                 once = {}
             if self.reduce("kl", float(torch.stack(divergences).mean())) > self.target_kl:
                 break
-        self.steps_taken += len(batch)
+        self.steps_taken.add_(len(batch))
         self.update_observation_stats(batch.inputs[self.observation].values)
 
     # -- policy and value --------------------------------------------------------------------------------------
@@ -166,7 +162,7 @@ class Ppo(Agent):
         mean, std = np.array(action.mean_, np.float32), np.array(action.std_, np.float32)
         return lambda observations: head(trunk(observations)) * std + mean
 
-    def _policy(self, inputs: Mapping[str, Field], actions: Tensor) -> tuple[Tensor, Tensor]:
+    def _policy(self, inputs: Fields, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Log probabilities of the actions, (B,), and the mean entropy of the policy."""
         mode = self.network.predictions(inputs)[self.action].mode()
         if "log_probs" in mode:
@@ -179,7 +175,7 @@ class Ppo(Agent):
         assert isinstance(self.action_feature, Vector)
         return self.log_std + self.log_std.new_tensor(self.action_feature.std_).log()
 
-    def _value(self, inputs: Mapping[str, Field]) -> Tensor:
+    def _value(self, inputs: Fields) -> Tensor:
         return self.value(pool(self.critic.embed(inputs)))
 
     @torch.no_grad()

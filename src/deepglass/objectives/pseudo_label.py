@@ -8,7 +8,7 @@ used, which grows over the run, as in Cascante-Bonilla et al., 2020, arXiv 2001.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,6 @@ class PseudoLabel(SemiSupervised):
         end_quantile: the same at the end of the run.
     """
 
-    name: ClassVar[str] = "pseudo_label"
     pseudo_label_features: ClassVar[tuple[type[Feature], ...]] = (Category, Binary, Number)
 
     def __init__(
@@ -57,7 +56,7 @@ class PseudoLabel(SemiSupervised):
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
         classified = {n: f for n, f in self.pseudo_labelled.items() if f.has_classes}
-        self.curricula = nn.ModuleDict(
+        self.curricula: Any = nn.ModuleDict(
             {key_of(n, "of_"): Curriculum(len(f.class_names)) for n, f in classified.items()}
         )
 
@@ -95,9 +94,7 @@ class PseudoLabel(SemiSupervised):
     def _curricula(self) -> Iterator[tuple[str, Curriculum]]:
         for name in self.pseudo_labelled:
             if key_of(name, "of_") in self.curricula:
-                curriculum = self.curricula[key_of(name, "of_")]
-                assert isinstance(curriculum, Curriculum)
-                yield name, curriculum
+                yield name, self.curricula[key_of(name, "of_")]
 
 
 class Curriculum(nn.Module):
@@ -107,11 +104,9 @@ class Curriculum(nn.Module):
         classes: K.
     """
 
-    thresholds: Tensor
-
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.register_buffer("thresholds", torch.full((classes,), (1 + 1 / classes) / 2))
+        self.thresholds = nn.Buffer(torch.full((classes,), (1 + 1 / classes) / 2))
 
     def update(self, q: Tensor, share: float) -> None:
         """Move each threshold so that a share of the predictions of its class exceeds it.

@@ -20,7 +20,7 @@ from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.rbm import BoltzmannMachine
-from deepglass.nn.tokens import Field
+from deepglass.nn.tokens import Fields
 from deepglass.objectives._flatten import FlatInputs
 from deepglass.objectives._representation import Representation, masked_mean
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -40,10 +40,8 @@ class Rbm(Representation):
     """
 
     monitor: ClassVar[Metric] = METRICS["mse"]
-    name: ClassVar[str] = "rbm"
     generative: ClassVar[bool] = True
     builds_network: ClassVar[bool] = True
-    chains: Tensor
 
     def __init__(self, *, hidden: Count = 500, k: Count = 1, persistent: bool = True, gibbs_steps: Count = 100) -> None:
         super().__init__()
@@ -52,7 +50,7 @@ class Rbm(Representation):
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
         self.flat = FlatInputs(inputs, "unit", self.name)
         self.machine = BoltzmannMachine(self.flat.size, self.hidden)
-        self.register_buffer("chains", torch.full((NUM_CHAINS, self.flat.size), 0.5))
+        self.chains = nn.Buffer(torch.full((NUM_CHAINS, self.flat.size), 0.5))
         return self.hidden
 
     def on_fit_start(self, train: Dataset) -> None:
@@ -97,7 +95,7 @@ class Rbm(Representation):
         """Reconstructed inputs, name -> values in the format of `Prediction.mode`."""
         return self.flat.to_predictions(self.machine.down(self.embed(batch)))
 
-    def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
+    def sample(self, count: int, generator: Generator, given: Fields) -> dict[str, dict[str, Tensor]]:
         """Continue randomly chosen persistent chains."""
         indices = torch.randint(len(self.chains), (count,), generator=generator, device=self.chains.device)
         return self.flat.to_predictions(self.machine.gibbs(self.chains[indices], self.gibbs_steps, generator))

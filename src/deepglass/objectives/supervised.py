@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset, Mix
 from deepglass.errors import SpecError
@@ -28,7 +28,6 @@ class Supervised(Objective):
 
     supports_mixup: bool  # the loss weighs both targets of mixed rows (`Batch.mix`)
     network: Network
-    baseline_loss: Tensor
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         if not outputs:
@@ -37,7 +36,7 @@ class Supervised(Objective):
         self.network = make_network(inputs, outputs)
         # an autoregressive head reads its target, and a mixed row has two
         self.supports_mixup = not any(isinstance(head, AutoregressiveHead) for head in self.network.heads.values())
-        self.register_buffer("baseline_loss", torch.ones(len(outputs)))
+        self.baseline_loss = nn.Buffer(torch.ones(len(outputs)))
 
     def on_fit_start(self, train: Dataset) -> None:
         for i, (name, feature) in enumerate(self.network.features.items()):

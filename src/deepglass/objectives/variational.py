@@ -17,16 +17,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.constraints import Count, Positive
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.base import Feature
 from deepglass.metrics.table import METRICS, Metric
-from deepglass.nn.tokens import Field
-from deepglass.objectives._bottleneck import bottleneck_features
-from deepglass.objectives._reconstruction import ReconstructionObjective
+from deepglass.nn.tokens import Fields
+from deepglass.objectives._reconstruction import ReconstructionObjective, bottleneck_features
 from deepglass.objectives.base import Loss, MakeNetwork
 
 INITIAL_VARIANCE = 0.05  # of the decoder's normal distributions, as a share of the column's variance
@@ -50,11 +49,9 @@ class Variational(ReconstructionObjective):
     """
 
     monitor: ClassVar[Metric] = METRICS["elbo"]
-    name: ClassVar[str] = "variational"
     params_per_latent: ClassVar[int] = 2  # mean and log standard deviation
     number_scale: ClassVar[str] = "standard"
     generative: ClassVar[bool] = True
-    variance: Tensor  # of each numeric value, (n,); 1 is the column's variance
 
     def __init__(self, *, latent_dim: Count = 16, beta: Positive = 1.0) -> None:
         super().__init__()
@@ -62,7 +59,8 @@ class Variational(ReconstructionObjective):
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
         dim = super().make(inputs, make_network)
-        self.register_buffer("variance", torch.full((len(self.flat.numeric),), INITIAL_VARIANCE))
+        # Of each numeric value, (n,); 1 is the variance of the column.
+        self.variance = nn.Buffer(torch.full((len(self.flat.numeric),), INITIAL_VARIANCE))
         return dim
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
@@ -91,7 +89,7 @@ class Variational(ReconstructionObjective):
         """Reconstructed inputs, name -> values in the format of `Prediction.mode`."""
         return self.flat.to_predictions(self._apply_sigmoid(self.decoder(self.embed(batch)).float()))
 
-    def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
+    def sample(self, count: int, generator: Generator, given: Fields) -> dict[str, dict[str, Tensor]]:
         z = torch.randn(count, self.latent_dim, generator=generator, device=generator.device)
         noise = torch.randn(count, len(self.variance), generator=generator, device=generator.device)
         decoded = self.decoder(z).float().index_add(1, self.flat.numeric, self.variance.sqrt() * noise)

@@ -59,11 +59,8 @@ class EmbeddingSpace:
             if (vectors := _vectors(out)) is not None:
                 recorded.append(vectors)
 
-        hook = self.module.register_forward_hook(record)
-        try:
+        with self.module.register_forward_hook(record):
             yield recorded
-        finally:
-            hook.remove()
 
 
 def find_layer(objective: Objective, name: str) -> nn.Module:
@@ -71,8 +68,8 @@ def find_layer(objective: Objective, name: str) -> nn.Module:
     modules = {n: m for n, m in objective.named_modules() if n}
     modules |= {n.removeprefix("network."): m for n, m in modules.items() if n.startswith("network.")}
     if name not in modules:
-        shown = ", ".join([n for n in modules if n.count(".") <= 2][:MAX_NAMED])
-        raise SpecError("unknown-name", f"--layer: no layer {name!r}{near_miss(name, modules)}; there are {shown}, ...")
+        outer_first = sorted(dict.fromkeys(n.removeprefix("network.") for n in modules), key=lambda n: n.count("."))
+        raise SpecError("unknown-name", f"--layer: no layer {name!r}{near_miss(name, outer_first, show=MAX_NAMED)}")
     return modules[name]
 
 

@@ -1,19 +1,15 @@
 """Predicted boxes over their images, the worst rows first, and the rectangles that the page draws."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from deepglass.features.outputs.base import Calibration
 from deepglass.features.outputs.boxes import DEFAULT_THRESHOLD, BoxesOutput
-from deepglass.formatting import confidence, finite
+from deepglass.formatting import finite
 from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.metrics import detection
 from deepglass.report.overlays import Annotation, OutputOverlays, Overlay, OverlayBox
 from deepglass.report.row_selection import worst_and_typical
-from deepglass.report.templates import shorten
 
-MAX_NAMED_BOXES = 10  # true and predicted ones each; in an image of more boxes none is named
 MIN_CONFIDENCE = 0.05  # of a box that is drawn
 MAX_BOXES = 80  # drawn in an image
 
@@ -97,61 +93,3 @@ def _in_image(box: OverlayBox, part: tuple[float, float, float, float]) -> Overl
 def is_visible(box: OverlayBox, threshold: float) -> bool:
     """Whether a predicted box, or the match of a true box, reaches the confidence."""
     return finite(box.confidence) and box.confidence >= threshold
-
-
-class Rectangle(NamedTuple):
-    """A box as it is drawn, in pixels of the image.
-
-    Args:
-        css: its classes.
-        data: name and value of the attribute that the slider reads: "match" (confidence of the prediction that matches
-            a true box) or "confidence" (that of a predicted box).
-        label: its name with the position and the height of the letters; None in crowded images.
-    """
-
-    css: str
-    data: tuple[str, str]
-    tooltip: str
-    x: float
-    y: float
-    width: float
-    height: float
-    label: tuple[str, float, float, float] | None
-
-
-def rectangles(overlay: Overlay, threshold: float) -> list[Rectangle]:
-    """True boxes first, so that predictions lie above them."""
-    num_true = len(overlay.truth.boxes)
-    crowded = num_true + len(overlay.prediction.boxes) > 2 * MAX_NAMED_BOXES
-    true = [_true_box(b, overlay, threshold, num_true <= 2 * MAX_NAMED_BOXES) for b in overlay.truth.boxes]
-    return true + [_predicted_box(b, overlay, threshold, not crowded) for b in overlay.prediction.boxes]
-
-
-def _true_box(box: OverlayBox, overlay: Overlay, threshold: float, named: bool) -> Rectangle:
-    state = "matched" if is_visible(box, threshold) else "missed"
-    matched = f"{box.confidence:.3f}" if finite(box.confidence) else ""
-    label = _label(shorten(box.name, 16), box, overlay, below=True) if named else None
-    return Rectangle(state, ("match", matched), f"true: {shorten(box.name)}", *_sides(box, overlay), label)
-
-
-def _predicted_box(box: OverlayBox, overlay: Overlay, threshold: float, named: bool) -> Rectangle:
-    score = box.confidence if finite(box.confidence) else 1.0
-    state = ("correct" if box.correct else "false-alarm") + ("" if score >= threshold else " below-threshold")
-    tooltip = f"{shorten(box.name)} {confidence(score)}" + ("" if box.correct else ", false alarm")
-    label = _label(f"{shorten(box.name, 16)} {confidence(score)}", box, overlay) if named else None
-    return Rectangle(state, ("confidence", f"{score:.3f}"), tooltip, *_sides(box, overlay), label)
-
-
-def _sides(box: OverlayBox, overlay: Overlay) -> tuple[float, float, float, float]:
-    Y, X = overlay.size
-    width, height = max((box.right - box.left) * X, 1), max((box.bottom - box.top) * Y, 1)
-    return round(box.left * X, 1), round(box.top * Y, 1), round(width, 1), round(height, 1)
-
-
-def _label(text: str, box: OverlayBox, overlay: Overlay, *, below: bool = False) -> tuple[str, float, float, float]:
-    """A name at the upper edge of its box, or at the lower one; inside the image."""
-    Y, X = overlay.size
-    size = max(X, Y) / 26
-    y = min(box.bottom * Y + size, Y - 2) if below else max(box.top * Y - size / 4, size)
-    x = min(max(box.left * X, 1), max(X - len(text) * size * 0.55, 1))
-    return text, round(x, 1), round(y, 1), round(size, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ from deepglass.run.context import RunContext
 SLICED = 2_000  # images among the test rows that are opened to measure how bright and how large they are
 
 T = TypeVar("T")
+View = Mapping[str, Any]  # the variables of a section's template
 
 
 class ReportOptions(NamedTuple):
@@ -56,22 +57,9 @@ class ReportOptions(NamedTuple):
 DEFAULT_OPTIONS = ReportOptions()
 
 
-class _Shared(Generic[T]):
+def _shared(compute: Callable[[Any], T]) -> T:
     """A property of `ReportData` that is computed once, copies included; without rows where these are not wanted."""
-
-    def __init__(self, compute: Callable[[Any], T]) -> None:
-        self.compute = compute
-        self.__doc__ = compute.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, report: None, owner: type) -> _Shared[T]: ...
-    @overload
-    def __get__(self, report: ReportData, owner: type) -> T: ...
-    def __get__(self, report: ReportData | None, owner: type) -> _Shared[T] | T:
-        return self if report is None else report.of(self.name, self.compute)
+    return property(lambda report: report.of(compute.__name__, compute), doc=compute.__doc__)  # type: ignore[return-value]
 
 
 class ReportData:
@@ -134,22 +122,22 @@ class ReportData:
 
     # -- the run -------------------------------------------------------------------------------------------------
 
-    @_Shared
+    @_shared
     def name(self) -> str:
         """The run's name."""
         return self.context.folder.path.name
 
-    @_Shared
+    @_shared
     def metrics(self) -> Mapping[str, Any]:
         """metrics.json; empty while the run trains."""
         return self.context.metrics
 
-    @_Shared
+    @_shared
     def task(self) -> str:
         """One sentence: what is predicted from what."""
         return task_sentence(self.context.data, self.context.objective, self.metrics)
 
-    @_Shared
+    @_shared
     def data(self) -> DataFacts:
         """The source as a whole."""
         prepared = self.context.data
@@ -162,7 +150,7 @@ class ReportData:
             warnings=tuple(self.metrics.get("notes", ())),
         )
 
-    @_Shared
+    @_shared
     def columns(self) -> tuple[ColumnFacts, ...]:
         """The source's columns and their kinds and roles."""
         prepared = self.context.data
@@ -170,19 +158,19 @@ class ReportData:
             column_facts(prepared.table[t.name], t) for t in prepared.column_roles if t.name in prepared.table.columns
         )
 
-    @_Shared
+    @_shared
     def history(self) -> tuple[HistoryPoint, ...]:
         """The evaluations so far."""
         outputs, monitor = self.context.data.outputs, self.context.objective.monitor
         records = (r for r in self.context.history if r["monitor"] is not None or r["valid"])
         return tuple(history_point(r, outputs, monitor) for r in records)
 
-    @_Shared
+    @_shared
     def plan(self) -> PlanFacts | None:
         """What training did; None while it has not ended."""
         return plan_facts(self.context) if self.metrics else None
 
-    @_Shared
+    @_shared
     def layers(self) -> tuple[Layer, ...]:
         """The layers in the order of the forward pass."""
         prepared, objective = self.context.data, self.context.objective
@@ -193,18 +181,18 @@ class ReportData:
 
     # -- test predictions ----------------------------------------------------------------------------------------
 
-    @_Shared
+    @_shared
     def tested(self) -> TestPredictions:
         """The predictions of the test rows, with their points in the map's space where one pass gives both."""
         context = self.context
         return predict_test_rows(context, self.options.projection)
 
-    @_Shared
+    @_shared
     def tested_outputs(self) -> list[tuple[Output, OutputRows]]:
         """Each tested output with its predictions and true values."""
         return tested_outputs(self.context.data, self.context.objective, self.tested.best, self.context.calibration)
 
-    @_Shared
+    @_shared
     def outputs(self) -> tuple[OutputFacts, ...]:
         """How well each output is predicted; an objective without outputs tells its own result here."""
         context = self.context
@@ -212,24 +200,24 @@ class ReportData:
         own = objective_result(context.objective, context.data, self.metrics) if not facts else None
         return tuple(facts) if own is None else (own,)
 
-    @_Shared
+    @_shared
     def explanations(self) -> Mapping[str, tuple[ExplanationFacts, ...]]:
         """Output -> some explained test rows."""
         context, device = self.context, pick(self.context.device)
         return explanations_of(context.objective, context.data, context.calibration, self.tested.best, device)
 
-    @_Shared
+    @_shared
     def test_case(self) -> DataContext:
         """The test rows as the data checks take them."""
         prepared = self.context.data
         return DataContext.of(self.context.experiment.spec, prepared, SLICED).take(prepared.rows("test"))
 
-    @_Shared
+    @_shared
     def cuts(self) -> list[Any]:
         """For each tested output, the test rows divided into slices; None where none differs."""
         return [find_slices(self.test_case, f, s.best, s.truth, s.calibration) for f, s in self.tested_outputs]
 
-    @_Shared
+    @_shared
     def points(self) -> EmbeddedPoints | None:
         """The rows of the map as points of the space that it shows."""
         context = self.context

@@ -15,8 +15,8 @@ from deepglass.errors import SpecError
 from deepglass.explain.aggregate import Part
 from deepglass.explain.explainer import Explainer
 from deepglass.explain.explanation import Explanation, TargetExplanation
-from deepglass.explain.files import encode_png, overlay
-from deepglass.explain.nearest import training_rows
+from deepglass.explain.files import overlay
+from deepglass.explain.reference import training_rows
 from deepglass.explain.sound import important_cells, isolate
 from deepglass.features._audio_files import wav
 from deepglass.features.audio import Audio
@@ -188,7 +188,7 @@ def _spectrogram(feature: Audio, samples: np.ndarray, cells: np.ndarray) -> byte
     grey = (np.clip((bands - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
     coloured = overlay(grey.T[::-1, :, None], cells[: len(bands)].T[::-1], 1)
     size = (min(max(coloured.shape[1], 320), 900), 120)
-    return encode_png(np.asarray(Pillow.fromarray(coloured).resize(size, Pillow.Resampling.NEAREST)))
+    return encode_image.png(np.asarray(Pillow.fromarray(coloured).resize(size, Pillow.Resampling.NEAREST)))
 
 
 def _layout(parts: Sequence[Part]) -> PartLayout:

@@ -6,17 +6,17 @@ from deepglass.features.outputs._dense import crop_to_frame
 from deepglass.features.outputs.mask import MaskOutput
 from deepglass.formatting import percent
 from deepglass.introspect.rows import OutputRows, row_image
-from deepglass.report.overlays import Annotation, ClassColour, OutputOverlays, Overlay
+from deepglass.report.overlays import Annotation, OutputOverlays, Overlay
 from deepglass.report.row_selection import worst_and_typical
 from deepglass.web import encode_image
-from deepglass.web.palette import colour
+from deepglass.web.palette import colour, css
 
 MIN_CONFUSION = 0.005  # share of an image, from which on its most frequent mistake is named
 WRONG_COLOUR = (255, 60, 20)
 
 
-def class_colours(feature: MaskOutput, rows: OutputRows) -> tuple[ClassColour, ...]:
-    """The classes that occur in the test rows, and their colours."""
+def class_colours(feature: MaskOutput, rows: OutputRows) -> tuple[tuple[str, str], ...]:
+    """The classes that occur in the test rows, and their CSS colours."""
     return _legend(feature, _confusions(feature, rows))
 
 
@@ -61,9 +61,9 @@ def _confusions(feature: MaskOutput, rows: OutputRows) -> np.ndarray:
     return counts.astype(float)
 
 
-def _legend(feature: MaskOutput, counts: np.ndarray) -> tuple[ClassColour, ...]:
+def _legend(feature: MaskOutput, counts: np.ndarray) -> tuple[tuple[str, str], ...]:
     occurs = counts.sum((0, 2)) + counts.sum((0, 1)) > 0
-    return tuple(ClassColour(name, colour(k)) for k, name in enumerate(feature.class_names) if occurs[k])
+    return tuple((name, css(colour(k))) for k, name in enumerate(feature.class_names) if occurs[k])
 
 
 def _most_confused(counts: np.ndarray, names: tuple[str, ...]) -> str:

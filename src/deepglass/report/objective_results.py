@@ -21,22 +21,15 @@ def objective_result(objective: Objective, prepared: PreparedData, metrics: Mapp
     """
     if not (test := metrics.get("test", {}).get(objective.name)):
         return None
-    if isinstance(objective, Agent):
-        baselines = metrics.get("baselines", {}).get(objective.name, {})
-        return OutputFacts(
-            name=objective.name,
-            kind="agent",
-            metric=objective.monitor,
-            test={n: Figure(v) for n, v in test.items() if n not in ("episodes", "environment_steps")},
-            test_rows=int(test["episodes"]),
-            unit="episode",
-            baselines={name: Baseline(b) for name, b in baselines.items()},
-        )
-    if isinstance(objective, Gan):
-        figures, rows = {name: Figure(value) for name, value in test.items()}, len(prepared.rows("test"))
-        return OutputFacts(name=objective.name, kind="rows", metric=objective.monitor, test=figures, test_rows=rows)
-    if isinstance(objective, NextToken):
-        figures, rows = {name: Figure(value) for name, value in test.items()}, len(prepared.rows("test"))
-        metric = METRICS["bits_per_character"]
-        return OutputFacts(name=objective.name, kind="text", metric=metric, test=figures, test_rows=rows)
-    return None
+    if not isinstance(objective, Agent | Gan | NextToken):
+        return None
+    acts = isinstance(objective, Agent)
+    baselines = metrics.get("baselines", {}).get(objective.name, {}) if acts else {}
+    return OutputFacts(
+        name=objective.name,
+        metric=METRICS["bits_per_character"] if isinstance(objective, NextToken) else objective.monitor,
+        test={n: Figure(v) for n, v in test.items() if not acts or n not in ("episodes", "environment_steps")},
+        test_rows=int(test["episodes"]) if acts else len(prepared.rows("test")),
+        unit="episode" if acts else "row",
+        baselines={name: Baseline(b) for name, b in baselines.items()},
+    )

@@ -85,7 +85,6 @@ class OutputFacts:
 
     Args:
         name: the output's name; of an objective without outputs, the objective's.
-        kind: its kind of data.
         metric: the main metric.
         test: metric name -> value on the test rows, with its interval.
         test_rows: how many rows that was.
@@ -99,7 +98,6 @@ class OutputFacts:
     """
 
     name: str
-    kind: str
     metric: Metric
     test: Mapping[str, Figure]
     test_rows: int

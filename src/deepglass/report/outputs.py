@@ -61,7 +61,6 @@ def output_facts(feature: Output, rows: OutputRows, metrics_json: Mapping[str, A
     labelled = np.flatnonzero(rows.truth.mask)
     return OutputFacts(
         name=feature.name,
-        kind=feature.kind,
         metric=feature.metric or METRICS["loss"],
         test=_intervals(feature, rows, labelled),
         test_rows=len(labelled),

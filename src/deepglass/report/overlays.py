@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from deepglass.web.palette import Colour
-
 
 class OverlayBox(NamedTuple):
     """A rectangle on an image.
@@ -30,13 +28,6 @@ class Annotation(NamedTuple):
 
     mask: bytes | None = None
     boxes: tuple[OverlayBox, ...] = ()
-
-
-class ClassColour(NamedTuple):
-    """A class and its colour, for a legend."""
-
-    name: str
-    colour: Colour
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +66,13 @@ class OutputOverlays:
 
     Args:
         threshold: boxes are drawn from this confidence on at first.
-        legend: the classes of masks and their colours.
+        legend: the classes of masks and their CSS colours.
     """
 
     name: str
     overlays: tuple[Overlay, ...]
     threshold: float = 0.5
-    legend: tuple[ClassColour, ...] = ()
+    legend: tuple[tuple[str, str], ...] = ()
 
     def without_rows(self) -> None:
         """None: all of it is rows."""

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from deepglass import formatting
 from deepglass.metrics.table import metric_text, metric_title
+from deepglass.report.charts.axes import TOP, WIDTH
 
 MAX_TOOLTIP = 1_000  # characters
 
@@ -36,8 +37,19 @@ def environment() -> Environment:
     jinja.filters["plural"] = formatting.plural
     jinja.tests["finite"] = formatting.finite
     jinja.filters["metric_name"] = metric_title
-    jinja.globals["metric_value"] = metric_text
+    jinja.globals |= {"metric_value": metric_text, "CHART_WIDTH": WIDTH, "CHART_TOP": TOP}
     return jinja
+
+
+def draw(chart: str, **values: object) -> Markup:
+    """A chart, drawn by a macro of `charts.html`."""
+    html: Markup = getattr(environment().get_template("charts.html").module, chart)(**values)
+    return html
+
+
+def titled(title: object, small: str) -> Markup:
+    """A chart's title with small words behind it."""
+    return Markup("{} <small>{}</small>").format(_printable(title), small)
 
 
 class _Unindented(Extension):

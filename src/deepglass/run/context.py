@@ -112,8 +112,7 @@ class RunContext:
     @cached_property
     def predictions(self) -> pl.DataFrame | None:
         """The table of test predictions; None while the run trains, or without test rows."""
-        path = self.path / "predictions.parquet"
-        return pl.read_parquet(path) if path.exists() else None
+        return self.folder.predictions()
 
     @cached_property
     def layer_statistics(self) -> list[LayerStatistics]:

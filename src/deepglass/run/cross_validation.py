@@ -38,8 +38,9 @@ def summarise(folder: Folder, started: float) -> None:
     """
     folds = [Folder(path) for path in folder.folds()]
     fold_metrics = [fold.metrics() for fold in folds]
-    frames = [pl.read_parquet(f.path / "predictions.parquet") for f in folds]
-    folder.store_predictions(pl.concat(frames, how="vertical_relaxed").sort("row"))
+    frames = [frame for f in folds if (frame := f.predictions()) is not None]
+    if frames:
+        folder.store_predictions(pl.concat(frames, how="vertical_relaxed").sort("row"))
     names = ("device", "precision", "seed", "parameters", "versions")
     outputs = dict.fromkeys(output for m in fold_metrics for output in m["baselines"])
     metrics: dict[str, Any] = {
@@ -62,7 +63,7 @@ def summarise(folder: Folder, started: float) -> None:
         "step": sum(m["step"] for m in fold_metrics),
         "notes": list(dict.fromkeys(note for m in fold_metrics for note in m["notes"])),
     }
-    folder.store_metrics(metrics)
+    folder.store_summary(metrics)
 
 
 def mean(folds: Sequence[Metrics]) -> dict[str, dict[str, float]]:

@@ -37,7 +37,7 @@ from deepglass.training.augmentation import augmentation_for, set_audio_augmenta
 from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import State, weights_sha256
 from deepglass.training.clock import Clock
-from deepglass.training.optimizer_groups import build_optimizers
+from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget
 from deepglass.training.planning import make_plan, max_steps, threads_for
 from deepglass.training.trainer import History, Trainer
@@ -137,7 +137,9 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     if (run := experiment.spec.network.init_from) is not None:
         load_weights(run, objective, data)
     objective.on_fit_start(datasets["train"])
-    folder.begin(experiment, data, plan)
+    folder.begin(experiment, data)
+    if clock is None:  # else it is fitted to the time budget first
+        folder.store_plan(plan)
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
     return _fit(setup, context, datasets, pseudo_labels, callbacks, started, clock=clock)
 
@@ -157,6 +159,7 @@ def resume(
     objective = setup.objective
     setup.random_state.restore()
     objective.on_fit_start(datasets["train"])
+    folder.reopen(experiment, data)
     state = folder.checkpoints.load()
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
     pseudo_labels = pseudo_label_recorder(context, state.values["step"] if state else 0)
@@ -246,6 +249,8 @@ def _finish(
     trained = RunContext.of(context.folder, experiment, data, objective, calibration, history.plan)
     metrics = _metrics(trained, history, scores, valid.warnings if valid is not None else (), seconds, started)
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"))
+    if history.stop_reason != "interrupted":
+        context.folder.stages.add("trained", "calibrated", "tested")
     return Trained(trained.with_metrics(metrics), predictions)
 
 
@@ -261,7 +266,7 @@ def _metrics(
     plan, objective = history.plan, context.objective
     diagnostics = diagnose(context.layer_statistics, context.experiment.architecture, plan)
     return {
-        "train": {"loss": history.records[-1].losses if history.records else {}},
+        "train": {"loss": (context.folder.history() or [{"losses": {}}])[-1]["losses"]},
         **scores,
         "baselines": {},
         "seconds": {"train": round(seconds, 3), "total": round(time.perf_counter() - started, 3)},

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,15 +16,19 @@ import numpy as np
 import polars as pl
 import yaml
 
-from deepglass.documents import read_json
-from deepglass.errors import SourceError, SpecError, near_miss
+from deepglass.errors import SourceError, near_miss
 from deepglass.features.base import from_state
 from deepglass.features.outputs.base import Calibration, PredictionArrays, output_from_state
-from deepglass.files import storage_error, write_file
+from deepglass.files import remove_partial_files, storage_error, write_file
 from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.prepared_data import PreparedData
+from deepglass.run.contents import delete_contents, is_occupied
+from deepglass.run.lock import lock_folder
+from deepglass.run.manifest import MANIFEST, REWRITTEN, write_manifest
+from deepglass.run.stages import TRAINING, Stages
+from deepglass.run.stored_files import StoredFiles
 from deepglass.run.write_predictions import prediction_table
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import read_history
@@ -59,52 +64,64 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoints = Checkpoints(path / "checkpoint")
+        self.files = StoredFiles(path)
+        self.stages = Stages(path)
 
     # -- making ------------------------------------------------------------------------------------------------
 
     @staticmethod
-    def make(path: Path, force: bool = False) -> Folder:
-        """A new, empty run folder.
+    @contextmanager
+    def create(path: Path, force: bool = False) -> Iterator[Folder]:
+        """A new, empty run folder, which no other process writes into inside the block.
 
         Raises:
             SpecError: `already-exists`, unless forced.
+            UserError: `run-in-use`.
             StorageError: `read-only` or `disk-full`.
         """
-        if Folder.occupied(path, force):
-            for file in sorted(path.rglob("*"), reverse=True):
-                file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()
+        is_occupied(path, force)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            (path / "log.txt").touch()
         except OSError as error:
             raise storage_error(path, error) from error
-        return Folder(path)
+        with lock_folder(path):
+            is_occupied(path, force)  # again, as another process may have written a run before the lock
+            try:
+                delete_contents(path)
+                (path / "log.txt").touch()
+            except OSError as error:
+                raise storage_error(path, error) from error
+            yield Folder(path)
 
-    @staticmethod
-    def occupied(path: Path, force: bool = False) -> bool:
-        """Whether an earlier run is there, which may be overwritten.
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """Write into an existing run: no other process does so inside the block; left-over partial files are removed.
 
         Raises:
-            SpecError: `already-exists`, for a run unless forced, and for anything else.
+            UserError: `run-in-use`.
         """
-        if not path.exists() or (path.is_dir() and all(p.name == "log.txt" for p in path.iterdir())):
-            return False
-        if not (path / "spec.yaml").exists():
-            raise SpecError(
-                "already-exists",
-                f"--out: {path} exists and is not a run folder, so it is not overwritten; choose another folder",
-            )
-        if not force:
-            raise SpecError("already-exists", f"--out: {path} exists; choose another folder or add --force")
-        return True
+        with lock_folder(self.path):
+            remove_partial_files(self.path)
+            yield
 
     @staticmethod
-    def next_free(name: str, parent: Path = Path("runs")) -> Path:
-        """`runs/NAME-N` with the first N that is free."""
+    def claim(name: str, parent: Path = Path("runs")) -> Path:
+        """Make the folder `runs/NAME-N` with the first N that is free.
+
+        Raises:
+            StorageError: `read-only` or `disk-full`.
+        """
         n = 1
-        while (parent / f"{name}-{n}").exists():
-            n += 1
-        return parent / f"{name}-{n}"
+        while True:
+            path = parent / f"{name}-{n}"
+            try:
+                parent.mkdir(parents=True, exist_ok=True)
+                path.mkdir()
+                return path
+            except FileExistsError:
+                n += 1
+            except OSError as error:
+                raise storage_error(path, error) from error
 
     @staticmethod
     def open(path: Path) -> Folder:
@@ -121,13 +138,13 @@ class Folder:
 
     # -- writing -----------------------------------------------------------------------------------------------
 
-    def begin(self, experiment: Experiment, data: PreparedData, plan: Plan) -> None:
-        """Write the files that a resumed run needs, before the first step."""
+    def begin(self, experiment: Experiment, data: PreparedData) -> None:
+        """Write the files that a resumed run needs, before the first step; without plan.json it starts again."""
         self.store_spec(experiment.spec)
         self._write_features(experiment, data, {})
         rows = pl.DataFrame({"row": data.source_rows, "split": list(data.split), "hidden": data.hidden})
         self._write_frame("split.parquet", rows)
-        self.store_plan(plan)
+        self.stages.add("read")
 
     def store_spec(self, spec: Spec) -> None:
         write_file(self.path / "spec.yaml", self.spec_text(spec))
@@ -150,12 +167,24 @@ class Folder:
         metrics: Mapping[str, Any],
         test_predictions: Mapping[str, PredictionArrays] | None,
     ) -> None:
-        """Write the files of a finished run; metrics.json is written last and marks it as finished."""
+        """Write the files of a finished run; manifest.json is written last and marks it as finished."""
         save_weights(self.path / "model.safetensors", objective.state_dict())
         self._write_features(experiment, data, calibration)
         if test_predictions is not None:
             self.store_predictions(prediction_table(data, test_predictions, calibration))
-        self.store_metrics(metrics)
+        self.store_summary(metrics)
+
+    def store_summary(self, metrics: Mapping[str, Any]) -> None:
+        """Write metrics.json, and the manifest of all files."""
+        self._write_json("metrics.json", metrics)
+        write_manifest(self.path)
+
+    def reopen(self, experiment: Experiment, data: PreparedData) -> None:
+        """Make a finished run an unfinished one, which goes on from its checkpoint."""
+        self.stages.restart()
+        for name in (MANIFEST, "metrics.json", "model.safetensors", "predictions.parquet"):
+            (self.path / name).unlink(missing_ok=True)
+        self._write_features(experiment, data, {})
 
     def store_labels(self, content: bytes) -> None:
         """Copy the labels file that the run is trained with, since the user's file may change."""
@@ -165,32 +194,53 @@ class Folder:
         self._write_frame("predictions.parquet", frame)
 
     def store_metrics(self, metrics: Mapping[str, Any]) -> None:
+        """Write metrics.json and the manifest, without which a run killed in between counts as unfinished."""
+        digests = self.files.digests()
+        (self.path / MANIFEST).unlink(missing_ok=True)
         self._write_json("metrics.json", metrics)
+        write_manifest(self.path, digests, ["metrics.json"])
 
     # -- reading -----------------------------------------------------------------------------------------------
 
     @property
     def finished(self) -> bool:
-        return (self.path / "metrics.json").exists()
+        """Whether the run has metrics and a manifest; of a training that was interrupted, too."""
+        return (self.path / MANIFEST).exists()
+
+    def is_trained(self) -> bool:
+        """Whether training, calibration and test are done, and none of their files is damaged."""
+        if not self.finished or set(TRAINING) & set(self.stages.missing()):
+            return False
+        try:
+            for name in REWRITTEN:
+                if self.files.has(name):
+                    self.files.checked(name)
+        except SourceError:  # they are written again from the checkpoint
+            return False
+        return True
+
+    def is_complete(self) -> bool:
+        """Whether there is nothing to resume."""
+        return self.is_trained() and not self.stages.missing()
 
     def folds(self) -> list[Path]:
         """The runs of a cross-validation, in order; empty for a single run."""
-        return sorted(self.path.glob("fold-*"), key=lambda p: int(p.name.rpartition("-")[2]))
+        return self.files.folds()
 
     def spec(self) -> Spec:
-        return Spec.read(self.path / "spec.yaml")
+        return Spec.read(self.files.checked("spec.yaml"))
 
     def with_labels(self, spec: Spec) -> Spec:
         """A spec that reads the run's copy of the labels file."""
-        if not (self.path / LABELS).exists():
+        if not self.files.has(LABELS):
             return spec
-        return replace(spec, data=replace(spec.data, label_corrections=str(self.path / LABELS)))
+        return replace(spec, data=replace(spec.data, label_corrections=str(self.files.checked(LABELS))))
 
     def plan(self) -> Plan:
-        return Plan.from_json(self.read_json("plan.json"))
+        return Plan.from_json(self.files.read_json("plan.json"))
 
     def metrics(self) -> dict[str, Any]:
-        return self.read_json("metrics.json")
+        return self.files.read_json("metrics.json")
 
     def history(self) -> list[dict[str, Any]]:
         return read_history(self.path / "history.jsonl")
@@ -201,7 +251,7 @@ class Folder:
         Args:
             spec: of spec.yaml, if it was read already.
         """
-        content = self.read_json("features.json")
+        content = self.files.read_json("features.json")
         inputs = tuple(from_state(s) for s in content["inputs"])
         outputs = tuple(output_from_state(s) for s in content["outputs"])
         return RunState(
@@ -212,37 +262,24 @@ class Folder:
         )
 
     def split(self) -> pl.DataFrame:
-        if not (self.path / "split.parquet").exists():
-            raise self._absent("split.parquet")
-        return pl.read_parquet(self.path / "split.parquet")
+        """Index of each row in the source, its split, and whether its label is hidden."""
+        return self.files.read_frame("split.parquet", {"row", "split", "hidden"})
+
+    def predictions(self) -> pl.DataFrame | None:
+        """The predictions for the test rows; None while the run trains, or without test rows."""
+        return self.files.read_frame("predictions.parquet", {"row"}) if self.files.has("predictions.parquet") else None
 
     def weights(self) -> dict[str, Any]:
         """The final weights; while the run trains, the best of the newest checkpoint, or those of its last step.
 
         Raises:
-            SourceError: `not-found` without weights, `unreadable-file`.
+            SourceError: `not-found` without weights, `damaged-run`.
         """
-        path = self.path / "model.safetensors"
-        if not self.finished and not path.exists() and (state := self.checkpoints.load()) is not None:
+        if not self.finished and (state := self.checkpoints.load()) is not None:
             best = {n.removeprefix("best."): t for n, t in state.tensors.items() if n.startswith("best.")}
             last = {n.removeprefix("objective."): t for n, t in state.tensors.items() if n.startswith("objective.")}
             return best or last
-        return load_weights(path)
-
-    def read_json(self, name: str) -> dict[str, Any]:
-        path = self.path / name
-        try:
-            return read_json(path)
-        except SourceError as error:
-            if error.code == "not-found":
-                raise self._absent(name) from None
-            raise
-
-    def _absent(self, name: str) -> SourceError:
-        hint = "; the run did not finish: `deepglass resume` goes on" if name == "metrics.json" else ""
-        if folds := self.folds():
-            hint = f"; this is a run a fold, give one of them, such as {folds[0]}"
-        return SourceError("not-found", f"{self.path / name}: no such file{hint}")
+        return load_weights(self.files.checked("model.safetensors"))
 
     @staticmethod
     def versions() -> dict[str, str]:

@@ -16,13 +16,13 @@ from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
 
 
-def inherit_architecture(spec: Spec, out: Path) -> Spec:
+def inherit_architecture(spec: Spec, out: Path | None) -> Spec:
     """The spec with the network settings of the run that gives the initial weights, unless it names another trunk.
 
     Settings of the spec take precedence.
 
     Args:
-        out: the folder of the new run.
+        out: the folder of the new run; None for one that does not exist yet.
 
     Raises:
         SourceError: `not-found` without such a run.
@@ -30,7 +30,7 @@ def inherit_architecture(spec: Spec, out: Path) -> Spec:
     """
     if (run := spec.network.init_from) is None:
         return spec
-    if Path(run).resolve() == out.resolve():
+    if out is not None and Path(run).resolve() == out.resolve():
         raise SpecError("bad-value", f"network.init_from: {run} would be overwritten; choose another --out")
     before, own = Folder.open(Path(run)).spec().network, spec.network
     if own.trunk not in (None, before.trunk):

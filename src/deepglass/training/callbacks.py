@@ -116,13 +116,16 @@ class HistoryFile(Callback):
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The records of a history file, without an incomplete last line."""
+    """The records of a history file, up to the first line that is incomplete or damaged."""
     if not path.exists():
         return []
     records = []
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
         try:
-            records.append(parse_json(line, str(path), number))
+            record = parse_json(line, str(path), number)
         except SourceError:
             break
+        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+            break
+        records.append(record)
     return records

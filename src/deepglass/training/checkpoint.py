@@ -17,7 +17,7 @@ from torch import Tensor
 
 from deepglass.documents import parse_json
 from deepglass.errors import SourceError
-from deepglass.files import write_file
+from deepglass.files import file_sha256, write_file
 
 
 class State(NamedTuple):
@@ -62,7 +62,7 @@ class Checkpoints:
 
     def save(self, state: State) -> None:
         """Replace the older of the two states."""
-        newest = self._newest()
+        newest = next(iter(self._by_age()), None)
         path = self.folder / ("b.safetensors" if newest and newest.stem == "a" else "a.safetensors")
         content = save(
             {n: t.detach().cpu().contiguous() for n, t in state.tensors.items()}, {"values": json.dumps(state.values)}
@@ -73,24 +73,26 @@ class Checkpoints:
 
     def load(self) -> State | None:
         """The newest state whose checksum is right; None without one."""
-        for path in self._by_age():
-            expected = self._checksum_file(path).read_text().split()[0]
-            if hashlib.sha256(path.read_bytes()).hexdigest() == expected:
-                return _read(path)
-        return None
+        path = next((p for p in self._by_age() if self._is_whole(p)), None)
+        return None if path is None else _read(path)
+
+    def damaged(self) -> list[Path]:
+        """The states whose checksum is wrong."""
+        return [path for path in self._by_age() if not self._is_whole(path)]
+
+    def _is_whole(self, path: Path) -> bool:
+        expected = self._checksum_file(path).read_text("utf-8", "replace").split()[0]
+        return file_sha256(path) == expected
 
     def _by_age(self) -> list[Path]:
         """Finished states, newest first."""
         finished = [p for p in (self.folder / "a.safetensors", self.folder / "b.safetensors") if self._step(p) >= 0]
         return sorted(finished, key=self._step, reverse=True)
 
-    def _newest(self) -> Path | None:
-        return next(iter(self._by_age()), None)
-
     def _step(self, path: Path) -> int:
         checksum = self._checksum_file(path)
-        words = checksum.read_text().split() if path.exists() and checksum.exists() else []
-        return int(words[1]) if len(words) == 2 else -1
+        words = checksum.read_text("utf-8", "replace").split() if path.exists() and checksum.exists() else []
+        return int(words[1]) if len(words) == 2 and words[1].isdecimal() else -1
 
     @staticmethod
     def _checksum_file(path: Path) -> Path:

@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,17 +13,38 @@ from torch import Tensor
 from deepglass.data.batches import Dataset, Loader
 from deepglass.device import autocast
 from deepglass.errors import TrainingError
-from deepglass.objectives.base import Evaluation, Loss, Objective, Reduce
+from deepglass.objectives.base import Evaluation, Loss, Objective, Reduce, local_value
 from deepglass.training.averages import WeightedAverages
 from deepglass.training.best_weights import BestWeights
 from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
 from deepglass.training.clock import CHECK_EVERY, Clock
 from deepglass.training.control import TrainerControl
-from deepglass.training.optimizer_groups import build_optimizers
+from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan
 
 MAX_RECOVERIES = 8  # from non-finite losses; the learning rate is then 1/256 of the plan's
+
+
+@dataclass
+class LoopSettings:
+    """What a training loop reports to and is steered by.
+
+    Args:
+        callbacks: called at each event, in order.
+        checkpoints: where states are saved; without them a run cannot be resumed.
+        store_plan: called with each changed plan before it is applied.
+        reduce: agrees on a value that steers control flow over several processes; called with the value's name
+            ("loss", "monitor", "kl", "clock", "steps", "stop", "step_seconds", "evaluation_seconds") and this
+            process's value. The identity for one process.
+        control: commands to the trainer while it runs.
+    """
+
+    callbacks: Sequence[Callback] = ()
+    checkpoints: Checkpoints | None = None
+    store_plan: Callable[[Plan], None] = lambda plan: None
+    reduce: Reduce = local_value
+    control: TrainerControl = field(default_factory=TrainerControl)
 
 
 class TrainingLoop:
@@ -30,22 +52,16 @@ class TrainingLoop:
 
     def __init__(
         self,
+        settings: LoopSettings,
         objective: Objective,
         loader: Loader,
         plan: Plan,
         valid: Dataset | None,
-        clock: Clock | None,
-        *,
-        callbacks: Sequence[Callback] = (),
-        checkpoints: Checkpoints | None = None,
-        store_plan: Callable[[Plan], None],
-        reduce: Reduce,
-        control: TrainerControl,
+        clock: Clock | None = None,
     ) -> None:
         self.objective, self.loader, self.plan, self.valid, self.clock = objective, loader, plan, valid, clock
-        self.callbacks, self.checkpoints, self.store_plan = callbacks, checkpoints, store_plan
-        self.reduce, self.control = reduce, control
-        objective.reduce = reduce
+        self.settings, self.reduce, self.control = settings, settings.reduce, settings.control
+        objective.reduce = settings.reduce
         self.device = torch.device(plan.device)
         self.optimizers = build_optimizers(objective, plan)
         self.step = 0
@@ -62,7 +78,7 @@ class TrainingLoop:
 
     def run(self, interrupted: threading.Event) -> str:
         """Train to the end of the plan; why training ended: "done", "early" or "interrupted"."""
-        for callback in self.callbacks:
+        for callback in self.settings.callbacks:
             callback.control = self.control
         self._call("on_train_start", self.plan, self.step)
         last_good_state, stop_reason = self.state(), "done"
@@ -137,7 +153,7 @@ class TrainingLoop:
         length = int(self.reduce("steps", self.plan.last_step if length is None else length))
         if length != self.plan.last_step:
             plan = self.plan.with_steps(self.step, length)
-            self.store_plan(plan)
+            self.settings.store_plan(plan)
             self.plan = plan
             self._call("on_replan", plan)
 
@@ -254,8 +270,8 @@ class TrainingLoop:
             restore_optimizer(f"optimizer.{name}", group.optimizer, state)
 
     def _save(self, state: State) -> None:
-        if self.checkpoints is not None:
-            self.checkpoints.save(state)
+        if self.settings.checkpoints is not None:
+            self.settings.checkpoints.save(state)
 
     def seconds(self) -> float:
         """Since training began, without pauses; of a resumed run with what came before."""
@@ -263,7 +279,7 @@ class TrainingLoop:
         return self.earlier_seconds + since
 
     def _call(self, hook: str, *arguments: Any) -> None:
-        for callback in self.callbacks:
+        for callback in self.settings.callbacks:
             getattr(callback, hook)(*arguments)
 
 

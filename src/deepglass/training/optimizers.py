@@ -1,4 +1,6 @@
-"""Optimizers by name; own code for Lion and Muon, since torch lacks Lion and its Muon takes 2-D parameters only.
+"""Optimizers by name, and one per parameter group.
+
+Lion and Muon have own code, since torch lacks Lion and its Muon takes 2-D parameters only.
 
     make_optimizer("adamw", network.named_parameters(), learning_rate=1e-3, weight_decay=0.01)
 
@@ -19,7 +21,10 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from deepglass.device import fast_bfloat16
 from deepglass.errors import SpecError, near_miss
+from deepglass.objectives.base import Objective, ParameterGroup
 from deepglass.training.muon import Muon
+from deepglass.training.plan import Plan
+from deepglass.training.schedules import schedule
 
 ParamGroup = dict[str, Any]
 """A parameter group of torch: {"params": [...], "weight_decay": ...}."""
@@ -151,7 +156,7 @@ def make_optimizer(
     if "betas" in arguments:
         arguments["betas"] = tuple(arguments["betas"])  # a list in YAML
     if entry.fusable:
-        arguments["fused"] = _fused(groups)
+        arguments["fused"] = all(p.device.type in _FUSED and p.is_floating_point() for g in groups for p in g["params"])
     if entry.cls is Muon:
         arguments["precision"] = "bfloat16" if fast_bfloat16(groups[0]["params"][0].device) else "float32"
     optimizer = entry.cls(groups, **arguments)
@@ -185,11 +190,6 @@ def _groups(name: str, params: list[tuple[str, Parameter]], rate: float, weight_
     ]
 
 
-def _fused(groups: list[ParamGroup]) -> bool:
-    """Whether torch's fused update can be used; it is the fastest one on the CPU too."""
-    return all(p.device.type in _FUSED and p.is_floating_point() for g in groups for p in g["params"])
-
-
 def _match_layout(optimizer: Optimizer) -> None:
     """Give loaded optimizer state the memory layout of its parameter.
 
@@ -200,3 +200,52 @@ def _match_layout(optimizer: Optimizer) -> None:
         for key, value in state.items():
             if isinstance(value, Tensor) and value.shape == p.shape and value.stride() != p.stride():
                 state[key] = torch.empty_like(p, dtype=value.dtype).copy_(value)
+
+
+class GroupOptimizer:
+    """A group's optimizer along a plan; the group's own settings win over the plan's.
+
+    Raises:
+        SpecError: an unknown optimizer, schedule or setting.
+    """
+
+    def __init__(self, group: ParameterGroup, plan: Plan) -> None:
+        self.optimizer = _optimizer(group, plan)
+        self.clip = plan.clip if group.clip is None else group.clip
+        self.span = group.span
+        self.schedule = schedule(group.schedule or plan.schedule, plan.warmup)
+
+    def set_learning_rate(self, progress: float, scale: float = 1.0) -> None:
+        """Set the learning rate at `progress` (0 to 1) of the run to `scale` times the schedule's."""
+        start, end = self.span
+        own_progress = min(max((progress - start) / (end - start), 0.0), 1.0)
+        set_learning_rates(self.optimizer, self.schedule(own_progress) * scale)
+
+    def step(self, loss: Tensor) -> Tensor:
+        """Back-propagate a scalar loss and update the group; the gradient's norm before clipping."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        parameters = [p for g in self.optimizer.param_groups for p in g["params"]]
+        if self.clip:
+            norm = torch.nn.utils.clip_grad_norm_(parameters, self.clip)
+        else:
+            norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        self.optimizer.step()
+        return norm
+
+
+def build_optimizers(objective: Objective, plan: Plan) -> dict[str, GroupOptimizer]:
+    """An optimizer per parameter group, by the group's name; a bare module is a group with the plan's settings."""
+    groups = objective.parameter_groups()
+    return {
+        n: GroupOptimizer(g if isinstance(g, ParameterGroup) else ParameterGroup(g), plan) for n, g in groups.items()
+    }
+
+
+def _optimizer(group: ParameterGroup, plan: Plan) -> Optimizer:
+    """The plan's optimizer, unless the group names another, which brings its own default learning rate."""
+    name = group.optimizer or plan.optimizer
+    rate = plan.learning_rate if name == plan.optimizer else None
+    rate = rate if group.learning_rate is None else group.learning_rate
+    decay = plan.weight_decay if group.weight_decay is None else group.weight_decay
+    return make_optimizer(name, group.module.named_parameters(), rate, decay, **group.settings)

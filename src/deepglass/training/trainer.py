@@ -4,21 +4,22 @@ It back-propagates each loss of the objective and steps the optimizer of the par
 numbers that steer it stand in the plan.
 """
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from deepglass.data.batches import Dataset, Loader
 from deepglass.device import deterministic
-from deepglass.objectives.base import Evaluation, Objective, Reduce, local_value
-from deepglass.training.callbacks import Callback, EvaluationRecord
-from deepglass.training.checkpoint import Checkpoints, State
+from deepglass.objectives.base import Evaluation, Objective
+from deepglass.training.callbacks import EvaluationRecord
+from deepglass.training.checkpoint import State
 from deepglass.training.clock import Clock
-from deepglass.training.control import TrainerControl
-from deepglass.training.interrupt import interruptible
-from deepglass.training.loop import TrainingLoop
+from deepglass.training.loop import LoopSettings, TrainingLoop
 from deepglass.training.plan import Plan, StepCosts
 
 _PROBE_STEPS = 5, 200  # fewest and most steps of a probe
@@ -46,32 +47,8 @@ class History:
     evaluation: Evaluation | None
 
 
-class Trainer:
-    """Trains an objective along a plan.
-
-    Args:
-        callbacks: called at each event, in order.
-        checkpoints: where states are saved; without them a run cannot be resumed.
-        store_plan: called with each changed plan before it is applied.
-        reduce: agrees on a value that steers control flow over several processes; called with the value's name
-            ("loss", "monitor", "kl", "clock", "steps", "stop", "step_seconds", "evaluation_seconds") and this
-            process's value. The identity for one process.
-        control: commands to the trainer while it runs.
-    """
-
-    def __init__(
-        self,
-        callbacks: Sequence[Callback] = (),
-        checkpoints: Checkpoints | None = None,
-        store_plan: Callable[[Plan], None] = lambda plan: None,
-        reduce: Reduce = local_value,
-        control: TrainerControl | None = None,
-    ) -> None:
-        self.callbacks = callbacks
-        self.checkpoints = checkpoints
-        self.store_plan = store_plan
-        self.reduce = reduce
-        self.control = control or TrainerControl()
+class Trainer(LoopSettings):
+    """Trains an objective along a plan; arguments as `LoopSettings`."""
 
     def fit(
         self,
@@ -95,21 +72,10 @@ class Trainer:
         Raises:
             TrainingError: `diverged`, when the loss stays non-finite at every learning rate.
         """
-        loop = TrainingLoop(
-            objective,
-            loader,
-            plan,
-            valid,
-            clock,
-            callbacks=self.callbacks,
-            checkpoints=self.checkpoints,
-            store_plan=self.store_plan,
-            reduce=self.reduce,
-            control=self.control,
-        )
+        loop = TrainingLoop(self, objective, loader, plan, valid, clock)
         if state is not None:
             loop.restore(state)
-        with interruptible() as interrupted, deterministic():
+        with _interruptible() as interrupted, deterministic():
             stop_reason = loop.run(interrupted)
         return History(loop.records, loop.plan, loop.step, stop_reason, loop.seconds(), loop.best.evaluation)
 
@@ -117,9 +83,7 @@ class Trainer:
         self, objective: Objective, loader: Loader, plan: Plan, valid: Dataset | None, seconds: float
     ) -> StepCosts:
         """Measure the cost of a step and of an evaluation in about `seconds`; every state is restored afterwards."""
-        loop = TrainingLoop(
-            objective, loader, plan, valid, None, store_plan=self.store_plan, reduce=self.reduce, control=self.control
-        )
+        loop = TrainingLoop(self, objective, loader, plan, valid)
         before = loop.state()
         end = time.perf_counter() + 0.6 * seconds
         times: list[float] = []
@@ -146,3 +110,23 @@ def _evaluation_seconds(objective: Objective, valid: Dataset) -> float:
     start = time.perf_counter()
     objective.evaluate(some, count, search=False)
     return (time.perf_counter() - start) * max(1.0, len(valid) / max(count, 1))
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets, so that the loop can end in order; the second one raises at once."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+
+    def handle(signum: int, frame: object) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, previous)

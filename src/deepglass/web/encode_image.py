@@ -42,6 +42,16 @@ def classes(places: np.ndarray, colours: tuple[Colour, ...], longest: int = LONG
     return out.getvalue()
 
 
+def png(pixels: np.ndarray) -> bytes:
+    """Pixels as a PNG file.
+
+    Shapes: `pixels`: (Y, X) or (Y, X, C) uint8; C is 2 for grey and 4 for colour with an opacity.
+    """
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
 def shown_size(size: tuple[int, int], longest: int = LONGEST) -> tuple[int, int]:
     """Rows and columns of a picture of `size` once it is shrunk."""
     columns, rows = _fitting((size[1], size[0]), longest)

@@ -43,7 +43,8 @@ def check_inside(paths: Sequence[Path], names: Sequence[str], folder: Path, acce
     leaving = outside(paths, (folder, *access.roots))
     if not leaving:
         return None
-    if len(leaving) == len(paths) and not access.closed:
+    possible = not any("\0" in name for name in names)  # a name that no file can have leads nowhere
+    if len(leaving) == len(paths) and possible and not access.closed:
         common = Path(os.path.commonpath([os.path.dirname(os.path.realpath(path)) for path in paths]))
         absolute = all(os.path.isabs(name) for name in names)
         if absolute or not Path.home().resolve().is_relative_to(common):
@@ -51,7 +52,7 @@ def check_inside(paths: Sequence[Path], names: Sequence[str], folder: Path, acce
     first = ", ".join(repr(names[i]) for i in leaving[:_NUM_NAMED]) + (", ..." if len(leaving) > _NUM_NAMED else "")
     advice = "an archive or upload may name only its own files"
     if not access.closed:
-        target = Path(os.path.realpath(paths[leaving[0]])).parent
+        target = os.path.dirname(os.path.realpath(paths[leaving[0]])) if possible else "FOLDER"
         advice = f"if you trust them, allow their folder with --data-root {target}"
     raise SourceError(
         "unsafe-path",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from deepglass.errors import SourceError
 from deepglass.features._classes import ClassFeature
 from deepglass.features._value_keys import to_native
 from deepglass.features.base import Column
-from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictedRow, PredictionArrays
 from deepglass.metrics.calibration import apply_temperature, fit_temperature
 from deepglass.metrics.table import METRICS, Metric
 
@@ -41,10 +40,7 @@ class ClassOutput(ClassFeature, Output):
         """Raises: SourceError: `one-class`."""
         if len(np.unique(truth.values[truth.mask])) < 2:
             got = f"only {self.class_names[0]!r}" if self.class_names else "no value"
-            raise SourceError(
-                "one-class",
-                f"{source}: expected at least two classes in {self.column!r} of the training rows, got {got}",
-            )
+            raise self.target_error("one-class", source, "at least two classes", got)
 
     def target_warnings(self, truth: Column) -> list[str]:
         return imbalance_warnings(truth.values[truth.mask], self.class_names, self.name)
@@ -53,13 +49,11 @@ class ClassOutput(ClassFeature, Output):
         """The temperature, if it reduces the cross-fitted log loss."""
         return fit_calibration(mode["log_probs"][truth.mask], truth.values[truth.mask] - 1)
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         from deepglass.nn.explanation_targets import class_target
 
-        index = self.class_values.index(decoded["value"])
-        return class_target(str(decoded["value"]), index, calibration.get("temperature", 1.0))
+        index = self.class_values.index(row.decoded["value"])
+        return class_target(str(row.decoded["value"]), index, row.calibration.get("temperature", 1.0))
 
     @property
     def class_values(self) -> list[str | int | float | bool]:

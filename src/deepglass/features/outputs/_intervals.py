@@ -1,33 +1,48 @@
-"""Scores and conformal intervals of numeric outputs."""
+"""Base class of numeric outputs: regression metrics and conformal intervals."""
 
-import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from deepglass import metrics
-from deepglass.features.outputs.base import Calibration
+from deepglass.constraints import OpenShare
+from deepglass.features.base import Column
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.metrics.calibration import conformal
+from deepglass.metrics.table import METRICS, Metric
 
 
-def regression_scores(truth: np.ndarray, value: np.ndarray, calibration: Calibration | None) -> dict[str, float]:
-    """Regression metrics, and `interval_coverage` if the intervals are calibrated.
+@dataclass(frozen=True, kw_only=True)
+class RegressionOutput(Output):
+    """An output of numbers with conformal intervals.
 
-    Shapes:
-        truth, value: (N,) or (N, d) float.
+    Args:
+        confidence_level: coverage of each entry's conformal interval, in (0, 1).
     """
-    scores = metrics.regression(truth, value)
-    half = (calibration or {}).get("half_width")
-    if half is not None and len(truth):
-        half = np.array(half) if isinstance(half, list) else half
-        scores["interval_coverage"] = metrics.interval_coverage(truth, value - half, value + half)
-    return scores
 
+    confidence_level: OpenShare = 0.9
 
-def fit_intervals(residuals: np.ndarray, confidence_level: float) -> Calibration:
-    """Half width of the interval of each entry; empty if there are too few rows for the confidence level.
+    metric: ClassVar[Metric] = METRICS["r2"]
 
-    Shapes:
-        residuals: (N, d) float.
-    """
-    half = [conformal(column, confidence_level) for column in residuals.T]
-    return {"half_width": half, "confidence_level": confidence_level} if all(map(math.isfinite, half)) else {}
+    @abstractmethod
+    def pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
+        """Truth and prediction where both are complete, (N,) or (N, d) float."""
+
+    def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        """`r2`, `rmse`, `mae`, `mse`, and `interval_coverage` if the intervals are calibrated."""
+        true, value = self.pairs(mode, truth)
+        scores = metrics.regression(true, value)
+        half = (calibration or {}).get("half_width")
+        if half is not None and len(true):
+            half = np.array(half) if isinstance(half, list) else half
+            scores["interval_coverage"] = metrics.interval_coverage(true, value - half, value + half)
+        return scores
+
+    def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
+        """Half width of the interval of each entry; empty if there are too few rows for the confidence level."""
+        true, value = self.pairs(mode, truth)
+        residuals, level = true - value, self.confidence_level
+        half = conformal(residuals, level) if residuals.ndim == 1 else [conformal(r, level) for r in residuals.T]
+        return {"half_width": half, "confidence_level": level} if np.isfinite(half).all() else {}

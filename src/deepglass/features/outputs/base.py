@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from deepglass.errors import SpecError
+from deepglass.errors import Code, SourceError, SpecError
 from deepglass.features.base import FEATURES, Column, Feature, values_of
 from deepglass.metrics.table import Metric
 from deepglass.registry import Registry
@@ -54,6 +54,15 @@ class ClassCurve(NamedTuple):
     recall: np.ndarray
     area: float
     positives: int
+
+
+class PredictedRow(NamedTuple):
+    """One row's prediction of an output, for explanations."""
+
+    prediction: Any  # a `Prediction`
+    mode: Any  # its `mode()`, as tensors
+    decoded: Mapping[str, Any]  # the same in the user's terms
+    calibration: Calibration
 
 
 class Prediction(ABC):
@@ -114,6 +123,11 @@ class Output(Feature):
 
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: the training rows have no usable target; names the source."""
+
+    def target_error(self, code: Code, source: str, expected: str, got: str = "") -> SourceError:
+        """The error for a target that cannot be learned from the training rows."""
+        text = f"{source}: expected {expected} in {self.column!r} of the training rows"
+        return SourceError(code, f"{text}, got {got}" if got else text)
 
     def target_warnings(self, truth: Column) -> list[str]:
         """Warnings about the training rows' targets, such as a class imbalance."""
@@ -197,16 +211,8 @@ class Output(Feature):
         """Of a decoded number: values outside are another prediction; None for other kinds."""
         return None
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget | None:
-        """The scalars of a prediction for one row that an attribution method explains; None: there are none.
-
-        Args:
-            prediction: a `Prediction` of this output.
-            mode: its `mode()`, as tensors.
-            decoded: the same in the user's terms.
-        """
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget | None:
+        """The scalars of a prediction for one row that an attribution method explains; None: there are none."""
         return None
 
     @property

@@ -13,7 +13,7 @@ from deepglass.errors import SourceError
 from deepglass.features.base import Column
 from deepglass.features.boxes import SIDES, Boxes, has_area
 from deepglass.features.outputs._dense import first_image_column
-from deepglass.features.outputs.base import Calibration, ClassCurve, Output, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, ClassCurve, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics import detection
 from deepglass.metrics.table import METRICS, Metric
 
@@ -178,19 +178,17 @@ class BoxesOutput(Boxes, Output):
         threshold = float(detection.apply_platt(np.array([score]), platt.slope, platt.shift)[0])
         return {**platt._asdict(), "threshold": threshold}
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         from deepglass.nn.explanation_targets import object_target
 
-        count = max(1, min(len(decoded["value"]), _MAX_EXPLAINED))
-        slots = mode["scores"][0].masked_fill(~mode["mask"][0], -1).topk(count).indices
-        labels = mode["labels"][0, slots].tolist()
+        count = max(1, min(len(row.decoded["value"]), _MAX_EXPLAINED))
+        slots = row.mode["scores"][0].masked_fill(~row.mode["mask"][0], -1).topk(count).indices
+        labels = row.mode["labels"][0, slots].tolist()
         names = [self.class_names[k] for k in labels]
-        names = names if decoded["value"] else [f"{name}, not predicted" for name in names]
-        cells = prediction.cells
+        names = names if row.decoded["value"] else [f"{name}, not predicted" for name in names]
+        cells = row.prediction.cells
         return object_target(
-            cells.boxes[0], cells.logits[0], mode["boxes"][0, slots], labels, mode["scores"][0, slots], names
+            cells.boxes[0], cells.logits[0], row.mode["boxes"][0, slots], labels, row.mode["scores"][0, slots], names
         )
 
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -14,7 +14,7 @@ from deepglass.errors import SourceError
 from deepglass.features._value_keys import to_native
 from deepglass.features.base import Column
 from deepglass.features.identity import Identity
-from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics.calibration import Logistic, fit_logistic
 from deepglass.metrics.table import METRICS, Metric
 
@@ -118,11 +118,8 @@ class IdentityOutput(Identity, Output):
         """Raises: SourceError: `one-class`, `too-few-rows`."""
         _, counts = np.unique(truth.values[truth.mask], return_counts=True)
         if len(counts) < 2:
-            got = f"got only {self.vocabulary_[0]!r}" if self.vocabulary_ else "got none"
-            raise SourceError(
-                "one-class",
-                f"{source}: expected at least two identities in {self.column!r} of the training rows, {got}",
-            )
+            got = f"only {self.vocabulary_[0]!r}" if self.vocabulary_ else "none"
+            raise self.target_error("one-class", source, "at least two identities", got)
         if counts.max() < 2:
             raise SourceError(
                 "too-few-rows",
@@ -143,14 +140,12 @@ class IdentityOutput(Identity, Output):
             return {}
         return {"threshold": fit.threshold, "slope": fit.slope, "offset": fit.offset}
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         """The similarity to the nearest identity of the vocabulary."""
         from deepglass.nn.explanation_targets import ExplanationTarget
 
-        k = int(mode["nearest"][0, 0])
-        return ExplanationTarget((str(decoded["value"]),), "similarity", lambda p: p.cosine[:, k : k + 1])
+        k = int(row.mode["nearest"][0, 0])
+        return ExplanationTarget((str(row.decoded["value"]),), "similarity", lambda p: p.cosine[:, k : k + 1])
 
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the nearest identity, with `confidence` and `similarity`; the `nearest` ones; the `embedding`."""

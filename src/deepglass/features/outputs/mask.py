@@ -15,7 +15,7 @@ from deepglass.errors import SourceError
 from deepglass.features.base import Column
 from deepglass.features.mask import DEFAULT_MAX_SIDE, Mask, paste, resize_nearest
 from deepglass.features.outputs._dense import crop_to_frame, encode_runs, relative_frames
-from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -147,12 +147,10 @@ class MaskOutput(Mask, Output):
             "accuracy": [round(float(v), 4) for v in (hits + _BINS * middle) / (rows + _BINS)]
         }  # with a prior of _BINS pixels
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         from deepglass.nn.explanation_targets import mask_target
 
-        return mask_target(prediction.params[0], self.class_names)
+        return mask_target(row.prediction.params[0], self.class_names)
 
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, `shares` of the classes, and `confidence`, the mean over the pixels.

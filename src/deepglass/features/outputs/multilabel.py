@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from deepglass import metrics
-from deepglass.errors import SourceError
 from deepglass.features.base import Column
 from deepglass.features.multilabel import MIN_CASES, Multilabel
-from deepglass.features.outputs.base import Calibration, ClassCurve, Output, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, ClassCurve, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics.calibration import best_threshold, fit_temperature
 from deepglass.metrics.table import METRICS, Metric
 
@@ -95,8 +93,7 @@ class MultilabelOutput(Multilabel, Output):
         """Raises: SourceError: `one-class` if all rows have the same labels."""
         labels = truth.values[truth.mask]
         if not len(labels) or (labels == labels[0]).all():
-            expected = f"expected different labels in {self.column!r} of the training rows"
-            raise SourceError("one-class", f"{source}: {expected}, got the same in each")
+            raise self.target_error("one-class", source, "different labels", "the same in each")
 
     def target_warnings(self, truth: Column) -> list[str]:
         """A warning about rare labels."""
@@ -129,16 +126,14 @@ class MultilabelOutput(Multilabel, Output):
         ]
         return {"temperature": temperature, "thresholds": thresholds}
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         from deepglass.nn.explanation_targets import label_target
 
-        labels = list(decoded["value"]) or list(decoded["probabilities"])[:1]
+        labels = list(row.decoded["value"]) or list(row.decoded["probabilities"])[:1]
         labels = labels[:_MAX_EXPLAINED]
-        names = labels if decoded["value"] else [f"{label}, not predicted" for label in labels]
+        names = labels if row.decoded["value"] else [f"{label}, not predicted" for label in labels]
         columns = [self.class_names.index(label) for label in labels]
-        return label_target(names, columns, calibration.get("temperature", 1.0))
+        return label_target(names, columns, row.calibration.get("temperature", 1.0))
 
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the labels, most likely first; `confidence`, that exactly these are correct; `probabilities`.

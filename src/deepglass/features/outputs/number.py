@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepglass.constraints import OpenShare
-from deepglass.errors import SourceError
 from deepglass.features.base import Column
 from deepglass.features.number import Number
-from deepglass.features.outputs._intervals import regression_scores
-from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
-from deepglass.metrics.calibration import conformal
-from deepglass.metrics.table import METRICS, Metric
+from deepglass.features.outputs._intervals import RegressionOutput
+from deepglass.features.outputs.base import Calibration, PredictedRow, Prediction, PredictionArrays
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,16 +21,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NumberOutput(Number, Output):
-    """Predicts a number by its squared error, standardised by the training rows, with a conformal interval.
-
-    Args:
-        confidence_level: coverage of the conformal intervals, in (0, 1).
-    """
-
-    confidence_level: OpenShare = 0.9
-
-    metric: ClassVar[Metric] = METRICS["r2"]
+class NumberOutput(Number, RegressionOutput):
+    """Predicts a number by its squared error, standardised by the training rows, with a conformal interval."""
 
     def head(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import LinearHead
@@ -45,8 +32,8 @@ class NumberOutput(Number, Output):
     def prediction(self, params: Tensor) -> Prediction:
         return NumberPrediction(params, self.mean_ - self.offset_, self.std_)
 
-    def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        return regression_scores(truth.values[truth.mask], mode["value"][truth.mask], calibration)
+    def pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
+        return truth.values[truth.mask], mode["value"][truth.mask]
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """The mean."""
@@ -61,24 +48,14 @@ class NumberOutput(Number, Output):
         values = truth.values[truth.mask]
         if not len(values) or values.min() == values.max():
             got = f"only {values[0] + self.offset_:g}" if len(values) else "no number"
-            raise SourceError(
-                "constant-target",
-                f"{source}: expected different numbers in {self.column!r} of the training rows, got {got}",
-            )
-
-    def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
-        """Half width of the conformal interval; empty if there are too few rows for the confidence level."""
-        half = conformal(truth.values[truth.mask] - mode["value"][truth.mask], self.confidence_level)
-        return {"half_width": half, "confidence_level": self.confidence_level} if math.isfinite(half) else {}
+            raise self.target_error("constant-target", source, "different numbers", got)
 
     def interval(self, decoded: Mapping[str, Any]) -> tuple[float, float]:
         """The confidence interval, or one standard deviation on each side."""
         value, std = decoded["value"], self.std_ or 1.0
         return decoded.get("low", value - std), decoded.get("high", value + std)
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         from deepglass.nn.explanation_targets import ExplanationTarget
 
         return ExplanationTarget((self.name,), self.name, lambda p: (p.mode()["value"] + self.offset_)[:, None])

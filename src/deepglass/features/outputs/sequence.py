@@ -8,38 +8,28 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from deepglass.constraints import OpenShare
-from deepglass.errors import SourceError
 from deepglass.features._alignment import find_aligned_input, pad_rows, trim_to_input
 from deepglass.features.base import Column, Raw
-from deepglass.features.outputs._intervals import fit_intervals, regression_scores
-from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
+from deepglass.features.outputs._intervals import RegressionOutput
+from deepglass.features.outputs.base import Calibration, PredictedRow, Prediction, PredictionArrays
 from deepglass.features.sequence import Sequence
-from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from deepglass.nn.explanation_targets import ExplanationTarget
-    from deepglass.nn.sequence_head import SequenceParams
+    from deepglass.nn.sequence_decoders import SequenceParams
     from deepglass.nn.tokens import Field
 
 _MAX_STEPS = 512  # of a prediction of free length
 
 
 @dataclass(frozen=True, kw_only=True)
-class SequenceOutput(Sequence, Output):
-    """Predicts a sequence of numbers or vectors, aligned with an input of the same lengths or of free length.
-
-    Args:
-        confidence_level: coverage of each entry's conformal interval, in (0, 1).
-    """
-
-    confidence_level: OpenShare = 0.9
+class SequenceOutput(Sequence, RegressionOutput):
+    """Predicts a sequence of numbers or vectors, aligned with an input of the same lengths or of free length."""
 
     aligned_input_: str | None = None  # name of the aligned input; "" for free length
 
-    metric: ClassVar[Metric] = METRICS["r2"]
     alignable: ClassVar[bool] = True
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
@@ -57,7 +47,7 @@ class SequenceOutput(Sequence, Output):
             from deepglass.nn.embeddings import TokenHead
 
             return TokenHead(dim, len(self.mean_), [0.0] * len(self.mean_))
-        from deepglass.nn.sequence_head import SequenceHead
+        from deepglass.nn.sequence_decoders import SequenceHead
 
         return SequenceHead(dim, len(self.mean_), min(self.length_, _MAX_STEPS))
 
@@ -68,9 +58,8 @@ class SequenceOutput(Sequence, Output):
         return FreeLengthPrediction(params, mean, std)
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        """Over the common steps: `r2`, `rmse`, `mae`, `interval_coverage`; `length_accuracy` for free lengths."""
-        true, value = self._pairs(mode, truth)
-        scores = regression_scores(true, value, calibration)
+        """Over the common steps; also `length_accuracy` for free lengths."""
+        scores = super().score(mode, truth, calibration)
         if not self.aligned_input_ and truth.mask.any():
             lengths = np.diff(truth.offsets)[truth.mask]
             scores["length_accuracy"] = float(np.mean(mode["mask"][truth.mask].sum(1) == lengths))
@@ -85,24 +74,15 @@ class SequenceOutput(Sequence, Output):
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: `constant-target`."""
         if not len(truth.values) or (truth.values == truth.values[0]).all():
-            raise SourceError(
-                "constant-target", f"{source}: expected different numbers in {self.column!r} of the training rows"
-            )
+            raise self.target_error("constant-target", source, "different numbers")
 
-    def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
-        """Half width of the conformal interval of each entry, the same at all steps."""
-        true, value = self._pairs(mode, truth)
-        return fit_intervals(true - value, self.confidence_level)
-
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         """The mean over the steps."""
         import torch
 
         from deepglass.nn.explanation_targets import ExplanationTarget
 
-        steps = torch.nonzero(mode["mask"][0])[:, 0]
+        steps = torch.nonzero(row.mode["mask"][0])[:, 0]
 
         def mean(prediction: Any) -> Tensor:
             values = prediction.mode()["value"][:, steps].flatten(1)
@@ -126,7 +106,7 @@ class SequenceOutput(Sequence, Output):
     def _to_list(self, steps: np.ndarray) -> list[Any]:
         return steps[:, 0].tolist() if self.flat_ else steps.tolist()
 
-    def _pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
+    def pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
         """Truth and prediction (n, d) of the steps that both have."""
         values, mask = pad_rows(truth, mode["mask"].shape[1])
         common = mask & mode["mask"]
@@ -162,7 +142,7 @@ class AlignedPrediction(Prediction):
 
 
 class FreeLengthPrediction(Prediction):
-    """A sequence of free length; params: `nn.sequence_head.SequenceParams`."""
+    """A sequence of free length; params: `nn.sequence_decoders.SequenceParams`."""
 
     def __init__(self, params: SequenceParams, mean: Tensor, std: Tensor) -> None:
         self.values, self.continue_logits, self.mean, self.std = (
@@ -187,7 +167,7 @@ class FreeLengthPrediction(Prediction):
         return {"value": self.values * self.std + self.mean, "mask": mask}
 
     def ensemble_mean(self, members: int) -> FreeLengthPrediction:
-        from deepglass.nn.sequence_head import SequenceParams
+        from deepglass.nn.sequence_decoders import SequenceParams
 
         L = self.continue_logits.shape[1]
         values = self.values.view(-1, members, *self.values.shape[1:]).mean(1)

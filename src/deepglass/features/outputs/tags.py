@@ -14,7 +14,7 @@ from deepglass.errors import SourceError
 from deepglass.features._alignment import find_aligned_input, pad_rows, trim_to_input
 from deepglass.features.base import Column, Raw
 from deepglass.features.outputs._classes import calibrated, fit_calibration, imbalance_warnings, log_shares
-from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.features.tags import Tags
 from deepglass.metrics.table import METRICS, Metric
 
@@ -96,10 +96,8 @@ class TagsOutput(Tags, Output):
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: `one-class`."""
         if len(self.vocabulary_) < 2:
-            got = f"got only {self.vocabulary_[0]!r}" if self.vocabulary_ else "got none"
-            raise SourceError(
-                "one-class", f"{source}: expected at least two tags in {self.column!r} of the training rows, {got}"
-            )
+            got = f"only {self.vocabulary_[0]!r}" if self.vocabulary_ else "none"
+            raise self.target_error("one-class", source, "at least two tags", got)
 
     def target_warnings(self, truth: Column) -> list[str]:
         return imbalance_warnings(truth.values[truth.values > 0], self.vocabulary_, self.name)
@@ -110,14 +108,12 @@ class TagsOutput(Tags, Output):
         sample = np.random.default_rng(0).permutation(len(labels))[:_MAX_CALIBRATION_WORDS]
         return fit_calibration(log_probs[sample], labels[sample])
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         from deepglass.nn.explanation_targets import token_target
 
-        names = decoded["value"][:_MAX_EXPLAINED]
+        names = row.decoded["value"][:_MAX_EXPLAINED]
         codes = [self.class_names.index(name) for name in names]
-        return token_target(names, codes, calibration.get("temperature", 1.0))
+        return token_target(names, codes, row.calibration.get("temperature", 1.0))
 
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the tags of the words; `confidences`, one per tag; `confidence`, that all are correct."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -10,12 +10,11 @@ import numpy as np
 import polars as pl
 
 from deepglass.constraints import Count, Fraction
-from deepglass.errors import SourceError
 from deepglass.features._explained_words import words_of_tokens
 from deepglass.features._tokenizers import END, Codes, truncate
 from deepglass.features.base import Column, Feature
 from deepglass.features.outputs import _texts
-from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.features.text import Text
 from deepglass.metrics import error_rate
 from deepglass.metrics.table import METRICS, Metric
@@ -131,21 +130,17 @@ class TextOutput(Text, Output):
         """Raises: SourceError: `constant-target`."""
         texts = self._decode_targets(truth)
         if len(set(texts)) < 2:
-            got = f"got only {texts[0][:40]!r}" if texts else "got none"
-            raise SourceError(
-                "constant-target", f"{source}: expected different texts in {self.column!r} of the training rows, {got}"
-            )
+            got = f"only {texts[0][:40]!r}" if texts else "none"
+            raise self.target_error("constant-target", source, "different texts", got)
 
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         """The words of a generated text."""
         from deepglass.nn.explanation_targets import ctc_target, generated_target
 
-        tokens = mode["tokens"][0][mode["mask"][0]]
+        tokens = row.mode["tokens"][0][row.mode["mask"][0]]
         groups, words = words_of_tokens(self.piece_of, tokens.tolist())
-        if isinstance(prediction, _texts.CTCPrediction):
-            return ctc_target(prediction.log_probs[0], prediction.mask[0], groups, words)
+        if isinstance(row.prediction, _texts.CTCPrediction):
+            return ctc_target(row.prediction.log_probs[0], row.prediction.mask[0], groups, words)
         return generated_target(tokens, groups, words)
 
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:

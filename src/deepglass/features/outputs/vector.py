@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepglass.constraints import OpenShare
-from deepglass.errors import SourceError
 from deepglass.features.base import Column
-from deepglass.features.outputs._intervals import fit_intervals, regression_scores
-from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
+from deepglass.features.outputs._intervals import RegressionOutput
+from deepglass.features.outputs.base import Calibration, PredictedRow, Prediction, PredictionArrays
 from deepglass.features.vector import Vector
-from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,16 +22,8 @@ _MAX_EXPLAINED = 6  # entries
 
 
 @dataclass(frozen=True, kw_only=True)
-class VectorOutput(Vector, Output):
-    """Predicts a vector, each entry with a conformal interval.
-
-    Args:
-        confidence_level: coverage of each entry's conformal interval, in (0, 1).
-    """
-
-    confidence_level: OpenShare = 0.9
-
-    metric: ClassVar[Metric] = METRICS["r2"]
+class VectorOutput(Vector, RegressionOutput):
+    """Predicts a vector, each entry with a conformal interval."""
 
     def head(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import LinearHead
@@ -45,9 +33,9 @@ class VectorOutput(Vector, Output):
     def prediction(self, params: Tensor) -> Prediction:
         return VectorPrediction(params, params.new_tensor(self.mean_), params.new_tensor(self.std_))
 
-    def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
         rows = _complete(truth)
-        return regression_scores(truth.values[rows], mode["value"][rows], calibration)
+        return truth.values[rows], mode["value"][rows]
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """The mean."""
@@ -65,22 +53,13 @@ class VectorOutput(Vector, Output):
         """Raises: SourceError: `constant-target`."""
         values = truth.values[truth.mask]
         if not len(values) or (values == values[0]).all():
-            raise SourceError(
-                "constant-target", f"{source}: expected different vectors in {self.column!r} of the training rows"
-            )
+            raise self.target_error("constant-target", source, "different vectors")
 
-    def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
-        """Half width of the conformal interval of each entry."""
-        rows = _complete(truth)
-        return fit_intervals(truth.values[rows] - mode["value"][rows], self.confidence_level)
-
-    def explanation_target(
-        self, prediction: Any, mode: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         """The entries farthest from their mean in standard deviations."""
         from deepglass.nn.explanation_targets import ExplanationTarget
 
-        value = mode["value"][0]
+        value = row.mode["value"][0]
         distance = ((value - value.new_tensor(self.mean_)) / value.new_tensor(self.std_)).abs()
         entries = sorted(distance.topk(min(_MAX_EXPLAINED, len(distance))).indices.tolist())
         names = tuple(f"entry {k}" for k in entries)

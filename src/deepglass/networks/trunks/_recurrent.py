@@ -36,10 +36,10 @@ class RecurrentTrunk(Trunk):
     """
 
     # The clip keeps the rare step whose gradient explodes over time from undoing the others (Pascanu et al., 2013).
-    training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults(
+    training_defaults = TrainingDefaults(
         learning_rate=2e-3, weight_decay=0.05, batch_size=64, epochs=20, schedule="cosine", clip=1.0
     )
-    ordered: ClassVar[bool] = True
+    ordered = True
     cell: ClassVar[Cell]
 
     def __init__(
@@ -75,8 +75,7 @@ class RecurrentTrunk(Trunk):
     def causal(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         if settings.get("bidirectional"):
             raise SpecError(
-                "bad-value",
-                "network.bidirectional: the objective needs a causal network; leave the setting out",
+                "bad-value", "network.bidirectional: the objective needs a causal network; leave the setting out"
             )
         return {**settings, "bidirectional": False}
 

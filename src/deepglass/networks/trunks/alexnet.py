@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import ClassVar
 
 from torch import Tensor, nn
 
 from deepglass.constraints import Count, Share
-from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.networks.trunks._images import ImageTrunk, common_grid
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.conv import apply_stages
@@ -38,7 +37,7 @@ class Alexnet(ImageTrunk):
     Source: Krizhevsky, Sutskever and Hinton, 2012, NeurIPS 25.
     """
 
-    training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=2e-3)
+    training_defaults = replace(IMAGE_DEFAULTS, learning_rate=2e-3)
 
     def __init__(
         self,
@@ -70,11 +69,7 @@ class _AlexnetBody(nn.Module):
             pairs = pairwise(dims)
             return [layer for a, b in pairs for layer in (nn.Conv2d(a, b, kernel, padding=kernel // 2), *after(b))]
 
-        stages = [
-            after(width),
-            convolutions(width, wide, kernel=5),
-            convolutions(wide, widest, widest, wide),
-        ]
+        stages = [after(width), convolutions(width, wide, kernel=5), convolutions(wide, widest, widest, wide)]
         for stage in stages:
             if min(grid) >= 4:
                 stage.append(nn.MaxPool2d(3, 2, 1))

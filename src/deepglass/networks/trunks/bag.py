@@ -1,7 +1,6 @@
 """Bag of embeddings: the default network for texts alone."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import nn
@@ -31,9 +30,7 @@ class Bag(Trunk):
     1606.07792 (wide and deep).
     """
 
-    training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults(
-        learning_rate=5e-3, weight_decay=1.0, batch_size=256, epochs=10
-    )
+    training_defaults = TrainingDefaults(learning_rate=5e-3, weight_decay=1.0, batch_size=256, epochs=10)
 
     def __init__(
         self,

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from deepglass.constraints import Count
-from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.networks.trunks._images import image_grids
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
@@ -44,7 +43,7 @@ class CapsuleNet(Trunk):
     instead of 9 x 9 filters without padding, and 8 instead of 32 primary capsules per position.
     """
 
-    training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=3e-3, weight_decay=0.01)
+    training_defaults = replace(IMAGE_DEFAULTS, learning_rate=3e-3, weight_decay=0.01)
 
     def __init__(
         self,

@@ -1,15 +1,14 @@
 """Plain convolutional network: the default for images up to about 64 x 64."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import ClassVar
 
 from deepglass.constraints import Count, Share
-from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.networks.trunks._images import ImageTrunk, image_grids, smallest_grid
-from deepglass.nn.conv import PlainBody, stage_count
+from deepglass.nn.conv import StagedBody, plain_stage, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import TokenShape
 
@@ -30,8 +29,8 @@ class Conv(ImageTrunk):
         SpecError: `bad-value` when no input has rows and columns.
     """
 
-    sizes: ClassVar[tuple[Mapping[str, int], ...]] = tuple({"width": width} for width in (8, 16, 24, 32, 48))
-    training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=0.01)
+    sizes = tuple({"width": width} for width in (8, 16, 24, 32, 48))
+    training_defaults = replace(IMAGE_DEFAULTS, learning_rate=0.01)
 
     def __init__(
         self,
@@ -44,7 +43,8 @@ class Conv(ImageTrunk):
         dropout: Share = 0.0,
     ) -> None:
         downsample_stem, dims = _layout(smallest_grid(inputs, "conv"), width)
-        body = PlainBody(width, dims, depth, downsample_stem=downsample_stem, norm=norm, activation=activation)
+        stages = (plain_stage(a, b, depth, norm, activation) for a, b in pairwise([width, *dims]))
+        body = StagedBody(width, stages, downsample_stem=downsample_stem, norm=norm, activation=activation)
         super().__init__(inputs, body, width, dims[-1], pooling="max", activation=activation, dropout=dropout)
         self.pyramid = (width, *dims)
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.constraints import Count, Share
-from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.networks.trunks._images import ImageTrunk, smallest_grid
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.conv import apply_stages, stage_count
@@ -37,7 +36,7 @@ class Convnext(ImageTrunk):
     Source: Liu et al., 2022, arXiv 2201.03545; ours has several small filters in a row instead of a large one.
     """
 
-    training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=4e-3, schedule="cosine")
+    training_defaults = replace(IMAGE_DEFAULTS, learning_rate=4e-3, schedule="cosine")
 
     def __init__(
         self,

@@ -1,9 +1,6 @@
 """Gated recurrent unit (GRU)."""
 
-from typing import ClassVar
-
 from deepglass.networks.trunks._recurrent import RecurrentTrunk
-from deepglass.nn.recurrent import Cell
 
 
 class Gru(RecurrentTrunk):
@@ -14,4 +11,4 @@ class Gru(RecurrentTrunk):
     Source: Cho et al., 2014, arXiv 1406.1078.
     """
 
-    cell: ClassVar[Cell] = "gru"
+    cell = "gru"

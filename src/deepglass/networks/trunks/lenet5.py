@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 
 from deepglass.constraints import Count, Share
-from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.networks.trunks._images import ImageTrunk, common_grid
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.conv import apply_stages
@@ -35,7 +35,7 @@ class Lenet5(ImageTrunk):
     every map of C3 sees all of S2's.
     """
 
-    training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=4e-3)
+    training_defaults = replace(IMAGE_DEFAULTS, learning_rate=4e-3)
 
     def __init__(
         self,

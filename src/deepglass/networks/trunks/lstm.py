@@ -1,9 +1,6 @@
 """Long short-term memory (LSTM)."""
 
-from typing import ClassVar
-
 from deepglass.networks.trunks._recurrent import RecurrentTrunk
-from deepglass.nn.recurrent import Cell
 
 
 class Lstm(RecurrentTrunk):
@@ -14,4 +11,4 @@ class Lstm(RecurrentTrunk):
     Source: Hochreiter and Schmidhuber, 1997, Neural Computation 9; forget gate: Gers et al., 2000.
     """
 
-    cell: ClassVar[Cell] = "lstm"
+    cell = "lstm"

@@ -1,7 +1,7 @@
 """Multilayer perceptron, or an ensemble with shared weights (TabM): the default network for tables."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,7 @@ class Mlp(Trunk):
     Source: Gorishniy et al., 2024, arXiv 2410.24210 (TabM: the ensemble); Holzmueller et al., 2024, arXiv 2407.04491.
     """
 
-    training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults(
+    training_defaults = TrainingDefaults(
         optimizer="adamw",
         learning_rate=4e-3,
         weight_decay=0.02,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.features.text import Text
-from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.pretrained import PretrainedAudio, PretrainedImages, PretrainedText, Source, find
 from deepglass.nn.tokens import Tokens, TokenShape, pool
@@ -41,9 +41,7 @@ class Pretrained(Trunk):
         SourceError, MissingExtra: see `nn.pretrained.find`.
     """
 
-    training_defaults: ClassVar[TrainingDefaults] = replace(
-        IMAGE_DEFAULTS, learning_rate=1e-3, batch_size=32, epochs=20, clip=1.0
-    )
+    training_defaults = replace(IMAGE_DEFAULTS, learning_rate=1e-3, batch_size=32, epochs=20, clip=1.0)
 
     def __init__(
         self,

@@ -1,14 +1,13 @@
 """Residual network (ResNet): the default for images from about 96 x 96."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
 
 from deepglass.constraints import Count, Share
-from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.networks.trunks._images import ImageTrunk, image_grids, smallest_grid
-from deepglass.nn.conv import ResidualBody, stage_count
+from deepglass.nn.conv import StagedBody, residual_stage, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import TokenShape
 
@@ -33,12 +32,8 @@ class Resnet(ImageTrunk):
     Source: He et al., 2015, arXiv 1512.03385.
     """
 
-    sizes: ClassVar[tuple[Mapping[str, int], ...]] = tuple(
-        {"width": width, "depth": depth} for width, depth in ((16, 1), (24, 1), (32, 1), (32, 2), (48, 2))
-    )
-    training_defaults: ClassVar[TrainingDefaults] = replace(
-        IMAGE_DEFAULTS, optimizer="muon", learning_rate=0.02, batch_size=64
-    )
+    sizes = tuple({"width": width, "depth": depth} for width, depth in ((16, 1), (24, 1), (32, 1), (32, 2), (48, 2)))
+    training_defaults = replace(IMAGE_DEFAULTS, optimizer="muon", learning_rate=0.02, batch_size=64)
 
     def __init__(
         self,
@@ -54,9 +49,9 @@ class Resnet(ImageTrunk):
         Y, X = smallest_grid(inputs, "resnet")
         count = min(stage_count((Y // 2, X // 2) if downsample_stem else (Y, X)) + 1, 4)
         dims = [width * 2**i for i in range(count)]
-        body = ResidualBody(
-            width, dims, [depth] * count, downsample_stem=downsample_stem, norm=norm, activation=activation
-        )
+        sizes = zip([width, *dims], dims, [1, 2, 2, 2])  # each stage but the first halves the map
+        stages = (residual_stage(a, b, depth, stride, norm, activation) for a, b, stride in sizes)
+        body = StagedBody(width, stages, downsample_stem=downsample_stem, norm=norm, activation=activation)
         super().__init__(inputs, body, width, dims[-1], pooling="mean", activation=activation, dropout=dropout)
         self.pyramid = (width, *dims)
 

@@ -1,9 +1,6 @@
 """Simple recurrent network (Elman network)."""
 
-from typing import ClassVar
-
 from deepglass.networks.trunks._recurrent import RecurrentTrunk
-from deepglass.nn.recurrent import Cell
 
 
 class Rnn(RecurrentTrunk):
@@ -14,4 +11,4 @@ class Rnn(RecurrentTrunk):
     Source: Elman, 1990, Cognitive Science 14, "Finding structure in time".
     """
 
-    cell: ClassVar[Cell] = "rnn"
+    cell = "rnn"

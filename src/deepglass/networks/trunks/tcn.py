@@ -1,7 +1,7 @@
 """Temporal convolutional network (TCN): dilated convolutions over a sequence."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from torch import nn
 
@@ -32,10 +32,10 @@ class Tcn(Trunk):
     Source: Bai et al., 2018, arXiv 1803.01271.
     """
 
-    training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults(
+    training_defaults = TrainingDefaults(
         learning_rate=2e-3, weight_decay=0.05, batch_size=64, epochs=40, schedule="cosine", clip=1.0, augment=True
     )
-    ordered: ClassVar[bool] = True
+    ordered = True
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Transformer encoder, with a transformer decoder for text outputs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -39,10 +39,10 @@ class Transformer(Trunk):
     Source: Vaswani et al., 2017, arXiv 1706.03762; norms before the layers: Xiong et al., 2020, arXiv 2002.04745.
     """
 
-    training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults(
+    training_defaults = TrainingDefaults(
         learning_rate=1e-3, weight_decay=0.05, batch_size=64, epochs=20, schedule="cosine", clip=1.0
     )
-    ordered: ClassVar[bool] = True
+    ordered = True
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from deepglass.constraints import Count, Share
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
-from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.networks.trunks._images import image_grids
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.attention import AttentionBlock
@@ -49,9 +49,7 @@ class Vit(Trunk):
     al., 2022, arXiv 2205.01580; patches that overlap by half as in Wu et al., 2021, arXiv 2103.15808.
     """
 
-    training_defaults: ClassVar[TrainingDefaults] = replace(
-        IMAGE_DEFAULTS, learning_rate=2e-3, schedule="cosine", clip=1.0
-    )
+    training_defaults = replace(IMAGE_DEFAULTS, learning_rate=2e-3, schedule="cosine", clip=1.0)
 
     def __init__(
         self,

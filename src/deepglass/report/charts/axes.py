@@ -1,17 +1,16 @@
-"""Axes and the frame around a chart."""
+"""Axes of charts; `charts.html` draws them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from markupsafe import Markup
 
 from deepglass.formatting import finite
-from deepglass.report.charts.svg import joined, tag
 
 WIDTH, HEIGHT = 460, 290
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 10, 42
+TALL, FLOOR = 390, 346  # height of a chart on a square, and where its x axis is
 GLYPH = 7.2  # width of a tick's digit in the drawing's units, on the large side
 
 
@@ -119,58 +118,7 @@ def axis(
     return Axis(low, high, start, end, share=share)
 
 
-def frame(
-    x: Axis,
-    y: Axis,
-    body: Markup,
-    *,
-    summary: str,
-    x_name: str,
-    y_name: str = "",
-    height: int = HEIGHT,
-    css: str = "",
-) -> Markup:
-    """A drawing with grid, ticks and names around `body`.
-
-    Args:
-        x: from left to right.
-        y: from bottom to top.
-        body: what is drawn inside.
-        summary: what a screen reader says.
-        x_name: stands below the axis.
-        y_name: stands at the top, beside the axis.
-        height: of the drawing.
-        css: further classes.
-    """
-    bottom, top = max(y.start, y.end), min(y.start, y.end)
-    left, right = min(x.start, x.end), max(x.start, x.end)
-    parts = []
-    for value, name in y.ticks(5):
-        at = y(value)
-        parts.append(tag("path", css="grid", d=f"M{left} {at}H{right}"))
-        parts.append(tag("text", name, css="ty", x=left - 8, y=at))
-    for at, name in x.spaced_ticks():
-        parts.append(tag("path", css="mark", d=f"M{at} {bottom}v4"))
-        parts.append(tag("text", name, css="tx", x=at, y=bottom + 18))
-    parts.append(tag("path", css="base", d=f"M{left} {bottom}H{right}"))
-    if x_name:
-        parts.append(tag("text", x_name, css="name", x=(left + right) / 2, y=height - 6))
-    if y_name:
-        parts.append(tag("text", y_name, css="yname", x=left, y=top - 8))
-    return drawing(joined([*parts, body]), WIDTH, height, summary=summary, css=css)
-
-
-def drawing(body: Markup, width: float, height: float, *, summary: str, css: str = "") -> Markup:
-    """An svg element that takes the width that it is given."""
-    box = f"0 0 {width} {height}"
-    return tag("svg", body, css=f"chart {css}", viewBox=box, role="img", aria_label=summary)
-
-
-def figure(title: str | Markup, svg: Markup, legend: Sequence[tuple[str, str]] = (), *, note: str = "") -> Markup:
-    """A chart with its title, its legend (css class, name) and a note."""
-    keys = joined(tag("span", tag("i"), name, css=f"key {css}") for css, name in legend)
-    head = tag("figcaption", tag("span", title, css="caption"), tag("span", keys, css="keys") if legend else "")
-    return tag("figure", head, svg, tag("p", note, css="note") if note else "")
+UNIT_SQUARE = (Axis(0, 1, LEFT, WIDTH - RIGHT, share=True), Axis(0, 1, FLOOR, TOP + 6, share=True))
 
 
 def _round_step(step: float) -> float:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from deepglass.formatting import finite, number, percent
-from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, axis, figure, frame
-from deepglass.report.charts.svg import joined, tag
+from deepglass.formatting import finite
+from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, axis
+from deepglass.report.templates import draw
 
 MAX_POINTS = 240  # points a line; more cannot be told apart at this size
 
@@ -26,6 +26,16 @@ class Mark(NamedTuple):
 
     at: float
     name: str
+
+
+class _DrawnLine(NamedTuple):
+    """A line with its SVG path, which has gaps at missing values, and the position of its last value."""
+
+    name: str
+    css: str
+    y: Sequence[float]
+    path: str
+    end: tuple[float, float] | None
 
 
 def curves(
@@ -54,78 +64,42 @@ def curves(
         height: of the drawing.
     """
     at = mark.at if mark is not None and finite(mark.at) else None
-    keep = _thinned(len(x), at, x)
+    keep = _thinned(x, at)
     x = [x[i] for i in keep]
-    lines = [Line(line.name, [line.values[i] for i in keep], line.css) for line in lines]
+    lines = [line._replace(values=[line.values[i] for i in keep]) for line in lines]
     across = axis([*x, *([] if at is None else [at])], LEFT, WIDTH - RIGHT, room=0)
     across = replace(across, whole=all(float(a).is_integer() for a in x) and across.high > 1)
     up = axis((v for line in lines for v in line.values), height - BOTTOM, TOP + 6, log=log, share=share)
     up = replace(up, low=0.0, high=1.0) if full else up
-    body = [] if at is None else [tag("path", css="vertical-line", d=f"M{across(at)} {up.start}V{up.end}")]
-    body += [tag("path", css=f"line {line.css}", d=_path(across, up, x, line.values)) for line in lines]
-    body += [_end(across, up, x, line) for line in lines]
-    body.append(_hits(across, up, x, lines, x_name, share))
     legend = [(line.css, line.name) for line in lines] if len(lines) > 1 else []
     if mark is not None and at is not None:
         legend.append(("mark", mark.name))
-    summary = _summary(x, lines, x_name, share)
-    svg = frame(across, up, joined(body), summary=summary, x_name=x_name, height=height, css="curves")
-    return figure(title, svg, legend)
+    return draw(
+        "curves",
+        title=title,
+        x=x,
+        places=[across(a) for a in x],
+        lines=[_drawn(line, x, across, up) for line in lines],
+        across=across,
+        up=up,
+        at=at,
+        x_name=x_name,
+        share=share,
+        height=height,
+        legend=legend,
+    )
 
 
-def _thinned(points: int, marked: float | None, x: Sequence[float]) -> list[int]:
-    if points <= MAX_POINTS:
-        return list(range(points))
-    chosen = {round(i * (points - 1) / (MAX_POINTS - 1)) for i in range(MAX_POINTS)}
-    return sorted(chosen | {i for i in range(points) if x[i] == marked})
+def _thinned(x: Sequence[float], marked: float | None) -> list[int]:
+    last = len(x) - 1
+    if last < MAX_POINTS:
+        return list(range(len(x)))
+    chosen = {round(i * last / (MAX_POINTS - 1)) for i in range(MAX_POINTS)}
+    return sorted(chosen | {i for i, value in enumerate(x) if value == marked})
 
 
-def _path(across: Axis, up: Axis, x: Sequence[float], y: Sequence[float]) -> str:
-    path, pen = [], "M"
-    for a, b in zip(x, y, strict=True):
-        if not finite(b) or not finite(a):
-            pen = "M"
-            continue
-        path.append(f"{pen}{across(a)} {up(b)}")
-        pen = "L"
-    return "".join(path)
-
-
-def _end(across: Axis, up: Axis, x: Sequence[float], line: Line) -> Markup:
-    """A dot at the last value, which also shows a line of one point."""
-    points = [(a, b) for a, b in zip(x, line.values, strict=True) if finite(b)]
-    if not points:
-        return Markup("")
-    return tag("circle", css=f"dot {line.css}", cx=across(points[-1][0]), cy=up(points[-1][1]), r="3.2")
-
-
-def _hits(across: Axis, up: Axis, x: Sequence[float], lines: Sequence[Line], x_name: str, share: bool) -> Markup:
-    """Invisible strips that say the values at each x."""
-    say = percent if share else number
-    places = [across(a) for a in x]
-    strips = []
-    for i, place in enumerate(places):
-        left = (places[i - 1] + place) / 2 if i else across.start
-        right = (place + places[i + 1]) / 2 if i + 1 < len(places) else across.end
-        values = "".join(f"\n{line.name}: {say(line.values[i])}" for line in lines)
-        width = f"{max(right - left, 0.5):.1f}"
-        strips.append(
-            tag(
-                "g",
-                tag("title", f"{x_name} {number(x[i], 4)}{values}"),
-                tag("path", d=f"M{place} {up.start}V{up.end}"),
-                tag("rect", x=f"{left:.1f}", y=TOP, width=width, height=f"{up.start - TOP:.0f}"),
-                css="hover-area",
-            )
-        )
-    return joined(strips)
-
-
-def _summary(x: Sequence[float], lines: Sequence[Line], x_name: str, share: bool) -> str:
-    say = percent if share else number
-    ends = []
-    for line in lines:
-        points = [v for v in line.values if finite(v)]
-        if points:
-            ends.append(f"{line.name} from {say(points[0])} to {say(points[-1])}")
-    return f"Lines over {x_name}: " + "; ".join(ends)
+def _drawn(line: Line, x: Sequence[float], across: Axis, up: Axis) -> _DrawnLine:
+    points = [(across(a), up(b)) if finite(a) and finite(b) else None for a, b in zip(x, line.values, strict=True)]
+    before = [None, *points]
+    path = "".join(f"{'L' if before[i] else 'M'}{p[0]} {p[1]}" for i, p in enumerate(points) if p)
+    return _DrawnLine(line.name, line.css, line.values, path, next((p for p in reversed(points) if p), None))

@@ -1,7 +1,7 @@
 """An agent: its returns during training, a film of one test episode, and the metrics of the test episodes."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -10,9 +10,9 @@ from deepglass.formatting import finite, number
 from deepglass.introspect.episode_film import EpisodeFilm, film_episode
 from deepglass.objectives._agents import Agent
 from deepglass.report.charts.curves import Line, Mark, curves
-from deepglass.report.charts.svg import titled
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
+from deepglass.report.templates import titled
 
 METRICS = (
     ("mean_return", "mean return"),
@@ -85,7 +85,7 @@ class AgentSection(Section):
         test = metrics.get("test", {}).get(name, {})
         return AgentFacts(environment.name, returns, environment.threshold, random, test, film, reason)
 
-    def view(self, facts: AgentFacts, report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: AgentFacts, report: ReportData) -> View:
         metrics = [(name, number(facts.metrics[key])) for key, name in METRICS if finite(facts.metrics.get(key))]
         if finite(facts.random):
             metrics.append(("random policy", number(facts.random)))

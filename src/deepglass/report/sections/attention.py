@@ -1,15 +1,15 @@
 """Attention weights: while each word of an output was generated, or over the words that were read before a class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from deepglass.features.outputs.base import Output
 from deepglass.features.outputs.text import TextOutput
 from deepglass.formatting import percent
 from deepglass.introspect.attention import DecoderAttention, EncoderAttention, decoder_attention, encoder_attention
 from deepglass.introspect.rows import OutputRows, class_predictions
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.row_selection import random_rows
 from deepglass.report.sections.base import Section
 from deepglass.report.sections.texts import worst_texts
@@ -17,7 +17,6 @@ from deepglass.report.templates import shorten
 
 NUM_WORST, NUM_TYPICAL = 8, 8
 SHOWN_AT_FIRST = (2, 2)  # of the worst and of the typical ones
-CELL, LETTER = 22, 8.0  # sides of a cell and of a letter, in the units of the drawing
 MAX_WORD = 14  # characters in a matrix
 MIN_WEIGHT = 0.02  # smaller weights are not drawn
 FULL_WEIGHT = 0.4  # a weight that has the full colour, or the greatest where that is more
@@ -44,7 +43,7 @@ class AttentionSection(Section):
         outputs = (output_attention(feature, rows) for feature, rows in report.tested_outputs if rows.truth.mask.any())
         return tuple(o for o in outputs if o.decoder or o.encoder)
 
-    def view(self, facts: tuple[OutputAttention, ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[OutputAttention, ...], report: ReportData) -> View | None:
         return {
             "outputs": [_cards(i, output) for i, output in enumerate(facts)],
             "decodes": any(o.decoder for o in facts),
@@ -71,7 +70,7 @@ def _in_turn(rows: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:
     return [row for pair in zip_longest(*groups) for row in pair if row is not None]
 
 
-def _cards(index: int, output: OutputAttention) -> dict[str, Any]:
+def _cards(index: int, output: OutputAttention) -> View:
     """The cards of an output as the template takes them."""
     decoder = [
         {"facts": one, "id": f"a{index}-{i}", "matrix": None if one.image is not None else _matrix(one)}
@@ -87,28 +86,19 @@ def _cards(index: int, output: OutputAttention) -> dict[str, Any]:
     }
 
 
-def _matrix(one: DecoderAttention) -> dict[str, Any]:
-    """A row a generated word, a column a word that was read; positions in the units of the drawing."""
-    written, read = ([shorten(w, MAX_WORD) for w in words] for words in (one.words, one.attended))
-    left = 10 + LETTER * max(map(len, written))
-    top = 8 + 0.8 * LETTER * max(map(len, read))  # the words above are slanted
-    right = 0.6 * LETTER * len(read[-1]) if read else 0
+def _matrix(one: DecoderAttention) -> View:
+    """A row a generated word, a column a word that was read."""
     full = max(FULL_WEIGHT, *(weight for row in one.weights for weight in row))
     return {
-        "cell": CELL,
-        "left": round(left),
-        "top": round(top),
-        "width": round(left + CELL * len(read) + right),
-        "height": round(top + CELL * len(written)),
-        "written": written,
-        "read": read,
+        "written": [shorten(word, MAX_WORD) for word in one.words],
+        "read": [shorten(word, MAX_WORD) for word in one.attended],
         "cells": [
             (i, j, weight / full, f"{one.words[i]} attends to {one.attended[j]}: {percent(weight, 0)}")
             for i, row in enumerate(one.weights)
             for j, weight in enumerate(row)
             if weight >= MIN_WEIGHT
         ],
-        "summary": "; ".join(_most(one, i) for i in range(len(written))),
+        "summary": "; ".join(_most(one, i) for i in range(len(one.words))),
     }
 
 

@@ -1,6 +1,5 @@
 """Test rows of outputs that are predicted from audio: player, spectrogram, prediction and truth."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from deepglass.features.outputs.number import NumberOutput
 from deepglass.features.outputs.text import TextOutput
 from deepglass.formatting import plain_number
 from deepglass.introspect.rows import OutputRows, class_predictions
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.examples import OutputExamples, examples, within_bytes
 from deepglass.report.sections.base import Section
 from deepglass.report.sections.texts import marked, true_texts, word_error_rates
@@ -63,7 +62,7 @@ class AudioSection(Section):
     def collect(self, report: ReportData) -> tuple[OutputExamples[AudioRow], ...]:
         return examples(report, audio_rows)
 
-    def view(self, facts: tuple[OutputExamples[AudioRow], ...], report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: tuple[OutputExamples[AudioRow], ...], report: ReportData) -> View:
         outputs = [
             {"name": output.name, "cards": [_card(row) for row in within_bytes(output.rows, MAX_BYTES // len(facts))]}
             for output in facts

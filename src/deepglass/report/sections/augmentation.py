@@ -16,8 +16,8 @@ from deepglass.features.base import Feature, take_raw
 from deepglass.features.boxes import Boxes
 from deepglass.features.mask import Mask
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.data import ReportData
-from deepglass.report.overlays import Annotation, ClassColour, OverlayBox
+from deepglass.report.data import ReportData, View
+from deepglass.report.overlays import Annotation, OverlayBox
 from deepglass.report.row_selection import evenly_spaced
 from deepglass.report.sections.base import Section
 from deepglass.run.fit import augmentation_of
@@ -49,7 +49,7 @@ class AugmentationFacts:
 
     changes: tuple[str, ...]
     rows: tuple[tuple[AugmentedImage, ...], ...]
-    legend: tuple[ClassColour, ...] = ()
+    legend: tuple[tuple[str, str], ...] = ()
 
     def without_rows(self) -> None:
         """Nothing: all of it is rows."""
@@ -67,9 +67,8 @@ class AugmentationSection(Section):
         augmentation = augmentation_of(context.experiment, context.objective, context.plan)
         return augmented_images(context.data, augmentation)
 
-    def view(self, facts: AugmentationFacts, report: ReportData) -> Mapping[str, Any] | None:
-        legend = [(k.name, css(k.colour)) for k in facts.legend]
-        return {"augmentation": facts, "legend": legend} if facts.rows else None
+    def view(self, facts: AugmentationFacts, report: ReportData) -> View | None:
+        return {"augmentation": facts} if facts.rows else None
 
 
 def augmented_images(prepared: PreparedData, transform: object) -> AugmentationFacts | None:
@@ -95,7 +94,7 @@ def augmented_images(prepared: PreparedData, transform: object) -> AugmentationF
         after = (_version(image, spatial, moved, r * VERSIONS + v) for v in range(VERSIONS))
         sheet.append((before, *after))
     masks = [f for f in spatial if isinstance(f, Mask)]
-    legend = tuple(ClassColour(n, colour(k)) for k, n in enumerate(masks[0].class_names)) if masks else ()
+    legend = tuple((n, css(colour(k))) for k, n in enumerate(masks[0].class_names)) if masks else ()
     return AugmentationFacts(_changes(transform.augmentations[image.name], transform.mixup), tuple(sheet), legend)
 
 

@@ -1,12 +1,11 @@
 """The confusion matrix of each output of classes; its cells show their rows."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from deepglass.formatting import percent, plural
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.output_facts import ClassFacts, OutputFacts
 from deepglass.report.row_cards import within_budget
 from deepglass.report.sections.base import Section
@@ -25,7 +24,7 @@ class ConfusionSection(Section):
     assets = ("row_picker",)
     requires = ("test_predictions",)
 
-    def view(self, facts: None, report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: None, report: ReportData) -> View | None:
         outputs, left = [], MAX_IMAGE_BYTES
         for index, output in enumerate(report.outputs):
             if output.classes is None or output.classes.confusion is None:
@@ -75,7 +74,7 @@ class Cell(NamedTuple):
     text: str
 
 
-def _matrix(classes: ClassFacts) -> dict[str, Any]:
+def _matrix(classes: ClassFacts) -> View:
     confusion = np.nan_to_num(np.asarray(classes.confusion, dtype=float)).astype(int)
     shown = most_confused(confusion)
     wrong = confusion[np.ix_(shown, shown)] * (1 - np.eye(len(shown), dtype=int))

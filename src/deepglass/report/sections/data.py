@@ -1,12 +1,9 @@
 """The source: its splits, how it was read, and how each column was taken."""
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
 from deepglass.formatting import count, plural
-from deepglass.report.charts.bars import mini
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.facts import ColumnFacts
 from deepglass.report.sections.base import Section
 
@@ -23,7 +20,7 @@ class DataSection(Section):
     assets = ("tables",)
     files = ("features.json", "metrics.json")
 
-    def view(self, facts: Any, report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: None, report: ReportData) -> View:
         data, columns = report.data, report.columns
         beside_metrics = {warning for output in report.outputs for warning in output.warnings}
         splits = [(name, rows, COLOURS.get(name, "c2")) for name, rows in data.splits.items()]
@@ -34,7 +31,7 @@ class DataSection(Section):
             "splits": splits,
             "total": max(sum(data.splits.values()), 1),
             "skipped": data.skipped[:MAX_SKIPPED],
-            "columns": [(c, mini(c.spread) if c.spread is not None else "") for c in columns[:MAX_COLUMNS]],
+            "columns": columns[:MAX_COLUMNS],
             "num_columns": len(columns),
             "searchable": len(columns) >= MIN_COLUMNS_SEARCH,
         }

@@ -1,15 +1,9 @@
 """Feature maps and activations of one row, layer by layer."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from deepglass.introspect.example import example_of
 from deepglass.introspect.facts import ForwardExample
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
-
-HEIGHT = 60  # of the bars
-MIN_BARS = 24  # bars of a narrower layer are not stretched
 
 
 class ExampleSection(Section):
@@ -22,16 +16,5 @@ class ExampleSection(Section):
     def collect(self, report: ReportData) -> ForwardExample | None:
         return example_of(report.context)
 
-    def view(self, facts: ForwardExample, report: ReportData) -> Mapping[str, Any]:
-        kinds = {layer.kind for layer in facts.layers}
-        return {
-            "example": facts,
-            "shows": "feature maps of some channels"
-            if "maps" in kinds
-            else "activations over time"
-            if "times" in kinds
-            else "activations as bars",
-            "height": HEIGHT,
-            "min_bars": MIN_BARS,
-            "truth": dict(facts.truth),
-        }
+    def view(self, facts: ForwardExample, report: ReportData) -> View:
+        return {"example": facts, "kinds": {layer.kind for layer in facts.layers}, "truth": dict(facts.truth)}

@@ -1,10 +1,10 @@
 """Explanations of some test rows: what each part of the input adds to the prediction, and faithfulness checks."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from deepglass.formatting import count, finite, short
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.examples import OutputExamples, within_bytes
 from deepglass.report.explanation_facts import NOTHING, Contribution, ExplanationFacts, TargetFacts
 from deepglass.report.sections.base import Section
@@ -14,7 +14,6 @@ MAX_REGIONS = 4  # of a spectrogram that are named
 MAX_WORDS = 120
 MAX_STEPS = 160  # bars of a sequence; more are added up in groups
 MAX_BYTES = 2_500_000  # of all images and clips: base64 adds a third, and a report is at most 10 MB
-STEPS_WIDTH, STEPS_HEIGHT = 320, 80  # of the drawing of steps
 CHECKS = ("completeness_gap", "weight_randomization", "deletion", "deletion_random", "insertion", "insertion_random")
 
 
@@ -27,7 +26,7 @@ class ExplanationsSection(Section):
     def collect(self, report: ReportData) -> tuple[OutputExamples[ExplanationFacts], ...]:
         return tuple(OutputExamples(name, rows) for name, rows in report.explanations.items() if rows)
 
-    def view(self, facts: tuple[OutputExamples[ExplanationFacts], ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[OutputExamples[ExplanationFacts], ...], report: ReportData) -> View | None:
         outputs = [
             {
                 "name": output.name,
@@ -46,7 +45,7 @@ def _checks(rows: Sequence[ExplanationFacts]) -> dict[str, float | None]:
     return {name: mean if finite(mean) else None for name, mean in means.items()}
 
 
-def _card(row: ExplanationFacts) -> dict[str, Any]:
+def _card(row: ExplanationFacts) -> View:
     several = len(row.targets) > 1
     return {
         "row": row,
@@ -68,11 +67,11 @@ class ContributionBar(NamedTuple):
     weight: str
 
 
-def _target(target: TargetFacts, row: ExplanationFacts) -> dict[str, Any]:
+def _target(target: TargetFacts, row: ExplanationFacts) -> View:
     parts = target.parts
     if target.image and row.wav is not None:  # the spectrogram shows all regions, and words name the strongest
         parts = tuple(sorted(parts, key=lambda p: -abs(p.weight))[:MAX_REGIONS])
-    view: dict[str, Any] = {"facts": target, "layout": target.layout}
+    view: View = {"facts": target, "layout": target.layout}
     if target.image and len(parts) <= 1:
         return {**view, "layout": ""}
     if target.layout == "bars":
@@ -98,29 +97,9 @@ def _scaled(parts: Sequence[Contribution]) -> list[ContributionBar]:
     return [ContributionBar(p, p.weight / largest, signs[p.weight >= 0] + short(abs(p.weight))) for p in parts]
 
 
-class StepBar(NamedTuple):
-    """A bar of the drawing of steps: upwards for what adds to the prediction, downwards for what speaks against it."""
-
-    side: str
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-def _steps(parts: Sequence[Contribution]) -> list[StepBar]:
+def _steps(parts: Sequence[Contribution]) -> list[float]:
+    """The weights of groups of steps, from -1 to 1."""
     group = -(-len(parts) // MAX_STEPS)
     weights = [sum(p.weight for p in parts[i : i + group]) for i in range(0, len(parts), group)]
     largest = max(map(abs, weights), default=0.0) or 1.0
-    middle, width = STEPS_HEIGHT / 2, STEPS_WIDTH / max(len(weights), 1)
-    scale = (middle - 2) / largest
-    return [
-        StepBar(
-            "pro" if w >= 0 else "con",
-            round(i * width, 1),
-            round(middle - scale * max(w, 0), 1),
-            round(max(width - 0.6, 0.4), 1),
-            round(scale * abs(w), 1),
-        )
-        for i, w in enumerate(weights)
-    ]
+    return [w / largest for w in weights]

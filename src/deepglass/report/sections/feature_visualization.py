@@ -1,11 +1,8 @@
 """Feature visualisation: images that are optimised to maximise a unit or a class."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from deepglass.introspect.facts import LayerImages
 from deepglass.introspect.feature_visualization import feature_visualizations
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
 
 
@@ -21,5 +18,5 @@ class FeatureVisualizationSection(Section):
         context = report.context
         return feature_visualizations(context) or None
 
-    def view(self, facts: tuple[LayerImages, ...], report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: tuple[LayerImages, ...], report: ReportData) -> View:
         return {"layers": facts}

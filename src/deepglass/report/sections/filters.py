@@ -1,13 +1,10 @@
 """What convolutional layers detect: the first filters, and the image patches that activate later channels most."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from deepglass.features._display import first_image
 from deepglass.introspect.filters import Filters, LayerPatches, filters_of
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.row_selection import evenly_spaced
 from deepglass.report.sections.base import Section
 
@@ -38,7 +35,7 @@ class FiltersSection(Section):
             labels = [names[c - 1] if 0 < c <= len(names) else "" for c in codes]
         return filters_of(objective, objective.forward_pass, data, image.name, labels)
 
-    def view(self, facts: Filters, report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: Filters, report: ReportData) -> View | None:
         if not (facts.first or facts.stages):
             return None
         return {"filters": facts, "layers": _within(facts.stages, MAX_IMAGE_BYTES)}

@@ -1,12 +1,9 @@
 """Problems of the data, and the fix of each."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from deepglass.doctor.base import Finding
 from deepglass.doctor.findings import EmbeddedRows, findings_of
 from deepglass.doctor.weak_slice import weak_slice
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
 
 MAX_FINDINGS = 50
@@ -29,7 +26,7 @@ class FindingsSection(Section):
         embedded = None if points is None else EmbeddedRows(points.rows, points.points)
         return findings_of(context, weak_slice(report.test_case, slices), embedded)
 
-    def view(self, facts: tuple[Finding, ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[Finding, ...], report: ReportData) -> View | None:
         if not facts:
             return None
         findings = sorted(facts, key=lambda f: -f.confidence)[:MAX_FINDINGS]

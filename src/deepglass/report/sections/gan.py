@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from markupsafe import Markup
 
 from deepglass.formatting import finite, number, percent
 from deepglass.objectives.gan import Gan
 from deepglass.report.charts.curves import Line, Mark, curves
-from deepglass.report.charts.svg import titled
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
+from deepglass.report.templates import titled
 
 EVEN_LOSS = 0.693  # nats; the loss of either side where the critic can only guess
 MAX_WARNINGS = 12
@@ -64,7 +64,7 @@ class GANSection(Section):
             final_warnings=[best["event"]] if best is not None and best["event"] else [],
         )
 
-    def view(self, facts: GANFacts, report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: GANFacts, report: ReportData) -> View:
         best = report.plan.best_step if report.plan is not None else None
         at = facts.steps.index(best) if best in facts.steps else len(facts.steps) - 1
         metrics = [("distance", number(facts.metrics["sliced_wasserstein"][at]))]

@@ -1,17 +1,15 @@
 """Layer diagnostics of training: dead and saturated units, vanishing and exploding gradients, gates."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from markupsafe import Markup
 
 from deepglass.introspect.diagnostics import network_health
 from deepglass.introspect.facts import LayerHistory, NetworkHealth
 from deepglass.report.charts.curves import Line, curves
-from deepglass.report.charts.svg import titled
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
+from deepglass.report.templates import titled
 from deepglass.run.callbacks.layer_diagnostics import FILE
 
 LAYERS_SHOWN = 8  # of a table with many; the others open on a click
@@ -29,7 +27,7 @@ class HealthSection(Section):
         context = report.context
         return network_health(context)
 
-    def view(self, facts: NetworkHealth, report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: NetworkHealth, report: ReportData) -> View | None:
         if not (facts.histories or facts.alarms):
             return None
         units = [p for p in facts.histories if p.dead is not None or p.saturated is not None]

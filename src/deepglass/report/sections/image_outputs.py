@@ -1,14 +1,13 @@
 """Outputs that are images: input, prediction and target side by side, the worst first."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from deepglass.features.outputs._dense import crop_to_frame
 from deepglass.features.outputs.base import Output
 from deepglass.introspect.rows import OutputRows, row_image
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.examples import OutputExamples, examples, within_bytes
 from deepglass.report.row_selection import worst_and_typical
 from deepglass.report.sections.base import Section
@@ -44,7 +43,7 @@ class ImageOutputsSection(Section):
     def collect(self, report: ReportData) -> tuple[OutputExamples[ImageRow], ...]:
         return examples(report, image_rows)
 
-    def view(self, facts: tuple[OutputExamples[ImageRow], ...], report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: tuple[OutputExamples[ImageRow], ...], report: ReportData) -> View:
         outputs = [{"name": output.name, "rows": within_bytes(output.rows, MAX_BYTES)} for output in facts]
         return {"outputs": outputs, "first": SHOWN_AT_FIRST, "score": SCORE}
 

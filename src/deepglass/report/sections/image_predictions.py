@@ -3,22 +3,19 @@
 Without the page's script masks stand side by side, and boxes are drawn from one confidence on.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from deepglass.features.outputs.base import Output
 from deepglass.features.outputs.boxes import BoxesOutput
 from deepglass.features.outputs.mask import MaskOutput
 from deepglass.introspect.rows import OutputRows
-from deepglass.report.box_overlays import box_overlays, is_visible, rectangles
-from deepglass.report.data import ReportData
+from deepglass.report.box_overlays import box_overlays, is_visible
+from deepglass.report.data import ReportData, View
 from deepglass.report.examples import within_bytes
 from deepglass.report.mask_overlays import mask_overlays
 from deepglass.report.overlays import OutputOverlays, Overlay
 from deepglass.report.sections.base import Section
-from deepglass.web.palette import css
 
 MAX_BYTES = 3_000_000  # of all images together: base64 adds a third, and a report is at most 10 MB
+MAX_NAMED_BOXES = 20  # in an image of more true boxes these are not named; in one of more in all, no predicted one is
 SHOWN_AT_FIRST = (6, 3)  # of the worst and of the typical ones; the others open on a click
 
 
@@ -33,15 +30,15 @@ class ImagePredictionsSection(Section):
         outputs = (output_overlays(feature, rows) for feature, rows in report.tested_outputs)
         return tuple(o for o in outputs if o is not None and o.overlays)
 
-    def view(self, facts: tuple[OutputOverlays, ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[OutputOverlays, ...], report: ReportData) -> View | None:
         outputs = []
         for output in facts:
             overlays = within_bytes(output.overlays, MAX_BYTES // len(facts))
             outputs.append({"output": output, "overlays": overlays, **_counts(overlays, output.threshold)})
-        return {"outputs": outputs, "rectangles": rectangles, "css": css, "first": SHOWN_AT_FIRST}
+        return {"outputs": outputs, "first": SHOWN_AT_FIRST, "max_named": MAX_NAMED_BOXES}
 
 
-def _counts(overlays: list[Overlay], threshold: float) -> dict[str, Any]:
+def _counts(overlays: list[Overlay], threshold: float) -> View:
     """What the page counts at the first position of its slider."""
     true = [b for o in overlays for b in o.truth.boxes]
     false_alarms = [b for o in overlays for b in o.prediction.boxes if not b.correct]

@@ -1,8 +1,7 @@
 """Learning curves: losses, metrics and the learning rate over the steps, and what training took."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
@@ -10,11 +9,10 @@ from deepglass.formatting import count, duration, finite, number, plural
 from deepglass.metrics.table import higher_is_better, metric_of, metric_title
 from deepglass.objectives.gan import Gan
 from deepglass.report.charts.curves import Line, Mark, curves
-from deepglass.report.charts.svg import titled
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.facts import HistoryPoint, PlanFacts
 from deepglass.report.sections.base import Section
-from deepglass.report.templates import capital, label
+from deepglass.report.templates import capital, label, titled
 
 MAX_METRICS = 4
 COUNTS = ("episodes", "environment_steps")  # in the history, but no metrics
@@ -27,7 +25,7 @@ class LearningSection(Section):
     title, nav, position = "Learning curves", "Learning", 50
     files = ("metrics.json", "history.jsonl")
 
-    def view(self, facts: None, report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: None, report: ReportData) -> View | None:
         history, plan = report.history, report.plan
         if not history and plan is None:
             return None

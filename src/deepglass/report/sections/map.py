@@ -3,7 +3,6 @@
 import io
 import json
 from base64 import b64encode
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from PIL import Image as Pillow
 
 from deepglass.projection.facts import STEPS, UNKNOWN, Colouring, ProjectionLayout, ProjectionMap
 from deepglass.projection.projection import projection_map
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import data_url
 from deepglass.run.callbacks.embedding_recorder import FOLDER
@@ -37,7 +36,7 @@ class MapSection(Section):
         points = report.points
         return None if points is None else projection_map(report.context, points, report.options.projection)
 
-    def view(self, facts: ProjectionMap, report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: ProjectionMap, report: ReportData) -> View:
         first = facts.colourings[0]
         used = [k for k in np.unique(first.codes).tolist() if k != UNKNOWN][:MAX_LEGEND]
         return {

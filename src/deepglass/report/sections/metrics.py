@@ -1,11 +1,10 @@
 """All test metrics of each output with their intervals, beside those of the baselines."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from deepglass.formatting import finite
 from deepglass.metrics.table import metric_of
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.output_facts import Figure, OutputFacts, ordered_baselines
 from deepglass.report.sections.base import Section
 
@@ -16,7 +15,7 @@ class MetricsSection(Section):
     title, nav, position = "Test metrics", "Metrics", 20
     requires = ("test_predictions",)
 
-    def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: None, report: ReportData) -> View | None:
         outputs = [o for o in report.outputs if o.test]
         return {
             "outputs": [

@@ -1,9 +1,6 @@
 """The most confident mistakes of each output; of a number, the predictions that are farthest off."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.row_cards import within_budget
 from deepglass.report.sections.base import Section
 from deepglass.report.sections.confusion import class_indices
@@ -22,7 +19,7 @@ class MistakesSection(Section):
     title, nav, position = "Mistakes", "Mistakes", 220
     requires = ("test_predictions",)
 
-    def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: None, report: ReportData) -> View | None:
         left, outputs = MAX_IMAGE_BYTES, []
         for i, output in enumerate(report.outputs):
             if not output.mistakes:

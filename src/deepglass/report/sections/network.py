@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from markupsafe import Markup
-
-from deepglass.formatting import count, number
+from deepglass.formatting import count
 from deepglass.introspect.layers import Layer
-from deepglass.metrics.summaries import Histogram
 from deepglass.objectives._agents import Agent
-from deepglass.report.charts.svg import joined, tag
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import shorten
 
@@ -26,7 +22,6 @@ MAX_SINGLE = 10  # layers of a part that are drawn each by itself; more are draw
 MAX_INNER = 2  # layers that are drawn as one with the layer that holds them
 MAX_NODES = 24  # drawn of a part
 MAX_NAMES = 6  # of inputs
-GLYPH = 64  # side of a layer's drawing
 PART_TITLES = {"encoders": "Encoders", "trunk": "Trunk", "heads": "Heads"}
 
 
@@ -37,7 +32,7 @@ class NetworkSection(Section):
     files = ("spec.yaml", "model.safetensors")
     assets = ("network",)
 
-    def view(self, facts: None, report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: None, report: ReportData) -> View | None:
         layers = [layer for layer in report.layers if layer.parameters or layer.shape]
         if not layers:
             return None
@@ -75,7 +70,7 @@ class Node(NamedTuple):
 # -- the drawing -----------------------------------------------------------------------------------------------------
 
 
-def _part(part: str, layers: Sequence[Layer], scale: _Scale) -> dict[str, Any]:
+def _part(part: str, layers: Sequence[Layer], scale: _Scale) -> View:
     """Encoders and heads stand side by side, all other layers one after the other."""
     depth = 2 if part in ("encoders", "heads") else 1
     chains = []
@@ -133,21 +128,20 @@ def _signature(node: Node) -> object:
     return [(layer.kind, layer.shape, layer.parameters) for layer in node.layers]
 
 
-def _box(node: Node, scale: _Scale) -> dict[str, Any]:
+def _box(node: Node, scale: _Scale) -> View:
     title = re.sub(r"\.\d+$", "", node.title) if node.times > 1 else node.title
     largest = max(node.layers, key=lambda layer: layer.parameters)
     weights = f"{count(node.parameters)} weights" if node.parameters else "no weights"
     return {
         "backwards": node.title.endswith("backwards"),
         "path": node.layers[0].name,
-        "glyph": scale.glyph(node),
+        "slab": scale.slab(node),
         "title": re.split(r"(?<=\.)|(?<=[a-z])(?=[A-Z])", shorten(title, 30)),  # long names may break here
         "times": node.times,
         "inner": _inner(node),
         "shape": node.shape,
         "weights": f"{weights} each" if node.times > 1 else weights,
-        "spread": None if largest.spread is None else _curve(largest.spread),
-        "ends": None if largest.spread is None else (largest.spread.low, largest.spread.high),
+        "spread": largest.spread,
     }
 
 
@@ -172,17 +166,18 @@ class _Scale:
         self.width = max((s[0] if len(s) == 3 else s[-1] for s in shapes if s), default=1)
         self.length = max((s[0] for s in shapes if len(s) == 2), default=1)
 
-    def glyph(self, node: Node) -> Markup:
+    def slab(self, node: Node) -> tuple[float, float, float] | None:
+        """Width, height and depth of the block that stands for a node; None for a node without a shape."""
         shape = _sizes(node.shape)
         if len(shape) == 3:
             front, longest = 8 + 30 * _part_of(max(shape[1:]), self.side), max(shape[1:])
-            body = _slab(front * shape[2] / longest, front * shape[1] / longest, 3 + 18 * self._wide(shape[0]))
+            width, height, depth = front * shape[2] / longest, front * shape[1] / longest, 3 + 18 * self._wide(shape[0])
         elif shape:
             length = shape[0] if len(shape) == 2 else 1
-            body = _slab(6 + 34 * _part_of(length, self.length), 6 + 42 * self._wide(shape[-1]), 4)
+            width, height, depth = 6 + 34 * _part_of(length, self.length), 6 + 42 * self._wide(shape[-1]), 4.0
         else:
-            body = tag("circle", css="front", cx=GLYPH / 2, cy=GLYPH / 2, r=7)
-        return tag("svg", body, viewBox=f"0 0 {GLYPH} {GLYPH}", aria_hidden="true")
+            return None
+        return max(width, 4.0), max(height, 4.0), depth
 
     def _wide(self, width: int) -> float:
         return _part_of(width, self.width)
@@ -190,30 +185,6 @@ class _Scale:
 
 def _part_of(size: int, most: int) -> float:
     return math.log2(1 + size) / math.log2(1 + max(most, size)) if size > 1 else 0.0
-
-
-def _slab(across: float, up: float, deep: float) -> Markup:
-    """A block seen from its front, a little from above and from the right."""
-    across, up = max(across, 4.0), max(up, 4.0)
-    slant = 0.6 * deep
-    x, y = (GLYPH - across - deep) / 2, (GLYPH - up + slant) / 2
-    right, bottom = x + across, y + up
-    top = f"M{x:.1f} {y:.1f}l{deep:.1f} {-slant:.1f}h{across:.1f}l{-deep:.1f} {slant:.1f}z"
-    side = f"M{right:.1f} {y:.1f}l{deep:.1f} {-slant:.1f}v{up:.1f}L{right:.1f} {bottom:.1f}z"
-    front = tag("rect", css="front", x=f"{x:.1f}", y=f"{y:.1f}", width=f"{across:.1f}", height=f"{up:.1f}")
-    return joined([tag("path", css="top", d=top), tag("path", css="side", d=side), front])
-
-
-def _curve(spread: Histogram) -> Markup:
-    """Weights from the smallest to the largest, and where zero is."""
-    most, step = max(spread.counts), 100 / len(spread.counts)
-    points = "".join(f"L{step * (i + 0.5):.1f} {22 - 20 * n / most:.1f}" for i, n in enumerate(spread.counts))
-    parts = [tag("path", css="spread", d=f"M0 22{points}L100 22z")]
-    if spread.low < 0 < spread.high:
-        parts.append(tag("path", css="zero", d=f"M{100 * -spread.low / (spread.high - spread.low):.1f} 0V22"))
-    words = f"weights from {number(spread.low)} to {number(spread.high)}"
-    box = {"viewBox": "0 0 100 22", "preserveAspectRatio": "none"}
-    return tag("svg", joined(parts), css="weights", **box, role="img", aria_label=words)
 
 
 # -- layers ----------------------------------------------------------------------------------------------------------

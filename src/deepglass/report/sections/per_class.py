@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from deepglass.features.outputs.mask import MaskOutput
 from deepglass.formatting import finite
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.mask_overlays import class_colours
 from deepglass.report.sections.base import Section
-from deepglass.web.palette import css
 
 MAX_CLASSES = 400
 CLASSES_SHOWN = 20  # at first
@@ -36,16 +34,15 @@ class PerClassSection(Section):
         outputs = []
         for feature, rows in report.tested_outputs:
             metrics = feature.per_class(rows.best, rows.truth, rows.calibration) if rows.truth.mask.any() else {}
-            legend = class_colours(feature, rows) if isinstance(feature, MaskOutput) and metrics else ()
-            colours = {k.name: css(k.colour) for k in legend}
+            colours = dict(class_colours(feature, rows)) if isinstance(feature, MaskOutput) and metrics else {}
             outputs.append(OutputClasses(name=feature.name, metrics=metrics, colours=colours))
         return tuple(o for o in outputs if o.metrics)
 
-    def view(self, facts: tuple[OutputClasses, ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[OutputClasses, ...], report: ReportData) -> View | None:
         return {"outputs": [_table(output) for output in facts], "num_shown": CLASSES_SHOWN}
 
 
-def _table(output: OutputClasses) -> dict[str, Any]:
+def _table(output: OutputClasses) -> View:
     """The classes sorted by their first metric, lowest first."""
     names = dict.fromkeys(metric for values in output.metrics.values() for metric in values)
     metrics = [name for name in names if name != ROWS]

@@ -1,7 +1,7 @@
 """Precision-recall curves of outputs with boxes or several labels: one a class, and their mean."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -11,10 +11,9 @@ from deepglass.formatting import plural
 from deepglass.metrics import detection
 from deepglass.metrics.table import metric_text
 from deepglass.report.charts.curves import Line, curves
-from deepglass.report.charts.svg import titled
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
-from deepglass.report.templates import shorten
+from deepglass.report.templates import shorten, titled
 
 MAX_CLASSES = 3  # beside the mean; more lines cannot be told apart
 COLOURS = ("c4 faint", "c3 faint", "c2 faint")
@@ -50,7 +49,7 @@ class PrecisionRecallSection(Section):
                 outputs.append(precision_recall_facts(feature.name, by_class))
         return tuple(outputs)
 
-    def view(self, facts: tuple[PrecisionRecallFacts, ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[PrecisionRecallFacts, ...], report: ReportData) -> View | None:
         outputs = [
             {
                 "name": output.name,

@@ -1,7 +1,6 @@
 """Pseudo-labels of a semi-supervised run: on how many unlabelled rows it was trained, and how many were right."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +11,11 @@ from deepglass.formatting import finite
 from deepglass.metrics.table import metric_text, metric_title
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.charts.curves import Line, curves
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.sections.base import Section
-from deepglass.run.callbacks.pseudo_label_recorder import FILE, read_pseudo_labels
+from deepglass.run.callbacks.pseudo_label_recorder import FILE
+from deepglass.training.callbacks import read_history
 
 BASELINE = "labelled_rows_alone"
 MAX_CLASS_LINES = 4  # more classes are drawn as highest, mean and lowest
@@ -64,12 +64,12 @@ class PseudoLabelsSection(Section):
     files = ("metrics.json", FILE)
 
     def collect(self, report: ReportData) -> tuple[PseudoLabelFacts, ...] | None:
-        lines, prepared = read_pseudo_labels(report.context.path), report.context.data
+        lines, prepared = read_history(report.context.path / FILE), report.context.data
         if not lines:
             return None
         return tuple(_of(f, lines, prepared) for f in prepared.outputs if f.name in lines[-1]["outputs"])
 
-    def view(self, facts: tuple[PseudoLabelFacts, ...], report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: tuple[PseudoLabelFacts, ...], report: ReportData) -> View:
         outputs = {output.name: output for output in report.outputs}
         return {
             "outputs": [

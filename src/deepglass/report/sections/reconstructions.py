@@ -1,7 +1,6 @@
 """Test images above their reconstructions."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -49,6 +48,3 @@ class ReconstructionsSection(Section):
         given = batch.inputs[image.name].values.cpu().numpy()
         tiles = [image.pixels(codes) for codes in (*given, *reconstructed)]
         return Reconstructions(image.name, image_grid(tiles, len(rows)), len(rows))
-
-    def view(self, facts: Reconstructions, report: ReportData) -> Mapping[str, Any]:
-        return {"facts": facts}

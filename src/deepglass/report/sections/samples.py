@@ -8,15 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from markupsafe import Markup
 from PIL import Image as Pillow
 
 from deepglass.features._display import first_image
 from deepglass.features.number import Number
-from deepglass.formatting import count, number
-from deepglass.report.charts.axes import TOP, Axis, axis, drawing
-from deepglass.report.charts.svg import joined, tag
-from deepglass.report.data import ReportData
+from deepglass.report.charts.axes import TOP, axis
+from deepglass.report.data import ReportData, View
 from deepglass.report.image_grid import image_grid
 from deepglass.report.row_selection import evenly_spaced
 from deepglass.report.sections.base import Section
@@ -79,8 +76,19 @@ class SamplesSection(Section):
         real = _pairs({f.name: list(table[f.column]) for f in numbers}, plane)
         return SampleFacts(" and ".join(plane), tuple(made), len(made[0].points), real)
 
-    def view(self, facts: SampleFacts, report: ReportData) -> Mapping[str, Any]:
-        return {"facts": facts, "planes": [None if s.image else _plane(facts, s) for s in facts.sheets]}
+    def view(self, facts: SampleFacts, report: ReportData) -> View:
+        frames = [facts.real or sheet.points for sheet in facts.sheets]
+        return {
+            "facts": facts,
+            "side": SIDE,
+            "axes": [
+                (
+                    axis([x for x, _ in frame], 6, SIDE - 6, room=0.15),
+                    axis([y for _, y in frame], SIDE - 6, TOP, room=0.15),
+                )
+                for frame in frames
+            ],
+        }
 
 
 def _pixels(value: Mapping[str, str]) -> np.ndarray:
@@ -93,21 +101,3 @@ def _pixels(value: Mapping[str, str]) -> np.ndarray:
 def _pairs(columns: Mapping[str, Sequence[Any]], plane: Sequence[str]) -> list[tuple[float, float]]:
     both = zip(*(columns[name] for name in plane), strict=True)
     return [(float(x), float(y)) for x, y in both if x is not None and y is not None]
-
-
-def _plane(facts: SampleFacts, sheet: SampleSheet) -> Markup:
-    """Samples among real rows, on axes that fit the real ones."""
-    frame = facts.real or sheet.points
-    across = axis([x for x, _ in frame], 6, SIDE - 6, room=0.15)
-    up = axis([y for _, y in frame], SIDE - 6, TOP, room=0.15)
-    body = _dots(facts.real, across, up, "real") + _dots(sheet.points, across, up, "new")
-    return drawing(body, SIDE, SIDE, summary=f"samples among real rows at step {count(sheet.step)}", css="plane")
-
-
-def _dots(points: Sequence[tuple[float, float]], across: Axis, up: Axis, css: str) -> Markup:
-    dots = (
-        tag("circle", tag("title", f"{number(x)}, {number(y)}"), css=css, cx=across(x), cy=up(y), r="2.2")
-        for x, y in points
-        if across.low <= x <= across.high and up.low <= y <= up.high
-    )
-    return tag("g", joined(dots))

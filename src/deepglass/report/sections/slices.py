@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -11,12 +11,12 @@ import numpy as np
 from deepglass.doctor.row_scores import RowScores
 from deepglass.doctor.slices import Slice, SliceResult
 from deepglass.features.outputs.base import Output
-from deepglass.formatting import finite, plural
+from deepglass.formatting import finite
 from deepglass.introspect.rows import OutputRows
 from deepglass.metrics.summaries import Figure, share_interval
 from deepglass.metrics.table import higher_is_better, metric_of, metric_text, metric_title
-from deepglass.report.charts.axes import GLYPH, Axis, axis
-from deepglass.report.data import ReportData
+from deepglass.report.charts.axes import GLYPH, axis
+from deepglass.report.data import ReportData, View
 from deepglass.report.row_cards import RowCard, row_card, within_budget
 from deepglass.report.sections.base import Section
 
@@ -89,7 +89,7 @@ class SlicesSection(Section):
         tested = enumerate(zip(report.tested_outputs, report.cuts, strict=True))
         return tuple(slice_facts(i, feature, rows, cut) for i, ((feature, rows), cut) in tested if cut)
 
-    def view(self, facts: tuple[OutputSlices, ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[OutputSlices, ...], report: ReportData) -> View | None:
         left, outputs = MAX_IMAGE_BYTES, []
         for output in (o for o in facts if o.slices):
             cards, left = within_budget(output.items, left)
@@ -191,49 +191,9 @@ def _plain(value: Any) -> str | float | None:
 # -- view ------------------------------------------------------------------------------------------------------------
 
 
-class Strip(NamedTuple):
-    """A metric with its interval on the table's common axis: x coordinates, and the whole in words."""
-
-    value: float
-    low: float | None
-    high: float | None
-    whole: float | None
-    text: str
-
-
-def _table(output: OutputSlices, cards: list[tuple[RowCard, bytes | None]]) -> dict[str, Any]:
+def _table(output: OutputSlices, cards: list[tuple[RowCard, bytes | None]]) -> View:
     ends = [v for f in (output.whole, *(s.figure for s in output.slices)) for v in f if finite(v)]
     across = axis(ends, 6, WIDTH - 6, share=metric_of(output.metric).is_share, room=0.03)
-    title = metric_title(output.metric)
-    return {
-        "slices": output,
-        "width": WIDTH,
-        "height": HEIGHT,
-        "grid": [across(value) for value, _ in across.ticks(3)],
-        "ticks": _spaced_ticks(across),
-        "whole": _strip(output.metric, output.whole, across, None),
-        "lines": [
-            (s, _strip(output.metric, s.figure, across, output.whole.value), _label(s, title, output.metric))
-            for s in output.slices
-        ],
-        "cards": cards,
-    }
-
-
-def _label(one: SliceFacts, title: str, metric: str) -> str:
-    return f"{one.words}: {title} {metric_text(metric, one.figure.value)}, {plural(one.rows, 'row')}"
-
-
-def _spaced_ticks(across: Axis) -> list[tuple[float, str]]:
-    """The ticks whose labels do not overlap and do not leave the drawing."""
-    ticks = across.spaced_ticks(3)
-    return [(at, name) for at, name in ticks if GLYPH * len(name) / 2 <= min(at, WIDTH - at)]
-
-
-def _strip(metric: str, value: Figure, across: Axis, whole: float | None) -> Strip:
-    low = high = None
-    text = metric_text(metric, value.value)
-    if finite(value.low) and finite(value.high):
-        low, high = across(value.low), across(value.high)
-        text = f"95\N{NO-BREAK SPACE}% interval {metric_text(metric, value.low)} to {metric_text(metric, value.high)}"
-    return Strip(across(value.value), low, high, None if whole is None else across(whole), text)
+    # The ticks whose labels do not overlap and do not leave the drawing.
+    ticks = [(at, name) for at, name in across.spaced_ticks(3) if GLYPH * len(name) / 2 <= min(at, WIDTH - at)]
+    return {"slices": output, "width": WIDTH, "height": HEIGHT, "across": across, "ticks": ticks, "cards": cards}

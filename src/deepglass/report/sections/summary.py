@@ -1,18 +1,18 @@
 """The head of the report: task, main metric with its interval, baselines, and whether a network is worth it."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 from markupsafe import Markup
 
 from deepglass.formatting import baseline_name, count, duration, finite
-from deepglass.report.charts.intervals import Entry, compared
-from deepglass.report.charts.svg import titled
-from deepglass.report.data import ReportData
-from deepglass.report.output_facts import Figure, OutputFacts, ordered_baselines
+from deepglass.metrics.table import metric_of
+from deepglass.report.charts.axes import Axis, axis
+from deepglass.report.data import ReportData, View
+from deepglass.report.output_facts import ClassFacts, Figure, OutputFacts, Reliability, ordered_baselines
 from deepglass.report.sections.base import Section
-from deepglass.report.verdict import judge, main_value
+from deepglass.report.templates import draw, titled
+from deepglass.report.verdict import best_baseline, judge, main_value
 
 SYMBOLS = {"yes": "✓", "no": "✕", "even": "≈", "unknown": "?"}
 MAX_OUTPUTS = 8  # with a box of their own
@@ -24,7 +24,7 @@ class SummarySection(Section):
 
     title, nav, position = "Summary", "Summary", 0
 
-    def view(self, facts: Any, report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: None, report: ReportData) -> View:
         outputs = report.outputs
         return {
             "name": report.name,
@@ -35,7 +35,7 @@ class SummarySection(Section):
         }
 
 
-def _outcome(output: OutputFacts, report: ReportData) -> dict[str, Any]:
+def _outcome(output: OutputFacts, report: ReportData) -> View:
     """One output: its main metric, the verdict, the chart of baselines, and sentences about its predictions."""
     verdict = judge(output, report.data.splits.get("train"), report.plan.seconds if report.plan else None)
     return {
@@ -45,7 +45,9 @@ def _outcome(output: OutputFacts, report: ReportData) -> dict[str, Any]:
         "verdict": verdict,
         "symbol": SYMBOLS[verdict.worth],
         "chart": _baseline_chart(output),
-        "points": _points(output),
+        "confused": _most_confused(output.classes) if output.classes else None,
+        "confident": _confident(output.classes.reliability) if output.classes and output.classes.reliability else None,
+        "missing_baselines": bool(output.baselines) and best_baseline(output) is None,
     }
 
 
@@ -53,54 +55,31 @@ def _baseline_chart(output: OutputFacts) -> Markup:
     if not output.baselines:
         return Markup()
     metric = output.metric.name
-    entries = [Entry("this network", main_value(output), "c1")]
+    entries = [("this network", main_value(output), "c1")]
     for name in ordered_baselines(output.baselines):
-        value = output.baselines[name].metrics.get(metric, float("nan"))
-        entries.append(Entry(baseline_name(name), Figure(value), "c2", distant=name == "constant"))
+        entries.append((baseline_name(name), Figure(output.baselines[name].metrics.get(metric, float("nan"))), "c2"))
+    entries = [entry for entry in entries if finite(entry[1].value)]
+    if not entries:
+        return Markup()
     direction = {True: "higher is better", False: "lower is better", None: ""}[output.metric.higher_is_better]
-    return compared(titled("Against simpler models", direction), metric, entries)
+    title = titled("Against simpler models", direction)
+    return draw("compared", title=title, metric=metric, entries=entries, x=_baseline_axis(metric, entries))
 
 
-class OutputPoints(NamedTuple):
-    """What the metrics of an output mean; the template writes a sentence for each one that is there.
-
-    Args:
-        error_rate: share of the test rows that are predicted wrong.
-        confused: true class, predicted class and rows of the most frequent mistake.
-        confident: mean confidence of the confident predictions, and the share of them that is right.
-        quartiles: between which half of the errors (predicted minus true) lie.
-        level, coverage: of the prediction intervals, as stated and as measured.
-        missing_baselines: baselines were fitted, but not measured by the main metric.
-    """
-
-    error_rate: float | None = None
-    confused: tuple[str, str, int] | None = None
-    confident: tuple[float, float] | None = None
-    quartiles: tuple[float, float] | None = None
-    level: float | None = None
-    coverage: float | None = None
-    missing_baselines: bool = False
+def _baseline_axis(metric: str, entries: Sequence[tuple[str, Figure, str]]) -> Axis:
+    """An axis for all entries; a constant prediction that is far off does not stretch it and lies at its edge."""
+    constant = baseline_name("constant")
+    near = [v for name, figure, _ in entries if name != constant for v in figure if finite(v)]
+    far = [figure.value for name, figure, _ in entries if name == constant]
+    if near:
+        spread = max(near) - min(near)
+        near += [v for v in far if min(abs(v - n) for n in near) <= 4 * spread]
+    return axis(near or far, 146, 326, share=metric_of(metric).is_share, room=0.12)
 
 
-def _points(output: OutputFacts) -> OutputPoints:
-    accuracy, main = output.test.get("accuracy"), output.metric.name
-    points = OutputPoints(
-        error_rate=1 - accuracy.value if accuracy and finite(accuracy.value) and output.test_rows else None,
-        missing_baselines=bool(output.baselines)
-        and not any(finite(b.metrics.get(main)) for b in output.baselines.values()),
-    )
-    if output.classes is not None:
-        points = points._replace(confused=_most_confused(output), confident=_confident(output))
-    if (numbers := output.numbers) is not None:
-        low, high = numbers.residuals.get(0.25), numbers.residuals.get(0.75)
-        quartiles = (low, high) if finite(low) and finite(high) else None
-        points = points._replace(quartiles=quartiles, level=numbers.level, coverage=numbers.coverage)
-    return points
-
-
-def _most_confused(output: OutputFacts) -> tuple[str, str, int] | None:
-    assert output.classes is not None
-    names, confusion = output.classes.names, output.classes.confusion
+def _most_confused(classes: ClassFacts) -> tuple[str, str, int] | None:
+    """True class, predicted class and rows of the most frequent mistake."""
+    names, confusion = classes.names, classes.confusion
     if confusion is None or len(names) < 3:
         return None
     wrong = np.nan_to_num(np.asarray(confusion, dtype=float))
@@ -110,10 +89,9 @@ def _most_confused(output: OutputFacts) -> tuple[str, str, int] | None:
     return (names[true], names[predicted], rows) if rows else None
 
 
-def _confident(output: OutputFacts) -> tuple[float, float] | None:
-    assert output.classes is not None
-    bins = output.classes.reliability.after if output.classes.reliability else ()
-    bins = tuple(b for b in bins if b.confidence >= CONFIDENT and finite(b.accuracy))
+def _confident(reliability: Reliability) -> tuple[float, float] | None:
+    """The mean confidence of the confident predictions, and the share of them that is right."""
+    bins = [b for b in reliability.after if b.confidence >= CONFIDENT and finite(b.accuracy)]
     rows = sum(b.rows for b in bins)
     if not rows:
         return None

@@ -17,7 +17,7 @@ from deepglass.features.outputs.text import TextOutput
 from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.next_token import NextToken
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.data import ReportData
+from deepglass.report.data import ReportData, View
 from deepglass.report.row_selection import random_rows
 from deepglass.report.sections.base import Section
 
@@ -77,7 +77,7 @@ class TextsSection(Section):
         outputs.append(generated_texts(report.context.objective))
         return tuple(o for o in outputs if o.texts or o.tagged)
 
-    def view(self, facts: tuple[OutputTexts, ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[OutputTexts, ...], report: ReportData) -> View | None:
         outputs = [
             {
                 "name": output.name,

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from markupsafe import Markup
 
 from deepglass.features.outputs.base import Output
 from deepglass.features.outputs.identity import IdentityOutput
-from deepglass.formatting import number, percent
 from deepglass.introspect.rows import OutputRows, row_image
-from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, figure, frame
-from deepglass.report.charts.svg import tag, titled
-from deepglass.report.data import ReportData
+from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis
+from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
+from deepglass.report.templates import draw, titled
 
 MAX_ROWS = 700  # whose pairs are compared: a quarter of a million
 NUM_BINS = 48
@@ -72,7 +70,7 @@ class VerificationSection(Section):
         outputs = (verification_facts(feature, rows) for feature, rows in report.tested_outputs)
         return tuple(o for o in outputs if o is not None)
 
-    def view(self, facts: tuple[VerificationFacts, ...], report: ReportData) -> Mapping[str, Any] | None:
+    def view(self, facts: tuple[VerificationFacts, ...], report: ReportData) -> View | None:
         outputs = [
             {
                 "name": f.name,
@@ -155,36 +153,10 @@ def _hardest(
     return hardest
 
 
-# -- chart -----------------------------------------------------------------------------------------------------------
-
-
 def _histogram(facts: VerificationFacts) -> Markup:
-    same, different = _shares(facts.same), _shares(facts.different)
+    same, different = ([c / max(sum(counts), 1) for c in counts] for counts in (facts.same, facts.different))
     low, high = (facts.low, facts.high) if facts.high > facts.low else (facts.low - 0.5, facts.low + 0.5)
     x = Axis(low, high, LEFT, WIDTH - RIGHT)
     y = Axis(0.0, max([*same, *different, 1e-9]) * 1.06, HEIGHT - BOTTOM, TOP + 6, share=True)
-    body = _steps(x, y, different, "c4") + _steps(x, y, same, "c1")
-    if low <= facts.threshold <= high:
-        body += tag("path", css="vertical-line", d=f"M{x(facts.threshold)} {y.start}V{y.end}")
-    threshold = f"threshold {number(facts.threshold)}"
-    summary = f"Similarity of the same and of different pairs; {threshold}"
-    legend = [("c1", "same"), ("c4", "different"), ("mark", threshold)]
-    note = (
-        f"At this threshold {percent(facts.missed)} of the same pairs are missed and {percent(facts.alarms)} of the "
-        "different ones are predicted the same."
-    )
-    svg = frame(x, y, body, summary=summary, x_name="similarity", css="alike")
-    return figure(titled("Similarity of pairs", "share of each kind"), svg, legend, note=note)
-
-
-def _shares(counts: tuple[int, ...]) -> list[float]:
-    total = max(sum(counts), 1)
-    return [c / total for c in counts]
-
-
-def _steps(x: Axis, y: Axis, shares: list[float], css: str) -> Markup:
-    width = (x.high - x.low) / max(len(shares), 1)
-    path = f"M{x(x.low)} {y.start}"
-    for i, share in enumerate(shares):
-        path += f"V{y(share)}H{x(x.low + (i + 1) * width)}"
-    return tag("path", css=f"steps {css}", d=f"{path}V{y.start}Z")
+    title = titled("Similarity of pairs", "share of each kind")
+    return draw("similarities", title=title, facts=facts, same=same, different=different, x=x, y=y)

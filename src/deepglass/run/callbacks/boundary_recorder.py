@@ -22,7 +22,7 @@ from deepglass.objectives.base import Objective, embed_dataset, inference
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.embedding_recorder import MAX_ABS
-from deepglass.run.callbacks.planes import CLASSES, Plane, informative_planes, only_tabular
+from deepglass.run.callbacks.planes import CLASSES, informative_planes, only_tabular
 from deepglass.run.callbacks.snapshots import Snapshots, read_snapshots
 from deepglass.run.context import RunContext
 from deepglass.training.callbacks import Callback, EvaluationRecord
@@ -67,27 +67,18 @@ class BoundaryRecorder(Callback):
     """Writes boundaries/STEP.safetensors. Draws no random numbers.
 
     Args:
-        folder: the run folder; files of steps after `from_step` are removed, since a resumed run writes them again.
+        context: of the run; files of steps after `from_step` are removed, since a resumed run writes them again.
         output: whose predictions are recorded.
-        plane: of two columns; None for none.
-        rows: encoded, projected in the embedding.
-        store_weights: store the weights too.
+        rows: indices of the rows that are projected in the embedding.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        objective: Objective,
-        output: Output,
-        plane: Plane | None,
-        rows: Dataset,
-        store_weights: bool,
-        from_step: int,
-    ) -> None:
-        self.objective, self.output, self.rows = objective, output, rows
-        self.snapshots = Snapshots(folder / FOLDER, MAX_SNAPSHOTS, from_step)
-        self.plane = plane.data(str(rows.device)) if plane is not None else None
-        self.store_weights = store_weights
+    def __init__(self, context: RunContext, output: Output, rows: np.ndarray, from_step: int) -> None:
+        data, self.objective, self.output = context.data, context.objective, output
+        self.snapshots = Snapshots(context.path / FOLDER, MAX_SNAPSHOTS, from_step)
+        self.rows = data.dataset(rows, context.device)
+        planes = informative_planes(data, output)
+        self.plane = planes[0].data(context.device) if planes else None
+        self.store_weights = only_tabular(data) and self.objective.num_parameters() <= MAX_STORED_WEIGHTS
         self.every, self.last, self.next = 1, 0, 0
 
     def on_train_start(self, plan: Plan, step: int) -> None:
@@ -148,31 +139,17 @@ def predict_values(objective: Objective, output: Output, data: Dataset) -> Plane
     with inference(objective):
         for batch in data.batches(512):
             best = objective.predict(batch)[output.name].mode()
-            if output.has_classes:
-                sure, value = best["log_probs"].float().exp().max(1)
-                values.append(value.float())
-                confidences.append(sure)
-            else:
-                values.append(best["value"].float())
-                confidences.append(torch.ones_like(values[-1]))
+            value = best["log_probs"].float().exp() if output.has_classes else best["value"].float()
+            confidence, value = value.max(1) if output.has_classes else (torch.ones_like(value), value)
+            values.append(value.float())
+            confidences.append(confidence)
     return PlanePredictions(torch.cat(values).cpu().numpy(), torch.cat(confidences).cpu().numpy())
 
 
 def boundary_recorder(context: RunContext, from_step: int = 0) -> list[Callback]:
     """The recorder, for runs whose predictions can be drawn as colours; [] for others."""
-    data, objective = context.data, context.objective
-    output = boundary_output(data, objective)
-    rows = boundary_rows(data)
-    if output is None or len(rows) < 3:
-        return []
-    planes = informative_planes(data, output)
-    plane = planes[0] if planes else None
-    store_weights = only_tabular(data) and objective.num_parameters() <= MAX_STORED_WEIGHTS
-    return [
-        BoundaryRecorder(
-            context.path, objective, output, plane, data.dataset(rows, context.device), store_weights, from_step
-        )
-    ]
+    output, rows = boundary_output(context.data, context.objective), boundary_rows(context.data)
+    return [] if output is None or len(rows) < 3 else [BoundaryRecorder(context, output, rows, from_step)]
 
 
 def boundary_output(prepared: PreparedData, objective: Objective) -> Output | None:

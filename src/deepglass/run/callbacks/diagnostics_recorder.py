@@ -6,7 +6,6 @@ own: those of the last step are still stored beside the weights. Draws no random
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from torch import nn
 
 from deepglass.data.batches import Dataset
 from deepglass.nn.recurrent import Recurrent
-from deepglass.objectives.base import Objective
 from deepglass.run.callbacks.layer_diagnostics import FILE, LayerStatistics, diagnose
 from deepglass.run.callbacks.unit_activity import UnitActivity
 from deepglass.run.context import RunContext
@@ -30,25 +28,16 @@ class DiagnosticsRecorder(Callback):
     """Writes diagnostics.jsonl, one `LayerStatistics` an evaluation, and reports each diagnostic when it first occurs.
 
     Args:
-        folder: the run folder; lines of steps after `from_step` are cut off, since a resumed run writes them again.
+        context: of the run; lines of steps after `from_step` are cut off, since a resumed run writes them again.
         data: encoded rows on which units are measured.
-        network: the trunk's settings and `trunk`, its name, for the suggestions.
         callbacks: receive the diagnostics (`Callback.on_diagnostic`).
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        objective: Objective,
-        data: Dataset,
-        network: Mapping[str, Any],
-        callbacks: Sequence[Callback] = (),
-        from_step: int = 0,
-    ) -> None:
-        self.file, self.objective, self.data = RecordFile(folder / FILE, from_step), objective, data
-        self.network, self.callbacks = network, callbacks
-        self.names = layer_names(objective)
-        self.weights = [(n, p) for n, p in _weights(objective) if n in self.names]
+    def __init__(self, context: RunContext, data: Dataset, callbacks: Sequence[Callback], from_step: int) -> None:
+        self.file, self.objective, self.data = RecordFile(context.path / FILE, from_step), context.objective, data
+        self.network, self.callbacks = context.experiment.architecture, callbacks
+        self.names = layer_names(self.objective)
+        self.weights = [(n, p) for n, p in _weights(self.objective) if n in self.names]
         self.gradient_ratios: list[tuple[float, str]] = []
         self.non_finite = 0
         self.plan: Plan | None = None
@@ -60,8 +49,7 @@ class DiagnosticsRecorder(Callback):
         self.reported = {(a.kind, a.layer) for a in diagnose(self.records, self.network, plan)}
 
     def on_step_end(self, step: int, plan: Plan, loss: float) -> None:
-        ratios = self._ratios()
-        if ratios:
+        if ratios := self._ratios():
             name = max(ratios, key=lambda n: ratios[n])
             self.gradient_ratios.append((ratios[name], name))
 
@@ -69,21 +57,16 @@ class DiagnosticsRecorder(Callback):
         if record.event.startswith("non-finite"):
             self.non_finite += 1
             return
-        units = UnitActivity(self.objective, self.names).measure(self.data)
+        dead, saturated, gates = UnitActivity(self.objective, self.names).measure(self.data)
         ratios = self.gradient_ratios or [(0.0, "")]
         (most, where), usual = max(ratios), float(np.median([value for value, _ in ratios]))
-        dead, saturated, gates = units
         statistics = LayerStatistics(
             record.step, dead, saturated, self._ratios(), most, where, usual, self.non_finite, gates
         )
         self.records.append(statistics)
         self.gradient_ratios, self.non_finite = [], 0
         self.file.append({k: _rounded(v) for k, v in statistics._asdict().items()})
-        self._report()
-
-    def _report(self) -> None:
-        if self.plan is None:
-            return
+        assert self.plan is not None  # since `on_train_start`
         for diagnostic in diagnose(self.records, self.network, self.plan):
             if (diagnostic.kind, diagnostic.layer) not in self.reported:
                 self.reported.add((diagnostic.kind, diagnostic.layer))
@@ -104,17 +87,15 @@ class DiagnosticsRecorder(Callback):
 
 
 def diagnostics_recorder(
-    context: RunContext, datasets: Mapping[str, Dataset], callbacks: Sequence[Callback] = (), from_step: int = 0
+    context: RunContext, datasets: Mapping[str, Dataset], callbacks: Sequence[Callback], from_step: int
 ) -> list[Callback]:
     """The recorder; [] for objectives without rows."""
-    objective = context.objective
     data = datasets["valid"] if len(datasets["valid"]) else datasets["train"]
-    if objective.learns_from != "rows" or not len(data):
+    if context.objective.learns_from != "rows" or not len(data):
         return []
     most = min(max(len(data) // 4, MIN_ROWS), MAX_ROWS, len(data))
     rows = data.subset(np.unique(np.linspace(0, len(data) - 1, most).astype(int)))
-    architecture = context.experiment.architecture
-    return [DiagnosticsRecorder(context.path, objective, rows, architecture, callbacks, from_step)]
+    return [DiagnosticsRecorder(context, rows, callbacks, from_step)]
 
 
 # -- layers by name ------------------------------------------------------------------------------------------------

@@ -37,13 +37,13 @@ class EmbeddingRecorder(Callback):
     """Writes embeddings/STEP.safetensors: fixed rows on few principal directions. Draws no random numbers.
 
     Args:
-        folder: the run folder; files of steps after `from_step` are removed, since a resumed run writes them again.
+        context: of the run; files of steps after `from_step` are removed, since a resumed run writes them again.
         data: the encoded rows.
     """
 
-    def __init__(self, folder: Path, objective: Objective, data: Dataset, from_step: int = 0) -> None:
-        self.objective, self.data = objective, data
-        self.snapshots = Snapshots(folder / FOLDER, MAX_SNAPSHOTS, from_step)
+    def __init__(self, context: RunContext, data: Dataset, from_step: int) -> None:
+        self.objective, self.data = context.objective, data
+        self.snapshots = Snapshots(context.path / FOLDER, MAX_SNAPSHOTS, from_step)
 
     def on_train_start(self, plan: Plan, step: int) -> None:
         if step == 0:
@@ -64,14 +64,14 @@ class EmbeddingRecorder(Callback):
         self.snapshots.write(step, content)
 
 
-def embedding_recorder(context: RunContext, datasets: Mapping[str, Dataset], from_step: int = 0) -> list[Callback]:
+def embedding_recorder(context: RunContext, datasets: Mapping[str, Dataset], from_step: int) -> list[Callback]:
     """The recorder; [] for runs without an embedding of rows."""
     rows = recorded_rows(context.data, context.objective)
     if not len(rows):
         return []
     split = "test" if len(datasets["test"]) else "train"
     dataset = datasets[split].subset(np.searchsorted(context.data.rows(split), rows))
-    return [EmbeddingRecorder(context.path, context.objective, dataset, from_step)]
+    return [EmbeddingRecorder(context, dataset, from_step)]
 
 
 def recorded_rows(prepared: PreparedData, objective: Objective) -> np.ndarray:
@@ -86,8 +86,7 @@ def recorded_rows(prepared: PreparedData, objective: Objective) -> np.ndarray:
 
 def read_embeddings(folder: Path) -> list[EmbeddingSnapshot]:
     """The snapshots of a run, in order; [] without any."""
-    snapshots = []
-    for step, arrays in read_snapshots(folder / FOLDER):
-        points = arrays["places"].astype(np.float32) @ arrays["directions"] + arrays["mean"]
-        snapshots.append(EmbeddingSnapshot(step, points))
-    return snapshots
+    return [
+        EmbeddingSnapshot(step, arrays["places"].astype(np.float32) @ arrays["directions"] + arrays["mean"])
+        for step, arrays in read_snapshots(folder / FOLDER)
+    ]

@@ -81,77 +81,58 @@ def diagnose(records: Sequence[LayerStatistics], network: Mapping[str, Any], pla
     """
     if not records:
         return []
-    last, suggestions = records[-1], _Suggestions(network, plan)
-    dead_text = "of its units are zero on all inspected rows (dead)"
-    saturated_text = "of its units are at an end of their range on nearly all inspected rows (saturated)"
-    dead = [
-        Diagnostic("dead", layer, f"{_percent(share)} {dead_text}", suggestions.dead, last.step)
-        for layer, share in last.dead.items()
-        if share >= MAX_DEAD_SHARE
-    ]
-    saturated = [
-        Diagnostic("saturated", layer, f"{_percent(share)} {saturated_text}", suggestions.saturated, last.step)
-        for layer, share in last.saturated.items()
-        if share >= MAX_SATURATED_SHARE
-    ]
-    vanishing = [] if dead else _vanishing(records, suggestions)  # behind dead layers there are no gradients
-    return [*_exploding(records, suggestions), *dead, *saturated, *vanishing]
+    last, suggestions = records[-1], _suggestions(network, plan)
+
+    def of_units(kind: str, shares: Mapping[str, float], most: float, state: str) -> list[Diagnostic]:
+        large = {layer: f"{100 * share:.0f} %" for layer, share in shares.items() if share >= most}
+        texts = {layer: f"{share} of its units are {state} ({kind})" for layer, share in large.items()}
+        return [Diagnostic(kind, layer, text, suggestions[kind], last.step) for layer, text in texts.items()]
+
+    dead = of_units("dead", last.dead, MAX_DEAD_SHARE, "zero on all inspected rows")
+    ends = "at an end of their range on nearly all inspected rows"
+    saturated = of_units("saturated", last.saturated, MAX_SATURATED_SHARE, ends)
+    # behind dead layers there are no gradients
+    vanishing = [] if dead else _vanishing(records, suggestions["vanishing"])
+    return [*_exploding(records, suggestions["exploding"]), *dead, *saturated, *vanishing]
 
 
-class _Suggestions:
-    """Settings that help and that the run does not have yet."""
+def _suggestions(network: Mapping[str, Any], plan: Plan) -> dict[str, str]:
+    """Kind of diagnostic -> settings that help and that the run does not have yet."""
+    trunk, rate = network.get("trunk", ""), plan.learning_rate
+    settings: dict[str, Any] = {}
+    own_rate: float | None = None  # the trunk's default
+    if trunk:
+        parameters = inspect.signature(TRUNKS.get(trunk)).parameters
+        settings = {n: network.get(n, p.default) for n, p in parameters.items() if p.default is not p.empty}
+        defaults = TRUNKS.get(trunk).training_defaults
+        own_rate = defaults.learning_rate if defaults.optimizer == plan.optimizer else None
+    fast = own_rate is not None and rate > MAX_RATE_FACTOR * own_rate  # then only a lower one helps
+    slower = f"training.learning_rate={own_rate if fast else rate / 10:.3g} (it is {rate:.3g})"
 
-    def __init__(self, network: Mapping[str, Any], plan: Plan) -> None:
-        self.trunk, self.plan = network.get("trunk", ""), plan
-        self.settings: dict[str, Any] = {}
-        if self.trunk:
-            parameters = inspect.signature(TRUNKS.get(self.trunk)).parameters
-            self.settings = {n: p.default for n, p in parameters.items() if p.default is not p.empty}
-        self.settings |= {k: v for k, v in network.items() if k in self.settings}
-        defaults = TRUNKS.get(self.trunk).training_defaults if self.trunk else None
-        self.own = defaults.learning_rate if defaults is not None and defaults.optimizer == plan.optimizer else None
-
-    @property
-    def dead(self) -> str:
-        return self._unless_fast("activation=leaky_relu", "norm=batch")
-
-    @property
-    def saturated(self) -> str:
-        return self._unless_fast("activation=relu", "norm=layer", "layer_norm=true")
-
-    @property
-    def vanishing(self) -> str:
-        depth = ["a smaller network.depth"] if "depth" in self.settings else []
-        ways = [*self._offered("activation=relu"), *depth]
-        return _either(*ways) or "a network with skip connections, such as network=resnet"
-
-    @property
-    def exploding(self) -> str:
-        clip = [] if self.plan.clip else ["training.clip=1"]
-        ways = [self._slower, *clip] if self._fast else [*clip, self._slower]
-        return _either(*ways, *(["network=lstm, whose memory is not multiplied at each step"] * (self.trunk == "rnn")))
-
-    @property
-    def _fast(self) -> bool:
-        """Whether the learning rate is far above the trunk's default: then only a lower one helps."""
-        return self.own is not None and self.plan.learning_rate > MAX_RATE_FACTOR * self.own
-
-    @property
-    def _slower(self) -> str:
-        rate = self.plan.learning_rate
-        lower = self.own if self.own is not None and self._fast else rate / 10
-        return f"training.learning_rate={lower:.3g} (it is {rate:.3g})"
-
-    def _unless_fast(self, *ways: str) -> str:
-        return self._slower if self._fast else _either(*self._offered(*ways), self._slower)
-
-    def _offered(self, *ways: str) -> list[str]:
+    def offered(*ways: str) -> list[str]:
         """`activation=relu` as a setting, where the trunk has it with another value."""
         pairs = (way.split("=") for way in ways)
-        return [f"network.{k}={v}" for k, v in pairs if k in self.settings and str(self.settings[k]).lower() != v]
+        return [f"network.{k}={v}" for k, v in pairs if k in settings and str(settings[k]).lower() != v]
+
+    depth = ["a smaller network.depth"] if "depth" in settings else []
+    clip = [] if plan.clip else ["training.clip=1"]
+    lstm = ["network=lstm, whose memory is not multiplied at each step"] if trunk == "rnn" else []
+    skips = ["a network with skip connections, such as network=resnet"]
+    ways = {
+        "dead": [*([] if fast else offered("activation=leaky_relu", "norm=batch")), slower],
+        "saturated": [*([] if fast else offered("activation=relu", "norm=layer", "layer_norm=true")), slower],
+        "vanishing": [*offered("activation=relu"), *depth] or skips,
+        "exploding": [*([slower, *clip] if fast else [*clip, slower]), *lstm],
+    }
+    return {kind: _either(*texts) for kind, texts in ways.items()}
 
 
-def _vanishing(records: Sequence[LayerStatistics], suggestions: _Suggestions) -> list[Diagnostic]:
+def _either(*ways: str) -> str:
+    """`a, b or c`."""
+    return f"{', '.join(ways[:-1])} or {ways[-1]}" if len(ways) > 1 else ways[0]
+
+
+def _vanishing(records: Sequence[LayerStatistics], suggestion: str) -> list[Diagnostic]:
     ratios, ends = [], ("", "")
     for record in records:
         layers = [(n, v) for n, v in record.gradient.items() if not n.startswith("encoder")]
@@ -161,10 +142,10 @@ def _vanishing(records: Sequence[LayerStatistics], suggestions: _Suggestions) ->
     if not ratios or (middle := float(np.median(ratios))) >= MIN_GRADIENT_RATIO:
         return []
     text = f"its gradient is {middle:.1g} of that of {ends[1]}, relative to the weights (vanishing): it hardly learns"
-    return [Diagnostic("vanishing", ends[0], text, suggestions.vanishing, records[-1].step)]
+    return [Diagnostic("vanishing", ends[0], text, suggestion, records[-1].step)]
 
 
-def _exploding(records: Sequence[LayerStatistics], suggestions: _Suggestions) -> list[Diagnostic]:
+def _exploding(records: Sequence[LayerStatistics], suggestion: str) -> list[Diagnostic]:
     worst = max(records, key=lambda m: m.most)
     usual = float(np.median([m.usual for m in records]))
     broken = sum(m.broken for m in records)
@@ -180,13 +161,4 @@ def _exploding(records: Sequence[LayerStatistics], suggestions: _Suggestions) ->
         times = "once" if broken == 1 else f"{broken} times"
         text.append(f"the loss was not finite {times} (exploding)")
     layer = worst.where if grew else "the network"
-    return [Diagnostic("exploding", layer, "; ".join(text), suggestions.exploding, worst.step)]
-
-
-def _either(*ways: str) -> str:
-    """`a, b or c`."""
-    return ", ".join(ways[:-1]) + (" or " if len(ways) > 1 else "") + ways[-1] if ways else ""
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", " %")
+    return [Diagnostic("exploding", layer, "; ".join(text), suggestion, worst.step)]

@@ -32,20 +32,18 @@ class LogFile(Callback):
         """Open a file and write the date and the buffered lines."""
         self.path = path
         waiting, self._waiting = self._waiting, []
-        self.line(f"-- {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}")
-        for text in waiting:
-            self.line(text)
+        self.lines(f"-- {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}", *waiting)
 
-    def line(self, text: str) -> None:
-        """Append one line.
+    def lines(self, *texts: str) -> None:
+        """Append lines.
 
         Raises:
             StorageError: the file cannot be written.
         """
         if self.path is None:
-            self._waiting.append(text)
-            return
-        append_line(self.path, text)
+            self._waiting += texts
+        elif texts:
+            append_line(self.path, "\n".join(texts))
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -54,38 +52,33 @@ class LogFile(Callback):
             yield
         except Exception as error:
             if self.path is not None:
-                self.line(f"error: {error}")
+                self.lines(f"error: {error}")
             raise
 
     def on_data_ready(self, prepared: PreparedData) -> None:
-        self.line(data_line(prepared))
-        for role, kind, names in column_groups(prepared):
-            self.line(f"  {role:<8} {kind:<9} {', '.join(names)}")
-        for note in prepared.table.notes:
-            self.line(f"  {note.what}: {note.value} ({note.why})")
-        for skipped in prepared.table.skipped:
-            self.line(f"  left out: {skipped.name} ({skipped.reason})")
-        for sentence in prepared.notes:
-            self.line(f"  note: {sentence}")
+        table = prepared.table
+        self.lines(
+            data_line(prepared),
+            *(f"  {role:<8} {kind:<9} {', '.join(names)}" for role, kind, names in column_groups(prepared)),
+            *(f"  {note.what}: {note.value} ({note.why})" for note in table.notes),
+            *(f"  left out: {skipped.name} ({skipped.reason})" for skipped in table.skipped),
+            *(f"  note: {sentence}" for sentence in prepared.notes),
+        )
 
     def on_findings(self, findings: Sequence[Any]) -> None:
-        for finding in findings:
-            self.line(f"  {finding.kind}: {finding.text}")
+        self.lines(*(f"  {finding.kind}: {finding.text}" for finding in findings))
 
     def on_train_start(self, plan: Plan, step: int) -> None:
-        for text in plan_lines(plan):
-            self.line(text)
-        if step:
-            self.line(f"  resumed at step {step}")
+        self.lines(*plan_lines(plan), *([f"  resumed at step {step}"] if step else []))
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
-        self.line(evaluation_line(record))
+        self.lines(evaluation_line(record))
 
     def on_diagnostic(self, text: str, step: int) -> None:
-        self.line(f"  step {step}, health: {text}")
+        self.lines(f"  step {step}, health: {text}")
 
     def on_train_end(self, reason: str) -> None:
-        self.line(f"training ended ({END_REASONS.get(reason, reason)})")
+        self.lines(f"training ended ({END_REASONS.get(reason, reason)})")
 
 
 def data_line(prepared: PreparedData) -> str:

@@ -107,15 +107,10 @@ def record_margins(loader: Loader, objective: Objective, count: int, folder: Pat
         yield loader
         return
     margins = MarginLoader(loader, objective.network, count)
-    hook = objective.network.register_forward_hook(margins.add_margins)
-    try:
+    with objective.network.register_forward_hook(margins.add_margins):
         yield margins
-    finally:
-        hook.remove()
-    write_file(
-        folder / FILE,
-        save({n: np.clip(m, -MAX_MARGIN, MAX_MARGIN).astype(np.float16) for n, m in margins.means().items()}),
-    )
+    means = {n: np.clip(m, -MAX_MARGIN, MAX_MARGIN).astype(np.float16) for n, m in margins.means().items()}
+    write_file(folder / FILE, save(means))
 
 
 def read_margins(folder: Folder, count: int, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:

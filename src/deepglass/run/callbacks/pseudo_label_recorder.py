@@ -4,8 +4,6 @@ The true labels are read from the source again and stay here: neither network no
 """
 
 import math
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +16,7 @@ from deepglass.prepare.derived_columns import join_columns
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.sources import read_source
 from deepglass.run.context import RunContext
-from deepglass.spec.spec import Spec
-from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile, read_history
+from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile
 from deepglass.training.plan import Plan
 
 FILE = "pseudo_labels.jsonl"
@@ -34,24 +31,15 @@ class PseudoLabelRecorder(Callback):
     and `accuracy` that on all rows, null where no true labels are available; `thresholds` are per class.
 
     Args:
-        folder: the run folder.
+        context: of the run.
         rows: those that are predicted.
-        truths: output name -> their true labels, where available.
         from_step: of the checkpoint that the run resumes from; lines after it are written again.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        objective: SemiSupervised,
-        prepared: PreparedData,
-        rows: np.ndarray,
-        truths: Mapping[str, Column],
-        device: str,
-        from_step: int = 0,
-    ) -> None:
-        self.file, self.objective, self.truths = RecordFile(folder / FILE, from_step), objective, truths
-        self.data = prepared.dataset(rows, device)
+    def __init__(self, context: RunContext, objective: SemiSupervised, rows: np.ndarray, from_step: int) -> None:
+        self.file, self.objective = RecordFile(context.path / FILE, from_step), objective
+        self.data = context.data.dataset(rows, context.device)
+        self.truths = _hidden_targets(context, rows)
         self.every, self.last = 1, 0
         self.next = self.file.earlier[-1]["step"] if self.file.earlier else 0
 
@@ -76,9 +64,7 @@ class PseudoLabelRecorder(Callback):
                 for name, labels in self.objective.pseudo_labels(self.objective.predict(batch)).items():
                     batches.setdefault(name, []).append((labels.values.cpu().numpy(), labels.confident.cpu().numpy()))
         thresholds = self.objective.thresholds()
-        return {
-            name: self._counted(name, parts, thresholds[name]) for name, parts in batches.items() if name in thresholds
-        }
+        return {n: self._counted(n, parts, thresholds[n]) for n, parts in batches.items() if n in thresholds}
 
     def _counted(
         self, name: str, parts: list[tuple[np.ndarray, np.ndarray]], thresholds: torch.Tensor
@@ -97,16 +83,12 @@ class PseudoLabelRecorder(Callback):
 
 def pseudo_label_recorder(context: RunContext, from_step: int = 0) -> list[Callback]:
     """The recorder, for semi-supervised objectives; [] for others."""
-    objective, data = context.objective, context.data
-    if not isinstance(objective, SemiSupervised):
-        return []
-    if not len(rows := unlabelled_rows(data)):
-        return []
-    truths = hidden_targets(context.experiment.spec, data, rows)
-    return [PseudoLabelRecorder(context.path, objective, data, rows, truths, context.device, from_step)]
+    if isinstance(context.objective, SemiSupervised) and len(rows := _unlabelled_rows(context.data)):
+        return [PseudoLabelRecorder(context, context.objective, rows, from_step)]
+    return []
 
 
-def unlabelled_rows(prepared: PreparedData) -> np.ndarray:
+def _unlabelled_rows(prepared: PreparedData) -> np.ndarray:
     """Some of the training rows without a label."""
     rows = prepared.rows("train")
     masks = [f.encode(take_raw(prepared.table[f.column], rows)).mask for f in prepared.outputs]
@@ -114,17 +96,13 @@ def unlabelled_rows(prepared: PreparedData) -> np.ndarray:
     return np.sort(np.random.default_rng(0).permutation(lacking)[:MAX_ROWS])
 
 
-def hidden_targets(spec: Spec, prepared: PreparedData, rows: np.ndarray) -> dict[str, Column]:
+def _hidden_targets(context: RunContext, rows: np.ndarray) -> dict[str, Column]:
     """Output name -> the true labels of rows whose labels the label budget hides."""
-    if not prepared.hidden.any():
+    if not context.data.hidden.any():
         return {}
-    table = join_columns(read_source(spec), prepared.outputs)
-    return {f.name: f.encode(take_raw(table[f.column], prepared.source_rows[rows])) for f in prepared.outputs}
-
-
-def read_pseudo_labels(folder: Path) -> list[dict[str, Any]]:
-    """The lines of pseudo_labels.jsonl; [] for other objectives."""
-    return read_history(folder / FILE)
+    outputs, source_rows = context.data.outputs, context.data.source_rows[rows]
+    table = join_columns(read_source(context.experiment.spec), outputs)
+    return {f.name: f.encode(take_raw(table[f.column], source_rows)) for f in outputs}
 
 
 def _share(right: np.ndarray) -> float | None:

@@ -29,15 +29,16 @@ FOLDER = "samples"
 class SampleRecorder(Callback):
     """Writes samples/STEP.json: {feature: [value, ...]}, values in the format of `Output.decode`.
 
-    Args:
-        folder: the run folder.
-        features: those that the objective may sample.
+    Samples of an objective with conditions are class by class of the first condition.
     """
 
-    def __init__(self, folder: Path, objective: Objective, features: Sequence[Feature], seed: int) -> None:
-        self.folder, self.objective, self.features, self.seed = folder / FOLDER, objective, features, seed
-        images = any(isinstance(f, Image) for f in features)
-        self.given = conditions_by_class(objective, IMAGES_PER_CLASS if images else NUM_POINTS)
+    def __init__(self, context: RunContext) -> None:
+        self.folder, self.objective, self.seed = context.path / FOLDER, context.objective, context.plan.seed
+        self.features = (*context.experiment.inputs, *context.experiment.outputs)
+        images = any(isinstance(f, Image) for f in self.features)
+        each = IMAGES_PER_CLASS if images else NUM_POINTS
+        conditions = {f.name: f.class_names[:MAX_CLASSES] for f in self.objective.conditions[:1]}
+        self.given = {name: [c for c in classes for _ in range(each)] for name, classes in conditions.items()}
         self.count = len(next(iter(self.given.values()), ())) or (NUM_IMAGES if images else NUM_POINTS)
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
@@ -51,18 +52,7 @@ class SampleRecorder(Callback):
 
 def sample_recorder(context: RunContext) -> list[Callback]:
     """The recorder, for generative objectives; [] for others."""
-    if not context.objective.generative:
-        return []
-    features = (*context.experiment.inputs, *context.experiment.outputs)
-    return [SampleRecorder(context.path, context.objective, features, context.plan.seed)]
-
-
-def conditions_by_class(objective: Objective, each: int) -> dict[str, list[str]]:
-    """Conditions for `each` samples of each class of the first condition, class by class."""
-    if not objective.conditions:
-        return {}
-    feature = objective.conditions[0]
-    return {feature.name: [name for name in feature.class_names[:MAX_CLASSES] for _ in range(each)]}
+    return [SampleRecorder(context)] if context.objective.generative else []
 
 
 def sample_rows(

@@ -1,6 +1,7 @@
 """Activity of the units of a network on some rows: dead and saturated units, closed and open gates."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import torch
@@ -48,17 +49,14 @@ class UnitActivity:
 
     def measure(self, data: Dataset) -> UnitStatistics:
         """The shares over all rows of a data set, in evaluation mode; the mode is restored."""
-        hooks = [m.register_forward_hook(self._hook(n)) for n, m in self.objective.named_modules()]
-        ordered = (m for m in self.objective.modules() if isinstance(m, Recurrent | TemporalBlock))
-        hooks += [m.register_forward_pre_hook(self._set_token_mask) for m in ordered]
-        try:
-            with inference(self.objective):
-                for batch in data.batches(BATCH):
-                    self.layer, self.token_mask = "", None
-                    self.objective.embed(batch)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        with ExitStack() as hooks, inference(self.objective):
+            for name, module in self.objective.named_modules():
+                hooks.enter_context(module.register_forward_hook(self._hook(name)))
+                if isinstance(module, Recurrent | TemporalBlock):
+                    hooks.enter_context(module.register_forward_pre_hook(self._set_token_mask))
+            for batch in data.batches(BATCH):
+                self.layer, self.token_mask = "", None
+                self.objective.embed(batch)
         dead = {n: float((~v).float().mean()) for n, v in self.active.items()}
         full = {n: float((v[0] / v[1] >= MIN_SATURATED).float().mean()) for n, v in self.saturated.items()}
         gates = {n: {gate: (v[:2] / v[2]).tolist() for gate, v in counted.items()} for n, counted in self.gates.items()}
@@ -109,17 +107,17 @@ class UnitActivity:
 
     def _add_active(self, activity: Tensor) -> None:
         """Add which units, (units, N) bool, are active on any row."""
-        active = activity.any(1)
-        previous = self.active.get(self.layer)
-        if previous is None or previous.shape == active.shape:  # else a module without a name behind the layer
-            self.active[self.layer] = active if previous is None else previous | active
+        self._add(self.active, activity.any(1))
 
     def _add_saturated(self, units: Tensor, ends: tuple[float, float]) -> None:
         """Count activations near the ends of the range, per unit."""
         low, high = ends
         room = SATURATION_MARGIN * (high - low) / 2
         near = ((units < low + room) | (units > high - room)).float().sum(1)
-        count = torch.stack([near, torch.full_like(near, units.shape[1])])
-        previous = self.saturated.get(self.layer)
-        if previous is None or previous.shape == count.shape:
-            self.saturated[self.layer] = count if previous is None else previous + count
+        self._add(self.saturated, torch.stack([near, torch.full_like(near, units.shape[1])]))
+
+    def _add(self, sums: dict[str, Tensor], values: Tensor) -> None:
+        """Add to the layer's sum; values of another shape are of a module without a name behind the layer."""
+        previous = sums.get(self.layer, torch.zeros_like(values))
+        if previous.shape == values.shape:
+            sums[self.layer] = previous + values  # of bool: or

@@ -1,12 +1,18 @@
-"""Texts in another language or script than most of their column."""
+"""Texts that were decoded with a wrong encoding, or are in another language than most of their column."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 import polars as pl
 
 from deepglass.doctor.base import DataContext, Finding, join_limited
+
+# UTF-8 read as Latin 1 or Windows 1252: a leading byte as a letter, then a sign that hardly ever follows one
+LEADING = "\u00c2\u00c3\u00c4\u00c5\u00d0\u00d1"
+SIGNS = "\u0080-\u00bf\u0152\u0153\u0160\u0161\u017d\u0192\u2013-\u2026\u2030\u2039\u203a\u20ac\u2122"
+GARBLED = f"[{LEADING}][{SIGNS}]|\u00e2\u20ac|\u00ef\u00bf\u00bd|\ufffd"
 
 # Frequent words that few other languages have.
 COMMON = {
@@ -32,24 +38,28 @@ MAX_SHARE = 0.2  # of texts in other languages; beyond it the column is multilin
 MAX_TEXTS = 50_000
 
 
-def mixed_language(context: DataContext) -> list[Finding]:
-    """One finding per column."""
-    findings = []
+def mixed_encoding(context: DataContext) -> Iterator[Finding]:
+    """One finding per column with texts such as `cafÃ©` for `café`, or a replacement character for a lost letter."""
+    for feature, raw in context.texts(context.features):
+        rows = np.flatnonzero(raw.str.contains(GARBLED).fill_null(False).to_numpy())
+        if len(rows):
+            examples = raw.gather(rows[:3]).str.extract(f"(.{{0,12}}(?:{GARBLED}).{{0,8}})").to_list()
+            names = join_limited([repr(s) for s in examples if s is not None])
+            text = f"{feature.column}: {len(rows):,} texts were decoded with a wrong encoding, such as {names}"
+            yield context.finding("mixed_encoding", rows, [feature.column], 0.9, text, "data.fix=[mixed_encoding]")
+
+
+def mixed_language(context: DataContext) -> Iterator[Finding]:
+    """One finding per column with a few texts in other languages or scripts than most."""
     for feature, raw in context.texts([f for f in context.features if f.is_text]):
         languages = _languages(raw.head(MAX_TEXTS))
-        names = [n for n in np.unique(languages) if n]
-        if not names:
-            continue
-        counts = {n: int((languages == n).sum()) for n in names}
-        own = max(counts, key=counts.__getitem__)
-        others = {n: c for n, c in counts.items() if n != own}
-        if others and sum(others.values()) <= MAX_SHARE * sum(counts.values()):
-            rows = np.flatnonzero((languages != own) & (languages != ""))
-            text = f"{feature.column}: {counts[own]:,} texts are in {own}, but " + join_limited(
-                [f"{c:,} in {n}" for n, c in sorted(others.items(), key=lambda p: -p[1])]
-            )
-            findings.append(context.finding("mixed_language", rows, [feature.column], 0.7, text))
-    return findings
+        names, counts = np.unique(languages[languages != ""], return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        if len(names) > 1 and counts[order[1:]].sum() <= MAX_SHARE * counts.sum():
+            own, others = order[0], [f"{counts[k]:,} in {names[k]}" for k in order[1:]]
+            rows = np.flatnonzero((languages != names[own]) & (languages != ""))
+            text = f"{feature.column}: {counts[own]:,} texts are in {names[own]}, but {join_limited(others)}"
+            yield context.finding("mixed_language", rows, [feature.column], 0.7, text)
 
 
 def _languages(raw: pl.Series) -> np.ndarray:

@@ -1,0 +1,58 @@
+"""Labels that look wrong to a trained run, and unlabelled rows whose labels would improve it most."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from deepglass.doctor.base import DataContext, Finding, join_limited
+from deepglass.doctor.labels import LabelError, active_learning_scores, label_errors
+from deepglass.run.predictor import Predictor
+
+MAX_ERRORS_NAMED = 3
+FIX = "data.label_corrections=FILE (`deepglass label RUN SOURCE` writes it)"
+MAX_ROWS, MAX_ROWS_NAMED = 100, 8  # that are worth a label
+
+
+def label_error(context: DataContext, predictor: Predictor, margins: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+    """One finding per output with classes.
+
+    Args:
+        margins: output name -> (N,) margins of the rows during training, where they are known.
+    """
+    for output in predictor.outputs:
+        if output.has_classes and output.column in context.table.columns:
+            errors = label_errors(predictor, context.table, output.name, margins.get(output.name))
+            yield from label_findings(context, output.column, errors)
+
+
+def label_findings(
+    context: DataContext, column: str, errors: Sequence[LabelError], searched: str = ""
+) -> Iterator[Finding]:
+    """The finding of these errors, if there are any.
+
+    Args:
+        searched: among which rows, in words.
+    """
+    if errors:
+        examples = ", ".join(
+            f"row {context.source_rows[e.row]} is labelled {e.label!r} and looks like {e.suggestion!r}"
+            for e in errors[:MAX_ERRORS_NAMED]
+        )
+        more = f", and {len(errors) - MAX_ERRORS_NAMED:,} more" if len(errors) > MAX_ERRORS_NAMED else ""
+        labels = "1 label looks" if len(errors) == 1 else f"{len(errors):,} labels look"
+        mean = sum(e.probability for e in errors) / len(errors)
+        text = f"{column}: {labels} wrong{searched}, with a probability of {mean:.0%} on average: {examples}{more}"
+        yield context.finding("label_error", [e.row for e in errors], [column], mean, text, FIX)
+
+
+def worth_labelling(context: DataContext, predictor: Predictor) -> Iterator[Finding]:
+    """One finding, with rows in descending order of their score."""
+    if values := active_learning_scores(predictor, context.table, count=MAX_ROWS):
+        rows = [int(context.source_rows[v.row]) for v in values]
+        columns = tuple(f.column for f in predictor.outputs)
+        text = (
+            f"{len(rows)} rows without {' or '.join(columns)} are worth a label, the best first: "
+            f"{join_limited(rows, MAX_ROWS_NAMED)} (`deepglass label RUN SOURCE` shows them)"
+        )
+        confidence = round(min(float(np.mean([v.score for v in values])), 1.0), 4)
+        yield Finding("worth_labelling", tuple(rows), columns, confidence, text, "data.label_corrections=FILE")

@@ -1,0 +1,96 @@
+"""What a run folder consists of: the files that commands write. Other files in it are never deleted."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from deepglass.errors import SpecError
+from deepglass.files import is_partial
+from deepglass.run.lock import LOCK
+
+STARTING = {LOCK, "log.txt", "labels.csv", "findings.json", "spec.yaml", "features.json", "split.parquet"}
+FILES = STARTING | {
+    "manifest.json",
+    "stages.json",
+    "plan.json",
+    "model.safetensors",
+    "metrics.json",
+    "predictions.parquet",
+    "report.html",
+    "history.jsonl",
+    "diagnostics.jsonl",
+    "pseudo_labels.jsonl",
+    "margins.safetensors",
+}
+FOLDERS = {  # folder -> pattern of its files
+    "checkpoint": re.compile(r"[ab]\.(safetensors|sha256)"),
+    "samples": re.compile(r"\d+\.json"),
+    "embeddings": re.compile(r"\d+\.safetensors"),
+    "boundaries": re.compile(r"\d+\.safetensors"),
+}
+_FOLD = re.compile(r"fold-\d+")
+_MAX_LISTED = 5  # files named in a message
+
+
+def own_files(run: Path) -> Iterator[Path]:
+    """The files in a run folder that deepglass writes, those of its folds included."""
+    return (path for path, is_own in _walk(run) if is_own)
+
+
+def foreign_files(run: Path) -> list[Path]:
+    """Files in a run folder that deepglass has not written, and folders of them."""
+    return sorted(path for path, is_own in _walk(run) if not is_own)
+
+
+def _walk(run: Path) -> Iterator[tuple[Path, bool]]:
+    """Each file of a run folder, and whether it belongs to a run."""
+    for path in run.iterdir():
+        is_folder = path.is_dir() and not path.is_symlink()
+        if not is_folder:
+            yield path, path.name in FILES or is_partial(path)
+        elif _FOLD.fullmatch(path.name):
+            yield from _walk(path)
+        elif (pattern := FOLDERS.get(path.name)) is not None:
+            for file in path.iterdir():
+                is_plain = file.is_symlink() or not file.is_dir()
+                yield file, is_plain and (pattern.fullmatch(file.name) is not None or is_partial(file))
+        else:
+            yield path, False
+
+
+def delete_contents(run: Path) -> None:
+    """Delete the files of a run, and the folders that are empty then; its lock stays, as it is held."""
+    files = [path for path in own_files(run) if path != run / LOCK]
+    for path in files:
+        path.unlink(missing_ok=True)
+    for folder in sorted({path.parent for path in files} - {run}, reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def is_occupied(path: Path, force: bool = False) -> bool:
+    """Whether an earlier run is there, which may be overwritten. One that stopped before it was planned is none.
+
+    Raises:
+        SpecError: `already-exists`, for a run unless forced, and for anything else.
+    """
+    if not path.exists():
+        return False
+    names = {p.name for p in path.iterdir() if not is_partial(p)} if path.is_dir() else {path.name}
+    if path.is_dir() and names <= STARTING and (not names or "log.txt" in names or names == {LOCK}):
+        return False
+    if not (path / "spec.yaml").exists():
+        raise SpecError(
+            "already-exists",
+            f"--out: {path} exists and is not a run folder, so it is not overwritten; choose another folder",
+        )
+    if not force:
+        raise SpecError("already-exists", f"--out: {path} exists; choose another folder or add --force")
+    if foreign := [str(p.relative_to(path)) for p in foreign_files(path)]:
+        more = f" and {len(foreign) - _MAX_LISTED} more" if len(foreign) > _MAX_LISTED else ""
+        raise SpecError(
+            "already-exists",
+            f"--out: {path} also holds {', '.join(foreign[:_MAX_LISTED])}{more}, not written by deepglass; --force "
+            "deletes only runs: move these files, or choose another folder",
+        )
+    return True

@@ -1,0 +1,73 @@
+"""manifest.json of a run folder: the sha256 of its files, written last, by which damage is found before they are used.
+
+    {"format": 1, "files": {"model.safetensors": "9f86d0...", "checkpoint/a.safetensors": ...}}
+
+A run without a manifest has not finished.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from deepglass.documents import read_json
+from deepglass.errors import SourceError
+from deepglass.files import file_sha256, is_partial, write_file
+from deepglass.run.contents import own_files
+from deepglass.run.lock import LOCK
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+UNLISTED = {MANIFEST, LOCK, "log.txt", "report.html", "stages.json"}  # written after the manifest
+REWRITTEN = {"model.safetensors", "metrics.json", "predictions.parquet"}  # that `resume` writes from a checkpoint
+
+
+def write_manifest(run: Path, digests: Mapping[str, str] | None = None, names: Iterable[str] = ()) -> None:
+    """Write the manifest.
+
+    Args:
+        digests: of an earlier manifest, whose files have not changed, but for `names`; None: all files are read.
+    """
+    if digests is None:
+        names = sorted(str(p.relative_to(run)) for p in own_files(run) if not is_partial(p))
+        names = [n for n in names if n not in UNLISTED and not n.startswith("fold-") and not n.endswith(".sha256")]
+    digests = {**(digests or {}), **{name: _known_digest(run / name) for name in names}}
+    write_file(run / MANIFEST, json.dumps({"format": FORMAT, "files": digests}, indent=1) + "\n")
+
+
+def _known_digest(path: Path) -> str:
+    """A checkpoint's digest stands beside it."""
+    beside = path.with_suffix(".sha256")
+    return beside.read_text().split()[0] if path.parent.name == "checkpoint" and beside.exists() else file_sha256(path)
+
+
+def read_manifest(run: Path) -> dict[str, str] | None:
+    """Name -> sha256; None for a run that has not finished.
+
+    Raises:
+        SourceError: `damaged-run`.
+    """
+    path = run / MANIFEST
+    if not path.exists():
+        return None
+    try:
+        content = read_json(path)
+    except SourceError as error:
+        raise damaged(path, str(error).partition("] ")[2]) from error
+    files = content.get("files") if isinstance(content, dict) and content.get("format") == FORMAT else None
+    if not isinstance(files, dict) or not all(isinstance(v, str) for v in files.values()):
+        raise damaged(path, f"expected format {FORMAT} and the sha256 of each file")
+    return files
+
+
+def damaged(path: Path, reason: str) -> SourceError:
+    """The error to raise for a file of a run that is not as it was written.
+
+    Args:
+        reason: what is wrong with it.
+    """
+    run = path.parent
+    if path.name in REWRITTEN:
+        fix = f"`deepglass resume {run}` writes it again from the newest checkpoint"
+    else:
+        fix = f"restore it from a copy, or train again: `deepglass train {run / 'spec.yaml'} --out RUN`"
+    return SourceError("damaged-run", f"{path}: damaged or replaced since it was written ({reason}); {fix}")

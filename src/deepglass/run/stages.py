@@ -1,0 +1,72 @@
+"""stages.json of a run folder: which stages of the run are done, so that a resumed run goes on from the first missing.
+
+{"wanted": ["read", "trained", "calibrated", "tested", "baselines", "reported"], "done": ["read", "trained"]}
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, get_args
+
+from deepglass.documents import read_json
+from deepglass.errors import SourceError
+from deepglass.files import write_file
+from deepglass.run.manifest import damaged
+
+FILE = "stages.json"
+Stage = Literal["read", "trained", "calibrated", "tested", "baselines", "reported"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+TRAINING: tuple[Stage, ...] = ("read", "trained", "calibrated", "tested")
+
+
+class Stages:
+    """The stages of a run.
+
+    Args:
+        run: the run folder.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.path = run / FILE
+
+    def begin(self, baselines: bool) -> None:
+        """Store the stages of a new run, of which none is done.
+
+        Args:
+            baselines: fit the baselines and write the report.
+        """
+        self._write(STAGES if baselines else TRAINING, ())
+
+    def add(self, *names: Stage) -> None:
+        """Mark stages as done."""
+        wanted, done = self._read()
+        self._write(wanted, [s for s in STAGES if s in done or s in names])
+
+    def restart(self) -> None:
+        """Mark all stages but reading as to be done again."""
+        self._write(self._read()[0], ["read"])
+
+    def missing(self) -> list[Stage]:
+        """The stages that are to be done, in order.
+
+        Raises:
+            SourceError: `damaged-run`.
+        """
+        wanted, done = self._read()
+        return [s for s in STAGES if s in wanted and s not in done]
+
+    def _read(self) -> tuple[list[Stage], list[Stage]]:
+        if not self.path.exists():
+            return list(TRAINING), []
+        try:
+            content = read_json(self.path)
+        except SourceError as error:
+            raise damaged(self.path, str(error).partition("] ")[2]) from error
+        lists = [content.get(key) if isinstance(content, dict) else None for key in ("wanted", "done")]
+        if not all(isinstance(names, list) and all(n in STAGES for n in names) for names in lists):
+            raise damaged(self.path, f"expected lists wanted and done of {', '.join(STAGES)}")
+        wanted, done = (list(names or ()) for names in lists)
+        return wanted, done
+
+    def _write(self, wanted: Iterable[Stage], done: Iterable[Stage]) -> None:
+        write_file(self.path, json.dumps({"wanted": list(wanted), "done": list(done)}) + "\n")
