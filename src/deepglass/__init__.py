@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from deepglass.inspection import inspect, new
     from deepglass.networks.network import Network
     from deepglass.objectives.base import Loss, Objective
+    from deepglass.registry import register
     from deepglass.run.check import check
     from deepglass.run.run import Run
     from deepglass.sklearn import DeepglassClassifier, DeepglassRegressor
@@ -51,6 +52,7 @@ _NAMES = {
     "deepglass.inspection": ("inspect", "new"),
     "deepglass.networks.network": ("Network",),
     "deepglass.objectives.base": ("Loss", "Objective"),
+    "deepglass.registry": ("register",),
     "deepglass.run.check": ("check",),
     "deepglass.run.run": ("Run",),
     "deepglass.sklearn": ("DeepglassClassifier", "DeepglassRegressor"),
@@ -86,6 +88,7 @@ __all__ = [
     "label",
     "new",
     "predict",
+    "register",
     "report",
     "resume",
     "sample",

@@ -1,5 +1,6 @@
 """Train, resume, label, report and compare; `inspection` looks at data, `inference` uses a trained run."""
 
+import signal
 import time as clock
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,21 +16,23 @@ from deepglass.limits import limits_changed
 from deepglass.prepare.prepare import prepare
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
+from deepglass.registry import Modules, allow_modules
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
-from deepglass.run.contents import is_occupied
 from deepglass.run.context import load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.fit import Trained
 from deepglass.run.folder import Folder
 from deepglass.run.run import Run, open_run, side_by_side
-from deepglass.run.stages import STAGES
+from deepglass.run.storage.contents import is_occupied
+from deepglass.run.storage.stages import STAGES
 from deepglass.run.warm_start import earlier_experiment, inherit_architecture
 from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback
+from deepglass.training.interrupt import interruption
 
 
 def train(
@@ -62,6 +65,7 @@ def train(
     data: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    allow_code: Modules = (),
 ) -> Run:
     """Train a model, test and explain it, and write a run folder.
 
@@ -94,6 +98,7 @@ def train(
         device: "auto", "cpu", "cuda" or "mps".
         data, training: further settings of these sections of the spec.
         settings: further settings by path, such as {"training.learning_rate": 1e-3}.
+        allow_code: modules outside the package that a spec file or run may name; importing them runs their code.
 
     Raises:
         UserError: for a wrong setting or unusable data, before training starts.
@@ -106,7 +111,7 @@ def train(
         "device": device,
         "init_from": init_from.path if isinstance(init_from, Run) else init_from, "data": data, "training": training,
     }  # fmt: skip
-    spec = build_spec(source, target, {**overrides, **(settings or {})})
+    spec = build_spec(source, target, {**overrides, **(settings or {})}, allow_code=allow_code)
     path = Path(out) if out is not None else None
     if path is not None:
         is_occupied(path, force)  # an error for an existing folder comes before the data are read
@@ -122,13 +127,16 @@ def train(
             return _train_folds(spec, folder, callbacks, baselines, started)
 
 
-def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = ()) -> Run:
+def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = (), *, allow_code: Modules = ()) -> Run:
     """Continue an interrupted run to the same bits as an unbroken one; a finished run is returned unchanged.
 
     Args:
         source: the data, for a run that was trained on a Python object.
+        callbacks: called while it trains.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
     """
     started = clock.perf_counter()
+    allow_modules(allow_code)
     folder = Folder.open(Path(run))
     if folder.is_complete():
         return Run(folder.path)
@@ -157,6 +165,7 @@ def label(
     out: str | Path = "labels.csv",
     limit: int = 300,
     output: str | None = None,
+    allow_code: Modules = (),
 ) -> Queue:
     """A queue of rows to label or correct, most valuable first, for `train(..., labels=out)`.
 
@@ -165,6 +174,7 @@ def label(
         out: the labels file; continued if it exists.
         limit: maximum number of rows.
         output: the output to label; None for the first whose kind can be labelled.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Raises:
         SpecError: `bad-value` for outputs that cannot be labelled, or `limit` below 1.
@@ -175,7 +185,7 @@ def label(
         for i, item in enumerate(queue.items):
             queue.answer(i, item.suggestion)  # written to the file at once
     """
-    run, out = open_run(run), Path(out)
+    run, out = open_run(run, allow_code), Path(out)
     if limit < 1:
         raise SpecError("bad-value", f"label: expected a limit of at least 1, got {limit}")
     labelled = labelled_output(run.predictor, output)
@@ -195,6 +205,7 @@ def report(
     map: str = "pca",
     layer: str = "",
     boundary: str = "",
+    allow_code: Modules = (),
 ) -> Path:
     """Rewrite the report of a run and return its path.
 
@@ -204,8 +215,9 @@ def report(
         map: projection of the map: pca, tsne (up to 5,000 rows) or umap (up to 5,000 rows, an extra).
         layer: name of the layer whose embedding the map shows; without it the input of the heads.
         boundary: two columns of the decision boundary, such as "age,hours"; the most important ones without it.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
     """
-    run, wish = open_run(run), MapOptions(map, layer)
+    run, wish = open_run(run, allow_code), MapOptions(map, layer)
     check_map_options(wish, run.objective)
     context = run.context if source is None else run.context_of(source)
     pair = parse_boundary_columns(boundary, context) if boundary else None
@@ -252,6 +264,8 @@ def _train_one(
 def _finish(trained: Trained, log: LogFile, started: float) -> None:
     """Fit the baselines and write the report, as far as they are wanted and missing."""
     context = trained.context
+    if "stop_signal" in context.metrics:  # the process must end soon; a resumed run has them
+        return
     stages = context.folder.stages
     missing = stages.missing()
     if "baselines" in missing:
@@ -279,7 +293,7 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
         else:
             run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())
         if run.metrics["stop_reason"] == "interrupted":
-            raise KeyboardInterrupt
+            raise interruption(signal.Signals[run.metrics.get("stop_signal", "SIGINT")])
     summarise(folder, started)
     folder.stages.add(*STAGES)
     return Run(folder.path)

@@ -25,19 +25,26 @@ STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 
 
 def construct(
-    cls: Callable[..., T], settings: Mapping[str, Any], where: str, beside: Sequence[str] = (), **given: Any
+    cls: Callable[..., T],
+    settings: Mapping[str, Any],
+    where: str,
+    beside: Sequence[str] = (),
+    *,
+    all_fields: bool = False,
+    **given: Any,
 ) -> T:
     """Call `cls` with validated settings.
 
     Args:
         where: the path of the settings, for messages.
         beside: keys of the same mapping that are no arguments of `cls`, such as the `kind` of a feature; for hints.
+        all_fields: whether learned parameters (`name_`) are settings too.
         given: arguments that are not settings.
 
     Raises:
         SpecError: `unknown-key` or `bad-value`, with the path of the setting.
     """
-    values = validated(cls, settings, where, beside, tuple(given))
+    values = validated(cls, settings, where, beside, tuple(given), all_fields)
     try:
         return cls(**given, **values)
     except ValueError as error:
@@ -57,20 +64,39 @@ def validated(
     where: str,
     beside: Sequence[str] = (),
     given: Sequence[str] = (),
+    all_fields: bool = False,
 ) -> dict[str, Any]:
     """The settings of a constructor, checked and converted; arguments and errors as of `construct`.
 
     Args:
         given: parameters that are not settings.
+        all_fields: whether learned parameters are settings too.
     """
-    types = setting_types(cls, frozenset(given))
+    if not isinstance(settings, Mapping):
+        raise SpecError("bad-value", f"{where}: expected settings {{key: value}}, got {settings!r}")
+    types = setting_types(cls, frozenset(given), all_fields)
     for key in settings:
         if key not in types:
             raise SpecError("unknown-key", f"{where}: no setting {key!r}{near_miss(str(key), [*beside, *types])}")
     try:
-        return _validator(cls, frozenset(given)).validate_python(dict(settings))
+        return _validator(cls, frozenset(given), all_fields).validate_python(dict(settings))
     except ValidationError as error:
         raise _spec_error(error, types, settings, where) from error
+
+
+def restore(cls: Callable[..., T], values: Mapping[str, Any], where: str) -> T:
+    """An object from its stored fields, learned ones (`name_`) included, checked against their types.
+
+    Args:
+        where: the place of the values in the file, for messages.
+
+    Raises:
+        SpecError: `unknown-key` or `bad-value`, with the path of the field.
+    """
+    if isinstance(values, Mapping):  # a field without a usable type has been a tuple, as every list of a frozen class
+        types = setting_types(cls, all_fields=True)
+        values = {k: tuple(v) if isinstance(v, list) and types.get(k) is Any else v for k, v in values.items()}
+    return construct(cls, values, where, all_fields=True)
 
 
 def settings_schema(cls: Callable[..., Any], given: Sequence[str] = ()) -> dict[str, Any]:
@@ -83,14 +109,22 @@ def settings_schema(cls: Callable[..., Any], given: Sequence[str] = ()) -> dict[
 
 
 @cache
-def setting_types(cls: Callable[..., Any], given: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Annotations of a constructor's settings: all parameters except `given` and learned ones (`name_`)."""
+def setting_types(
+    cls: Callable[..., Any], given: frozenset[str] = frozenset(), all_fields: bool = False
+) -> dict[str, Any]:
+    """Annotations of a constructor's settings: all parameters except `given` and learned ones (`name_`).
+
+    Args:
+        all_fields: learned ones too.
+    """
     try:
-        owner = cls if dataclasses.is_dataclass(cls) or not inspect.isclass(cls) else cls.__init__
+        fields = dataclasses.is_dataclass(cls) or hasattr(cls, "_fields")  # of a dataclass or named tuple
+        owner = cls if fields or not inspect.isclass(cls) else cls.__init__
         hints = typing.get_type_hints(owner, include_extras=True)
     except NameError:  # an annotation that only the type checker can see
         hints = {}
-    return {name: hints.get(name, Any) for name in _parameters(cls) if name not in given and name[-1] != "_"}
+    names = [n for n in _parameters(cls) if n not in given and (all_fields or n[-1] != "_")]
+    return {name: hints.get(name, Any) for name in names}
 
 
 def _parameters(cls: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -99,10 +133,10 @@ def _parameters(cls: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 @cache
-def _validator(cls: Callable[..., Any], given: frozenset[str]) -> TypeAdapter[dict[str, Any]]:
+def _validator(cls: Callable[..., Any], given: frozenset[str], all_fields: bool = False) -> TypeAdapter[dict[str, Any]]:
     parameters = _parameters(cls)
     fields: dict[str, Any] = {}
-    for name, hint in setting_types(cls, given).items():
+    for name, hint in setting_types(cls, given, all_fields).items():
         default = parameters[name].default
         if default is inspect.Parameter.empty:
             fields[name] = _strict(hint)
@@ -133,6 +167,12 @@ def _strict(hint: Any) -> Any:
     if origin is Sequence:
         item: Any = _strict(args[0])
         return Annotated[tuple[item, ...], Strict(False)]
+    if origin is list:
+        return list[_strict(args[0])]  # type: ignore[misc]
+    if origin in (dict, Mapping) and args:
+        key: Any = Annotated[args[0], Strict(False)] if args[0] in (int, float) else args[0]  # a text in JSON
+        value: Any = _strict(args[1])
+        return origin[key, value]
     if origin is Callable:
         return Annotated[hint, WithJsonSchema({})]
     return hint

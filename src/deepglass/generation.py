@@ -9,6 +9,7 @@ import torch
 
 from deepglass.errors import SpecError
 from deepglass.objectives.next_token import NextToken
+from deepglass.registry import Modules
 from deepglass.run.callbacks.sample_recorder import sample_rows
 from deepglass.run.predictor import Predictions
 from deepglass.run.run import Run, open_run
@@ -25,6 +26,7 @@ def generate(
     top_k: int | None = None,
     top_p: float | None = None,
     seed: int = 0,
+    allow_code: Modules = (),
 ) -> Iterator[str]:
     """Continue a prompt with a language model, token by token.
 
@@ -33,6 +35,7 @@ def generate(
         temperature: >= 0; 1 samples from the learned distribution, 0 takes the most probable token.
         top_k: sample from the k most probable tokens only; >= 1.
         top_p: nucleus sampling: sample from the smallest set of tokens with this total probability, in (0, 1].
+        allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Raises:
         SpecError: `bad-value` for a number outside its range, or a run of another objective.
@@ -40,7 +43,7 @@ def generate(
     Example:
         print("".join(deepglass.generate("runs/input-1", "ROMEO:", temperature=0.7)))
     """
-    predictor = open_run(run).predictor
+    predictor = open_run(run, allow_code).predictor
     objective = predictor.objective
     if not isinstance(objective, NextToken):
         raise SpecError(
@@ -65,17 +68,23 @@ def generates_text(run: str | Path | Run) -> bool:
 
 
 def sample(
-    run: str | Path | Run, count: int = 64, *, given: Mapping[str, Any] | None = None, seed: int = 0
+    run: str | Path | Run,
+    count: int = 64,
+    *,
+    given: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    allow_code: Modules = (),
 ) -> Predictions:
     """Sample new rows from a generative run, {COLUMN: {"value": ...}} each.
 
     Args:
         given: conditions that all rows fulfil, such as {"label": 7}.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Raises:
         SpecError: `bad-value` for a run that is not generative, or an unknown value.
     """
-    predictor = open_run(run).predictor
+    predictor = open_run(run, allow_code).predictor
     return sample_rows(predictor.objective, (*predictor.inputs, *predictor.outputs), count, seed, given)
 
 

@@ -8,24 +8,31 @@ from deepglass.errors import SourceError
 from deepglass.explain import load
 from deepglass.features.outputs.identity import Verdict
 from deepglass.prepare.sources import read_source
+from deepglass.registry import Modules
 from deepglass.run.embedding import RowEmbeddings
 from deepglass.run.embedding import embed as embed_rows
 from deepglass.run.predictor import Predictions, Rows
 from deepglass.run.run import Run, open_run
 
 
-def evaluate(run: str | Path | Run, source: Any = None) -> dict[str, dict[str, float]]:
-    """Metrics of a run on its test rows, or on other labelled rows."""
-    return open_run(run).evaluate(source)
+def evaluate(run: str | Path | Run, source: Any = None, *, allow_code: Modules = ()) -> dict[str, dict[str, float]]:
+    """Metrics of a run on its test rows, or on other labelled rows.
+
+    Args:
+        source: labelled rows; None for the test rows.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
+    """
+    return open_run(run, allow_code).evaluate(source)
 
 
-def predict(run: str | Path | Run, rows: Rows, explain: bool = False) -> Predictions:
+def predict(run: str | Path | Run, rows: Rows, explain: bool = False, *, allow_code: Modules = ()) -> Predictions:
     """Predictions for rows, in their order.
 
     Args:
         explain: add `attributions` by the fast method; see `explain`.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
     """
-    run = open_run(run)
+    run = open_run(run, allow_code)
     if not explain:
         return run.predict(rows)
     notes = run.predictor.notes.copy()  # so that rows are not counted twice
@@ -46,6 +53,7 @@ def explain(
     fast: bool = False,
     out: str | Path | None = None,
     source: Any = None,
+    allow_code: Modules = (),
 ) -> list[dict[str, Any]]:
     """Explanations of predictions, one dict per row: {"row": ..., OUTPUT: {"value": ..., "attributions": [...], ...}}.
 
@@ -54,29 +62,37 @@ def explain(
         fast: one forward and one backward pass, without the faithfulness checks.
         out: a .json file, or a folder, into which images and audio are written too.
         source: the training data, for a run that was trained on a Python object.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Raises:
         SpecError: `bad-value` for a run whose predictions cannot be explained, or an index without a row.
     """
-    return _explain(open_run(run), rows, source, which=which, fast=fast, out=None if out is None else Path(out))
+    run = open_run(run, allow_code)
+    return _explain(run, rows, source, which=which, fast=fast, out=None if out is None else Path(out))
 
 
-def embed(run: str | Path | Run, rows: Rows = None) -> RowEmbeddings:
+def embed(run: str | Path | Run, rows: Rows = None, *, allow_code: Modules = ()) -> RowEmbeddings:
     """Embeddings of rows, and their columns.
 
     Args:
         rows: as for `predict`; None: all rows of the run's source.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Example:
         vectors, metadata = deepglass.embed("runs/mnist-1", "photos/")
     """
-    run = open_run(run)
+    run = open_run(run, allow_code)
     return embed_rows(run.predictor, read_source(run.spec) if rows is None else rows)
 
 
-def verify(run: str | Path | Run, a: Any, b: Any) -> Verdict:
-    """Whether two images or rows have the same identity, by a run with an identity output."""
-    return open_run(run).verify(a, b)
+def verify(run: str | Path | Run, a: Any, b: Any, *, allow_code: Modules = ()) -> Verdict:
+    """Whether two images or rows have the same identity, by a run with an identity output.
+
+    Args:
+        a, b: the items to compare.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
+    """
+    return open_run(run, allow_code).verify(a, b)
 
 
 def _explain(run: Run, rows: Rows, source: Any = None, **options: Any) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from deepglass.doctor.inspect import Inspection, inspect_table
 from deepglass.limits import limits_changed
 from deepglass.prepare.sources import read_source
 from deepglass.prepare.write_spec import commented_spec
+from deepglass.registry import Modules
 from deepglass.run.run import Run, open_run
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import DataSpec
@@ -30,12 +31,13 @@ def inspect(
     data_root: str | Path | Sequence[str | Path] | None = None,
     data: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    allow_code: Modules = (),
 ) -> Inspection:
     """Inspect a source: columns, their inferred kinds with the reason, and data problems.
 
     Args:
         source, target, inputs, outputs, kinds, ignore, columns, split, test, filename_pattern, data_root, data,
-            settings: as for `train`.
+            settings, allow_code: as for `train`.
         run: a run whose predictions find label errors, rows worth labelling and weak slices in this source.
     """
     overrides = {
@@ -43,10 +45,10 @@ def inspect(
         "test": test, "filename_pattern": filename_pattern, "data_root": data_root, "data": data, **(settings or {}),
     }  # fmt: skip
     if run is None:
-        spec = build_spec(source, target, overrides)
+        spec = build_spec(source, target, overrides, allow_code=allow_code)
         with limits_changed(spec.data.limits):
             return inspect_table(read_source(spec), spec)
-    run = open_run(run)
+    run = open_run(run, allow_code)
     base = run.spec
     # reading options only: the rows come from `source`
     reading = DataSpec(
@@ -81,18 +83,19 @@ def new(
     data_root: str | Path | Sequence[str | Path] | None = None,
     data: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    allow_code: Modules = (),
 ) -> str:
     """A commented spec for a source, as YAML text.
 
     Args:
         source, target, inputs, outputs, kinds, ignore, columns, split, test, filename_pattern, data_root, data,
-            settings: as for `train`.
+            settings, allow_code: as for `train`.
         folder: where the spec will be stored; its source is written relative to it. None: the current folder.
     """
     overrides = {
         "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "columns": columns, "split": split,
         "test": test, "filename_pattern": filename_pattern, "data_root": data_root, "data": data, **(settings or {}),
     }  # fmt: skip
-    spec = build_spec(source, target, overrides)
+    spec = build_spec(source, target, overrides, allow_code=allow_code)
     with limits_changed(spec.data.limits):
         return commented_spec(read_source(spec), spec, None if folder is None else Path(folder))

@@ -1,18 +1,83 @@
 """Registries: the classes of a folder by file name, without a list that must be maintained.
 
 A module is imported when its name is first looked up. A file defines exactly one public subclass of the base class.
-`my_module:Molecule` names a class outside the package.
+
+`my_module:Molecule` names a class outside the package. Names come from files too, and importing a module runs its code,
+so such a name resolves only to a subclass of the base class that exists in this process, because the user imported,
+defined or registered it, or to one of a module that the user has allowed by name (`allow_modules`).
 """
 
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from deepglass.errors import SpecError, near_miss
 
 T = TypeVar("T")
+C = TypeVar("C", bound=type)
+Modules = str | Iterable[str]  # dotted names of Python modules, or one
+
+_allowed_modules: set[str] = set()
+_registered: dict[str, type] = {}
+_registries: "list[Registry[Any]]" = []
+
+
+def allow_modules(modules: Modules) -> None:
+    """Allow modules outside the package to be imported for the rest of the process when a spec or run names them.
+
+    Args:
+        modules: dotted names; a package allows its submodules.
+    """
+    _allowed_modules.update([modules] if isinstance(modules, str) else modules)
+
+
+def check_allowed(module: str, where: str) -> None:
+    """Raise an error unless the user has allowed the module.
+
+    Args:
+        where: what names the module, for messages.
+
+    Raises:
+        SpecError: `unknown-name`, which says how to allow it.
+    """
+    parts = module.split(".")
+    if any(".".join(parts[: n + 1]) in _allowed_modules for n in range(len(parts))):
+        return
+    if not all(part.isidentifier() for part in parts):
+        raise SpecError("unknown-name", f"{where}: {module!r} is not the name of a Python module")
+    raise SpecError(
+        "unknown-name",
+        f"{where}: the module {module!r} is outside of deepglass and is not imported because a file names it; if you "
+        f"trust its code, allow it with --allow-code {module} (in Python: allow_code={module!r})",
+    )
+
+
+def register(cls: C) -> C:
+    """Make a class outside the package known under `module:Class`, so that a spec or run may name it; a decorator.
+
+    Args:
+        cls: a subclass of `Feature`, `Output`, `Trunk`, `Objective` or another base class of a registry.
+
+    Raises:
+        SpecError: `bad-value` for any other class.
+    """
+    if not any(issubclass(cls, registry.base()) for registry in _registries):
+        raise SpecError("bad-value", f"register: expected a subclass of a base class such as Feature, got {cls!r}")
+    _registered[_external_name(cls)] = cls
+    return cls
+
+
+def _external_name(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _subclasses(base: type) -> Iterator[type]:
+    cls: type
+    for cls in base.__subclasses__():
+        yield cls
+        yield from _subclasses(cls)
 
 
 class Registry(Generic[T]):
@@ -27,6 +92,11 @@ class Registry(Generic[T]):
     def __init__(self, package: str, base: str, noun: str) -> None:
         self.package, self.noun, self._base_name = package, noun, base
         self._classes: dict[str, type[T]] = {}
+        _registries.append(self)
+
+    def base(self) -> type[T]:
+        """The base class."""
+        return cast("type[T]", getattr(importlib.import_module(f"{self.package}.base"), self._base_name))
 
     def names(self) -> list[str]:
         """All names in alphabetical order, without importing any."""
@@ -43,24 +113,27 @@ class Registry(Generic[T]):
             where: path in the spec, for messages.
 
         Raises:
-            SpecError: `unknown-name`, with the near miss.
+            SpecError: `unknown-name`, with the near miss, or for a module outside the package that is not allowed.
         """
+        if not isinstance(name, str):
+            raise SpecError("unknown-name", f"{where or self.noun}: expected the name of a {self.noun}, got {name!r}")
+        if ":" in name:
+            return self._external(name, where or self.noun)
         if name not in self._classes:
-            place = f"{where}: " if where else ""
-            self._classes[name] = self._external(name, place) if ":" in name else self._internal(name, place)
+            self._classes[name] = self._internal(name, f"{where}: " if where else "")
         return self._classes[name]
 
     def name_of(self, cls: type) -> str:
         """The name with which `get` returns a class."""
         package, _, name = cls.__module__.rpartition(".")
-        return name if package == self.package else f"{cls.__module__}:{cls.__qualname__}"
+        return name if package == self.package else _external_name(cls)
 
     def _internal(self, name: str, place: str) -> type[T]:
         if name not in self.names():
             hint = near_miss(name, self.names()) or ("" if self.names() else "; expected module:Class")
             raise SpecError("unknown-name", f"{place}no {self.noun} {name!r}{hint}")
         module = importlib.import_module(f"{self.package}.{name}")
-        base = getattr(importlib.import_module(f"{self.package}.base"), self._base_name)
+        base = self.base()
         classes = [
             c
             for _, c in inspect.getmembers(module, inspect.isclass)
@@ -69,9 +142,19 @@ class Registry(Generic[T]):
         assert len(classes) == 1, f"{module.__name__} must define exactly one {self._base_name}, not {classes}"
         return cast("type[T]", classes[0])
 
-    def _external(self, name: str, place: str) -> type[T]:
-        module_name, _, class_name = name.partition(":")
-        try:
-            return cast("type[T]", getattr(importlib.import_module(module_name), class_name))
-        except (ImportError, AttributeError) as error:
-            raise SpecError("unknown-name", f"{place}cannot import {name!r} ({error})") from error
+    def _external(self, name: str, where: str) -> type[T]:
+        base = self.base()
+        existing = {_external_name(cls): cls for cls in _subclasses(base)} | _registered  # the latest of a name
+        cls: Any = existing.get(name)
+        if cls is None:
+            module, _, class_name = name.partition(":")
+            check_allowed(module, f"{where}: {name!r}")
+            try:
+                cls = getattr(importlib.import_module(module), class_name)
+            except (ImportError, AttributeError) as error:
+                raise SpecError("unknown-name", f"{where}: cannot import {name!r} ({error})") from error
+        if not (inspect.isclass(cls) and issubclass(cls, base)) or inspect.isabstract(cls):
+            raise SpecError(
+                "unknown-name", f"{where}: {name!r} is no {self.noun}; expected a subclass of {base.__name__}"
+            )
+        return cls

@@ -12,7 +12,7 @@ from conftest import Command, made_up
 import deepglass
 from deepglass.errors import UserError
 from deepglass.run.folder import Folder
-from deepglass.run.lock import lock_folder, lock_holder
+from deepglass.run.storage.lock import lock_folder, lock_holder
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from conftest import Command, made_up
 
 import deepglass
 from deepglass.errors import UserError
-from deepglass.run.manifest import UNLISTED
+from deepglass.run.storage.manifest import UNLISTED
 
 ROW = {"size": 100.0, "place": "north", "sold": "no"}
 Damage = Callable[[bytes], bytes]

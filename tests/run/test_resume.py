@@ -79,7 +79,7 @@ def test_interrupted_run_is_usable_and_resumes(folder: Path, monkeypatch: pytest
     process = _start(folder, "stopped")
     _wait_for(folder / "stopped" / "history.jsonl", 3, process)
     process.send_signal(signal.SIGINT)
-    assert process.wait() == 0
+    assert process.wait() == 130
     monkeypatch.chdir(folder)
     run = deepglass.Run(folder / "stopped")
     assert run.metrics["stop_reason"] == "interrupted"

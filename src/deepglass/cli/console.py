@@ -1,13 +1,32 @@
 """Consoles for stdout and stderr, and tables without a frame."""
 
+import sys
 import textwrap
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table as Grid
 
-out = Console(highlight=False, markup=False, emoji=False)  # names may look like markup, or like the code :ring:
-err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+from deepglass.cli.streams import silence
+
+
+class _ErrorConsole(Console):
+    """Goes silent where stderr was closed, so that a training goes on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        silence(sys.stderr)
+
+
+class _ResultConsole(Console):
+    """Ends the command where stdout was closed."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+out = _ResultConsole(highlight=False, markup=False, emoji=False)  # names may look like markup, or like the code :ring:
+err = _ErrorConsole(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def grid_of(*headers: str, right: bool = True) -> Grid:

@@ -12,9 +12,10 @@ from deepglass.cli.failures import deepglass_error
 from deepglass.cli.options import Json, argument
 from deepglass.cli.prediction import embed, explain, generate, predict, verify
 from deepglass.cli.runs import check, compare, evaluate, label, report
-from deepglass.cli.streams import message, print_json
+from deepglass.cli.streams import message, print_json, silence
 from deepglass.cli.training import inspect, new, resume, train
 from deepglass.errors import SpecError, near_miss
+from deepglass.training.interrupt import Interrupted, raise_signals
 
 app = typer.Typer(
     add_completion=False,
@@ -43,6 +44,7 @@ LISTS = (
     "data",
     "limits",
 )
+SIGINT_CODE = 130
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of the click package that typer uses
 
 
@@ -77,22 +79,29 @@ def list_names(
 
 
 def main() -> NoReturn:
-    """The console script: an error is a line on stderr and an exit code."""
+    """The console script: an error is a line on stderr and an exit code; 128 and its number for a signal."""
+    code: Any = 0
     try:
-        code = app(standalone_mode=False)
+        with raise_signals():
+            code = app(standalone_mode=False)  # of typer.Exit; 130 for KeyboardInterrupt
+            sys.stdout.flush()
+        if code == SIGINT_CODE:
+            message("interrupted by SIGINT")
     except USAGE_ERROR as error:
         error.show()
-        sys.exit(2)
+        code = 2
     except (KeyboardInterrupt, typer.Abort):
-        message("interrupted")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        message("interrupted by SIGINT")
+        code = SIGINT_CODE
+    except Interrupted as error:
+        message(f"interrupted by {error}")
+        code = 128 + error.signum
+    except BrokenPipeError:  # what reads the results has enough of them
+        silence(sys.stdout)
     except Exception as error:
         failure = deepglass_error(error)
         message(f"error: {failure}")
-        sys.exit(failure.exit_code)
+        code = failure.exit_code
     finally:
         gc.freeze()  # no garbage collection at exit
-    sys.exit(code if isinstance(code, int) else 0)  # of typer.Exit
+    sys.exit(code if isinstance(code, int) else 0)

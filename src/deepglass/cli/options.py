@@ -39,6 +39,10 @@ DataRoot = Annotated[
     list[Path] | None,
     option("FOLDER", "Folder of the data:NAME sets, or of files that the data name in other folders (repeatable)."),
 ]
+AllowCode = Annotated[
+    list[str] | None,
+    option("MODULE", "Python module whose code a spec or run may name and so run (repeatable).", "--allow-code"),
+]
 Force = Annotated[bool, flag("--force", "Overwrite --out if it exists.")]
 Json = Annotated[bool, flag("--json", "Print JSON on stdout.")]
 

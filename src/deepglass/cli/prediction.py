@@ -8,7 +8,7 @@ from typing import Annotated
 import deepglass
 from deepglass import cli
 from deepglass.cli import options
-from deepglass.cli.options import Force, Json, RunFolder, argument, check_not_exists, flag, option
+from deepglass.cli.options import AllowCode, Force, Json, RunFolder, argument, check_not_exists, flag, option
 from deepglass.cli.streams import message, output_rows, print_json, print_notes, rows_of
 from deepglass.errors import SpecError
 
@@ -22,6 +22,7 @@ def predict(
     explain: Annotated[bool, flag("--explain", "Add a fast explanation to each prediction.")] = False,
     out: Annotated[Path | None, option("FILE", ".csv, .parquet, .json or .jsonl file, or a folder for images.")] = None,
     force: Force = False,
+    allow_code: AllowCode = None,
     as_json: Json = False,
 ) -> None:
     """Predict new rows, in their order.
@@ -29,7 +30,7 @@ def predict(
     Example: deepglass predict runs/houses-1 new.csv --out predictions.csv
     """
     check_not_exists(out, force)
-    loaded = deepglass.Run(run)
+    loaded = deepglass.Run(run, allow_code or ())
     predictions = deepglass.predict(loaded, rows_of(source), explain=explain)
     print_notes(loaded)
     output_rows(predictions, "predictions", out, as_json)
@@ -42,6 +43,7 @@ def explain(
     fast: Annotated[bool, flag("--fast", "One forward and backward pass; skip the faithfulness checks.")] = False,
     out: Annotated[Path | None, option("FILE", ".json file, or a folder that gets images and audio too.")] = None,
     force: Force = False,
+    allow_code: AllowCode = None,
     as_json: Json = False,
 ) -> None:
     """Explain predictions by the contribution of each input.
@@ -51,7 +53,7 @@ def explain(
     Example: deepglass explain runs/houses-1 new.csv --rows 0-4
     """
     check_not_exists(out, force)
-    loaded = deepglass.Run(run)
+    loaded = deepglass.Run(run, allow_code or ())
     indices = options.parse_row_indices(rows) or DEFAULT_EXPLAINED_ROWS
     explanations = deepglass.explain(loaded, rows_of(source), indices, fast=fast, out=out)
     print_notes(loaded)
@@ -75,6 +77,7 @@ def generate(
     seed: Annotated[int, option("N", "Random seed of the samples.")] = 0,
     out: Annotated[Path | None, option("FILE", "texts: .txt, .jsonl; rows: as predict; images: a folder.")] = None,
     force: Force = False,
+    allow_code: AllowCode = None,
     as_json: Json = False,
 ) -> None:
     """Generate text, or new rows and images, with a generative run.
@@ -82,7 +85,7 @@ def generate(
     Example: deepglass generate runs/digits-1 -n 10 --given label=7 --out sevens
     """
     check_not_exists(out, force)
-    loaded = deepglass.Run(run)
+    loaded = deepglass.Run(run, allow_code or ())
     if not cli.generates_text(loaded):
         conditions = dict(options.split_pairs(given, "--given: expected COLUMN=VALUE, such as label=7"))
         samples = deepglass.sample(loaded, 64 if count is None else count, given=conditions, seed=seed)
@@ -106,6 +109,7 @@ def embed(
     source: Annotated[str | None, argument("SOURCE", "Rows to embed; by default all rows of the run.")] = None,
     out: Annotated[Path | None, option("FILE", ".parquet, .tsv (TensorBoard), .txt or .bin (word2vec).")] = None,
     force: Force = False,
+    allow_code: AllowCode = None,
 ) -> None:
     """Write the embedding of each row to a file.
 
@@ -115,7 +119,7 @@ def embed(
         raise SpecError("bad-value", "embed: --out is missing; give a file such as --out vectors.parquet")
     for path in cli.check_ending(out):
         check_not_exists(path, force)
-    loaded = deepglass.Run(run)
+    loaded = deepglass.Run(run, allow_code or ())
     embedded = deepglass.embed(loaded, source)
     print_notes(loaded)
     paths = cli.write_vectors(out, embedded)
@@ -127,6 +131,7 @@ def verify(
     run: RunFolder,
     a: Annotated[str, argument("A", "An image, a row as JSON text, or a source of one row.")],
     b: Annotated[str, argument("B", "The item to compare with, given in the same way.")],
+    allow_code: AllowCode = None,
     as_json: Json = False,
 ) -> None:
     """Decide whether two items have the same identity.
@@ -135,7 +140,7 @@ def verify(
 
     Example: deepglass verify runs/faces-1 first.jpg second.jpg
     """
-    verdict = deepglass.verify(run, a, b)
+    verdict = deepglass.verify(run, a, b, allow_code=allow_code or ())
     if as_json:
         print_json(verdict._asdict())
     else:

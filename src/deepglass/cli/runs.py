@@ -7,20 +7,21 @@ import typer
 
 import deepglass
 from deepglass import cli
-from deepglass.cli.options import Json, RunFolder, argument, flag, option
+from deepglass.cli.options import AllowCode, Json, RunFolder, argument, flag, option
 from deepglass.cli.streams import message, print_json
 
 
 def evaluate(
     run: RunFolder,
     source: Annotated[str | None, argument("SOURCE", "Labelled rows; by default the test rows of the run.")] = None,
+    allow_code: AllowCode = None,
     as_json: Json = False,
 ) -> None:
     """Show a run's metrics on its test rows or on other labelled rows.
 
     Example: deepglass evaluate runs/houses-1 sold.csv
     """
-    metrics = deepglass.evaluate(run, source)
+    metrics = deepglass.evaluate(run, source, allow_code=allow_code or ())
     show = print_json if as_json else cli.show.show_metrics
     show(metrics)
 
@@ -57,12 +58,13 @@ def report(
     map_: Annotated[str, option("METHOD", "Projection of the embedding map: pca, tsne or umap.", "--map")] = "pca",
     layer: Annotated[str, option("NAME", "Layer whose embedding the map shows, such as trunk.")] = "",
     boundary: Annotated[str, option("A,B", "Two columns of the decision boundary, such as age,hours.")] = "",
+    allow_code: AllowCode = None,
 ) -> None:
     """Rewrite the report of a run and print its path.
 
     Example: deepglass report runs/houses-1 --map tsne
     """
-    print(deepglass.report(run, samples, map=map_, layer=layer, boundary=boundary))
+    print(deepglass.report(run, samples, map=map_, layer=layer, boundary=boundary, allow_code=allow_code or ()))
 
 
 def label(
@@ -74,6 +76,7 @@ def label(
     host: Annotated[str, option("ADDRESS", "Address at which the page is served.")] = "127.0.0.1",
     port: Annotated[int, option("N", "Port of the page; 0 takes a free one.")] = 8000,
     browser: Annotated[bool, flag("--open/--no-open", "Open the page in a browser.")] = True,
+    allow_code: AllowCode = None,
     as_json: Annotated[bool, flag("--json", "Print the queue as JSON, without a page.")] = False,
 ) -> None:
     """Label or correct the most valuable rows on a local page.
@@ -82,7 +85,7 @@ def label(
 
     Example: deepglass label runs/photos-1 more-photos/
     """
-    queue = deepglass.label(run, source, out=out, limit=limit, output=target)
+    queue = deepglass.label(run, source, out=out, limit=limit, output=target, allow_code=allow_code or ())
     if as_json:
         print_json(queue.to_json())
         return

@@ -1,9 +1,10 @@
 """Rows from stdin, results on stdout, notes on stderr."""
 
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from deepglass import cli
 from deepglass.documents import parse_json
@@ -22,8 +23,17 @@ def rows_of(source: str) -> Any:
 
 
 def message(text: str) -> None:
-    """Print a message for people, apart from the results."""
-    print(text, file=sys.stderr)
+    """Print a message for people, apart from the results; nothing where stderr was closed."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO) -> None:
+    """Let a stream whose reader has gone lead nowhere."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def print_notes(run: Any) -> None:

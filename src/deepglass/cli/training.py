@@ -1,6 +1,7 @@
 """The commands inspect, new, train and resume: from a source to a run."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from deepglass.cli.options import SOURCES, Force, Json, RunFolder, Settings, arg
 from deepglass.cli.streams import message, print_json
 from deepglass.errors import SpecError
 from deepglass.files import write_file
+from deepglass.training.interrupt import interruption
 
 
 def inspect(
@@ -22,6 +24,7 @@ def inspect(
     columns: options.Columns = None,
     filename_pattern: options.FilenamePattern = None,
     data_root: options.DataRoot = None,
+    allow_code: options.AllowCode = None,
     run: Annotated[Path | None, option("RUN", "A run whose predictions find label errors and weak slices.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -30,7 +33,9 @@ def inspect(
     Example: deepglass inspect houses.csv --target price
     """
     chosen = options.parse_settings(settings, ignore, kind, columns, filename_pattern)
-    inspection = deepglass.inspect(source, target, run=run, data_root=data_root, settings=chosen)
+    inspection = deepglass.inspect(
+        source, target, run=run, data_root=data_root, settings=chosen, allow_code=allow_code or ()
+    )
     if as_json:
         print_json(inspection.to_json())
     else:
@@ -46,6 +51,7 @@ def new(
     columns: options.Columns = None,
     filename_pattern: options.FilenamePattern = None,
     data_root: options.DataRoot = None,
+    allow_code: options.AllowCode = None,
     out: Annotated[Path | None, option("FILE", "Output file; by default stdout.")] = None,
     force: Force = False,
     schema: Annotated[bool, flag("--schema", "Print the JSON schema of specs instead.")] = False,
@@ -62,7 +68,9 @@ def new(
     else:
         chosen = options.parse_settings(settings, ignore, kind, columns, filename_pattern)
         folder = None if out is None else out.parent
-        text = deepglass.new(source, target, folder=folder, data_root=data_root, settings=chosen)
+        text = deepglass.new(
+            source, target, folder=folder, data_root=data_root, settings=chosen, allow_code=allow_code or ()
+        )
     if out is None:
         print(text, end="")
         return
@@ -79,6 +87,7 @@ def train(
     columns: options.Columns = None,
     filename_pattern: options.FilenamePattern = None,
     data_root: options.DataRoot = None,
+    allow_code: options.AllowCode = None,
     fix: Annotated[list[str] | None, option("PROBLEM", "Kind of data problem to fix (repeatable).")] = None,
     test: Annotated[str | None, option("SOURCE", "A second source whose rows are the test rows.")] = None,
     labels: Annotated[Path | None, option("FILE", "New and corrected labels, written by `deepglass label`.")] = None,
@@ -105,12 +114,19 @@ def train(
     }  # fmt: skip
     callbacks = [cli.ProgressBar()]
     run = deepglass.train(
-        source, target, out=out, force=force, callbacks=callbacks, baselines=baselines, settings=chosen
+        source,
+        target,
+        out=out,
+        force=force,
+        callbacks=callbacks,
+        baselines=baselines,
+        settings=chosen,
+        allow_code=allow_code or (),
     )
     _show_run(run, as_json)
 
 
-def resume(run: RunFolder, as_json: Json = False) -> None:
+def resume(run: RunFolder, allow_code: options.AllowCode = None, as_json: Json = False) -> None:
     """Continue an interrupted run.
 
     The weights become the same, bit for bit, as without the interruption.
@@ -119,7 +135,7 @@ def resume(run: RunFolder, as_json: Json = False) -> None:
     """
     if deepglass.Run(run).folder.is_complete():
         message(f"{run} is finished; there is nothing to resume")
-    _show_run(deepglass.resume(run, callbacks=[cli.ProgressBar()]), as_json)
+    _show_run(deepglass.resume(run, callbacks=[cli.ProgressBar()], allow_code=allow_code or ()), as_json)
 
 
 def _show_run(run: Any, as_json: bool) -> None:
@@ -127,3 +143,6 @@ def _show_run(run: Any, as_json: bool) -> None:
         print_json({"run": str(run.path), **run.metrics})
     else:
         cli.show.show_run(run)
+    if name := run.metrics.get("stop_signal"):
+        message(f"the run can be used; `deepglass resume {run.path}` goes on")
+        raise interruption(signal.Signals[name])

@@ -15,6 +15,7 @@ import numpy as np
 
 from deepglass.device import mix_seeds
 from deepglass.errors import MissingExtra, SourceError, near_miss
+from deepglass.registry import check_allowed
 
 if TYPE_CHECKING:
     import gymnasium
@@ -69,15 +70,23 @@ class Environment:
             raise MissingExtra("pygame-ce", "games", f"rendering {PREFIX}{self.name}") from error
 
 
+def module_of(name: str) -> str:
+    """The module that `module:ID` names, which gymnasium imports before it looks for the environment; else ""."""
+    return name.partition("?")[0].rpartition(":")[0]
+
+
 def make(name: str, settings: Mapping[str, Any]) -> gymnasium.Env:
     """Create a gymnasium environment by its id.
 
     Raises:
         MissingExtra: without gymnasium, or a package that the environment needs.
+        SpecError: `unknown-name` for an id with a module that is not allowed.
         SourceError: `unknown-name` with the near miss; `bad-value` for settings that it does not have.
     """
     gym = import_gymnasium()
     where = f"{PREFIX}{name}"
+    if module := module_of(name):
+        check_allowed(module, repr(where))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about newer versions

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepglass.config import restore
 from deepglass.data.batches import Dataset
 from deepglass.doctor.base import DataContext, Finding, merge_findings
 from deepglass.doctor.checks import READABLE_CHECKS, run_checks
@@ -57,8 +58,7 @@ def read_findings(folder: Folder) -> tuple[Finding, ...] | None:
     path = folder.path / FILE
     if not path.exists():
         return None
-    findings = read_json(path)
-    return tuple(Finding(**{**f, "rows": tuple(f["rows"]), "columns": tuple(f["columns"])}) for f in findings)
+    return tuple(restore(Finding, f, f"findings[{i}]") for i, f in enumerate(read_json(path)))
 
 
 def findings_of(

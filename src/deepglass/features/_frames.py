@@ -39,7 +39,8 @@ def read_frames(video: RawVideo, count: int) -> list[np.ndarray]:
     if isinstance(video, np.ndarray):
         frames = video[frame_indices(len(video), count)]
         return list(frames if frames.ndim == 4 else frames[..., None])
-    assert video is not None
+    if not isinstance(video, Media | str):
+        raise SourceError("unreadable-file", f"expected the path of a video, got {video!r}")
     path, name = (Path(video), video) if isinstance(video, str) else (video.path, video.name)
     if path.is_dir():
         files = frame_files(path)

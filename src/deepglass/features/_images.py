@@ -1,7 +1,9 @@
 """Decoding of images (files, bytes, Pillow images, arrays) to pixels (Y, X, C)."""
 
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -23,7 +25,16 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # no format that
 MIN_PARALLEL = 64  # images; fewer are decoded without threads
 
 BROKEN = (
-    *(OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, IndexError, OverflowError),
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    KeyError,
+    IndexError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
     Pillow.DecompressionBombError,
 )
 """Exceptions that Pillow raises on damaged files."""
@@ -210,6 +221,8 @@ def channel_axis(shape: tuple[int, ...]) -> int | None:
 def _open(image: RawImage) -> Pillow.Image:
     if isinstance(image, Pillow.Image):
         return image
+    if not isinstance(image, Media | bytes | str):
+        raise SourceError("unreadable-image", f"expected the path of an image, got {image!r}")
     data = _read_bytes(cast(Media | bytes | str, image))
     opened = Pillow.open(io.BytesIO(data), formats=FORMATS)
     X, Y = opened.size

@@ -11,16 +11,17 @@ from __future__ import annotations
 import dataclasses
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 from zipfile import ZipFile
 
 import numpy as np
 import polars as pl
 
-from deepglass.errors import SourceError
+from deepglass.config import restore
+from deepglass.errors import SourceError, SpecError
 from deepglass.features._cell_statistics import Statistic, class_codes, scalar_series
 from deepglass.files import open_file, read_file
 from deepglass.registry import Registry
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
+
+T = TypeVar("T")
 
 
 class Media(NamedTuple):
@@ -259,14 +262,24 @@ class Feature(ABC):
         return {n: _plain(v) for n, v, default in fields if v != default and not (n == "column" and v == self.name)}
 
 
-def from_state(state: dict[str, Any]) -> Feature:
-    """A feature from its `state`."""
-    return FEATURES.get(state["kind"])(**values_of(state))
+def from_state(state: Mapping[str, Any], where: str = "feature") -> Feature:
+    """A feature from its `state`.
+
+    Args:
+        where: the place of the state in its file, for messages.
+
+    Raises:
+        SpecError: `unknown-name`, `unknown-key` or `bad-value`, with the path of the field.
+    """
+    return restore_kind(FEATURES, state, where)
 
 
-def values_of(state: dict[str, Any]) -> dict[str, Any]:
-    """The constructor's arguments in a state."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in state.items() if k != "kind"}
+def restore_kind(registry: Registry[T], state: Mapping[str, Any], where: str) -> T:
+    """An object of a registry's class from its kind and fields; arguments and errors as of `from_state`."""
+    if not isinstance(state, Mapping) or "kind" not in state:
+        raise SpecError("bad-value", f"{where}: expected a kind and its fields, got {state!r}")
+    cls = registry.get(state["kind"], where=f"{where}.kind")
+    return restore(cls, {k: v for k, v in state.items() if k != "kind"}, where)
 
 
 def infer_type(raw: Raw, name: str) -> tuple[str, str]:

@@ -144,11 +144,8 @@ class Text(Feature):
                 feature, vocabulary_=(), content_=Subwords.learn(self.tokenization, texts, self._vocabulary_limit)
             )
         elif feature._tokenization == "words":
-            return replace(
-                feature,
-                vocabulary_=learn_word_features(feature._split(texts), self._vocabulary_limit),
-                rows_=len(texts),
-            )
+            vocabulary = learn_word_features(feature._split(texts), self._vocabulary_limit)
+            return replace(feature, vocabulary_=vocabulary, rows_=len(texts))
         else:
             learn = {"pieces": Pieces.learn, "characters": Characters.learn}.get(self.tokenization)
             feature = replace(feature, vocabulary_=learn(texts, self._vocabulary_limit) if learn else ())

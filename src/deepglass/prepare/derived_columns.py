@@ -32,7 +32,8 @@ def fit_transforms(
     for i, spec in enumerate(transforms):
         where = f"data.transforms[{i}]"
         transform = construct(TRANSFORMS.get(spec.kind, where=where), plain(spec.settings), where, ["kind"])
-        transform = transform_from_state(transform.fit(table.take(train)).state())  # as a stored run will have it
+        state = transform.fit(table.take(train)).state()
+        transform = transform_from_state(state, where)  # as a stored run will have it
         before, table = table, apply_transform(transform, table)
         if changed := [t for t in targets if table.columns.get(t) is not before.columns.get(t)]:
             raise SpecError("bad-value", f"{where}: {transform.kind} changes {changed[0]!r}, a column of an output")

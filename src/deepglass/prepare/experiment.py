@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from deepglass.config import restore
 from deepglass.data.split import Split
 from deepglass.data.table import Table
 from deepglass.data.transforms.base import TableTransform, transform_from_state
@@ -80,5 +81,5 @@ class Experiment:
         spec: Spec, inputs: tuple[Feature, ...], outputs: tuple[Output, ...], state: Mapping[str, Any]
     ) -> Experiment:
         """The experiment of a stored run."""
-        transforms = tuple(map(transform_from_state, state["transforms"]))
-        return Experiment(spec, inputs, outputs, state["trunk"], Split(**state["split"]), transforms)
+        transforms = tuple(transform_from_state(t, f"transforms[{i}]") for i, t in enumerate(state["transforms"]))
+        return Experiment(spec, inputs, outputs, state["trunk"], restore(Split, state["split"], "split"), transforms)

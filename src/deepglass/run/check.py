@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from deepglass.errors import SourceError
 from deepglass.files import file_sha256
-from deepglass.run.contents import foreign_files, own_files
 from deepglass.run.folder import Folder
-from deepglass.run.manifest import MANIFEST, UNLISTED, read_manifest
+from deepglass.run.storage.contents import foreign_files, own_files
+from deepglass.run.storage.manifest import MANIFEST, UNLISTED, read_manifest
 
 
 class RunProblem(NamedTuple):

@@ -21,7 +21,8 @@ from deepglass.prepare.prepared_data import PreparedData, hide_targets
 from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.run.build import load_objective
 from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, read_layer_statistics
-from deepglass.run.folder import Folder, RunState
+from deepglass.run.folder import Folder
+from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source
 from deepglass.training.plan import Plan
 

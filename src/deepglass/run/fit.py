@@ -4,6 +4,7 @@ fresh   prepare -> set_up -> plan (probe) -> train -> calibrate -> test -> save
 resume  stored experiment, data, plan -> set_up -> train on from the checkpoint -> the same end
 """
 
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -154,7 +155,7 @@ def resume(
 ) -> Trained:
     """Continue from the newest checkpoint along the stored plan, without reading the clock."""
     torch.set_num_threads(plan.threads)
-    datasets = data.datasets(plan.device)
+    datasets = data.datasets(str(pick(plan.device)))
     setup = set_up(experiment, data, plan.device)
     objective = setup.objective
     setup.random_state.restore()
@@ -277,6 +278,7 @@ def _metrics(
         "seed": context.experiment.spec.training.seed,
         "weights_sha256": weights_sha256(objective.state_dict()),
         "stop_reason": history.stop_reason,
+        **({"stop_signal": signal.Signals(history.signum).name} if history.signum is not None else {}),
         "step": history.step,
         "notes": [*context.data.notes, *warnings],
         "diagnostics": [str(d) for d in diagnostics],

@@ -10,25 +10,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
 import yaml
 
 from deepglass.errors import SourceError, near_miss
-from deepglass.features.base import from_state
-from deepglass.features.outputs.base import Calibration, PredictionArrays, output_from_state
+from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.files import remove_partial_files, storage_error, write_file
 from deepglass.objectives.base import Objective
-from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.run.contents import delete_contents, is_occupied
-from deepglass.run.lock import lock_folder
-from deepglass.run.manifest import MANIFEST, REWRITTEN, write_manifest
-from deepglass.run.stages import TRAINING, Stages
-from deepglass.run.stored_files import StoredFiles
+from deepglass.run.storage.contents import delete_contents, is_occupied
+from deepglass.run.storage.lock import lock_folder
+from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged_values, write_manifest
+from deepglass.run.storage.stages import TRAINING, Stages
+from deepglass.run.storage.stored_files import RunState, StoredFiles, read_state
 from deepglass.run.write_predictions import prediction_table
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import read_history
@@ -39,19 +37,6 @@ FORMAT = 1
 LABELS = "labels.csv"
 MAX_SKIPPED = 1000  # names of rows or files left out that are stored
 PACKAGES = ("deepglass", "torch", "numpy", "polars", "scikit-learn")
-
-
-class RunState(NamedTuple):
-    """What features.json and spec.yaml of a run folder hold.
-
-    Args:
-        source: "name", "rows", "fingerprint", "notes" and "skipped" of the source at training time.
-    """
-
-    experiment: Experiment
-    column_roles: tuple[ColumnRole, ...]
-    calibration: Mapping[str, Calibration]
-    source: Mapping[str, Any]
 
 
 class Folder:
@@ -237,7 +222,9 @@ class Folder:
         return replace(spec, data=replace(spec.data, label_corrections=str(self.files.checked(LABELS))))
 
     def plan(self) -> Plan:
-        return Plan.from_json(self.files.read_json("plan.json"))
+        content = self.files.read_json("plan.json")
+        with damaged_values(self.path / "plan.json"):
+            return Plan.from_json(content)
 
     def metrics(self) -> dict[str, Any]:
         return self.files.read_json("metrics.json")
@@ -252,14 +239,7 @@ class Folder:
             spec: of spec.yaml, if it was read already.
         """
         content = self.files.read_json("features.json")
-        inputs = tuple(from_state(s) for s in content["inputs"])
-        outputs = tuple(output_from_state(s) for s in content["outputs"])
-        return RunState(
-            Experiment.from_state(spec or self.spec(), inputs, outputs, content["experiment"]),
-            tuple(ColumnRole(**c) for c in content["columns"]),
-            content["calibration"],
-            content["source"],
-        )
+        return read_state(self.path / "features.json", content, spec or self.spec())
 
     def split(self) -> pl.DataFrame:
         """Index of each row in the source, its split, and whether its label is hidden."""

@@ -29,7 +29,8 @@ from deepglass.prepare.derived_columns import apply_transform, derive_columns
 from deepglass.prepare.prepared_data import add_context
 from deepglass.prepare.sources import read_like
 from deepglass.run.build import load_objective
-from deepglass.run.folder import Folder, RunState
+from deepglass.run.folder import Folder
+from deepglass.run.storage.stored_files import RunState
 from deepglass.run.write_predictions import Predictions
 from deepglass.spec.spec import DataSpec
 

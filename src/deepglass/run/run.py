@@ -8,13 +8,16 @@ from typing import Any
 
 from torch import nn
 
+from deepglass.data.environments import PREFIX, module_of
 from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number
 from deepglass.objectives.base import Objective
 from deepglass.prepare.sources import read_like
+from deepglass.registry import Modules, allow_modules
 from deepglass.run.context import RunContext, load_data
-from deepglass.run.folder import Folder, RunState
+from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictions, Predictor, Rows, verify
+from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
 
 
@@ -23,13 +26,15 @@ class Run:
 
     Args:
         path: the run folder.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Example:
         >>> run = deepglass.train("sklearn:iris", time=5)  # doctest: +SKIP
         >>> run.predict({"petal length (cm)": 5.1})  # doctest: +SKIP
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, allow_code: Modules = ()) -> None:
+        allow_modules(allow_code)
         self.folder = Folder.open(Path(path))
 
     @property
@@ -90,6 +95,8 @@ class Run:
         """Metrics on labelled rows; without a source those of the run's test rows."""
         if source is None:
             return self.metrics.get("test", {})
+        if isinstance(source, str) and source.startswith(PREFIX):  # the user names its module
+            allow_modules(filter(None, [module_of(source.removeprefix(PREFIX))]))
         table = read_like(self.spec.data, source)
         if table.environment is not None and self.objective.learns_from == "environment":
             metrics = self.objective.evaluate(self.predictor.dataset(table), 1024).metrics
@@ -149,6 +156,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def open_run(run: str | Path | Run) -> Run:
-    """A run by its folder, or the run itself."""
+def open_run(run: str | Path | Run, allow_code: Modules = ()) -> Run:
+    """A run by its folder, or the run itself; `allow_code` as for `Run`."""
+    allow_modules(allow_code)
     return run if isinstance(run, Run) else Run(run)

@@ -1,9 +1,10 @@
 """Arguments of a call or of the command line -> spec."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from deepglass.registry import Modules, allow_modules
 from deepglass.spec import recipes
 from deepglass.spec.spec import Spec
 from deepglass.values import set_path
@@ -31,7 +32,9 @@ ALIASES = {  # keys without a path
 }
 
 
-def build_spec(source: Any, target: Any, settings: Mapping[str, Any], base: Spec | None = None) -> Spec:
+def build_spec(
+    source: Any, target: Any, settings: Mapping[str, Any], base: Spec | None = None, allow_code: Modules = ()
+) -> Spec:
     """The spec of a source and settings.
 
     Args:
@@ -39,17 +42,39 @@ def build_spec(source: Any, target: Any, settings: Mapping[str, Any], base: Spec
         target: the column(s) to predict; None keeps the outputs of the spec.
         settings: path or alias -> value; None values are skipped.
         base: a spec whose source is replaced by `source`.
+        allow_code: modules outside the package that the spec may name; those that `source` and `settings` name are
+            allowed too, since they come from the user and not from a file.
     """
+    allow_modules(allow_code)
     content = _content(source, base)
     settings = {k: _plain_paths(v) for k, v in settings.items() if v is not None}
-    names = {k.removeprefix("training.") for k in settings} | set(settings.get("training", {}))
+    training = settings.get("training")
+    names = {k.removeprefix("training.") for k in settings} | set(training if isinstance(training, Mapping) else ())
     if names & set(DURATION_KEYS) and isinstance(content.get("training"), Mapping):  # replaces the other duration
         content = {**content, "training": {k: v for k, v in content["training"].items() if k not in DURATION_KEYS}}
     for key, value in settings.items():
         content = set_path(content, ALIASES.get(key, key), _merged(content.get(key), value))
     if target is not None:
         content["outputs"] = [target] if isinstance(target, str) else list(target)
-    return Spec.from_dict(content)
+    spec = Spec.from_dict(content)
+    if modules := spec.code_names():
+        given = [settings, source if isinstance(source, str) or _is_spec(source) else None]
+        allow_modules(modules[text] for text in _texts(given) if text in modules)
+    return spec
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in nested mappings and lists."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(inner)
+
+
+def _is_spec(source: Any) -> bool:
+    """Whether a source is a spec as a dict, not a dict of columns."""
+    return isinstance(source, Mapping) and isinstance(source.get("data"), str | Mapping)
 
 
 def _content(source: Any, base: Spec | None) -> dict[str, Any]:
@@ -62,7 +87,8 @@ def _content(source: Any, base: Spec | None) -> dict[str, Any]:
         source = recipes.locate(source.removeprefix(recipes.PREFIX))
     if isinstance(source, str | Path) and str(source).endswith((".yaml", ".yml")):
         return Spec.read(Path(source)).to_dict()
-    if isinstance(source, Mapping) and isinstance(data := source.get("data"), str | Mapping):
+    if _is_spec(source):
+        data = source["data"]
         return {**source, "data": data if isinstance(data, Mapping) else {"source": data}}
     return {"data": {"source": str(source) if isinstance(source, Path) else source}}
 

@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass
 
 from deepglass.config import SECTION, construct
 from deepglass.data.environments import PREFIX as GYM
+from deepglass.data.environments import module_of
 from deepglass.data.label_budget import LabelBudget
 from deepglass.data.sources.base import SourceOptions
 from deepglass.data.split import Split
@@ -207,6 +208,15 @@ class Spec:
         }
         spec = construct(Spec, values, "spec")
         return spec if folder is None else spec.anchored(folder)
+
+    def code_names(self) -> dict[str, str]:
+        """Values that name code outside the package, `module:Class` or `gym:module:ID` -> the module."""
+        features = [f.kind for f in (*self.inputs, *self.outputs)]
+        transforms = [t.kind for t in self.data.transforms]
+        names = [*features, *transforms, *self.kinds.values(), self.network.trunk, self.objective.name]
+        modules = {name: name.partition(":")[0] for name in names if name and ":" in name}
+        sources = [s for n in SOURCES if isinstance(s := getattr(self.data, n), str) and s.startswith(GYM)]
+        return modules | {s: module for s in sources if (module := module_of(s.removeprefix(GYM)))}
 
     def anchored(self, folder: Path | None = None) -> Spec:
         """The same with paths that start from a folder; absolute ones without it, for use from another folder."""

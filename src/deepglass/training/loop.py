@@ -14,14 +14,13 @@ from deepglass.data.batches import Dataset, Loader
 from deepglass.device import autocast
 from deepglass.errors import TrainingError
 from deepglass.objectives.base import Evaluation, Loss, Objective, Reduce, local_value
-from deepglass.training.averages import WeightedAverages
-from deepglass.training.best_weights import BestWeights
 from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
 from deepglass.training.clock import CHECK_EVERY, Clock
 from deepglass.training.control import TrainerControl
 from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan
+from deepglass.training.tracking import BestWeights, WeightedAverages
 
 MAX_RECOVERIES = 8  # from non-finite losses; the learning rate is then 1/256 of the plan's
 

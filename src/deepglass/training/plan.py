@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
+from deepglass.config import restore
+
 
 class Replan(NamedTuple):
     """A change of length: from step `at` on, the run has `steps` steps in all."""
@@ -86,7 +88,12 @@ class Plan:
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Plan:
-        return Plan(**{**values, "replans": tuple(Replan(*r) for r in values["replans"])})
+        """The plan of `to_json`.
+
+        Raises:
+            SpecError: `unknown-key` or `bad-value` for values that are no plan.
+        """
+        return restore(Plan, values, "plan")
 
 
 class StepCosts(NamedTuple):

@@ -4,11 +4,7 @@ It back-propagates each loss of the objective and steps the optimizer of the par
 numbers that steer it stand in the plan.
 """
 
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +15,7 @@ from deepglass.objectives.base import Evaluation, Objective
 from deepglass.training.callbacks import EvaluationRecord
 from deepglass.training.checkpoint import State
 from deepglass.training.clock import Clock
+from deepglass.training.interrupt import interruptible
 from deepglass.training.loop import LoopSettings, TrainingLoop
 from deepglass.training.plan import Plan, StepCosts
 
@@ -34,9 +31,10 @@ class History:
         records: one per evaluation.
         plan: the plan at the end, with its replans.
         step: the last step that was done.
-        stop_reason: "done", "early" (early stopping), "interrupted" (Ctrl-C or `TrainerControl.stop`).
+        stop_reason: "done", "early" (early stopping), "interrupted" (a signal or `TrainerControl.stop`).
         seconds: of training.
         evaluation: of the best weights, which the objective holds afterwards.
+        signum: number of the signal that interrupted training; None without one.
     """
 
     records: list[EvaluationRecord]
@@ -45,6 +43,7 @@ class History:
     stop_reason: str
     seconds: float
     evaluation: Evaluation | None
+    signum: int | None = None
 
 
 class Trainer(LoopSettings):
@@ -75,9 +74,10 @@ class Trainer(LoopSettings):
         loop = TrainingLoop(self, objective, loader, plan, valid, clock)
         if state is not None:
             loop.restore(state)
-        with _interruptible() as interrupted, deterministic():
+        with interruptible() as interrupted, deterministic():
             stop_reason = loop.run(interrupted)
-        return History(loop.records, loop.plan, loop.step, stop_reason, loop.seconds(), loop.best.evaluation)
+        evaluation, signum = loop.best.evaluation, interrupted.signum
+        return History(loop.records, loop.plan, loop.step, stop_reason, loop.seconds(), evaluation, signum)
 
     def probe(
         self, objective: Objective, loader: Loader, plan: Plan, valid: Dataset | None, seconds: float
@@ -110,23 +110,3 @@ def _evaluation_seconds(objective: Objective, valid: Dataset) -> float:
     start = time.perf_counter()
     objective.evaluate(some, count, search=False)
     return (time.perf_counter() - start) * max(1.0, len(valid) / max(count, 1))
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets, so that the loop can end in order; the second one raises at once."""
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-
-    def handle(signum: int, frame: object) -> None:
-        if interrupted.is_set():
-            raise KeyboardInterrupt
-        interrupted.set()
-
-    previous = signal.signal(signal.SIGINT, handle)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -117,7 +117,7 @@ def _add_boxes(
         if annotation.get("iscrowd"):
             crowds += 1
         elif (sides := _sides(bbox)) is None:
-            log.skip(where, f"expected a bbox of four numbers, got {bbox!r}")
+            log.skip(where, f"expected a bbox of four numbers, got {bbox!s:.80}")
         else:
             label = names.get(category) if isinstance(category, int | str) else None
             if label is None:
@@ -149,6 +149,5 @@ def _sides(bbox: Any) -> tuple[float, float, float, float] | None:
         left, top, width, height = map(float, bbox)
     except OverflowError:  # an integer of hundreds of digits
         return None
-    if not all(map(math.isfinite, (left, top, width, height))):
-        return None
-    return left, top, left + width, top + height
+    sides = left, top, left + width, top + height
+    return sides if all(map(math.isfinite, sides)) else None

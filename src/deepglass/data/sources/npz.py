@@ -2,6 +2,8 @@
 
 import math
 import re
+import struct
+import tokenize
 import zlib
 from pathlib import Path
 from typing import IO
@@ -22,6 +24,12 @@ _INPUTS = frozenset(["images", "image", "x", "data", "features", "inputs", "imgs
 _TARGETS = frozenset(["labels", "label", "y", "targets", "target", "classes", "class"])
 _CLASS_NAMES = frozenset(["class_names", "label_names", "target_names", "names", "classes"])
 MAX_NUMBER_COLUMNS = 100  # numbers a row that become a column each; more are one vector
+
+_DAMAGED = (
+    *(ValueError, TypeError, ArithmeticError, LookupError, EOFError, SyntaxError, OSError, MemoryError),
+    *(RuntimeError, tokenize.TokenError, struct.error, zlib.error, BadZipFile),
+)
+"""Exceptions that numpy and zipfile raise on damaged files; a header is parsed as Python's literals."""
 
 
 def read_npz(path: Path, source: str) -> Table:
@@ -90,7 +98,7 @@ def _arrays(path: Path, source: str) -> dict[str, np.ndarray]:
             file.seek(0)
             with np.load(file, allow_pickle=False) as loaded:
                 return {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, BadZipFile, zlib.error, KeyError) as error:
+    except _DAMAGED as error:
         reason = "it holds Python objects, which are not loaded" if "pickle" in str(error) else error
         raise SourceError("unreadable-file", f"{source}: no numpy file, or it is damaged ({reason})") from error
 

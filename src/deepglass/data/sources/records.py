@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from deepglass.data.sources.base import ReadLog, SourceOptions
-from deepglass.data.sources.frames import check_lengths, table_from_frame
+from deepglass.data.sources.frames import check_lengths, check_names, table_from_frame
 from deepglass.data.sources.text_bytes import load_bytes
 from deepglass.data.table import Table
 from deepglass.documents import parse_json
@@ -71,7 +71,7 @@ def table_of_json(content: Any, source: str, columns: Sequence[str] | None = Non
             log.note("records", records[0], "the list of records in the file")
             content = content[records[0]]
         elif set(content) >= {"columns", "data"} and len(lists) >= 2:
-            content = [_record(content["columns"], row, i, source) for i, row in enumerate(content["data"])]
+            content = _rows_of_lists(content["columns"], content["data"], source)
         elif content and len(lists) == len(content):
             return _table_of_columns(lists, source, columns, log)
         elif content and all(isinstance(v, dict) for v in content.values()):
@@ -82,13 +82,18 @@ def table_of_json(content: Any, source: str, columns: Sequence[str] | None = Non
     return _table(content, source, columns, log)
 
 
-def _record(names: Any, row: Any, index: int, source: str) -> dict[str, Any]:
-    """A row of the layout "split" of pandas: {"columns": [...], "data": [[...], ...]}."""
-    if not isinstance(names, list) or not isinstance(row, list) or len(row) != len(names):
-        got = f"{len(row)} values" if isinstance(row, list) else f"{row!r:.40}"
-        expected = f"{len(names)} values, one for each of its columns" if isinstance(names, list) else "columns"
-        raise SourceError("bad-value", f"{source}: data[{index}]: expected {expected}, got {got}")
-    return dict(zip(map(str, names), row, strict=True))
+def _rows_of_lists(columns: Any, rows: Any, source: str) -> list[dict[str, Any]]:
+    """Records of pandas' {"columns": [...], "data": [[...], ...]}."""
+    if not isinstance(columns, list) or not isinstance(rows, list):
+        raise SourceError("bad-value", f"{source}: expected lists of columns and data")
+    for i, row in enumerate(rows):
+        if not isinstance(row, list) or len(row) != len(columns):
+            got = f"{len(row)} values" if isinstance(row, list) else type(row).__name__
+            raise SourceError(
+                "bad-value", f"{source}, data[{i}]: expected {len(columns)} values, one for each of columns, got {got}"
+            )
+    names = check_names(list(map(str, columns)), source)
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _table_of_columns(lists: dict[str, list[Any]], source: str, columns: Sequence[str] | None, log: ReadLog) -> Table:

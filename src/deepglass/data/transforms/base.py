@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from deepglass.data.table import Table
 from deepglass.errors import SpecError
-from deepglass.features.base import values_of
+from deepglass.features.base import restore_kind
 from deepglass.registry import Registry
 
 
@@ -64,9 +64,9 @@ class TableTransform(ABC):
             raise SpecError("bad-value", f"data.transforms: {self.kind}: expected fields of JSON ({error})") from error
 
 
-def transform_from_state(state: Mapping[str, Any]) -> TableTransform:
-    """A table transform from its `state`."""
-    return TRANSFORMS.get(state["kind"], where="data.transforms")(**values_of(dict(state)))
+def transform_from_state(state: Mapping[str, Any], where: str) -> TableTransform:
+    """A table transform from its `state`; arguments and errors as of `features.base.from_state`."""
+    return restore_kind(TRANSFORMS, state, where)
 
 
 TRANSFORMS: Registry[TableTransform] = Registry("deepglass.data.transforms", "TableTransform", "table transform")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from deepglass.errors import Code, SourceError, SpecError
-from deepglass.features.base import FEATURES, Column, Feature, values_of
+from deepglass.features.base import FEATURES, Column, Feature, restore_kind
 from deepglass.metrics.table import Metric
 from deepglass.registry import Registry
 
@@ -251,9 +251,9 @@ def output_class(kind: str, where: str, advice: str = "") -> type[Output]:
     return OUTPUTS.get(kind, where=where)
 
 
-def output_from_state(state: dict[str, Any]) -> Output:
-    """An output from its `state`."""
-    return OUTPUTS.get(state["kind"])(**values_of(state))
+def output_from_state(state: Mapping[str, Any], where: str = "output") -> Output:
+    """An output from its `state`; arguments and errors as of `features.base.from_state`."""
+    return restore_kind(OUTPUTS, state, where)
 
 
 OUTPUTS: Registry[Output] = Registry("deepglass.features.outputs", "Output", "output kind")

@@ -45,7 +45,14 @@ class AttentionSection(Section):
 
     def view(self, facts: tuple[OutputAttention, ...], report: ReportData) -> View | None:
         return {
-            "outputs": [_cards(i, output) for i, output in enumerate(facts)],
+            "outputs": [
+                {
+                    "facts": output,
+                    "matrices": [None if one.image else _matrix(one) for one in output.decoder],
+                    "words": [_shaded(one) for one in output.encoder],
+                }
+                for output in facts
+            ],
             "decodes": any(o.decoder for o in facts),
             "images": any(one.image for o in facts for one in o.decoder),
             "first": SHOWN_AT_FIRST,
@@ -68,22 +75,6 @@ def output_attention(feature: Output, rows: OutputRows) -> OutputAttention:
 def _in_turn(rows: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:
     groups = [[row for row in rows if row[1] is kind] for kind in (False, True)]
     return [row for pair in zip_longest(*groups) for row in pair if row is not None]
-
-
-def _cards(index: int, output: OutputAttention) -> View:
-    """The cards of an output as the template takes them."""
-    decoder = [
-        {"facts": one, "id": f"a{index}-{i}", "matrix": None if one.image is not None else _matrix(one)}
-        for i, one in enumerate(output.decoder)
-    ]
-    encoder = [{"facts": one, "words": _shaded(one)} for one in output.encoder]
-    wide = any(one.image for one in output.decoder)
-    return {
-        "name": output.name,
-        "decoder": decoder,
-        "encoder": encoder,
-        "css": "attention-cards wide" if wide else "attention-cards",
-    }
 
 
 def _matrix(one: DecoderAttention) -> View:

@@ -1,9 +1,8 @@
 """Explanations of some test rows: what each part of the input adds to the prediction, and faithfulness checks."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from deepglass.formatting import count, finite, short
+from deepglass.formatting import count, finite
 from deepglass.report.data import ReportData, View
 from deepglass.report.examples import OutputExamples, within_bytes
 from deepglass.report.explanation_facts import NOTHING, Contribution, ExplanationFacts, TargetFacts
@@ -59,42 +58,29 @@ def _card(row: ExplanationFacts) -> View:
 # -- parts of a target -------------------------------------------------------------------------------------------------
 
 
-class ContributionBar(NamedTuple):
-    """A part with the length of its bar, -1 to 1, and its weight as text."""
-
-    part: Contribution
-    share: float
-    weight: str
-
-
 def _target(target: TargetFacts, row: ExplanationFacts) -> View:
     parts = target.parts
     if target.image and row.wav is not None:  # the spectrogram shows all regions, and words name the strongest
         parts = tuple(sorted(parts, key=lambda p: -abs(p.weight))[:MAX_REGIONS])
-    view: View = {"facts": target, "layout": target.layout}
+    strongest = max(parts, key=lambda p: abs(p.weight), default=Contribution("", 0.0))
+    view: View = {"facts": target, "layout": target.layout, "largest": abs(strongest.weight) or 1.0}
     if target.image and len(parts) <= 1:
         return {**view, "layout": ""}
     if target.layout == "bars":
-        return {**view, "bars": _bars(parts)}
+        bars = _bars(parts)
+        return {**view, "bars": bars, "largest": max((abs(p.weight) for p in bars), default=0.0) or 1.0}
     if target.layout == "words":
-        return {**view, "words": _scaled(parts)[:MAX_WORDS], "num_hidden": max(len(parts) - MAX_WORDS, 0)}
-    strongest = max(parts, key=lambda p: abs(p.weight), default=Contribution("", 0.0))
+        return {**view, "words": parts[:MAX_WORDS], "num_hidden": max(len(parts) - MAX_WORDS, 0)}
     return {**view, "steps": _steps(parts), "strongest": strongest.name}
 
 
-def _bars(parts: Sequence[Contribution]) -> list[ContributionBar]:
+def _bars(parts: Sequence[Contribution]) -> list[Contribution]:
     """The parts of largest weight, and the sum of the others."""
     order = sorted(parts, key=lambda p: -abs(p.weight))
     top, rest = order[:MAX_BARS], order[MAX_BARS:]
     if rest:
         top.append(Contribution(f"{count(len(rest))} more", sum(p.weight for p in rest)))
-    return _scaled(top)
-
-
-def _scaled(parts: Sequence[Contribution]) -> list[ContributionBar]:
-    largest = max((abs(p.weight) for p in parts), default=0.0) or 1.0
-    signs = ("−", "+")
-    return [ContributionBar(p, p.weight / largest, signs[p.weight >= 0] + short(abs(p.weight))) for p in parts]
+    return top
 
 
 def _steps(parts: Sequence[Contribution]) -> list[float]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from deepglass.config import restore
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.training.callbacks import read_history
 from deepglass.training.plan import Plan
@@ -70,7 +71,8 @@ class Diagnostic:
 
 def read_layer_statistics(folder: Path) -> list[LayerStatistics]:
     """The statistics that a run recorded; [] without any."""
-    return [LayerStatistics(**line) for line in read_history(folder / FILE)]
+    lines = enumerate(read_history(folder / FILE), 1)
+    return [restore(LayerStatistics, line, f"{folder / FILE}, line {i}") for i, line in lines]
 
 
 def diagnose(records: Sequence[LayerStatistics], network: Mapping[str, Any], plan: Plan) -> list[Diagnostic]:

@@ -1,10 +1,13 @@
-"""Weighted means of losses and logged values between two evaluations."""
+"""What the training loop keeps between evaluations: weighted means of logged values, and the best weights."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from deepglass.objectives.base import Evaluation, Objective
 
 
 class WeightedAverages:
@@ -44,3 +47,35 @@ class WeightedAverages:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.sums = {n: torch.tensor(s, device=self.device) for n, s in state["sums"].items()}
         self.weights = dict(state["weights"])
+
+
+class BestWeights:
+    """The weights with the best monitored metric so far.
+
+    Args:
+        higher_is_better: direction of the metric.
+
+    Attributes:
+        monitor: the best value; None before the first finite one.
+        evals_since_best: evaluations without an improvement, for early stopping.
+        evaluation: of the best weights; None after a restart from a checkpoint.
+        tensors: the best weights, copied.
+    """
+
+    def __init__(self, higher_is_better: bool) -> None:
+        self.sign = 1 if higher_is_better else -1
+        self.monitor: float | None = None
+        self.evals_since_best = 0
+        self.evaluation: Evaluation | None = None
+        self.tensors: dict[str, Tensor] = {}
+
+    def update(self, monitor: float, evaluation: Evaluation, objective: Objective) -> bool:
+        """Keep the objective's weights if the metric improved; True if it did. A non-finite metric is ignored."""
+        if not math.isfinite(monitor):
+            return False
+        if self.monitor is not None and self.sign * monitor <= self.sign * self.monitor:
+            self.evals_since_best += 1
+            return False
+        self.monitor, self.evaluation, self.evals_since_best = monitor, evaluation, 0
+        self.tensors = {n: t.detach().clone() for n, t in objective.state_dict().items()}
+        return True

@@ -2,16 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
+from deepglass.config import restore
 from deepglass.documents import read_json
 from deepglass.errors import SourceError
+from deepglass.features.base import from_state
+from deepglass.features.outputs.base import Calibration, output_from_state
 from deepglass.files import file_sha256
-from deepglass.run.lock import lock_holder
-from deepglass.run.manifest import MANIFEST, damaged, read_manifest
+from deepglass.prepare.columns import ColumnRole
+from deepglass.prepare.experiment import Experiment
+from deepglass.run.storage.lock import lock_holder
+from deepglass.run.storage.manifest import MANIFEST, damaged, damaged_values, read_manifest
+from deepglass.spec.spec import Spec
+
+
+class RunState(NamedTuple):
+    """What features.json and spec.yaml of a run folder hold.
+
+    Args:
+        source: "name", "rows", "fingerprint", "notes" and "skipped" of the source at training time.
+    """
+
+    experiment: Experiment
+    column_roles: tuple[ColumnRole, ...]
+    calibration: Mapping[str, Calibration]
+    source: Mapping[str, Any]
+
+
+class _Source(NamedTuple):
+    """The source at training time, as features.json has it."""
+
+    name: str
+    rows: int
+    fingerprint: str
+    notes: tuple[tuple[str, str, str], ...]  # name, value and reason
+    skipped: tuple[tuple[str, str], ...]  # name and reason
+
+
+class _Calibrations(NamedTuple):
+    """Output name -> its calibration, as features.json has it."""
+
+    calibration: dict[str, dict[str, Any]]
+
+
+def read_state(path: Path, content: Mapping[str, Any], spec: Spec) -> RunState:
+    """The state in the content of features.json, checked against the fields of its classes.
+
+    Args:
+        path: of the file, for messages.
+
+    Raises:
+        SourceError: `damaged-run`.
+        SpecError: `unknown-name` for a kind of a module that is not allowed.
+    """
+    with damaged_values(path):
+        inputs = tuple(from_state(s, f"inputs[{i}]") for i, s in enumerate(content["inputs"]))
+        outputs = tuple(output_from_state(s, f"outputs[{i}]") for i, s in enumerate(content["outputs"]))
+        return RunState(
+            Experiment.from_state(spec, inputs, outputs, content["experiment"]),
+            tuple(restore(ColumnRole, c, f"columns[{i}]") for i, c in enumerate(content["columns"])),
+            restore(_Calibrations, {"calibration": content["calibration"]}, "features").calibration,
+            restore(_Source, content["source"], "source")._asdict(),
+        )
 
 
 class StoredFiles:

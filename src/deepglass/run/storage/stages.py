@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from deepglass.documents import read_json
 from deepglass.errors import SourceError
 from deepglass.files import write_file
-from deepglass.run.manifest import damaged
+from deepglass.run.storage.manifest import damaged
 
 FILE = "stages.json"
 Stage = Literal["read", "trained", "calibrated", "tested", "baselines", "reported"]

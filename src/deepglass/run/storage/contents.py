@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deepglass.errors import SpecError
 from deepglass.files import is_partial
-from deepglass.run.lock import LOCK
+from deepglass.run.storage.lock import LOCK
 
 STARTING = {LOCK, "log.txt", "labels.csv", "findings.json", "spec.yaml", "features.json", "split.parquet"}
 FILES = STARTING | {

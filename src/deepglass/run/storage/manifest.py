@@ -6,14 +6,15 @@ A run without a manifest has not finished.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from deepglass.documents import read_json
-from deepglass.errors import SourceError
+from deepglass.errors import SourceError, SpecError
 from deepglass.files import file_sha256, is_partial, write_file
-from deepglass.run.contents import own_files
-from deepglass.run.lock import LOCK
+from deepglass.run.storage.contents import own_files
+from deepglass.run.storage.lock import LOCK
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -57,6 +58,22 @@ def read_manifest(run: Path) -> dict[str, str] | None:
     if not isinstance(files, dict) or not all(isinstance(v, str) for v in files.values()):
         raise damaged(path, f"expected format {FORMAT} and the sha256 of each file")
     return files
+
+
+@contextmanager
+def damaged_values(path: Path) -> Iterator[None]:
+    """Raise `damaged-run` inside a `with` block that makes objects from the content of a stored file.
+
+    A name that is not allowed to be imported keeps its own error.
+    """
+    try:
+        yield
+    except SpecError as error:
+        if error.code not in ("bad-value", "unknown-key"):
+            raise
+        raise damaged(path, str(error).partition("] ")[2]) from error
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise damaged(path, f"expected what a run writes, got something else ({error!r})") from error
 
 
 def damaged(path: Path, reason: str) -> SourceError:

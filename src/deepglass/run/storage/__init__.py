@@ -1,0 +1,1 @@
+"""The run folder as files: what belongs to it, its lock, manifest and stages."""
