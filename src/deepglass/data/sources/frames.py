@@ -206,10 +206,6 @@ def array_column(name: str, values: np.ndarray) -> Raw:
         values = _with_known_unit(name, values)
     if values.dtype.kind in "SO":
         values = np.array([v.decode() if isinstance(v, bytes) else v for v in values.ravel()]).reshape(values.shape)
-    if values.dtype.kind == "m":
-        values = values.astype("m8[us]") / np.timedelta64(1, "s")  # as `_infer_dtype` has it
-    elif values.dtype.kind == "M":
-        values = values.astype("M8[us]")  # polars knows few units
     if values.ndim == 1:
         series = pl.Series(name, values.tolist() if values.dtype.kind in "UO" else values, strict=False)
         return series.fill_nan(None) if series.dtype.is_float() else series
