@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import warnings
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -9,13 +10,13 @@ import typer
 import deepglass
 from deepglass import cli
 from deepglass.cli.escaping import escaped_streams
-from deepglass.cli.failures import deepglass_error
 from deepglass.cli.options import Json, argument
 from deepglass.cli.prediction import embed, explain, generate, predict, verify
 from deepglass.cli.runs import check, compare, evaluate, label, report
 from deepglass.cli.streams import message, print_json, silence
 from deepglass.cli.training import inspect, new, resume, train
 from deepglass.errors import SpecError, near_miss
+from deepglass.failures import deepglass_error
 from deepglass.training.interrupt import Interrupted, raise_signals
 
 app = typer.Typer(
@@ -33,7 +34,18 @@ COMMANDS = (
 for command in COMMANDS:
     app.command()(command)
 
-LISTS = ("features", "outputs", "trunks", "objectives", "optimizers", "schedules", "activations", "recipes", "data")
+LISTS = (
+    "features",
+    "outputs",
+    "trunks",
+    "objectives",
+    "optimizers",
+    "schedules",
+    "activations",
+    "recipes",
+    "data",
+    "limits",
+)
 SIGINT_CODE = 130
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of the click package that typer uses
 
@@ -77,6 +89,7 @@ def main() -> NoReturn:
 
 def _run() -> int:
     """The exit code of the command."""
+    warnings.showwarning = lambda warning, *_: message(f"warning: {warning}")
     code: Any = 0
     try:
         with raise_signals():

@@ -6,6 +6,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -16,11 +17,12 @@ from PIL import ImageOps, UnidentifiedImageError
 
 from deepglass.errors import SourceError
 from deepglass.features.base import Media, Raw
+from deepglass.files import read_file
+from deepglass.limits import check_limit
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # no format that runs a program, such as EPS
 MIN_PARALLEL = 64  # images; fewer are decoded without threads
-MAX_PIXELS = 80_000_000  # a decoded RGB image of this size takes 240 MB; larger ones are refused by their header
 
 BROKEN = (
     OSError,
@@ -127,8 +129,9 @@ def map_images(function: Callable[[RawImage], T], items: Sequence[RawImage]) -> 
         warnings.simplefilter("ignore")  # Pillow warns about odd metadata, which does not concern the pixels
         if len(items) < MIN_PARALLEL:
             return [function(item) for item in items]
+        context = copy_context()  # with the limits that apply
         with ThreadPoolExecutor() as threads:
-            return list(threads.map(function, items))
+            return list(threads.map(lambda item: context.copy().run(function, item), items))
 
 
 def count_frames(image: RawImage) -> int:
@@ -220,23 +223,17 @@ def _open(image: RawImage) -> Pillow.Image:
         return image
     if not isinstance(image, Media | bytes | str):
         raise SourceError("unreadable-image", f"expected the path of an image, got {image!r}")
-    try:
-        data = _read_bytes(cast(Media | bytes | str, image))
-    except FileNotFoundError as error:
-        raise SourceError("not-found", f"{_name(image)}: there is no such file") from error
+    data = _read_bytes(cast(Media | bytes | str, image))
     opened = Pillow.open(io.BytesIO(data), formats=FORMATS)
     X, Y = opened.size
-    if X * Y > MAX_PIXELS:
-        raise SourceError(
-            "too-large", f"{_name(image)}: {X:,} x {Y:,} pixels, more than {MAX_PIXELS:,}; make the image smaller"
-        )
+    check_limit("image_pixels", X * Y, _name(image), f"{X:,} x {Y:,} pixels")
     return opened
 
 
 def _read_bytes(image: Media | bytes | str) -> bytes:
     if isinstance(image, bytes):
         return image
-    return Path(image).read_bytes() if isinstance(image, str) else image.read()
+    return read_file(Path(image)) if isinstance(image, str) else image.read()
 
 
 def _to_array(image: Pillow.Image) -> np.ndarray:

@@ -47,7 +47,7 @@ def build_spec(
     """
     allow_modules(allow_code)
     content = _content(source, base)
-    settings = {k: str(v) if isinstance(v, Path) else v for k, v in settings.items() if v is not None}
+    settings = {k: _plain_paths(v) for k, v in settings.items() if v is not None}
     training = settings.get("training")
     names = {k.removeprefix("training.") for k in settings} | set(training if isinstance(training, Mapping) else ())
     if names & set(DURATION_KEYS) and isinstance(content.get("training"), Mapping):  # replaces the other duration
@@ -101,3 +101,9 @@ def _with_source(spec: Spec, source: Any) -> dict[str, Any]:
 
 def _merged(before: Any, value: Any) -> Any:
     return {**before, **value} if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+
+
+def _plain_paths(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain_paths(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -10,10 +10,10 @@ from typing import Any
 from deepglass.data.sources.base import SPLIT_WORDS, ReadLog
 from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
 from deepglass.data.sources.file_tree import FileMatcher, FileTree, split_of, stem
-from deepglass.documents import parse_json
+from deepglass.documents import read_json
 from deepglass.errors import SourceError
+from deepglass.files import open_file
 
-_MAX_BYTES = 2**31  # of a file; the largest of COCO has 470 MB
 _PIECE = 2**20
 
 
@@ -27,7 +27,7 @@ def is_coco(path: Path) -> bool:
     """Whether a JSON file has COCO's three keys; it is searched, not parsed."""
     missing = {b'"images"', b'"annotations"', b'"bbox"'}
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             if file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")[:1] != b"{":
                 return False
             file.seek(0)
@@ -35,7 +35,7 @@ def is_coco(path: Path) -> bool:
             while missing and (piece := file.read(_PIECE)):
                 missing -= {key for key in missing if key in end + piece}
                 end = piece[-16:]
-    except OSError:
+    except (OSError, SourceError):
         return False
     return not missing
 
@@ -61,9 +61,7 @@ def read_coco(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
 
 
 def _parse(tree: FileTree, file: str) -> dict[str, Any]:
-    if tree.size(file) > _MAX_BYTES:
-        raise SourceError("too-large", f"{file}: more than {_MAX_BYTES >> 30} GiB of annotations")
-    content = parse_json(tree.text(file), file)
+    content = read_json(tree.folder / file, file)
     if not isinstance(content, dict):
         raise SourceError(
             "bad-value", f"{file}: expected an object of images and annotations, got {type(content).__name__}"

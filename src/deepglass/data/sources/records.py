@@ -13,6 +13,7 @@ from deepglass.data.sources.text_bytes import load_bytes
 from deepglass.data.table import Table
 from deepglass.documents import parse_json
 from deepglass.errors import SourceError
+from deepglass.files import open_file
 
 
 def read_json(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
@@ -47,7 +48,7 @@ def read_json_lines(path: Path, source: str, columns: Sequence[str] | None, opti
     log = ReadLog()
     if path.suffix.lower() != ".gz":
         try:
-            with path.open("rb") as file:
+            with open_file(path, source) as file:
                 frame = pl.read_ndjson(file, infer_schema_length=None)
             if frame.width:
                 return table_from_frame(frame, source, log, columns=columns)
