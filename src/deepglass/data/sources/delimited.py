@@ -23,6 +23,7 @@ from deepglass.data.sources.plain import is_prose, plain_table
 from deepglass.data.sources.text_bytes import Utf8Text, as_utf8, check_lines, load_bytes, read_text
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
+from deepglass.formulas import unguarded
 from deepglass.parsing import MISSING
 
 _INFER_ROWS = 10_000  # rows from which types are inferred; a later misfit costs another reading, never a wrong value
@@ -76,8 +77,10 @@ def table_of_text(
     if dialect.delimiter == " ":
         text = _one_space(text)
     header = dialect.names or [f"column_{i}" for i in range(1, dialect.width + 1)]
+    header = unguarded(pl.Series(header)).to_list()
     names = column_names(header, columns, source)
     frame = _read_cells(text, dialect, source, options, log)
+    frame = frame.with_columns(unguarded(c) for c in frame if c.dtype == pl.String)
     frame.columns = names
     if columns is None and frame.height:
         nameless = [name for name, cell in zip(names, header, strict=True) if not cell.strip()]
