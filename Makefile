@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow clean
+.PHONY: demo test test-slow fuzz clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m deepglass.cli.demo
@@ -17,6 +17,16 @@ test: $(VENV)/.installed-test
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist load -m slow
+
+# Ten thousand damaged files, specs and settings: `make fuzz SEED=7`; what fails is written to FINDS.
+TRIES ?= 10000
+SEED ?= 0
+FINDS ?= /tmp/deepglass-finds
+FUZZED := csv,tsv,json,parquet,arrow,npy,npz,idx,zip,tar,images,sounds,listed,masks,yolo,coco,voc,text,reviews,conllu
+FUZZED := $(FUZZED),spec,settings,kinds
+
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python tests/fuzz/fuzz.py --tries $(TRIES) --seed $(SEED) --only $(FUZZED) --out $(FINDS)
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

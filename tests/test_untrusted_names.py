@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -325,3 +326,11 @@ def test_the_command_line_names_a_game_itself(folder, monkeypatch, capsys):
     pytest.importorskip("gymnasium")
     assert command(monkeypatch, "inspect", "gym:marker_module:Marker-v0") == 2
     assert ran(folder) == ["imported"]
+
+
+@pytest.mark.parametrize("name", ["random", "typing", "json", "yaml"])
+def test_a_file_of_the_current_folder_replaces_no_module(folder, name):
+    (folder / f"{name}.py").write_text(MARKER)
+    ended = subprocess.run([sys.executable, "-m", "deepglass", "list", "trunks"], capture_output=True, cwd=folder)
+    assert ended.returncode == 0
+    assert ran(folder) == []

@@ -6,9 +6,15 @@
 The public names (`__all__`) are loaded at first use, so that `import deepglass` is fast.
 """
 
-import gc
 import os
 import sys
+
+# `python -m deepglass` searches the current folder first, whose random.py would replace Python's. While it imports the
+# package, sys.argv[0] is "-m".
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path and sys.path[:1] in ([""], [os.getcwd()]):
+    del sys.path[0]
+
+import gc
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any

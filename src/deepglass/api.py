@@ -12,6 +12,7 @@ from deepglass.errors import SpecError
 from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import find_candidates
 from deepglass.labelling.ranking import labelled_output, rank_questions
+from deepglass.limits import limits_changed
 from deepglass.prepare.prepare import prepare
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
@@ -59,7 +60,7 @@ def train(
     test: Any = None,
     labels: str | Path | None = None,
     init_from: str | Path | Run | None = None,
-    data_root: str | Path | None = None,
+    data_root: str | Path | Sequence[str | Path] | None = None,
     device: str | None = None,
     data: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
@@ -92,7 +93,8 @@ def train(
         test: a second source, whose rows are the test rows.
         labels: a file of new and corrected labels, as `label` writes it.
         init_from: a run that gives the initial weights.
-        data_root: folder of the data sets that `data:NAME` names; else $DEEPGLASS_DATA.
+        data_root: folders of the data sets that `data:NAME` names, by default $DEEPGLASS_DATA; data in other
+            folders may name files in them as well.
         device: "auto", "cpu", "cuda" or "mps".
         data, training: further settings of these sections of the spec.
         settings: further settings by path, such as {"training.learning_rate": 1e-3}.
@@ -113,15 +115,16 @@ def train(
     path = Path(out) if out is not None else None
     if path is not None:
         is_occupied(path, force)  # an error for an existing folder comes before the data are read
-    spec = apply_fixes(spec)
-    if not is_many(spec):
-        return _train_one(spec, path, force, callbacks, baselines, started)
-    first = fold_specs(spec)[0]
-    fit.set_up(*prepare(first, earlier_experiment(first)))
-    with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder:
-        folder.store_spec(spec)
-        folder.stages.begin(baselines)
-        return _train_folds(spec, folder, callbacks, baselines, started)
+    with limits_changed(spec.data.limits):
+        spec = apply_fixes(spec)
+        if not is_many(spec):
+            return _train_one(spec, path, force, callbacks, baselines, started)
+        first = fold_specs(spec)[0]
+        fit.set_up(*prepare(first, earlier_experiment(first)))
+        with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder:
+            folder.store_spec(spec)
+            folder.stages.begin(baselines)
+            return _train_folds(spec, folder, callbacks, baselines, started)
 
 
 def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = (), *, allow_code: Modules = ()) -> Run:
@@ -144,7 +147,7 @@ def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = 
             return _train_folds(spec, folder, callbacks, "baselines" in folder.stages.missing(), started)
         log = LogFile()
         log.open(folder.path / "log.txt")
-        with log.errors():
+        with log.errors(), limits_changed(spec.data.limits):
             if folder.is_trained():
                 _finish(Trained(Run(folder.path).context_of(source), {}), log, started)
             else:
@@ -218,7 +221,8 @@ def report(
     check_map_options(wish, run.objective)
     context = run.context if source is None else run.context_of(source)
     pair = parse_boundary_columns(boundary, context) if boundary else None
-    return add_report(context, None, samples, wish, pair)
+    with limits_changed(run.spec.data.limits):
+        return add_report(context, None, samples, wish, pair)
 
 
 def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from deepglass.data.sources import bundled, named, synthetic
 from deepglass.features.base import FEATURES
 from deepglass.features.outputs.base import OUTPUTS
+from deepglass.limits import LIMITS
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.nn.activations import ACTIVATIONS
 from deepglass.objectives.base import OBJECTIVES
@@ -34,6 +35,7 @@ def listing(what: str | None = None) -> dict[str, dict[str, str]]:
         "activations": lambda: dict.fromkeys(ACTIVATIONS, ""),
         "recipes": lambda: {name: recipes.about(name) for name in recipes.names()},
         "data": _data,
+        "limits": _limits,
     }
     return {name: make() for name, make in groups.items() if what in (None, name)}
 
@@ -50,6 +52,11 @@ def _first_sentence(text: str | None) -> str:
     paragraph = " ".join((text or "").split("\n\n")[0].split())
     sentence = re.split(r"(?<=[.?!]) ", paragraph)[0]
     return sentence if not sentence or sentence[-1] in ".?!" else f"{sentence}."
+
+
+def _limits() -> dict[str, str]:
+    """The limits on files; `data.limits: {NAME: VALUE}` changes one."""
+    return {name: f"{limit.default:,} {limit.unit}: {limit.description}" for name, limit in LIMITS.items()}
 
 
 def _data() -> dict[str, str]:

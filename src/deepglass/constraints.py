@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt
 
 Count = Annotated[int, Gt(0)]
 NonNegativeInt = Annotated[int, Ge(0)]
+Seed = Annotated[int, Ge(0), Lt(2**63)]
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
@@ -33,5 +34,6 @@ __all__ = [
     "Pixels",
     "Positive",
     "PositiveShare",
+    "Seed",
     "Share",
 ]

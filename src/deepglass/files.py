@@ -12,8 +12,9 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,6 +53,11 @@ def open_file(path: Path, where: str = "") -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def check_regular(path: Path, where: str = "") -> None:
+    """Raise as `open_file` for what is no regular file, or may not be read."""
+    open_file(path, where).close()
+
+
 def read_file(path: Path, where: str = "", limit: str = "media_bytes") -> bytes:
     """The content of a regular file.
 
@@ -81,7 +87,9 @@ def file_sha256(path: Path) -> str:
 def read_error(where: str, error: OSError | ValueError) -> SourceError:
     """The error to raise when a file could not be read."""
     number = error.errno if isinstance(error, OSError) else None
-    if number in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG) or number is None:
+    if number == errno.ENOENT:
+        return SourceError("not-found", f"{where}: there is no such file")
+    if number in (errno.ENOTDIR, errno.ENAMETOOLONG) or number is None:
         return SourceError("not-found", f"{where}: no such file ({_reason(error)})")
     if number == errno.ELOOP:
         return SourceError("unreadable-file", f"{where}: its links lead in a circle")
@@ -144,12 +152,42 @@ def is_inside(path: Path, root: Path) -> bool:
         return False
 
 
+def outside(paths: Sequence[Path], roots: Sequence[Path]) -> list[int]:
+    """Indices of the paths that, with their links resolved, lie below none of the folders."""
+    real_roots = [os.path.realpath(root).rstrip(os.sep) + os.sep for root in roots]
+    folders: dict[str, str] = {}  # many files are in few folders, and each resolution takes a call per part
+    leaving = []
+    for i, path in enumerate(paths):
+        parent, name = os.path.split(path)
+        try:
+            if parent not in folders:
+                folders[parent] = os.path.realpath(parent)
+            real = os.path.join(folders[parent], name)
+            real = os.path.realpath(real) if name in ("", ".", "..") or os.path.islink(real) else real
+        except (OSError, ValueError):  # a name that no file can have
+            real = ""
+        if not any(f"{real}{os.sep}".startswith(root) for root in real_roots):
+            leaving.append(i)
+    return leaving
+
+
 def file_name(text: str, ending: str = "") -> str:
     """A file name made from a text of the data, such as the name of a column: one part of a path, never hidden."""
     name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\u202a-\u202e\u2066-\u2069]', "_", text).strip(" .") or "_"
     if _DEVICE_NAMES.fullmatch(name):
         name = f"_{name}"
     return name.encode("utf-8", "replace")[:MAX_NAME_BYTES].decode("utf-8", "ignore") + ending
+
+
+def file_names(texts: Iterable[str]) -> dict[str, str]:
+    """Text -> `file_name`; a number keeps names apart that would be the same, also where letter case is ignored."""
+    names: dict[str, str] = {}
+    used: set[str] = set()
+    for text in dict.fromkeys(texts):
+        candidates = (file_name(text, f"-{i}" if i > 1 else "") for i in count(1))
+        names[text] = next(name for name in candidates if name.casefold() not in used)
+        used.add(names[text].casefold())
+    return names
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------

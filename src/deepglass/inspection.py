@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deepglass.doctor.inspect import Inspection, inspect_table
+from deepglass.limits import limits_changed
 from deepglass.prepare.sources import read_source
 from deepglass.prepare.write_spec import commented_spec
 from deepglass.registry import Modules
@@ -27,7 +28,7 @@ def inspect(
     split: Mapping[str, Any] | None = None,
     test: Any = None,
     filename_pattern: str | None = None,
-    data_root: str | Path | None = None,
+    data_root: str | Path | Sequence[str | Path] | None = None,
     data: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     allow_code: Modules = (),
@@ -45,12 +46,16 @@ def inspect(
     }  # fmt: skip
     if run is None:
         spec = build_spec(source, target, overrides, allow_code=allow_code)
-        return inspect_table(read_source(spec), spec)
+        with limits_changed(spec.data.limits):
+            return inspect_table(read_source(spec), spec)
     run = open_run(run, allow_code)
     base = run.spec
     # reading options only: the rows come from `source`
     reading = DataSpec(
-        columns=base.data.columns, filename_pattern=base.data.filename_pattern, data_root=base.data.data_root
+        columns=base.data.columns,
+        filename_pattern=base.data.filename_pattern,
+        data_root=base.data.data_root,
+        limits=base.data.limits,
     )
     spec = build_spec(source, target, overrides, replace(base, data=reading))
     table = read_source(spec)
@@ -58,7 +63,8 @@ def inspect(
     present_kinds = {name: kind for name, kind in spec.kinds.items() if name in table.columns}
     ignored = tuple(name for name in base.data.ignore if name in table.columns)
     section = replace(spec.data, ignore=tuple(dict.fromkeys([*spec.data.ignore, *ignored])))
-    return inspect_table(table, replace(spec, data=section, outputs=present_outputs, kinds=present_kinds), run)
+    with limits_changed(spec.data.limits):
+        return inspect_table(table, replace(spec, data=section, outputs=present_outputs, kinds=present_kinds), run)
 
 
 def new(
@@ -74,7 +80,7 @@ def new(
     split: Mapping[str, Any] | None = None,
     test: Any = None,
     filename_pattern: str | None = None,
-    data_root: str | Path | None = None,
+    data_root: str | Path | Sequence[str | Path] | None = None,
     data: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     allow_code: Modules = (),
@@ -91,4 +97,5 @@ def new(
         "test": test, "filename_pattern": filename_pattern, "data_root": data_root, "data": data, **(settings or {}),
     }  # fmt: skip
     spec = build_spec(source, target, overrides, allow_code=allow_code)
-    return commented_spec(read_source(spec), spec, None if folder is None else Path(folder))
+    with limits_changed(spec.data.limits):
+        return commented_spec(read_source(spec), spec, None if folder is None else Path(folder))

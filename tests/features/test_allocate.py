@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from deepglass.features._allocate import allocate, free_memory
+from deepglass.features._allocate import allocate
+from deepglass.limits import free_memory
 
 
 def test_large_arrays_are_memory_mapped():

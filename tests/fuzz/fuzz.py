@@ -2,10 +2,10 @@
 
     python tests/fuzz/fuzz.py --tries 10000 --seed 0 [--only run_table] [--out finds/]
 
-A try fails when the command ends by a traceback, `[internal]`, a signal, after 30 seconds or beyond 2 GB, or when it
-ends well with another output than for the unchanged run (silently wrong). What failed is written to `--out` with the
-command. The last line of stdout is a JSON summary. Each try is a process forked from one that has imported everything
-and started no thread.
+A try fails when the command ends by a traceback, `[internal]`, a signal, after 30 seconds of processor time or beyond
+2 GB, or when it ends well with another output than for the unchanged run (silently wrong). What failed is written to
+`--out` with the command. The last line of stdout is a JSON summary. Each try is a process forked from one that has
+imported everything and started no thread.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import random
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -27,9 +28,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))  # the folder of this script is no package
-from mutations import mutate
+from mutations import KINDS, mutate, random_setting
 
-MAX_SECONDS = 30
+MAX_SECONDS = 30  # of processor time, which other processes do not lengthen; of time on the clock four times as much
 COMPARED = ("predict", "evaluate", "compare", "embed", "explain")  # of a run; what they print is a function of it
 MAX_BYTES = 2 * 10**9  # of resident memory
 
@@ -56,7 +57,7 @@ class Outcome(NamedTuple):
         if "Traceback (most recent call last)" in self.errors or "[internal]" in self.errors:
             return "traceback"
         if self.code < 0:
-            return "hang" if self.code == -signal.SIGALRM else f"signal {-self.code}"
+            return "hang" if self.code in (-signal.SIGALRM, -signal.SIGPROF) else f"signal {-self.code}"
         if self.memory > MAX_BYTES:
             return "memory"
         if self.code and not re.search(r"\[[a-z]+(-[a-z]+)*\] ", self.errors):
@@ -87,7 +88,8 @@ def _become_command(arguments: list[str], folder: Path, errors: Path) -> None:
         os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_DATA, (3 * MAX_BYTES, 3 * MAX_BYTES))
-        signal.alarm(MAX_SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)
+        signal.alarm(4 * MAX_SECONDS)
         sys.argv = ["deepglass", *arguments]
         from deepglass.cli.main import main
 
@@ -107,31 +109,47 @@ def _become_command(arguments: list[str], folder: Path, errors: Path) -> None:
 def right_output(subject: Subject, index: int, root: Path, work: Path) -> str:
     """What a command of a subject prints and writes for the files as they were written."""
     shutil.copytree(root / subject.name, work / subject.name)
-    run_command(_command(subject, index, work), work)
+    run_command(_command(subject, index, work, random.Random(0)), work)
     text = _output(work)
     shutil.rmtree(work)
     work.mkdir()
     return text
 
 
-def _command(subject: Subject, index: int, work: Path) -> list[str]:
-    path = work / subject.name / subject.entry
-    return [w.replace("{path}", str(path)).replace("{out}", str(work / "out")) for w in subject.commands[index]]
+def _command(subject: Subject, index: int, work: Path, rng: random.Random) -> list[str]:
+    columns = ("size", "rooms", "town", "built", "price", "sold")
+    values = {
+        "{path}": lambda: str(work / subject.name / subject.entry),
+        "{out}": lambda: str(work / "out"),
+        "{setting}": lambda: random_setting(rng),
+        "{kind}": lambda: f"{rng.choice(columns)}={rng.choice(KINDS)}",
+        "{column}": lambda: rng.choice(columns),
+    }
+    words = subject.commands[index]
+    return [re.sub(r"\{[a-z]+\}", lambda match: values[match[0]](), word) for word in words]
 
 
 def _output(work: Path) -> str:
     return "".join(path.read_text(errors="replace") for path in (work / "stdout", work / "out.csv") if path.exists())
 
 
-def one_try(subject: Subject, index: int, rng: random.Random, root: Path, work: Path) -> tuple[Outcome, Path]:
-    """Copy a subject, change one of its files, run one of its commands; the changed file and how the command ended."""
+def one_try(
+    subject: Subject, index: int, rng: random.Random, root: Path, work: Path
+) -> tuple[Outcome, list[str], Path]:
+    """Copy a subject, change one of its files or a setting, run one of its commands.
+
+    Returns:
+        how the command ended, its arguments and the changed file.
+    """
     copy = work / subject.name
     shutil.copytree(root / subject.name, copy)
     path = copy / subject.entry
     files = sorted(p for p in (path if path.is_dir() else copy).rglob("*") if p.is_file())
     target = rng.choice(files)
-    target.write_bytes(mutate(target.read_bytes(), target.name, rng))
-    return run_command(_command(subject, index, work), work), target
+    arguments = _command(subject, index, work, rng)
+    if not {"{setting}", "{kind}"} & set(subject.commands[index]):
+        target.write_bytes(mutate(target.read_bytes(), target.name, rng))
+    return run_command(arguments, work), arguments, target
 
 
 def main() -> int:
@@ -161,15 +179,15 @@ def main() -> int:
             compared = subject.commands[index][0] in COMPARED
             if compared and (subject.name, index) not in right:
                 right[subject.name, index] = right_output(subject, index, root, work)
-            outcome, target = one_try(subject, index, rng, root, work)
-            command, failure = " ".join(_command(subject, index, work)), outcome.failure
+            outcome, arguments, target = one_try(subject, index, rng, root, work)
+            command, failure = shlex.join(arguments), outcome.failure
             if compared and not failure and not outcome.code and _output(work) != right[subject.name, index]:
                 failure = "silently wrong"
             counts["tries"] += 1
             if failure:
                 counts[failure] += 1
                 last = outcome.errors.strip().splitlines()[-1:] or [""]
-                print(f"{number} {failure}: {command}; {target.relative_to(work)}: {last[0][:200]}", flush=True)
+                print(f"{number} {failure}: {command[:300]}; {target.relative_to(work)}: {last[0][:200]}", flush=True)
                 if options.out:
                     folder = options.out / str(number)
                     shutil.copytree(work / subject.name, folder / subject.name, dirs_exist_ok=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import shutil
 import struct
 import subprocess
 import sys
@@ -32,6 +33,9 @@ STEPS = "2"
 class Subject(NamedTuple):
     """A folder of files and the commands that read them; `{path}` stands for the copy that was mutated.
 
+    `{setting}`, `{kind}` and `{column}` stand for an odd KEY=VALUE, COLUMN=KIND and column; where a command has one,
+    the files stay as they are.
+
     Args:
         name: the folder's name.
         entry: what the commands are given, relative to the folder.
@@ -43,7 +47,14 @@ class Subject(NamedTuple):
     commands: tuple[tuple[str, ...], ...]
 
 
-INSPECT = (("inspect", "{path}"),)
+TRAIN = ("train", "{path}", "--out", "{out}", "training.steps=2", "training.threads=1", "--no-baselines")
+INSPECT = (*[("inspect", "{path}")] * 3, TRAIN)  # training takes several times as long
+SETTINGS = ((*TRAIN, "{setting}"), ("inspect", "{path}", "{setting}"), (*TRAIN, "{setting}", "{setting}"))
+KINDS = (
+    (*TRAIN, "--kind", "{kind}"),
+    (*TRAIN, "--target", "{column}", "--kind", "{kind}"),
+    ("inspect", "{path}", "--kind", "{kind}"),
+)
 PREDICTING = (
     ("predict", "{path}", "{rows}", "--json"),
     ("evaluate", "{path}"),
@@ -75,8 +86,15 @@ def make_specs(root: Path) -> list[Subject]:
         folder.mkdir(parents=True)
         _frame(np.random.default_rng(0)).write_csv(folder / "rows.csv")
         (folder / "spec.yaml").write_text(text)
-        training = ("train", "{path}", "--out", "{out}", "training.steps=2", "training.threads=1", "--no-baselines")
-        subjects.append(Subject(name, "spec.yaml", (("inspect", "{path}"), training)))
+        subjects.append(Subject(name, "spec.yaml", (("inspect", "{path}"), TRAIN)))
+    for name, entry, commands in (
+        ("settings", "rows.csv", SETTINGS),
+        ("settings_spec", "spec.yaml", SETTINGS),
+        ("kinds", "rows.csv", KINDS),
+    ):
+        folder = root / name
+        shutil.copytree(root / "spec_table", folder)
+        subjects.append(Subject(name, entry, commands))
     return subjects
 
 

@@ -1,16 +1,19 @@
 """Pretrained encoders of the transformers library, with tiny models saved by the tests."""
 
 import shutil
+import socket
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+import yaml
+from deepglass.run.manifest import write_manifest
 
 import deepglass
 from deepglass.errors import SourceError, SpecError
-from deepglass.nn.pretrained import PretrainedText, find
+from deepglass.nn.pretrained import PretrainedText, Source, find
 from deepglass.nn.tokens import Field
 
 transformers = pytest.importorskip("transformers", reason="the extra `pretrained` is not installed")
@@ -55,6 +58,37 @@ def test_a_run_does_not_need_the_pretrained_folder(encoder, tmp_path):
     again = deepglass.Run(tmp_path / "run")
     picture = {"image": np.arange(64, dtype=np.uint8).reshape(8, 8)}
     assert again.predict([picture, picture]) == run.predict([picture, picture])
+
+
+def test_a_run_without_its_configuration_is_damaged_and_nothing_is_looked_up(encoder, tmp_path, monkeypatch):
+    learn(encoder, tmp_path / "run", freeze=True)
+    spec = yaml.safe_load((tmp_path / "run/spec.yaml").read_text())
+    del spec["network"]["source_config"]
+    (tmp_path / "run/spec.yaml").write_text(yaml.safe_dump(spec | {"network": spec["network"] | {"pretrained": "a/b"}}))
+    write_manifest(tmp_path / "run")
+
+    def connect(*address: object) -> None:
+        raise AssertionError("a run was looked up on the network")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    with pytest.raises(SourceError, match=r"\[damaged-run\].*source_config"):
+        deepglass.Run(tmp_path / "run").predict([{"image": np.zeros((8, 8), np.uint8)}])
+    with pytest.raises(SourceError, match="damaged-run"):
+        learn(encoder, tmp_path / "next", init_from=str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("config", [{}, {"model_type": "none"}, {"model_type": "vit", "hidden_size": "x"}])
+def test_a_configuration_of_no_model_is_refused(config):
+    source = Source("x", "images", config, [0.5], [0.5])
+    with pytest.raises(SpecError, match=r"network\.source_config"):
+        PretrainedText(source, freeze=False, lr_multiplier=1.0)
+
+
+def test_a_configuration_that_names_code_of_the_hub_runs_none_of_it(encoder):
+    source = find(str(encoder))
+    named = {"auto_map": "a/b--modeling.Model", "attn_implementation": "a/b", "_attn_implementation": "a/b"}
+    with_code = source._replace(config={**source.config, **named})
+    assert type(PretrainedText(with_code, freeze=False, lr_multiplier=1.0).model).__name__ == "ViTModel"
 
 
 def test_only_safetensors_are_read(encoder, tmp_path):

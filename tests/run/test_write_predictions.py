@@ -31,3 +31,13 @@ def test_boxes_are_json_in_the_cells_of_a_csv(tmp_path):
     write_predictions(tmp_path / "boxes.csv", [BOXES])
     cell = pl.read_csv(tmp_path / "boxes.csv")["boxes"][0]
     assert json.loads(cell)[0]["label"] == "cell"
+
+
+def test_names_of_outputs_do_not_leave_the_folder_and_stay_apart(tmp_path):
+    out = tmp_path / "a" / "b" / "out"
+    names = ["../../pwned", ".._.._pwned", "/etc/x", "MASK", "mask", "..", "a\0b"]
+    write_predictions(out, [dict.fromkeys(names, MASK["mask"])])
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert all(path.parent == out for path in written)
+    assert len(written) == len(names) + 1
+    assert (out / "mask-2-0.png").exists()  # MASK is the same name where letter case is ignored

@@ -32,7 +32,18 @@ COMMANDS = (
 for command in COMMANDS:
     app.command()(command)
 
-LISTS = ("features", "outputs", "trunks", "objectives", "optimizers", "schedules", "activations", "recipes", "data")
+LISTS = (
+    "features",
+    "outputs",
+    "trunks",
+    "objectives",
+    "optimizers",
+    "schedules",
+    "activations",
+    "recipes",
+    "data",
+    "limits",
+)
 SIGINT_CODE = 130
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of the click package that typer uses
 

@@ -35,7 +35,10 @@ Ignore = Annotated[list[str] | None, option("COLUMN", "Column to leave out (repe
 Kind = Annotated[list[str] | None, option("COLUMN=KIND", "Kind of a column; `deepglass list features` (repeatable).")]
 Columns = Annotated[str | None, option("NAMES", "Column names of a file without a header, such as a,b,c.")]
 FilenamePattern = Annotated[str | None, option("PATTERN", "Columns in file names, such as '{digit}_{speaker}_{take}'.")]
-DataRoot = Annotated[Path | None, option("FOLDER", "Folder of the data:NAME sets; by default $DEEPGLASS_DATA.")]
+DataRoot = Annotated[
+    list[Path] | None,
+    option("FOLDER", "Folder of the data:NAME sets, or of files that the data name in other folders (repeatable)."),
+]
 AllowCode = Annotated[
     list[str] | None,
     option("MODULE", "Python module whose code a spec or run may name and so run (repeatable).", "--allow-code"),

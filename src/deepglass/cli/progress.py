@@ -70,10 +70,10 @@ class ProgressBar(Callback):
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.event:
             err.print(f"  {record.event}")
-        for name, metrics in record.valid.items():
-            metric, value = next(iter(metrics.items()))
+        values = ((name, metric, v) for name, metrics in record.valid.items() for metric, v in metrics.items())
+        if first := next(values, None):  # there is none where no row can be evaluated, or none is finite
+            name, metric, value = first
             self.metric = f"{name} {metric} {plain_number(value)}"
-            break
         due = record.step >= self.next_line or record.step >= self.last_step
         if not err.is_terminal and record.valid and due:
             loss = total_loss(record.losses)

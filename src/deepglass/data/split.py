@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from deepglass.constraints import Seed
 from deepglass.data.missing import is_null
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError, near_miss
@@ -43,12 +44,14 @@ class Split:
     test: float = 0.1
     valid: float = 0.1
     by: str | None = None
-    seed: int = 0
+    seed: Seed = 0
     folds: int | None = None
     fold: int | None = None
     rows: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise _bad(f"expected a seed of at least 0, got {self.seed}")
         if not (0 <= self.test < 1 and 0 <= self.valid < 1 and self.test + self.valid < 1):
             raise _bad(f"expected test + valid below 1, to leave training rows, got {self.test} and {self.valid}")
         word, colon, column = (self.by or "random").partition(":")

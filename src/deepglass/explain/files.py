@@ -12,7 +12,7 @@ from deepglass.explain.explanation import Explanation
 from deepglass.explain.sound import important_cells, isolate
 from deepglass.features._audio_files import wav
 from deepglass.features.base import Column
-from deepglass.files import write_file
+from deepglass.files import file_names, write_file
 from deepglass.run.predictor import Predictor
 from deepglass.web import encode_image
 
@@ -45,31 +45,35 @@ def write(
         return
     path.mkdir(parents=True, exist_ok=True)
     write_file(path / "explanations.json", text)
+    outputs = file_names(explanation.output for row in explanations for explanation in row)
     for i, row in enumerate(explanations):
         for explanation in row:
-            for name, content in _media(explanation, predictor, inputs, i):
+            start = f"{outputs[explanation.output]}-{explanation.row}"
+            for name, content in _media(explanation, start, predictor, inputs, i):
                 write_file(path / name, content)
 
 
 def _media(
-    explanation: Explanation, predictor: Predictor, inputs: Mapping[str, Column], i: int
+    explanation: Explanation, start: str, predictor: Predictor, inputs: Mapping[str, Column], i: int
 ) -> list[tuple[str, bytes]]:
-    """File names and contents."""
+    """File names, which begin with `start`, and contents."""
     features = {f.name: f for f in predictor.inputs}
-    start = f"{_safe(explanation.output)}-{explanation.row}"
+    targets = file_names(target.name for target in explanation.targets)
     files = []
-    for kind, maps in (("attributions", explanation.maps), ("activation", explanation.activation_maps)):
+    for what, maps in (("attributions", explanation.maps), ("activation", explanation.activation_maps)):
+        input_names = file_names(maps)
         for name, values in maps.items():
+            kind = f"{what}-{input_names[name]}" if len(maps) > 1 else what
             feature: Any = features[name]
             if feature.is_image:
                 pixels = feature.pixels(inputs[name].values[i])
                 for q, target in enumerate(explanation.targets):
-                    end = f"-{q}-{_safe(target.name)}" if len(explanation.targets) > 1 else ""
+                    end = f"-{q}-{targets[target.name]}" if len(explanation.targets) > 1 else ""
                     files.append((f"{start}-{kind}{end}.png", encode_image.png(overlay(pixels, values[q]))))
             elif feature.is_audio:
                 column = inputs[name].take(np.array([i]))
                 samples = isolate(column.values, feature.frames, important_cells(values.sum(0)))
-                files.append((f"{start}-important.wav", wav(samples, feature.rate_ or 8000)))
+                files.append((f"{start}-{kind.replace(what, 'important', 1)}.wav", wav(samples, feature.rate_ or 8000)))
     return files
 
 
@@ -93,7 +97,3 @@ def color_strength(attributions: np.ndarray) -> np.ndarray:
     smooth = uniform_filter(attributions, 3, mode="nearest") if max(attributions.shape) > 48 else attributions
     most = np.quantile(np.abs(smooth), 0.995) or np.abs(smooth).max() or 1.0
     return np.clip(smooth / most, -1, 1) * 0.85
-
-
-def _safe(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name)[:40]

@@ -1,10 +1,11 @@
 """Allocation of arrays for encoded values: in memory, or memory-mapped where they would fill it."""
 
 import math
-import os
 import tempfile
 
 import numpy as np
+
+from deepglass.limits import free_memory
 
 MAX_MEMORY_SHARE = 0.5  # of the free memory; larger arrays are memory-mapped
 
@@ -25,17 +26,3 @@ def allocate(shape: tuple[int, ...], dtype: np.dtype | type, memory: int | None 
 def exceeds_memory(size: int, memory: int | None = None) -> bool:
     """Whether an array of this size in bytes is memory-mapped."""
     return size > MAX_MEMORY_SHARE * (free_memory() if memory is None else memory)
-
-
-def free_memory() -> int:
-    """Available memory in bytes without swapping; a terabyte where the system does not report it."""
-    try:
-        with open("/proc/meminfo") as file:
-            line = next(line for line in file if line.startswith("MemAvailable"))
-        return int(line.split()[1]) * 1024
-    except (OSError, StopIteration, ValueError):
-        pass
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 2**40

@@ -10,6 +10,8 @@ import soundfile
 
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
+from deepglass.files import check_regular
+from deepglass.limits import check_limit, check_unpacked
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus")
 RATE_RANGE = (1_000, 400_000)  # Hz; other rates are a damaged header, and resampling from them takes gigabytes
@@ -49,6 +51,8 @@ def read_audio(media: Media, rate: int | None, seconds: float) -> np.ndarray:
     """
     with _open(media) as file:
         samples = min(file.frames, int(seconds * file.samplerate))
+        size = media.path.stat().st_size if media.member is None else len(media.read())
+        check_unpacked(samples * file.channels * 4, size, media.name)
         try:
             channels = file.read(samples, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
@@ -87,13 +91,12 @@ def as_int16(wave: np.ndarray) -> np.ndarray:
 
 
 def _open(media: Media) -> soundfile.SoundFile:
+    if media.member is None:
+        check_regular(media.path, media.name)
+        check_limit("media_bytes", media.path.stat().st_size, media.name)
     try:
         file = soundfile.SoundFile(media.path if media.member is None else media.open())
-    except FileNotFoundError as error:
-        raise SourceError("not-found", f"{media.name}: there is no such file") from error
     except (soundfile.LibsndfileError, OSError) as error:
-        if not media.path.is_file():
-            raise SourceError("not-found", f"{media.name}: there is no such file") from error
         raise SourceError("unreadable-file", f"{media.name}: cannot be read as audio ({_reason(error)})") from error
     if not RATE_RANGE[0] <= file.samplerate <= RATE_RANGE[1]:
         file.close()

@@ -11,8 +11,10 @@ from PIL import Image as Pillow
 from PIL import ImageSequence
 
 from deepglass.errors import MissingExtra, SourceError
-from deepglass.features._images import BROKEN, FORMATS, MAX_PIXELS, SUFFIXES, decode
+from deepglass.features._images import BROKEN, FORMATS, SUFFIXES, decode
 from deepglass.features.base import Media, Raw
+from deepglass.files import is_inside, read_file
+from deepglass.limits import check_limit
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv")
 
@@ -37,17 +39,15 @@ def read_frames(video: RawVideo, count: int) -> list[np.ndarray]:
     if isinstance(video, np.ndarray):
         frames = video[frame_indices(len(video), count)]
         return list(frames if frames.ndim == 4 else frames[..., None])
-    assert video is not None
+    if not isinstance(video, Media | str):
+        raise SourceError("unreadable-file", f"expected the path of a video, got {video!r}")
     path, name = (Path(video), video) if isinstance(video, str) else (video.path, video.name)
     if path.is_dir():
         files = frame_files(path)
         if not files:
             raise SourceError("unreadable-file", f"{name}: this folder of frames holds no image")
         return [decode(Media(f"{name}/{files[i].name}", files[i])) for i in frame_indices(len(files), count)]
-    try:
-        data = path.read_bytes() if isinstance(video, str) else video.read()
-    except FileNotFoundError as error:
-        raise SourceError("not-found", f"{name}: there is no such file or folder") from error
+    data = read_file(path, name) if isinstance(video, str) else video.read()
     if name.lower().endswith(SUFFIXES):
         return _read_animation(data, name, count)
     return _read_video(data, name, count)
@@ -61,6 +61,9 @@ def frame_indices(length: int, count: int) -> np.ndarray:
 def frame_files(folder: Path) -> list[Path]:
     """The images of a folder in natural order: by the numbers in their names."""
     files = [p for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
+    if leaving := [p.name for p in files if p.is_symlink() and not is_inside(p, folder)]:
+        text = f"{folder.name}/: {len(leaving)} of its frames are links that lead out, such as {leaving[0]!r}"
+        raise SourceError("unsafe-path", f"{text}; put the files themselves into the folder")
     return sorted(files, key=lambda p: [int(t) if t.isdigit() else t.lower() for t in re.split(r"(\d+)", p.name)])
 
 
@@ -69,9 +72,10 @@ def _read_animation(data: bytes, name: str, count: int) -> list[np.ndarray]:
     try:
         opened = Pillow.open(io.BytesIO(data), formats=FORMATS)
         X, Y = opened.size
+        check_limit("image_pixels", X * Y, name, f"{X:,} x {Y:,} pixels")
         total = getattr(opened, "n_frames", 1)
-        if X * Y * count > MAX_PIXELS:
-            raise SourceError("too-large", f"{name}: {count} frames of {X:,} x {Y:,} pixels; make them smaller")
+        check_limit("animation_pixels", X * Y * total, name, f"{total:,} frames of {X:,} x {Y:,} pixels")
+        check_limit("image_pixels", X * Y * count, name, f"{count} frames of {X:,} x {Y:,} pixels")
         indices = frame_indices(total, count)
         frames = {i: decode(frame.copy()) for i, frame in enumerate(ImageSequence.Iterator(opened)) if i in indices}
         return [frames[i] for i in indices]

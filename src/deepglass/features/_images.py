@@ -1,9 +1,12 @@
 """Decoding of images (files, bytes, Pillow images, arrays) to pixels (Y, X, C)."""
 
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -14,13 +17,26 @@ from PIL import ImageOps, UnidentifiedImageError
 
 from deepglass.errors import SourceError
 from deepglass.features.base import Media, Raw
+from deepglass.files import read_file
+from deepglass.limits import check_limit
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # no format that runs a program, such as EPS
 MIN_PARALLEL = 64  # images; fewer are decoded without threads
-MAX_PIXELS = 80_000_000  # a decoded RGB image of this size takes 240 MB; larger ones are refused by their header
 
-BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, IndexError, OverflowError)
+BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    KeyError,
+    IndexError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+    Pillow.DecompressionBombError,
+)
 """Exceptions that Pillow raises on damaged files."""
 
 T = TypeVar("T")
@@ -113,8 +129,9 @@ def map_images(function: Callable[[RawImage], T], items: Sequence[RawImage]) -> 
         warnings.simplefilter("ignore")  # Pillow warns about odd metadata, which does not concern the pixels
         if len(items) < MIN_PARALLEL:
             return [function(item) for item in items]
+        context = copy_context()  # with the limits that apply
         with ThreadPoolExecutor() as threads:
-            return list(threads.map(function, items))
+            return list(threads.map(lambda item: context.copy().run(function, item), items))
 
 
 def count_frames(image: RawImage) -> int:
@@ -204,23 +221,19 @@ def channel_axis(shape: tuple[int, ...]) -> int | None:
 def _open(image: RawImage) -> Pillow.Image:
     if isinstance(image, Pillow.Image):
         return image
-    try:
-        data = _read_bytes(cast(Media | bytes | str, image))
-    except FileNotFoundError as error:
-        raise SourceError("not-found", f"{_name(image)}: there is no such file") from error
+    if not isinstance(image, Media | bytes | str):
+        raise SourceError("unreadable-image", f"expected the path of an image, got {image!r}")
+    data = _read_bytes(cast(Media | bytes | str, image))
     opened = Pillow.open(io.BytesIO(data), formats=FORMATS)
     X, Y = opened.size
-    if X * Y > MAX_PIXELS:
-        raise SourceError(
-            "too-large", f"{_name(image)}: {X:,} x {Y:,} pixels, more than {MAX_PIXELS:,}; make the image smaller"
-        )
+    check_limit("image_pixels", X * Y, _name(image), f"{X:,} x {Y:,} pixels")
     return opened
 
 
 def _read_bytes(image: Media | bytes | str) -> bytes:
     if isinstance(image, bytes):
         return image
-    return Path(image).read_bytes() if isinstance(image, str) else image.read()
+    return read_file(Path(image)) if isinstance(image, str) else image.read()
 
 
 def _to_array(image: Pillow.Image) -> np.ndarray:

@@ -32,7 +32,7 @@ def value_type(raw: Raw) -> ValueType | None:
         return "integer"
     if dtype.is_numeric():
         x = _series(raw).cast(pl.Float64)
-        x = x.filter(x.is_finite().fill_null(False))
+        x = x.filter(x.is_not_nan().fill_null(False))
         return "integer" if (x == x.floor()).all() and (x.abs() < 2**53).all() else "number"
     return "string"
 

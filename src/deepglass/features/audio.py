@@ -150,6 +150,8 @@ class Audio(Feature):
             return None
         if isinstance(item, Media):
             return read_audio(item, self.rate_, self.seconds)
+        if np.ndim(item) != 1:
+            raise SourceError("bad-value", f"column {self.column!r}: expected audio files or samples, got {item!r:.80}")
         samples = np.asarray(item)[: int(self.seconds * (self.rate or self.rate_))]
         if samples.dtype.kind == "f" and np.isnan(samples).all():
             return None

@@ -23,6 +23,7 @@ import polars as pl
 from deepglass.config import restore
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._cell_statistics import Statistic, class_codes, scalar_series
+from deepglass.files import open_file, read_file
 from deepglass.registry import Registry
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ class Media(NamedTuple):
     member: str | None = None  # a file inside the zip at `path`
 
     def read(self) -> bytes:
+        """The content of a regular file. Raises as `files.read_file`."""
         if self.member is None:
-            return self.path.read_bytes()
-        with ZipFile(self.path) as archive:
+            return read_file(self.path, self.name)
+        with open_file(self.path, self.name) as file, ZipFile(file) as archive:
             return archive.read(self.member)
 
     def open(self) -> io.BytesIO:

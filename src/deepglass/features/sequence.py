@@ -12,6 +12,7 @@ import polars as pl
 from deepglass.errors import SourceError
 from deepglass.features._statistics import VectorFeature, statistics
 from deepglass.features.base import Column, Raw, TypeGuess
+from deepglass.limits import check_limit
 
 if TYPE_CHECKING:
     from torch import nn
@@ -88,6 +89,9 @@ class Sequence(VectorFeature):
         else:
             dtype = raw.dtype if isinstance(raw, pl.Series | np.ndarray) else type(raw).__name__
             raise self.bad_value(f"expected lists of numbers, got {dtype}")
+        if len(lengths):
+            longest = int(lengths.argmax())
+            check_limit("sequence_values", int(lengths[longest]), f"column {self.column!r}, row {longest}")
         if size is not None and len(values) and values.shape[1] != size:
             raise self.bad_value(f"expected {size} numbers a step, got {values.shape[1]}")
         values = np.where(np.isfinite(values), values, np.nan)

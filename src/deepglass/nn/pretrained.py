@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.documents import read_json
-from deepglass.errors import MissingExtra, SourceError
+from deepglass.errors import MissingExtra, SourceError, SpecError
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 Kind = Literal["images", "texts", "audio"]
@@ -23,6 +23,7 @@ _INPUT_KINDS: dict[str, Kind] = {"pixel_values": "images", "input_ids": "texts",
 _WAVES = frozenset(["conv_kernel", "conv_stride", "feat_extract_norm"])  # settings of wav2vec 2.0 and similar models
 _RATE = 16_000  # samples per second, for models without a setting
 _SIDE = 224  # pixels of an image, for models that accept any size
+_OF_CODE = ("_", "auto_map", "attn_implementation", "experts_implementation")  # settings that may name code of the hub
 _OF_FILES = ("transformers_version", "_name_or_path", "dtype", "torch_dtype")
 
 
@@ -57,7 +58,7 @@ def find(name: str) -> Source:
         SourceError: `not-found`, `unreadable-file`; `bad-value` for a model that reads no images, texts or audio.
     """
     try:
-        config = _transformers().AutoConfig.from_pretrained(_checked_location(name))
+        config = _transformers().AutoConfig.from_pretrained(_checked_location(name), trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise SourceError("not-found", f"network.pretrained: {name}: {str(error).partition(chr(10))[0]}") from error
     config = getattr(config, "vision_config", config)
@@ -96,13 +97,7 @@ class PretrainedEncoder(nn.Module):
     def __init__(self, source: Source, *, freeze: bool, lr_multiplier: float) -> None:
         super().__init__()
         self.source, self.freeze = source, freeze
-        library = _transformers()
-        settings = {k: v for k, v in source.config.items() if k != "model_type"}
-        if source.reads == "audio":
-            settings["apply_spec_augment"] = False  # its masked spans may be longer than a short recording
-        self.model = _encoder(
-            library.AutoModel.from_config(library.AutoConfig.for_model(source.config["model_type"], **settings))
-        )
+        self.model = _encoder(_untrained(source))
         for parameter in self.model.parameters():
             parameter.requires_grad_(not freeze)
             parameter.lr_multiplier = lr_multiplier  # see training.optimizers
@@ -115,7 +110,9 @@ class PretrainedEncoder(nn.Module):
             SourceError: `unreadable-file`.
         """
         try:
-            model = _transformers().AutoModel.from_pretrained(_checked_location(self.source.name), use_safetensors=True)
+            model = _transformers().AutoModel.from_pretrained(
+                _checked_location(self.source.name), use_safetensors=True, trust_remote_code=False
+            )
         except (OSError, ValueError) as error:
             raise SourceError("unreadable-file", f"network.pretrained: {self.source.name}: {error}") from error
         self.model.load_state_dict(_encoder(getattr(model, "vision_model", model)).state_dict(), strict=False)
@@ -219,6 +216,28 @@ class PretrainedAudio(PretrainedEncoder):
         return centred / (centred.square().mean(1, keepdim=True) + 1e-7).sqrt()  # as transformers does
 
 
+def _untrained(source: Source) -> Any:
+    """The model of a configuration, which nothing is looked up for: neither code nor weights.
+
+    Raises:
+        SpecError: `bad-value` for a configuration of no known model.
+    """
+    library = _transformers()
+    plain = {k: v for k, v in source.config.items() if isinstance(v, str | int | float | bool | list)}
+    settings = {k: v for k, v in plain.items() if k != "model_type" and not k.startswith(_OF_CODE)}
+    if source.reads == "audio":
+        settings["apply_spec_augment"] = False  # its masked spans may be longer than a short recording
+    try:
+        config = library.AutoConfig.for_model(source.config["model_type"], **settings)
+        if hasattr(config, "use_pretrained_backbone"):
+            config.use_pretrained_backbone = False  # else its weights are downloaded
+        return library.AutoModel.from_config(config, trust_remote_code=False)
+    except Exception as error:  # the library raises classes of its own without a common base
+        raise SpecError(
+            "bad-value", f"network.source_config: expected the configuration of a model of transformers ({error})"
+        ) from error
+
+
 def _encoder(model: Any) -> Any:
     """The model, or the encoder of an encoder-decoder model (T5, BART)."""
     return model.get_encoder() if model.config.is_encoder_decoder else model
@@ -262,6 +281,6 @@ def _preprocessing(name: str) -> dict[str, Any]:
         file = path / "preprocessor_config.json"
         return read_json(file) if file.is_file() else {}
     try:
-        return _transformers().AutoImageProcessor.from_pretrained(name).to_dict()
+        return _transformers().AutoImageProcessor.from_pretrained(name, trust_remote_code=False).to_dict()
     except (OSError, ValueError, ImportError):
         return {}

@@ -50,6 +50,12 @@ class FlatInputs(nn.Module):
                     f"inputs.{feature.name}: {objective} cannot generate an input of the kind {feature.kind}; "
                     "it takes the kinds image, number, vector, category and binary",
                 )
+            if isinstance(feature, Category | Binary) and not feature.class_names:
+                raise SpecError(
+                    "bad-value",
+                    f"inputs.{feature.name}: {objective} cannot generate an input without values in the training "
+                    f"rows; leave it out with data.ignore=[{feature.column}]",
+                )
         self.inputs, self.scale = tuple(inputs), scale
         scales = {Image: scale, Number: numbers or scale, Vector: numbers or scale}
         self.scales = nn.ModuleDict({_key(f): f.normalizer(scales[type(f)]) for f in inputs if type(f) in scales})
@@ -139,7 +145,7 @@ def _width(feature: Feature) -> int:
         return math.prod(_shape(feature))
     if isinstance(feature, Vector):
         return len(feature.mean_ or ())
-    return len(feature.class_names) or 1
+    return 1 if isinstance(feature, Number) else len(feature.class_names)
 
 
 def _key(feature: Feature) -> str:

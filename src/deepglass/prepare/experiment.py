@@ -10,6 +10,7 @@ from deepglass.config import restore
 from deepglass.data.split import Split
 from deepglass.data.table import Table
 from deepglass.data.transforms.base import TableTransform, transform_from_state
+from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
 from deepglass.hyperparameters import TrainingDefaults
@@ -80,6 +81,15 @@ class Experiment:
     def from_state(
         spec: Spec, inputs: tuple[Feature, ...], outputs: tuple[Output, ...], state: Mapping[str, Any]
     ) -> Experiment:
-        """The experiment of a stored run."""
+        """The experiment of a stored run.
+
+        Raises:
+            SpecError: `bad-value`, `unknown-key`, or `unknown-name`.
+        """
+        if state["trunk"] == "pretrained" and "source_config" not in spec.network.settings:
+            raise SpecError(
+                "bad-value",
+                "network.source_config is missing in spec.yaml, and a run's pretrained network is not looked up again",
+            )
         transforms = tuple(transform_from_state(t, f"transforms[{i}]") for i, t in enumerate(state["transforms"]))
         return Experiment(spec, inputs, outputs, state["trunk"], restore(Split, state["split"], "split"), transforms)

@@ -12,6 +12,7 @@ from deepglass.data.sources.frames import concat_columns
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
+from deepglass.limits import limits_changed
 from deepglass.spec.spec import DataSpec, Source, Spec
 
 
@@ -36,8 +37,14 @@ def read_source(spec: Spec) -> Table:
 def read_like(data: DataSpec, source: Source) -> Table:
     """A source read with the options of a spec."""
     columns = data.columns if isinstance(source, str | Path) else ()
-    root = Path(data.data_root) if data.data_root else None
-    return read(source, columns=columns or None, filename_pattern=data.filename_pattern, data_root=root, options=data)
+    with limits_changed(data.limits):
+        return read(
+            source,
+            columns=columns or None,
+            filename_pattern=data.filename_pattern,
+            data_root=tuple(map(Path, data.data_root)),
+            options=data,
+        )
 
 
 def fingerprint_of(table: Table) -> str:

@@ -22,6 +22,7 @@ from deepglass.features.base import Column, Feature, Media, Raw, sequence_of
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.features.outputs.identity import IdentityOutput, Verdict
 from deepglass.features.text import Text
+from deepglass.limits import limits_changed
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
 from deepglass.prepare.derived_columns import apply_transform, derive_columns
@@ -112,7 +113,8 @@ class Predictor:
                 hint = near_miss(feature.column, table.columns)
                 raise SourceError("unknown-column", f"{table.name}: no column {feature.column!r} with labels{hint}")
         inputs = self.encode(table)
-        targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
+        with limits_changed(self.data.limits):
+            targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
         return Dataset(inputs, targets, self.device, table.environment)
 
     def evaluate(self, table: Table, batch_size: int = 1024) -> dict[str, dict[str, float]]:
@@ -124,7 +126,8 @@ class Predictor:
     def encode(self, rows: Rows) -> dict[str, Column]:
         """Encoded inputs; values that cannot be read are missing values, and counted."""
         table = self.read(rows)
-        return {f.name: self._encode(f, table[f.column]) for f in self.inputs}
+        with limits_changed(self.data.limits):
+            return {f.name: self._encode(f, table[f.column]) for f in self.inputs}
 
     def _encode(self, feature: Feature, raw: Raw) -> Column:
         try:

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from deepglass.errors import SpecError
 from deepglass.features.outputs._dense import decode_runs
 from deepglass.features.outputs.base import Calibration, PredictionArrays
-from deepglass.files import write_file
+from deepglass.files import file_names, write_file
 from deepglass.prepare.prepared_data import PreparedData
 
 Predictions = list[dict[str, dict[str, Any]]]
@@ -106,8 +106,12 @@ def _as_text(column: pl.Series) -> pl.Series:
 
 
 def _write_folder(folder: Path, predictions: Predictions) -> None:
+    names = file_names(o for row in predictions for o in row)
     images = {
-        f"{o}-{i}.png": png for i, row in enumerate(predictions) for o, f in row.items() if (png := _png(f["value"]))
+        f"{names[o]}-{i}.png": png
+        for i, row in enumerate(predictions)
+        for o, f in row.items()
+        if (png := _png(f["value"]))
     }
     if not images:
         raise SpecError("bad-value", f"--out: {folder}: expected masks or images for a folder; choose {folder}.csv")

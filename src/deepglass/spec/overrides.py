@@ -47,8 +47,9 @@ def build_spec(
     """
     allow_modules(allow_code)
     content = _content(source, base)
-    settings = {k: str(v) if isinstance(v, Path) else v for k, v in settings.items() if v is not None}
-    names = {k.removeprefix("training.") for k in settings} | set(settings.get("training", {}))
+    settings = {k: _plain_paths(v) for k, v in settings.items() if v is not None}
+    training = settings.get("training")
+    names = {k.removeprefix("training.") for k in settings} | set(training if isinstance(training, Mapping) else ())
     if names & set(DURATION_KEYS) and isinstance(content.get("training"), Mapping):  # replaces the other duration
         content = {**content, "training": {k: v for k, v in content["training"].items() if k not in DURATION_KEYS}}
     for key, value in settings.items():
@@ -100,3 +101,9 @@ def _with_source(spec: Spec, source: Any) -> dict[str, Any]:
 
 def _merged(before: Any, value: Any) -> Any:
     return {**before, **value} if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+
+
+def _plain_paths(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain_paths(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

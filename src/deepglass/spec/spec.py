@@ -12,7 +12,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 from pydantic.dataclasses import dataclass
 
 from deepglass.config import SECTION, construct
@@ -23,17 +23,23 @@ from deepglass.data.sources.base import SourceOptions
 from deepglass.data.split import Split
 from deepglass.documents import read_yaml
 from deepglass.errors import SpecError
+from deepglass.limits import check_limits
 from deepglass.training.settings import TrainingSettings
 from deepglass.values import frozen, plain
 
 SOURCES = ("source", "test", "unlabelled")
 FEATURES = ("inputs", "outputs")
-PATHS = (*SOURCES, "data_root", "label_corrections")
+PATHS = (*SOURCES, "label_corrections")
 Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
 
 
 S = TypeVar("S")
 Settings = Annotated[Mapping[Any, Any], AfterValidator(frozen)]
+
+
+def _as_tuple(value: Any) -> Any:
+    """One path, or a list of them, as a tuple."""
+    return () if value is None else (str(value),) if isinstance(value, str | Path) else value
 
 
 def no_settings() -> Mapping[Any, Any]:
@@ -121,7 +127,9 @@ class DataSpec(SourceOptions):
         num_labels: number of labels that are used outside the test rows, or {"per_class": N}; the others are hidden.
         label_corrections: a file of new and corrected labels, as `deepglass label` writes it.
         correct_test_labels: also correct test rows; without it, metrics of runs before and after can be compared.
-        data_root: folder of the data sets that `data:NAME` names; else $DEEPGLASS_DATA.
+        data_root: folders of the data sets that `data:NAME` names, by default $DEEPGLASS_DATA. Data in other
+            folders may name files in them as well.
+        limits: other values of limits on files; `deepglass list limits` shows them.
     """
 
     source: Source = None
@@ -137,10 +145,12 @@ class DataSpec(SourceOptions):
     num_labels: int | Annotated[Mapping[str, int], AfterValidator(frozen)] | None = None
     label_corrections: str | None = None
     correct_test_labels: bool = False
-    data_root: str | None = None
+    data_root: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    limits: Annotated[Mapping[str, Any], AfterValidator(frozen)] = field(default_factory=no_settings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_limits(self.limits)
         if self.num_labels is not None:
             LabelBudget.of(self.num_labels)
 
@@ -211,7 +221,8 @@ class Spec:
     def anchored(self, folder: Path | None = None) -> Spec:
         """The same with paths that start from a folder; absolute ones without it, for use from another folder."""
         folder = folder or Path.cwd()
-        data = replace(self.data, **{k: _relative(getattr(self.data, k), folder) for k in PATHS})
+        roots = tuple(str(_relative(root, folder)) for root in self.data.data_root)
+        data = replace(self.data, data_root=roots, **{k: _relative(getattr(self.data, k), folder) for k in PATHS})
         network = replace(self.network, init_from=_relative(self.network.init_from, folder))
         return replace(self, data=data, network=network)
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic.dataclasses import dataclass
 
 from deepglass.config import SECTION
-from deepglass.constraints import Count, Fraction, NonNegative, NonNegativeInt, Positive
+from deepglass.constraints import Count, Fraction, NonNegative, NonNegativeInt, Positive, Seed
 from deepglass.values import parse_seconds
 
 
@@ -43,7 +43,7 @@ class TrainingSettings:
     augment: bool | Mapping[str, Any] | None = None
     threads: Count | None = None
     device: str = "auto"
-    seed: int = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         lengths = [n for n in ("time", "epochs", "steps") if getattr(self, n) is not None]

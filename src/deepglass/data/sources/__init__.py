@@ -23,6 +23,7 @@ import polars as pl
 
 from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.sources import named
+from deepglass.data.sources.access import Access
 from deepglass.data.sources.base import SourceOptions
 from deepglass.data.sources.objects import read_object
 from deepglass.data.table import Table
@@ -45,7 +46,7 @@ def read(
     *,
     columns: Sequence[str] | None = None,
     filename_pattern: str | None = None,
-    data_root: Path | None = None,
+    data_root: Path | Sequence[Path] = (),
     options: SourceOptions | None = None,
 ) -> Table:
     """Read a data source as a table.
@@ -55,7 +56,8 @@ def read(
             object.
         columns: names for all columns, for sources without or with other names.
         filename_pattern: reads columns from file names, such as "{digit}_{speaker}_{take}".
-        data_root: the folder of the named sets; None: $DEEPGLASS_DATA.
+        data_root: the folders of the named sets, by default $DEEPGLASS_DATA; files in them may be named by data in
+            other folders, too.
         options: delimiter, encoding and others, in place of the detected ones.
 
     Raises:
@@ -66,6 +68,7 @@ def read(
         table.names, len(table), table.notes
     """
     options = options or SourceOptions()
+    data_root = (data_root,) if isinstance(data_root, Path) else tuple(data_root)
     if not isinstance(source, str | Path):
         return read_object(source, columns)
     text = str(source)
@@ -92,6 +95,6 @@ def read(
         name = path.name or text
         paths.check_exists(path, text)
     try:
-        return paths.read_path(path, text, name, columns, filename_pattern, options)
+        return paths.read_path(path, text, name, columns, filename_pattern, options, Access(data_root))
     except PermissionError as error:
         raise SourceError("unreadable-file", f"{text}: may not be read ({error.filename})") from error

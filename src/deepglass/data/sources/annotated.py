@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from deepglass.data.sources.access import OWN_FOLDER, Access, check_inside
 from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.boxes import AnnotatedImage, table_of_boxes
 from deepglass.data.sources.boxlist import is_boxlist, read_boxlists
@@ -14,21 +15,36 @@ from deepglass.data.sources.mask_pairs import mask_files
 from deepglass.data.sources.masks import look_like_masks, read_masks
 from deepglass.data.sources.voc import read_voc
 from deepglass.data.sources.yolo import read_yolo
-from deepglass.data.table import Table
+from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 
 _ANNOTATION_ENDINGS = (".xml", ".json", ".txt", ".csv", ".tsv")  # of files that may hold boxes
 _MASK_FOLDER = re.compile(r"masks?|labels?|annotations?|annot|segmentation_?class|gt|ground_?truth", re.IGNORECASE)
 
 
-def read_annotated(folder: Path, source: str, options: SourceOptions) -> Table | None:
+def read_annotated(folder: Path, source: str, options: SourceOptions, access: Access = OWN_FOLDER) -> Table | None:
     """A table of images with boxes or masks; None if the folder holds something else.
 
     Boxes come before masks. A folder of masks alone stands for the images beside it with these masks.
+
+    Raises:
+        SourceError: `unsafe-path` for links that lead out of the folder.
     """
     tree = FileTree.of(folder)
     if not tree.images:
         return None
+    others = tree.without(tree.images).files
+    elsewhere = check_inside([folder / file for file in tree.images], tree.images, folder, access, source)
+    check_inside([folder / file for file in others], others, folder, access, source)
+    table = _of_tree(tree, source, options)
+    if table is None or elsewhere is None:
+        return table
+    note = Note("links", str(elsewhere), f"all {len(tree.images):,} images are links into this folder")
+    return replace(table, notes=(*table.notes, note))
+
+
+def _of_tree(tree: FileTree, source: str, options: SourceOptions) -> Table | None:
+    folder = tree.folder
     has_annotations = bool(tree.ending_in(*_ANNOTATION_ENDINGS))
     if _MASK_FOLDER.fullmatch(folder.name) and not has_annotations:
         beside = FileTree.of(folder.parent).below(folder.name) if look_like_masks(tree) else tree
@@ -74,7 +90,7 @@ def _without_equal_stems(tree: FileTree, log: ReadLog) -> FileTree:
     return tree.without(item.name for item in log.skipped) if log.skipped else tree
 
 
-def read_annotation_file(path: Path, source: str, options: SourceOptions) -> Table | None:
+def read_annotation_file(path: Path, source: str, options: SourceOptions, access: Access = OWN_FOLDER) -> Table | None:
     """A COCO file or a table of boxes, with the images beside it; None for another file.
 
     Raises:
@@ -84,9 +100,11 @@ def read_annotation_file(path: Path, source: str, options: SourceOptions) -> Tab
     if not coco and not is_boxlist(FileTree(path.parent, (path.name,)), path.name):
         return None
     parents = [path.parent.parent] if coco or _MASK_FOLDER.fullmatch(path.parent.name) else []
+    parents = [] if access.closed else parents
     for folder in (path.parent, *parents):
         whole = FileTree.of(folder)
         images = whole.without(mask_files(whole)).images
+        check_inside([folder / file for file in images], images, folder, access, source)
         tree = FileTree(folder, (*images, str(path.relative_to(folder))))
         log = ReadLog()
         annotated = read_coco(tree, log) if coco else read_boxlists(tree, log, options)

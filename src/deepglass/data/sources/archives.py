@@ -1,6 +1,8 @@
 """zip and tar archives, unpacked safely into a temporary folder that is removed when the program ends."""
 
 import atexit
+import bz2
+import gzip
 import lzma
 import os
 import shutil
@@ -8,22 +10,34 @@ import stat
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
-from deepglass import files
-from deepglass.data.sources.base import MAX_INFLATION, MAX_UNPACKED_BYTES
 from deepglass.data.sources.listing import list_folder
-from deepglass.errors import SourceError
+from deepglass.errors import SourceError, StorageError
+from deepglass.files import STORAGE_ERRORS, open_file, storage_error
+from deepglass.limits import check_limit, check_unpacked
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-_MAX_FILES = 2_000_000
-_PIECE = 2**20
+_PIECE = 2**20  # bytes
+_BLOCK = 512  # bytes of a tar file
+_DAMAGED = (
+    *(BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, RuntimeError, NotImplementedError, ValueError),
+)
+_COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], IO[bytes]]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ": lzma.LZMAFile,
+}
+"""First bytes of a compressed file -> how it is opened."""
 
 _unpacked: dict[tuple[str, int, int], Path] = {}  # (path, mtime, size) -> folder
+_folders: dict[Path, int] = {}  # folder that is to be removed -> process that made it
 
 
 class _Member(NamedTuple):
@@ -49,15 +63,38 @@ def unpack(path: Path, source: str) -> Path:
     status = path.stat()
     key = (str(path.resolve()), status.st_mtime_ns, status.st_size)
     if key not in _unpacked:
-        folder = Path(tempfile.mkdtemp(prefix="deepglass-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        folder = _new_folder(source)
         try:
             _extract(path, folder, source)
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
             raise
         _unpacked[key] = folder
     return _inner(_unpacked[key], source)
+
+
+@atexit.register
+def remove_unpacked() -> None:
+    """Remove all temporary folders of this process."""
+    _unpacked.clear()
+    for folder, process in list(_folders.items()):
+        if process == os.getpid():  # a forked process knows the folders too
+            _remove(folder)
+
+
+def _new_folder(source: str) -> Path:
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="deepglass-"))
+    except OSError as error:
+        text = f"{source}: there is no temporary folder to unpack it to ({error.strerror}); set TMPDIR to one"
+        raise StorageError("read-only", text) from error
+    _folders[folder] = os.getpid()
+    return folder
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    _folders.pop(folder, None)
 
 
 def _inner(folder: Path, source: str) -> Path:
@@ -68,22 +105,53 @@ def _inner(folder: Path, source: str) -> Path:
 
 
 def _extract(path: Path, folder: Path, source: str) -> None:
-    damaged = (BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError)
+    size = path.stat().st_size
     try:
-        with ZipFile(path) if is_zipfile(path) else tarfile.open(path) as archive:
-            members = _zip_members(archive, source) if isinstance(archive, ZipFile) else _tar_members(archive, source)
-            _write(members, path, folder, source)
-    except damaged as error:
+        with open_file(path, source) as file:
+            is_zip = file.read(2) == b"PK" or (path.name.lower().endswith(".zip") and is_zipfile(file))
+            file.seek(0)
+            if is_zip:
+                with ZipFile(file) as archive:
+                    _write(_zip_members(archive, source), size, folder, source)
+            else:
+                with _uncompressed(file, size, folder, source) as content, tarfile.open(fileobj=content) as tar:
+                    _write(_tar_members(tar, content, source), size, folder, source)
+    except _DAMAGED as error:
         raise SourceError("unreadable-file", f"{source}: the archive is damaged or locked ({error})") from error
     except OSError as error:
-        if error.errno in files.STORAGE_ERRORS:
-            raise files.storage_error(folder, error) from error
-        raise SourceError(
-            "unreadable-file", f"{source}: the archive is damaged, or a name in it can be no file here ({error})"
-        ) from error
+        if error.errno in STORAGE_ERRORS:
+            raise storage_error(folder, error) from error
+        text = f"{source}: the archive is damaged, or a name in it can be no file here ({error.strerror or error})"
+        raise SourceError("unreadable-file", text) from error
+
+
+@contextmanager
+def _uncompressed(file: IO[bytes], size: int, folder: Path, source: str) -> Iterator[IO[bytes]]:
+    """A tar file without its compression, which is read to its end, where its checksum is."""
+    head = file.read(6)
+    file.seek(0)
+    compression = next((opener for start, opener in _COMPRESSIONS.items() if head.startswith(start)), None)
+    if compression is None:
+        yield file
+        return
+    with tempfile.TemporaryFile(dir=folder) as content:  # without a name, so it is gone when it is closed
+        with compression(file) as packed:
+            _copy(packed, content, 0, size, source)
+        content.seek(0)
+        yield content
+
+
+def _copy(packed: IO[bytes], file: IO[bytes], before: int, size: int, source: str) -> int:
+    """Unpack a file; returns the bytes unpacked so far, of which `before` were unpacked earlier."""
+    while piece := packed.read(_PIECE):
+        before += len(piece)
+        check_unpacked(before, size, source)
+        file.write(piece)
+    return before
 
 
 def _zip_members(archive: ZipFile, source: str) -> list[_Member]:
+    check_limit("archive_files", len(archive.infolist()), source)
     for info in archive.infolist():
         if stat.S_ISLNK(info.external_attr >> 16):
             raise _unsafe(f"{source}: {info.filename!r} in it is a link")
@@ -91,7 +159,7 @@ def _zip_members(archive: ZipFile, source: str) -> list[_Member]:
     return [_Member(info.filename, info.file_size, partial(archive.open, info)) for info in infos]
 
 
-def _tar_members(archive: tarfile.TarFile, source: str) -> list[_Member]:
+def _tar_members(archive: tarfile.TarFile, content: IO[bytes], source: str) -> list[_Member]:
     members = []
     for info in archive:
         if not (info.isfile() or info.isdir()):
@@ -100,8 +168,10 @@ def _tar_members(archive: tarfile.TarFile, source: str) -> list[_Member]:
         _safe_parts(info.name, source)
         if info.isfile():
             members.append(_Member(info.name, info.size, partial(_tar_file, archive, info)))
-        if len(members) > _MAX_FILES:
-            break
+            check_limit("archive_files", len(members), source)
+    content.seek(archive.offset)  # where tarfile found no further file, be it for a damaged header
+    if content.read(_BLOCK) != bytes(_BLOCK):
+        raise tarfile.ReadError(f"cut off or damaged after {len(members):,} files")
     return members
 
 
@@ -123,25 +193,13 @@ def _unsafe(text: str) -> SourceError:
     return SourceError("unsafe-archive", f"{text}; nothing was unpacked")
 
 
-def _write(members: list[_Member], path: Path, folder: Path, source: str) -> None:
+def _write(members: list[_Member], size: int, folder: Path, source: str) -> None:
     """Write the members; their sizes are counted as they are unpacked, as an archive can state others."""
-    max_bytes = min(MAX_UNPACKED_BYTES, max(_PIECE, MAX_INFLATION * path.stat().st_size))
     targets = [folder.joinpath(*_safe_parts(member.name, source)) for member in members]
-    if len(members) > _MAX_FILES:
-        raise SourceError("too-large", f"{source}: more than {_MAX_FILES} files")
-    bytes_left = max_bytes if sum(member.size for member in members) <= max_bytes else -1
+    check_unpacked(sum(member.size for member in members), size, source)
+    unpacked = 0
     for member, target in zip(members, targets, strict=True):
-        if bytes_left < 0:
-            break
         target.parent.mkdir(parents=True, exist_ok=True)
         with member.open() as packed, target.open("wb") as file:
-            while bytes_left >= 0 and (piece := packed.read(_PIECE)):
-                bytes_left -= len(piece)
-                file.write(piece)
+            unpacked = _copy(packed, file, unpacked, size, source)
         os.chmod(target, 0o644)
-    if bytes_left < 0:
-        raise SourceError(
-            "too-large",
-            f"{source}: {path.stat().st_size / 2**20:.1f} MiB unpack to more than {max_bytes / 2**20:.0f} MiB; "
-            "unpack it yourself if you trust it, and give the folder",
-        )

@@ -20,8 +20,6 @@ SPLIT_WORDS = {
 """Word in the name of a file, folder or array -> the split that it means."""
 
 SPLIT_NAMES = ("train", "valid", "test")
-MAX_UNPACKED_BYTES = 16 * 2**30  # of unpacked content; larger archives are refused as a mistake or an attack
-MAX_INFLATION = 1000  # ratio of unpacked to packed size, from 1 MiB on; deflate reaches about 1,000
 
 
 @dataclass(frozen=True)

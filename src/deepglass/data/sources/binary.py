@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import polars as pl
 
 from deepglass.data.sources.base import ReadLog, SourceOptions
+from deepglass.data.sources.binary_headers import arrow_bytes, parquet_bytes
 from deepglass.data.sources.frames import column_names, table_from_frame
 from deepglass.data.sources.header import has_header
 from deepglass.data.table import Table
 from deepglass.errors import MissingExtra, SourceError, near_miss
+from deepglass.files import check_regular, open_file
+from deepglass.limits import check_unpacked
 
 if TYPE_CHECKING:
     from fastexcel import ExcelReader
 
-_BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)  # polars panics at some damaged files
+_BROKEN = (  # polars panics at some damaged files
+    *(pl.exceptions.PolarsError, pl.exceptions.PanicException),
+    *(OSError, ValueError, struct.error, AttributeError, TypeError),  # of `binary_headers`
+)
 
 
 def read_parquet(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
     """A parquet file."""
     with _readable(source, "parquet"):
-        frame = pl.read_parquet(path, glob=False)
+        with open_file(path, source) as file:
+            check_unpacked(parquet_bytes(file), path.stat().st_size, source, "table_inflation")
+        with open_file(path, source) as file:  # polars reads from where the file stands, without Python's buffer
+            frame = pl.read_parquet(file)
     return table_from_frame(frame, source, ReadLog(), columns=columns)
 
 
 def read_arrow(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
     """An arrow file (feather 2) or stream."""
-    with _readable(source, "arrow"), path.open("rb") as file:
-        stream = file.read(6) != b"ARROW1"
-        file.seek(0)
-        frame = pl.read_ipc_stream(file) if stream else pl.read_ipc(file)
+    with _readable(source, "arrow"):
+        with open_file(path, source) as file:
+            check_unpacked(arrow_bytes(file), path.stat().st_size, source, "table_inflation")
+            stream = file.read(6) != b"ARROW1"
+        with open_file(path, source) as file:
+            frame = pl.read_ipc_stream(file) if stream else pl.read_ipc(file)
     return table_from_frame(frame, source, ReadLog(), columns=columns)
 
 
@@ -44,6 +58,9 @@ def read_excel(path: Path, source: str, columns: Sequence[str] | None, options: 
     except ImportError as error:
         raise MissingExtra("fastexcel", "all", f"{source}: reading an Excel file") from error
     log = ReadLog()
+    check_regular(path, source)
+    if is_zipfile(path):
+        _check_zip(path, source)
     with _readable(source, "Excel", (fastexcel.FastExcelError,)):
         book = fastexcel.read_excel(path)
         name = _sheet(book, source, options, log)
@@ -60,6 +77,18 @@ def read_excel(path: Path, source: str, columns: Sequence[str] | None, options: 
     body = rows.slice(first + header)
     body.columns = column_names(names, columns, source)
     return table_from_frame(body, source, log, text=True, missing=options.missing)
+
+
+def _check_zip(path: Path, source: str) -> None:
+    """Unpack the parts of a file without keeping them: damaged ones are found, and those that are far too large."""
+    packed, unpacked = path.stat().st_size, 0
+    with _readable(source, "Excel", (BadZipFile, zlib.error, *_BROKEN)), ZipFile(path) as archive:
+        check_unpacked(sum(info.file_size for info in archive.infolist()), packed, source)
+        for info in archive.infolist():
+            with archive.open(info) as part:
+                while piece := part.read(2**20):
+                    unpacked += len(piece)
+                    check_unpacked(unpacked, packed, source)
 
 
 def _sheet(book: ExcelReader, source: str, options: SourceOptions, log: ReadLog) -> str:

@@ -11,6 +11,7 @@ from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
 from deepglass.data.sources.file_tree import FileMatcher, FileTree, ending, split_of, stem
 from deepglass.data.sources.tables import read_table_file
 from deepglass.data.table import Table
+from deepglass.errors import SourceError
 from deepglass.features.boxes import DEFAULT_LABEL
 
 _TABLES = (".csv", ".tsv")
@@ -62,9 +63,8 @@ def is_boxlist(tree: FileTree, file: str) -> bool:
     if ending(file) not in _TABLES:
         return False
     try:
-        with (tree.folder / file).open("rb") as opened:
-            first, *_ = opened.read(_HEAD).decode("utf-8-sig", errors="replace").splitlines() or [""]
-    except OSError:
+        first, *_ = tree.head(file, _HEAD).decode("utf-8-sig", errors="replace").splitlines() or [""]
+    except SourceError:
         return False
     return find_box_columns([cell.strip().strip('"') for cell in re.split(r"[,;\t|]", first)]) is not None
 

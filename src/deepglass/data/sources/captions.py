@@ -9,6 +9,7 @@ import polars as pl
 
 from deepglass.data.sources.listing import list_folder
 from deepglass.data.table import Note, Table
+from deepglass.files import open_file
 
 _CAPTION = "caption"
 _NUMBERED = re.compile(rb"[^\t\n]+\.\w{3,4}#\d+\t")  # Flickr8k.token.txt: image.jpg#0, tab, caption
@@ -31,7 +32,7 @@ def with_captions(table: Table, folder: Path) -> Table:
     names = pl.Series([getattr(item, "name", None) for item in table[image]], dtype=pl.String)
     notes = [*table.notes, Note(_CAPTION, f"of {names.n_unique():,} images", "the target, by its name")]
     for path in list_folder(folder):
-        if path.suffix.lower() == ".txt" and _NUMBERED.match(_head(path)):
+        if path.suffix.lower() == ".txt" and path.is_file() and _NUMBERED.match(_head(path)):
             notes.append(Note("captions", f"{path.name} is not read", "the table says which split an image is in"))
     split = table.split
     if split is not None and set(split) == {"train", "valid"}:
@@ -52,5 +53,5 @@ def lists_captions(path: Path) -> bool:
 
 
 def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return file.read(500)

@@ -10,10 +10,10 @@ from typing import Any
 from deepglass.data.sources.base import SPLIT_WORDS, ReadLog
 from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
 from deepglass.data.sources.file_tree import FileMatcher, FileTree, split_of, stem
-from deepglass.documents import parse_json
+from deepglass.documents import read_json
 from deepglass.errors import SourceError
+from deepglass.files import open_file
 
-_MAX_BYTES = 2**31  # of a file; the largest of COCO has 470 MB
 _PIECE = 2**20
 
 
@@ -27,7 +27,7 @@ def is_coco(path: Path) -> bool:
     """Whether a JSON file has COCO's three keys; it is searched, not parsed."""
     missing = {b'"images"', b'"annotations"', b'"bbox"'}
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             if file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")[:1] != b"{":
                 return False
             file.seek(0)
@@ -35,7 +35,7 @@ def is_coco(path: Path) -> bool:
             while missing and (piece := file.read(_PIECE)):
                 missing -= {key for key in missing if key in end + piece}
                 end = piece[-16:]
-    except OSError:
+    except (OSError, SourceError):
         return False
     return not missing
 
@@ -61,9 +61,7 @@ def read_coco(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
 
 
 def _parse(tree: FileTree, file: str) -> dict[str, Any]:
-    if tree.size(file) > _MAX_BYTES:
-        raise SourceError("too-large", f"{file}: more than {_MAX_BYTES >> 30} GiB of annotations")
-    content = parse_json(tree.text(file), file)
+    content = read_json(tree.folder / file, file)
     if not isinstance(content, dict):
         raise SourceError(
             "bad-value", f"{file}: expected an object of images and annotations, got {type(content).__name__}"
@@ -119,7 +117,7 @@ def _add_boxes(
         if annotation.get("iscrowd"):
             crowds += 1
         elif (sides := _sides(bbox)) is None:
-            log.skip(where, f"expected a bbox of four numbers, got {bbox!r}")
+            log.skip(where, f"expected a bbox of four numbers, got {bbox!s:.80}")
         else:
             label = names.get(category) if isinstance(category, int | str) else None
             if label is None:
@@ -145,9 +143,11 @@ def _category_names(categories: Any, file: str, log: ReadLog) -> dict[Any, str]:
 
 def _sides(bbox: Any) -> tuple[float, float, float, float] | None:
     """Left, top, right and bottom of a box; None if it is not four finite numbers."""
-    if not isinstance(bbox, list) or not all(isinstance(v, int | float) and math.isfinite(v) for v in bbox):
+    if not isinstance(bbox, list) or len(bbox) != 4 or not all(isinstance(v, int | float) for v in bbox):
         return None
-    if len(bbox) != 4:
+    try:
+        left, top, width, height = map(float, bbox)
+    except OverflowError:  # an integer of hundreds of digits
         return None
-    left, top, width, height = map(float, bbox)
-    return left, top, left + width, top + height
+    sides = left, top, left + width, top + height
+    return sides if all(map(math.isfinite, sides)) else None

@@ -20,7 +20,7 @@ from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.csv_shape import count_lines, offset
 from deepglass.data.sources.frames import column_names, table_from_frame
 from deepglass.data.sources.plain import is_prose, plain_table
-from deepglass.data.sources.text_bytes import Utf8Text, as_utf8, load_bytes
+from deepglass.data.sources.text_bytes import Utf8Text, as_utf8, check_lines, load_bytes, read_text
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.parsing import MISSING
@@ -39,6 +39,15 @@ def read_delimited(path: Path, source: str, columns: Sequence[str] | None, optio
     """
     log = ReadLog()
     return table_of_text(load_bytes(path, source), path, source, columns, options, log)
+
+
+def read_plain(path: Path, source: str, options: SourceOptions) -> Table:
+    """A file of plain text. Raises as `read_delimited`."""
+    log = ReadLog()
+    text = read_text(path, source, options, log)
+    if not text.strip():
+        raise SourceError("empty-source", f"{source}: the file is empty")
+    return plain_table(text, source, log)
 
 
 def table_of_text(
@@ -63,6 +72,7 @@ def table_of_text(
     undelimited = prose and dialect.delimiter == sniff.NO_DELIMITER and dialect.names is None
     if undelimited and columns is None and options.header is None and is_prose(sample):
         return plain_table(text.data.tobytes().decode(), source, log)
+    check_lines(text.data, source)
     if dialect.delimiter == " ":
         text = _one_space(text)
     header = dialect.names or [f"column_{i}" for i in range(1, dialect.width + 1)]

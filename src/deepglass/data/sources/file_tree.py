@@ -10,8 +10,8 @@ from pathlib import Path
 
 from deepglass.data.sources.base import IMAGE_SUFFIXES, SPLIT_WORDS, ReadLog
 from deepglass.data.sources.listing import natural_key, walk
-from deepglass.errors import SourceError
 from deepglass.features.base import Media
+from deepglass.files import open_file, read_file
 
 _ROBOFLOW = ("_annotations.", "_classes.", "_darknet.")  # they begin with an underscore, as hidden files do
 _LABELS = re.compile(r"(^|/)(masks?|labels?|annot|annotations?|SegmentationObject)/", re.IGNORECASE)
@@ -61,10 +61,12 @@ class FileTree:
 
     def text(self, name: str) -> str:
         """A file's text; bytes that are not UTF-8 become replacement characters."""
-        try:
-            return (self.folder / name).read_text("utf-8-sig", errors="replace")
-        except OSError as error:
-            raise SourceError("unreadable-file", f"{name}: cannot be read ({error.strerror})") from error
+        return read_file(self.folder / name, name).decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
+
+    def head(self, name: str, size: int) -> bytes:
+        """The first bytes of a file."""
+        with open_file(self.folder / name, name) as file:
+            return file.read(size)
 
 
 def ending(name: str) -> str:

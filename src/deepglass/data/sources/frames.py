@@ -199,7 +199,11 @@ def concat_columns(raws: Sequence[Raw], name: str, source: str) -> Raw:
 
 def array_column(name: str, values: np.ndarray) -> Raw:
     """An array (N, ...) as a column: a Series for one value per row, else an array."""
+    if 0 in values.shape[1:]:
+        raise SourceError("bad-value", f"{name}: expected values in its rows, got an array of shape {values.shape}")
     values = values.reshape(len(values)) if values.ndim > 1 and values.size == len(values) else values
+    if values.dtype.kind in "mM":
+        values = _with_known_unit(name, values)
     if values.dtype.kind in "SO":
         values = np.array([v.decode() if isinstance(v, bytes) else v for v in values.ravel()]).reshape(values.shape)
     if values.ndim == 1:
@@ -208,3 +212,16 @@ def array_column(name: str, values: np.ndarray) -> Raw:
     if values.dtype.kind not in "biufc":
         raise SourceError("bad-value", f"{name}: expected numbers in its {values.ndim} axes, got {values.dtype}")
     return values
+
+
+def _with_known_unit(name: str, values: np.ndarray) -> np.ndarray:
+    """Times in a unit that polars knows; durations as seconds."""
+    unit, count = np.datetime_data(values.dtype)
+    converted = values if unit in ("ms", "us", "ns") and count == 1 else values.astype(f"{values.dtype.kind}8[us]")
+    is_finer = unit in ("ps", "fs", "as")  # what is lost is below a microsecond
+    fits = is_finer or bool(((converted.astype(values.dtype) == values) | np.isnat(values)).all())
+    if unit == "generic" or not fits:
+        raise SourceError("bad-value", f"{name}: expected times whose microseconds fit 64 bits, got {values.dtype}")
+    if values.dtype.kind == "M":
+        return converted
+    return np.where(np.isnat(values), np.nan, converted / np.timedelta64(1, "s"))

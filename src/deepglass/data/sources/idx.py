@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, ReadLog
+from deepglass.data.sources.npz import check_width
 from deepglass.data.sources.text_bytes import load_bytes
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
@@ -48,6 +49,7 @@ def read_idx(path: Path, source: str) -> np.ndarray:
         raise SourceError("unreadable-file", f"{source}: the idx file is cut off in its head")
     shape = tuple(data[4 : 4 + 4 * axes].view(">u4").tolist())
     expected = math.prod(shape) * dtype.itemsize
+    check_width(shape, dtype, source)
     body = data[4 + 4 * axes :]
     if len(body) != expected:
         text = f"{source}: expected {expected} bytes for shape {shape}, got {len(body)}; it is cut off"

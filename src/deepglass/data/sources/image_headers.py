@@ -7,8 +7,11 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from deepglass.data.sources.base import ReadLog
-from deepglass.features._images import BROKEN, FORMATS, MAX_PIXELS
+from deepglass.errors import SourceError
+from deepglass.features._images import BROKEN, FORMATS
 from deepglass.features.base import Media
+from deepglass.files import open_file
+from deepglass.limits import limit
 
 
 class ImageHeader(NamedTuple):
@@ -42,12 +45,12 @@ class HeaderReader:
         """The header; None for an image that cannot be read or is too large, which is logged as skipped."""
         try:
             header = read_header(media)
-        except BROKEN as error:
+        except (SourceError, *BROKEN) as error:
             reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error
             self.log.skip(media.name, f"cannot be read as an image ({reason})")
             return None
-        if header.rows * header.columns > MAX_PIXELS:
-            self.log.skip(media.name, f"{header.columns:,} x {header.rows:,} pixels, more than {MAX_PIXELS:,}")
+        if header.rows * header.columns > (most := limit("image_pixels")):
+            self.log.skip(media.name, f"{header.columns:,} x {header.rows:,} pixels, more than {most:,}")
             return None
         for what, applies in (
             ("CMYK", header.mode == "CMYK"),
@@ -73,12 +76,13 @@ def read_header(media: Media) -> ImageHeader:
     """The header of an image; the pixels are not read.
 
     Raises:
+        SourceError: for what is no regular file.
         OSError and others of `features._images.BROKEN`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about metadata, and about sizes that the caller checks
         try:
-            with Pillow.open(media.path, formats=FORMATS) as opened:
+            with open_file(media.path, media.name) as file, Pillow.open(file, formats=FORMATS) as opened:
                 X, Y = opened.size
                 stated = int(opened.getexif().get(0x0112, 1))
                 orientation = stated if 1 <= stated <= 8 else 1

@@ -27,13 +27,25 @@ def scan_folder(folder: Path, visible_prefixes: tuple[str, ...] = ()) -> list[os
         raise read_error(str(folder), error) from error
 
 
-def walk(folder: Path, parent: str = "", visible_prefixes: tuple[str, ...] = ()) -> Iterator[str]:
-    """Relative paths of all files below a folder, and of empty folders, with a trailing slash."""
+def walk(
+    folder: Path, parent: str = "", visible_prefixes: tuple[str, ...] = (), above: tuple[tuple[int, int], ...] = ()
+) -> Iterator[str]:
+    """Relative paths of all files below a folder, and of empty folders, with a trailing slash.
+
+    Links are followed, except to a folder that holds them.
+
+    Args:
+        above: device and inode of the folders above this one.
+    """
+    status = folder.stat()
+    if (status.st_dev, status.st_ino) in above:
+        return
+    above = (*above, (status.st_dev, status.st_ino))
     for entry in scan_folder(folder, visible_prefixes):
         if entry.is_file():
             yield parent + entry.name
         elif entry.is_dir():
-            inside = walk(folder / entry.name, f"{parent}{entry.name}/", visible_prefixes)
+            inside = walk(folder / entry.name, f"{parent}{entry.name}/", visible_prefixes, above)
             first = next(inside, None)
             yield f"{parent}{entry.name}/" if first is None else first
             yield from inside

@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 
+from deepglass.data.sources.access import OWN_FOLDER, Access, check_inside
 from deepglass.data.sources.base import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
@@ -23,6 +24,7 @@ from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.features._images import count_frames
 from deepglass.features.base import Media
+from deepglass.files import outside
 
 NUM_GIFS_OPENED = 8  # to detect whether the GIFs of a folder are animated
 _NOUN = {"image": "image", "audio": "audio file", "video": "video"}
@@ -44,7 +46,9 @@ def holds_media(folder: Path) -> bool:
     return any(media_kind(name) for name in walk(folder))
 
 
-def read_media_folder(folder: Path, source: str, filename_pattern: str | None = None) -> Table:
+def read_media_folder(
+    folder: Path, source: str, filename_pattern: str | None = None, access: Access = OWN_FOLDER
+) -> Table:
     """A table of the media files in a folder; only a few GIFs are opened: animated ones are videos.
 
     The label is the folder that holds a file, unless `filename_pattern` reads columns from the file's name. Folders
@@ -52,7 +56,8 @@ def read_media_folder(folder: Path, source: str, filename_pattern: str | None = 
     frame1, frame2 and so on are a video each.
 
     Raises:
-        SourceError: `empty-source`, `bad-value` for a pattern that matches no name.
+        SourceError: `empty-source`, `bad-value` for a pattern that matches no name, `unsafe-path` for links that lead
+            out.
     """
     log = ReadLog()
     names = sorted(walk(folder), key=natural_key)
@@ -61,6 +66,8 @@ def read_media_folder(folder: Path, source: str, filename_pattern: str | None = 
         raise SourceError("empty-source", f"{source}: expected image, audio or video files, got none")
     kind = kinds.most_common(1)[0][0]
     media = [Media(name, folder / name) for name in names if media_kind(name) == kind]
+    if elsewhere := check_inside([m.path for m in media], [m.name for m in media], folder, access, source):
+        log.note("links", str(elsewhere), f"all {len(media):,} files are links into this folder")
     for name in names:
         if media_kind(name) != kind:
             log.skip(name, "an empty folder" if name.endswith("/") else f"no {_NOUN[kind]}")
@@ -177,8 +184,12 @@ def _compiled(pattern: str) -> tuple[list[str], re.Pattern[str]]:
 # -- cells that are paths ----------------------------------------------------------------------------------------
 
 
-def with_media(table: Table, folder: Path) -> Table:
-    """Convert text columns whose cells are paths of files beside the table to lazy files; an empty cell is None."""
+def with_media(table: Table, folder: Path, access: Access = OWN_FOLDER) -> Table:
+    """Convert text columns whose cells are paths of files to lazy files; an empty cell is None.
+
+    Raises:
+        SourceError: `unsafe-path` where a few cells name files outside the folder of the table.
+    """
     columns, kinds, notes = dict(table.columns), dict(table.kinds), list(table.notes)
     for name, raw in table.columns.items():
         if not isinstance(raw, pl.Series) or raw.dtype != pl.String:
@@ -187,17 +198,21 @@ def with_media(table: Table, folder: Path) -> Table:
         kind = media_kind(cells[0]) if cells else None
         base, last = folder, None
         if kind is not None and all(media_kind(cell) == kind for cell in cells):
-            if (start := _start(folder, cells)) is None:
+            if (start := _start(folder, cells, access)) is None:
                 why = f"its cells look like {kind} files, but none of these files exists beside the table"
                 notes.append(Note("paths", name, why))
                 continue
             base, last = start
             target = f"{kind} files in {_folder_name(base)}"
-        elif kind is None and _are_folders_of_frames(folder, cells):
+        elif kind is None and _are_folders_of_frames(folder, cells, access):
             kind, target = "video", f"folders of frames in {_folder_name(folder)}"
         else:
             continue
         files = [None if cell is None else Media(cell, base / _as_path(cell, last)) for cell in raw.to_list()]
+        present = [file for file in files if file is not None]
+        where = f"{table.name}, column {name!r}"
+        if elsewhere := check_inside([f.path for f in present], [f.name for f in present], folder, access, where):
+            target = f"{kind} files that all lie elsewhere, in {elsewhere}"
         columns[name] = cast(list[Media], files)  # None = missing, as `sequence_of` has it
         kinds[name] = "video" if kind == "image" and are_animated(files) else kind
         shortened = "" if last is None else f", of which only the end, such as {_as_path(cells[0], last)}, is there"
@@ -211,11 +226,13 @@ def _folder_name(folder: Path) -> str:
     return f"{folder.name or folder.resolve().name}/"
 
 
-def _are_folders_of_frames(folder: Path, cells: Sequence[str]) -> bool:
+def _are_folders_of_frames(folder: Path, cells: Sequence[str], access: Access) -> bool:
     """Whether cells name folders beside the table, the first of which hold several images."""
     if not cells or any(len(cell) > 200 or not cell.strip(" ./\\") for cell in cells):
         return False
-    paths = [folder / _as_path(cell) for cell in cells]
+    paths = [folder / _as_path(cell) for cell in cells if "\0" not in cell]
+    if access.closed and outside(paths, (folder,)):
+        return False
     return all(path.is_dir() for path in paths) and all(
         sum(media_kind(p.name) == "image" for p in list_folder(path)) > 1 for path in paths[:3]
     )
@@ -227,7 +244,7 @@ def _as_path(cell: str, last: int | None = None) -> str:
     return path if last is None else "/".join(path.split("/")[-last:])
 
 
-def _start(folder: Path, cells: Sequence[str]) -> tuple[Path, int | None] | None:
+def _start(folder: Path, cells: Sequence[str], access: Access) -> tuple[Path, int | None] | None:
     """The folder that the paths start from, beside the table or one below, and how many of their last parts count.
 
     All parts (None) come first; of a path of another machine, such as C:\\drive\\IMG\\1.jpg, as many as exist.
@@ -236,6 +253,8 @@ def _start(folder: Path, cells: Sequence[str]) -> tuple[Path, int | None] | None
     deepest = max(_as_path(cell).count("/") for cell in cells)
     for last in (None, *range(deepest, 0, -1)):
         for base in bases:
-            if any((base / _as_path(cell, last)).is_file() for cell in cells):
+            files = [base / _as_path(cell, last) for cell in cells if "\0" not in cell]
+            hidden = set(outside(files, (folder,))) if access.closed else ()
+            if any(file.is_file() for i, file in enumerate(files) if i not in hidden):
                 return base, last
     return None

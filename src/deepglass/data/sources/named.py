@@ -1,6 +1,7 @@
 """`data:NAME`: a named data set, in a folder of that name below --data-root or $DEEPGLASS_DATA."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from deepglass.data.sources.listing import list_folder
@@ -40,8 +41,11 @@ SETS = {
 """Name -> description and GitHub repository."""
 
 
-def locate(name: str, data_root: Path | None) -> Path:
+def locate(name: str, data_root: Sequence[Path] = ()) -> Path:
     """The folder of a named set; `NAME/FILE` is one file of it.
+
+    Args:
+        data_root: the folders that are searched; none for $DEEPGLASS_DATA.
 
     Raises:
         SourceError: `not-found`; the text says what the set is, its repository, and which folder was searched.
@@ -49,21 +53,23 @@ def locate(name: str, data_root: Path | None) -> Path:
     source, (first, _, rest) = PREFIX + name, name.strip("/").partition("/")
     if ".." in name.split("/") or not first:
         raise SourceError("bad-value", f"{source}: expected a set's name, such as data:mnist")
-    root = data_root or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    folders = [p.name for p in list_folder(root) if p.is_dir()] if root is not None and root.is_dir() else []
+    roots = list(data_root) or ([Path(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else [])
+    folders = [p.name for root in roots if root.is_dir() for p in list_folder(root) if p.is_dir()]
     about = f"there is no data set of this name{near_miss(first, [*SETS, *folders])}"
     if first in SETS:
         content, repository = SETS[first]
         advice = f"put it into a folder {first}/ and name the folder above it with --data-root or ${VARIABLE}"
         about = f"{content}, from github.com/{repository}; {advice}"
-    if root is None:
+    if not roots:
         raise SourceError("not-found", f"{source}: {about}; neither --data-root nor ${VARIABLE} is set")
-    if not root.is_dir():
-        raise SourceError("not-found", f"{source}: the data root {root} is not a folder; {about}")
-    if not (root / first).exists():
-        raise SourceError("not-found", f"{source}: no folder {first} in {root}; {about}")
-    path = root / first / rest if rest else root / first
+    for root in roots:
+        if not root.is_dir():
+            raise SourceError("not-found", f"{source}: the data root {root} is not a folder; {about}")
+    folder = next((root / first for root in roots if (root / first).exists()), None)
+    if folder is None:
+        raise SourceError("not-found", f"{source}: no folder {first} in {', '.join(map(str, roots))}; {about}")
+    path = folder / rest if rest else folder
     if not path.exists():
-        near = near_miss(rest, [p.name for p in list_folder(root / first)])
+        near = near_miss(rest, [p.name for p in list_folder(folder)])
         raise SourceError("not-found", f"{source}: no {rest!r} in this set{near}")
     return path

@@ -1,23 +1,35 @@
 """numpy files: arrays by name, such as train_images, train_labels, test_images, class_names."""
 
+import math
 import re
+import struct
+import tokenize
 import zlib
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import IO
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import MAX_UNPACKED_BYTES, SPLIT_NAMES, SPLIT_WORDS, ReadLog
+from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, ReadLog
 from deepglass.data.sources.frames import array_column, check_lengths, concat_columns
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
+from deepglass.files import open_file
+from deepglass.limits import check_unpacked
 
 _INPUTS = frozenset(["images", "image", "x", "data", "features", "inputs", "imgs", "pixels"])
 _TARGETS = frozenset(["labels", "label", "y", "targets", "target", "classes", "class"])
 _CLASS_NAMES = frozenset(["class_names", "label_names", "target_names", "names", "classes"])
 MAX_NUMBER_COLUMNS = 100  # numbers a row that become a column each; more are one vector
+
+_DAMAGED = (
+    *(ValueError, TypeError, ArithmeticError, LookupError, EOFError, SyntaxError, OSError, MemoryError),
+    *(RuntimeError, tokenize.TokenError, struct.error, zlib.error, BadZipFile),
+)
+"""Exceptions that numpy and zipfile raise on damaged files; a header is parsed as Python's literals."""
 
 
 def read_npz(path: Path, source: str) -> Table:
@@ -31,6 +43,8 @@ def read_npz(path: Path, source: str) -> Table:
 
 def arrays_table(arrays: dict[str, np.ndarray], source: str, log: ReadLog) -> Table:
     """Arrays by name as a table; words such as train and test in the names give the split."""
+    for name, values in arrays.items():
+        check_width(values.shape, values.dtype, f"{source}: {name}")
     arrays = dict(arrays)
     class_names = next(
         (arrays.pop(k) for k in list(arrays) if k.lower() in _CLASS_NAMES and _are_words(arrays[k])), None
@@ -69,17 +83,51 @@ def arrays_table(arrays: dict[str, np.ndarray], source: str, log: ReadLog) -> Ta
 
 def _arrays(path: Path, source: str) -> dict[str, np.ndarray]:
     try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {path.stem: loaded}
-            size = sum(info.file_size for info in loaded.zip.infolist())
-            if size > MAX_UNPACKED_BYTES:
-                raise SourceError("too-large", f"{source}: its arrays take {size / 2**30:.1f} GiB unpacked")
-            return {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, BadZipFile, zlib.error, KeyError) as error:
+        with open_file(path, source) as file:
+            if not is_zipfile(file):
+                file.seek(0)
+                _check_header(file, path.stat().st_size, path.stem, source)
+                file.seek(0)
+                return {path.stem: np.load(file, allow_pickle=False)}
+            file.seek(0)
+            with ZipFile(file) as archive:
+                check_unpacked(sum(info.file_size for info in archive.infolist()), path.stat().st_size, source)
+                for info in archive.infolist():
+                    with archive.open(info) as member:
+                        _check_header(member, info.file_size, info.filename, source)
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as loaded:
+                return {name: loaded[name] for name in loaded.files}
+    except _DAMAGED as error:
         reason = "it holds Python objects, which are not loaded" if "pickle" in str(error) else error
         raise SourceError("unreadable-file", f"{source}: no numpy file, or it is damaged ({reason})") from error
+
+
+def _check_header(file: IO[bytes], size: int, name: str, source: str) -> None:
+    """Check that an array has the size that its header states, before memory for it is allocated.
+
+    Raises:
+        SourceError: `unreadable-file`; `bad-value` for rows without values.
+        ValueError: for a header that is damaged.
+    """
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.hasobject:
+        raise ValueError("pickle")
+    if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize != size - file.tell():
+        raise SourceError(
+            "unreadable-file",
+            f"{source}: {name} states {' x '.join(map(str, shape))} values of {dtype}, "
+            f"{math.prod(shape) * dtype.itemsize:,} bytes, but has {size - file.tell():,}; it is cut off or damaged",
+        )
+    check_width(shape, dtype, f"{source}: {name}")
+
+
+def check_width(shape: tuple[int, ...], dtype: np.dtype, where: str) -> None:
+    """Raise `bad-value` for an array whose rows hold no values."""
+    if shape and shape[0] and not math.prod(shape[1:]) * dtype.itemsize:
+        raise SourceError("bad-value", f"{where}: expected rows with values, got the shape {shape} of {dtype}")
 
 
 def _split_of(name: str) -> tuple[str, str]:

@@ -14,8 +14,9 @@ from deepglass.data.sources.base import ReadLog
 from deepglass.data.sources.class_names import RGB, class_colours, list_names
 from deepglass.data.sources.file_tree import FileTree
 from deepglass.errors import SourceError
-from deepglass.features._images import BROKEN, decode
+from deepglass.features._images import BROKEN, FORMATS, decode
 from deepglass.features.base import Media
+from deepglass.files import open_file
 
 MAX_COLOURS = 200  # of masks; an image with more is a photograph
 _VOID = 255  # class index of a pixel whose colour means no class
@@ -87,7 +88,7 @@ def _colours(media: Media) -> np.ndarray:
     """The different colours (n, 3) of a mask; none if it is grey or has a palette."""
     nothing = np.empty((0, 3), np.int64)
     try:
-        with Pillow.open(media.path) as opened:
+        with open_file(media.path, media.name) as file, Pillow.open(file, formats=FORMATS) as opened:
             if opened.mode in ("P", "1", "L", "I", "I;16"):
                 return nothing
         pixels = decode(media)

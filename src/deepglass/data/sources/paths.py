@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deepglass.data.sources.access import OWN_FOLDER, Access, check_inside
 from deepglass.data.sources.annotated import read_annotated, read_annotation_file
 from deepglass.data.sources.archives import is_archive, unpack
 from deepglass.data.sources.base import ReadLog, SourceOptions
@@ -22,6 +23,7 @@ from deepglass.data.sources.tables import read_table_file, read_table_folder, ta
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError, near_miss
 from deepglass.features.base import Media
+from deepglass.files import check_regular, read_file
 
 
 def read_bytes(data: bytes, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
@@ -32,13 +34,25 @@ def read_bytes(data: bytes, source: str, columns: Sequence[str] | None, options:
 
 
 def read_path(
-    path: Path, user_path: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
+    path: Path,
+    user_path: str,
+    name: str,
+    columns: Sequence[str] | None,
+    pattern: str | None,
+    options: SourceOptions,
+    access: Access = OWN_FOLDER,
 ) -> Table:
     """Read a file or folder; `user_path` is the path as the user wrote it, `name` the table's name."""
     if path.is_dir():
-        return _read_folder(path, user_path, name, columns, pattern, options)
+        files = [p for p in list_folder(path) if p.is_file() and not media_kind(p.name)]
+        elsewhere = check_inside(files, [p.name for p in files], path, access, name)
+        table = _read_folder(path, user_path, name, columns, pattern, options, access)
+        links = [Note("links", str(elsewhere), "its files are links into this folder")] if elsewhere else []
+        return replace(table, notes=(*table.notes, *links))
+    check_regular(path, name)
     if is_archive(path):
-        unpacked = read_path(unpack(path, name), f"{user_path} (unpacked)", name, columns, pattern, options)
+        closed = Access(closed=True)
+        unpacked = read_path(unpack(path, name), f"{user_path} (unpacked)", name, columns, pattern, options, closed)
         return replace(unpacked, name=name)
     if is_idx(path):
         return read_idx_files(partners(path), name)
@@ -47,18 +61,24 @@ def read_path(
     if kind := media_kind(path.name):
         files = [Media(name, path)]
         return Table({kind: files}, name, kinds={kind: "video" if are_animated(files) else kind})
-    if columns is None and (annotated := read_annotation_file(path, name, options)) is not None:
+    if columns is None and (annotated := read_annotation_file(path, name, options, access)) is not None:
         return annotated
-    return _with_files(read_table_file(path, name, columns, options), path.parent)
+    return _with_files(read_table_file(path, name, columns, options), path.parent, access)
 
 
 def _read_folder(
-    folder: Path, user_path: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
+    folder: Path,
+    user_path: str,
+    name: str,
+    columns: Sequence[str] | None,
+    pattern: str | None,
+    options: SourceOptions,
+    access: Access,
 ) -> Table:
     entries = list_folder(folder)
     if idx := [p for p in entries if is_idx(p)]:
         return read_idx_files(idx, name)
-    if pattern is None and (annotated := read_annotated(folder, name, options)) is not None:
+    if pattern is None and (annotated := read_annotated(folder, name, options, access)) is not None:
         return annotated
     tables = table_files(entries) if pattern is None else []
     sure = [p for p in tables if p.suffix.lower() != ".txt" or lists_captions(p)]  # classes.txt is no table
@@ -68,14 +88,14 @@ def _read_folder(
         table = replace(read_table_folder(sure or tables, user_path, columns, options), name=name)
         if is_plain(table) or "document" in table.excluded:
             return replace(table, skipped=(*table.skipped, *texts_below(folder, user_path)))
-        return _with_files(replace(table, notes=(*table.notes, *_class_names(folder))), folder)
+        return _with_files(replace(table, notes=(*table.notes, *_class_names(folder))), folder, access)
     arrays = [p for p in entries if p.suffix.lower() in (".npz", ".npy")]
     if len(arrays) == 1:
         return replace(read_npz(arrays[0], arrays[0].name), name=name)
     if holds_media(folder):
-        return read_media_folder(folder, name, pattern)
+        return read_media_folder(folder, name, pattern, access)
     if len(entries) == 1 and (entries[0].is_dir() or is_archive(entries[0])):
-        return read_path(entries[0], user_path, name, columns, pattern, options)
+        return read_path(entries[0], user_path, name, columns, pattern, options, access)
     names = ", ".join(p.name for p in entries[:8]) + (", ..." if len(entries) > 8 else "")
     content = names or "it is empty"
     raise SourceError(
@@ -83,9 +103,9 @@ def _read_folder(
     )
 
 
-def _with_files(table: Table, folder: Path) -> Table:
+def _with_files(table: Table, folder: Path, access: Access) -> Table:
     """The table with the files beside it that its cells name."""
-    return with_captions(with_media(table, folder), folder)
+    return with_captions(with_media(table, folder, access), folder)
 
 
 def _class_names(folder: Path) -> list[Note]:
@@ -93,7 +113,7 @@ def _class_names(folder: Path) -> list[Note]:
     path = folder / "classes.txt"
     if not path.is_file():
         return []
-    names = path.read_text("utf-8", errors="replace").split("\n")
+    names = read_file(path).decode("utf-8", errors="replace").split("\n")
     why = "from classes.txt; labels stay as the table has them"
     return [Note("class names", ", ".join(filter(None, names[:12])), why)]
 

@@ -8,11 +8,12 @@ from typing import Any
 import polars as pl
 
 from deepglass.data.sources.base import ReadLog, SourceOptions
-from deepglass.data.sources.frames import check_lengths, table_from_frame
+from deepglass.data.sources.frames import check_lengths, check_names, table_from_frame
 from deepglass.data.sources.text_bytes import load_bytes
 from deepglass.data.table import Table
 from deepglass.documents import parse_json
 from deepglass.errors import SourceError
+from deepglass.files import open_file
 
 
 def read_json(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
@@ -47,7 +48,7 @@ def read_json_lines(path: Path, source: str, columns: Sequence[str] | None, opti
     log = ReadLog()
     if path.suffix.lower() != ".gz":
         try:
-            with path.open("rb") as file:
+            with open_file(path, source) as file:
                 frame = pl.read_ndjson(file, infer_schema_length=None)
             if frame.width:
                 return table_from_frame(frame, source, log, columns=columns)
@@ -70,7 +71,7 @@ def table_of_json(content: Any, source: str, columns: Sequence[str] | None = Non
             log.note("records", records[0], "the list of records in the file")
             content = content[records[0]]
         elif set(content) >= {"columns", "data"} and len(lists) >= 2:
-            content = [dict(zip(content["columns"], row, strict=True)) for row in content["data"]]
+            content = _rows_of_lists(content["columns"], content["data"], source)
         elif content and len(lists) == len(content):
             return _table_of_columns(lists, source, columns, log)
         elif content and all(isinstance(v, dict) for v in content.values()):
@@ -79,6 +80,20 @@ def table_of_json(content: Any, source: str, columns: Sequence[str] | None = Non
         else:
             content = [content]
     return _table(content, source, columns, log)
+
+
+def _rows_of_lists(columns: Any, rows: Any, source: str) -> list[dict[str, Any]]:
+    """Records of pandas' {"columns": [...], "data": [[...], ...]}."""
+    if not isinstance(columns, list) or not isinstance(rows, list):
+        raise SourceError("bad-value", f"{source}: expected lists of columns and data")
+    for i, row in enumerate(rows):
+        if not isinstance(row, list) or len(row) != len(columns):
+            got = f"{len(row)} values" if isinstance(row, list) else type(row).__name__
+            raise SourceError(
+                "bad-value", f"{source}, data[{i}]: expected {len(columns)} values, one for each of columns, got {got}"
+            )
+    names = check_names(list(map(str, columns)), source)
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _table_of_columns(lists: dict[str, list[Any]], source: str, columns: Sequence[str] | None, log: ReadLog) -> Table:

@@ -1,5 +1,6 @@
 """Synthetic data sets, generated deterministically, no download: `synthetic:moving_digits`, `synthetic:copy-100`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,8 @@ DIRECTIONS = {
 }  # fmt: skip
 
 
-def read_synthetic(name: str, data_root: Path | None = None) -> Table:
-    """Generate a synthetic data set; `data_root` is the folder of the named sets that some are composed of.
+def read_synthetic(name: str, data_root: Sequence[Path] = ()) -> Table:
+    """Generate a synthetic data set; `data_root` holds the folders of the named sets that some are composed of.
 
     Raises:
         SourceError: `unknown-name`, with the near miss; `bad-value` for a lag out of range; `not-found` where a set is

@@ -11,13 +11,14 @@ import polars as pl
 from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, ReadLog, SourceOptions
 from deepglass.data.sources.binary import read_arrow, read_excel, read_parquet
 from deepglass.data.sources.conllu import read_conllu
-from deepglass.data.sources.delimited import read_delimited
+from deepglass.data.sources.delimited import read_delimited, read_plain
 from deepglass.data.sources.frames import concat_columns
 from deepglass.data.sources.plain import documents, is_plain
 from deepglass.data.sources.records import read_json, read_json_lines
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
+from deepglass.files import open_file
 
 Reader = Callable[[Path, str, Sequence[str] | None, SourceOptions], Table]
 
@@ -30,6 +31,7 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys([".arrow", ".feather", ".ipc"], read_arrow),
     **dict.fromkeys([".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"], read_excel),
 }
+_NUM_CHECKED = 100  # .txt files of a folder that are checked for being tables; if none is, the others are none
 _UNSURE = frozenset([".txt", ".dat", ".data"])  # tables only if a folder holds no others
 
 
@@ -44,7 +46,7 @@ def read_table_file(path: Path, source: str, columns: Sequence[str] | None, opti
         raise SourceError("empty-source", f"{source}: the file is empty")
     reader = READERS.get(ending(path))
     if reader is None:
-        with path.open("rb") as file:
+        with open_file(path, source) as file:
             head = file.read(8)
         reader = read_parquet if head[:4] == b"PAR1" else read_arrow if head[:6] == b"ARROW1" else read_delimited
     return reader(path, source, columns, options)
@@ -73,8 +75,9 @@ def read_table_folder(
         tables = {split: read_table_file(path, path.name, columns, options) for split, path in paths.items()}
         return merge_splits(tables, {split: path.name for split, path in paths.items()}, source)
     if columns is None and {ending(p) for p in files} == {".txt"}:
-        texts = [read_table_file(p, p.name, columns, options) for p in files]
+        texts = [read_table_file(p, p.name, columns, options) for p in files[:_NUM_CHECKED]]
         if all(map(is_plain, texts)):
+            texts += [read_plain(p, p.name, options) for p in files[_NUM_CHECKED:]]
             return documents(texts, source)
     commands = "\n".join(f"  deepglass train {source.rstrip('/')}/{p.name}" for p in files[:10])
     raise SourceError(

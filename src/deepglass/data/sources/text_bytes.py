@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import os
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -9,8 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from deepglass.data.sources import sniff
-from deepglass.data.sources.base import MAX_INFLATION, MAX_UNPACKED_BYTES, ReadLog, SourceOptions
+from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.errors import SourceError
+from deepglass.files import open_file
+from deepglass.limits import check_limit, check_unpacked, limit
+
+_CHUNK = 2**24  # bytes
 
 
 class Utf8Text(NamedTuple):
@@ -22,8 +27,9 @@ class Utf8Text(NamedTuple):
 
 def load_bytes(path: Path, source: str) -> np.ndarray:
     """The bytes of a file, memory-mapped; of a gzip file, unpacked."""
-    if path.stat().st_size == 0:
-        raise SourceError("empty-source", f"{source}: the file is empty")
+    with open_file(path, source) as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise SourceError("empty-source", f"{source}: the file is empty")
     try:
         data = np.memmap(path, np.uint8, "r")
         if data[:2].tobytes() == b"\x1f\x8b":
@@ -37,19 +43,30 @@ def gunzip(path: Path, source: str) -> bytearray:
     """The unpacked content of a gzip file.
 
     Raises:
-        SourceError: `unreadable-file` when it is cut off or damaged, `too-large` beyond `MAX_INFLATION` times its size.
+        SourceError: `unreadable-file` when it is cut off or damaged, `too-large` as `check_unpacked`.
     """
-    max_bytes = min(MAX_UNPACKED_BYTES, max(2**20, MAX_INFLATION * path.stat().st_size))
-    content = bytearray()
+    packed, content = path.stat().st_size, bytearray()
     try:
-        with gzip.open(path) as file:
-            while len(content) <= max_bytes and (piece := file.read(16 * 2**20)):
+        with open_file(path, source) as packed_file, gzip.open(packed_file) as file:
+            while piece := file.read(2**24):
                 content += piece
+                check_unpacked(len(content), packed, source)
     except (EOFError, gzip.BadGzipFile, zlib.error, OSError) as error:
         raise SourceError("unreadable-file", f"{source}: the gzip file is cut off or damaged ({error})") from error
-    if len(content) > max_bytes:
-        raise SourceError("too-large", f"{source}: it unpacks to more than {max_bytes // 2**20} MiB")
     return content
+
+
+def check_lines(data: np.ndarray, source: str) -> None:
+    """Raise `too-large` for a line longer than the limit."""
+    start, number = 0, 1  # of the line that is not over yet
+    for first in range(0, len(data), _CHUNK):
+        ends = np.flatnonzero(data[first : first + _CHUNK] == ord("\n")) + first
+        lengths = np.diff(ends, prepend=start - 1) if len(ends) else np.array([0])
+        if lengths.max() > limit("line_bytes"):
+            longest = int(lengths.argmax())
+            check_limit("line_bytes", int(lengths[longest]), f"{source}, line {number + longest}")
+        start, number = (int(ends[-1]) + 1, number + len(ends)) if len(ends) else (start, number)
+    check_limit("line_bytes", len(data) - start, f"{source}, line {number}")
 
 
 def read_text(path: Path, source: str, options: SourceOptions, log: ReadLog) -> str:

@@ -13,6 +13,8 @@ from xml.parsers import expat
 from deepglass.data.sources.base import ReadLog
 from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
 from deepglass.data.sources.file_tree import FileMatcher, FileTree
+from deepglass.errors import SourceError
+from deepglass.files import read_file
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _MAX_BYTES = 2**24  # of one annotation
@@ -65,8 +67,7 @@ def read_voc(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
 
 
 def _is_voc(tree: FileTree, file: str) -> bool:
-    with (tree.folder / file).open("rb") as opened:
-        return b"<annotation>" in opened.read(4096)
+    return b"<annotation>" in tree.head(file, 4096)
 
 
 def _boxes(root: XmlNode, file: str, log: ReadLog) -> list[AnnotatedBox]:
@@ -104,10 +105,10 @@ def _parsed(tree: FileTree, file: str, log: ReadLog) -> XmlNode | None:
     try:
         if tree.size(file) > _MAX_BYTES:
             raise ValueError(f"larger than {_MAX_BYTES >> 20} MiB")
-        return _parse((tree.folder / file).read_bytes())
+        return _parse(read_file(tree.folder / file, file))
     except expat.ExpatError as error:
         log.skip(f"{file}, line {error.lineno}", f"not XML ({expat.ErrorString(error.code)})")
-    except (OSError, LookupError, ValueError) as error:
+    except (SourceError, LookupError, ValueError) as error:
         log.skip(file, str(error))
     return None
 

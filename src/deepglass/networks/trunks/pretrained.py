@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from deepglass.config import restore
 from deepglass.constraints import NonNegative, Share
 from deepglass.errors import SpecError
 from deepglass.features.audio import Audio
@@ -112,4 +113,8 @@ def _adapted(feature: Feature, source: Source) -> Feature:
 
 
 def _source(name: str, source_config: Mapping[str, Any] | None) -> Source:
-    return find(name) if source_config is None else Source(name, **source_config)
+    return (
+        find(name)
+        if source_config is None
+        else restore(Source, {**source_config, "name": name}, "network.source_config")
+    )

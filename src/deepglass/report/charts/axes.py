@@ -40,13 +40,15 @@ class Axis:
         if self.log:
             part = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
         else:
-            part = (value - self.low) / (self.high - self.low)
+            part = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
         return round(self.start + part * (self.end - self.start), 1)
 
     def ticks(self, about: int = 5) -> list[tuple[float, str]]:
         """Round values within the axis, with their labels."""
         if self.log:
             return self._log_ticks(about)
+        if not self.high - self.low > 1e-12 * abs(self.high):  # no ticks in between: they differ by rounding alone
+            return [(self.low, self._label(self.low, abs(self.low) or 1.0))]
         step = _round_step((self.high - self.low) / (about + 1.5))
         step = max(step, 1.0) if self.whole else step
         first = math.ceil(self.low / step - 1e-9)
