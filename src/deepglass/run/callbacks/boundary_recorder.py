@@ -179,13 +179,17 @@ def boundary_rows(prepared: PreparedData) -> np.ndarray:
 
 
 def read_boundaries(folder: Path) -> list[BoundarySnapshot]:
-    """The snapshots of a run, in order."""
-    snapshots = []
-    for step, arrays in read_snapshots(folder / FOLDER):
-        ground = PlanePredictions(arrays["ground"], arrays["ground_sure"]) if "ground" in arrays else None
-        predictions = PlanePredictions(arrays["value"], arrays["sure"])
-        weights = {n.removeprefix(WEIGHTS): v for n, v in arrays.items() if n.startswith(WEIGHTS)}
-        snapshots.append(
-            BoundarySnapshot(step, ground, arrays["points"], predictions, float(arrays["kept"][0]), weights)
-        )
-    return snapshots
+    """The snapshots of a run, in order. Raises as `read_snapshots`."""
+    return read_snapshots(folder / FOLDER, _snapshot)
+
+
+def _snapshot(step: int, arrays: Mapping[str, np.ndarray]) -> BoundarySnapshot:
+    ground = PlanePredictions(arrays["ground"], arrays["ground_sure"]) if "ground" in arrays else None
+    predictions, points = PlanePredictions(arrays["value"], arrays["sure"]), arrays["points"]
+    shapes = {a.shape for a in (*predictions, points[:, 0])} | {(len(points),)}
+    if len(shapes) > 1 or points.shape[1:] != (2,) or (ground is not None and ground.value.shape != ground.sure.shape):
+        raise ValueError(f"arrays of the shapes {sorted(shapes)}")
+    if not all(np.isfinite(a).all() for a in (*predictions, points, *(ground or ()))):
+        raise ValueError("values that are not finite")
+    weights = {n.removeprefix(WEIGHTS): v for n, v in arrays.items() if n.startswith(WEIGHTS)}
+    return BoundarySnapshot(step, ground, points, predictions, float(arrays["kept"][0]), weights)

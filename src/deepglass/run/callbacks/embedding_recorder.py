@@ -88,8 +88,12 @@ def recorded_rows(prepared: PreparedData, objective: Objective) -> np.ndarray:
 
 
 def read_embeddings(folder: Path) -> list[EmbeddingSnapshot]:
-    """The snapshots of a run, in order; [] without any."""
-    return [
-        EmbeddingSnapshot(step, arrays["places"].astype(np.float32) @ arrays["directions"] + arrays["mean"])
-        for step, arrays in read_snapshots(folder / FOLDER)
-    ]
+    """The snapshots of a run, in order; [] without any. Raises as `read_snapshots`."""
+    return read_snapshots(folder / FOLDER, _snapshot)
+
+
+def _snapshot(step: int, arrays: Mapping[str, np.ndarray]) -> EmbeddingSnapshot:
+    points = arrays["places"].astype(np.float32) @ arrays["directions"] + arrays["mean"]
+    if points.ndim != 2 or not np.isfinite(points).all():
+        raise ValueError(f"expected finite points (R, D), got {points.shape}")
+    return EmbeddingSnapshot(step, points)

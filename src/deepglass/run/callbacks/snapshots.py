@@ -1,12 +1,17 @@
 """Snapshots of a run: a limited number of files of arrays, spread over the steps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from deepglass.files import write_file
+from deepglass.errors import SourceError
+from deepglass.files import read_file, write_file
+
+T = TypeVar("T")
 
 ENDING = ".safetensors"
 
@@ -21,7 +26,7 @@ class Snapshots:
     def __init__(self, folder: Path, max_files: int, from_step: int = 0) -> None:
         self.folder, self.max_files = folder, max_files
         self.steps: list[int] = []  # of the files, also of those that a killed run has deleted too early
-        for path in folder.glob(f"*{ENDING}"):
+        for path in snapshot_paths(folder):
             if int(path.stem) > from_step or not from_step:
                 path.unlink()
 
@@ -45,7 +50,26 @@ class Snapshots:
         return self.folder / f"{step:08d}{ENDING}"
 
 
-def read_snapshots(folder: Path) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Step and arrays of each snapshot, in order."""
-    for path in sorted(folder.glob(f"*{ENDING}")):
-        yield int(path.stem), load(path.read_bytes())
+def read_snapshots(folder: Path, snapshot: Callable[[int, dict[str, np.ndarray]], T]) -> list[T]:
+    """The snapshots of a folder in order.
+
+    Args:
+        snapshot: makes one of its step and its arrays.
+
+    Raises:
+        SourceError: `unreadable-file` for a damaged one, also where arrays are missing or have wrong shapes.
+    """
+    snapshots = []
+    for path in snapshot_paths(folder):
+        where = f"{folder.parent.name}/{folder.name}/{path.name}"
+        content = read_file(path, where)
+        try:
+            snapshots.append(snapshot(int(path.stem), load(content)))
+        except (SafetensorError, KeyError, ValueError, IndexError, TypeError) as error:
+            raise SourceError("unreadable-file", f"{where}: damaged ({error})") from error
+    return snapshots
+
+
+def snapshot_paths(folder: Path, ending: str = ENDING) -> list[Path]:
+    """The files of a folder that are named after a step, in order."""
+    return sorted(path for path in folder.glob(f"*{ending}") if path.stem.isdecimal())

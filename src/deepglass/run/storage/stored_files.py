@@ -111,7 +111,7 @@ class StoredFiles:
         """
         path = self.checked(name)
         try:
-            frame = pl.read_parquet(path)
+            frame = pl.read_parquet(path, glob=False)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise damaged(path, str(error)) from error
         if missing := columns - set(frame.columns):
