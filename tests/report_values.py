@@ -125,7 +125,8 @@ def base(own: dict[str, object] | None = None, **changes: object) -> ReportData:
             HistoryPoint(100 * i, i / 2, 1.5 * i, 1e-3 / i, {"loss": 2 / i}, {"loss": 2.1 / i, "accuracy": 1 - 0.3 / i})
             for i in range(1, 20)
         ),
-        "plan": PlanFacts(steps=1900, batch_size=64, seconds=12.3, parameters=4321, best_step=1800, threads=2),
+        "plan": PlanFacts(steps=1900, batch_size=64, seconds=12.3, parameters=4321, threads=2),
+        "best_step": 1800,
         "layers": (Layer("town", "Embedding", (1, 16), 48), Layer("head", "Linear", (3,), 51)),
     }
     reproduction = {

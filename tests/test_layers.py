@@ -23,6 +23,7 @@ LAYERS = {
                 "limits",
                 "files",
                 "documents",
+                "failures",
                 "registry",
                 "config",
                 "constraints",

@@ -164,13 +164,13 @@ def test_bad_values_are_rendered() -> None:
         HistoryPoint(1, 0, 0, 1e-3, {"loss": 1e30}, {"loss": 1e-30}),
         HistoryPoint(2, NAN, NAN, 1e-3, {}, {"loss": 1.0, "accuracy": NAN}),
     )
-    plan = PlanFacts(steps=0, batch_size=0, seconds=NAN, examples_per_second=inf, best_step=7)
+    plan = PlanFacts(steps=0, batch_size=0, seconds=NAN, examples_per_second=inf)
     columns = (
         ColumnFacts(name="x", kind="number", missing=NAN, spread=Histogram(NAN, NAN, ())),
         ColumnFacts(name="y", kind="number", spread=Histogram(2, 2, (0,))),
         ColumnFacts(name="z", kind="category", spread=TopValues((), 0, 0)),
     )
-    checked(base(outputs=(one, two), history=history, plan=plan, columns=columns))
+    checked(base(outputs=(one, two), history=history, plan=plan, best_step=7, columns=columns))
 
 
 def test_one_thousand_classes_show_the_most_confused() -> None:
@@ -208,8 +208,8 @@ def test_writing_is_atomic(tmp_path: Path) -> None:
     write_report(base(), path)
     assert path.read_text("utf-8").startswith("<!doctype html>")
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
-    with pytest.raises(StorageError, match=r"\[read-only\] cannot write the report .*missing"):
-        write_report(base(), tmp_path / "missing" / "report.html")
+    with pytest.raises(StorageError, match=r"\[read-only\] .*report\.html: cannot be written"):
+        write_report(base(), path / "report.html")
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,26 @@
 
 import sys
 import textwrap
+from collections.abc import Iterator
 
 from rich.box import SIMPLE
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table as Grid
 
+from deepglass.cli.escaping import escaped
 from deepglass.cli.streams import silence
 
 
-class _ErrorConsole(Console):
+class _EscapingConsole(Console):
+    """A console that escapes control characters of what it prints."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(escaped(segment.text), segment.style)
+
+
+class _ErrorConsole(_EscapingConsole):
     """Goes silent where stderr was closed, so that a training goes on."""
 
     def on_broken_pipe(self) -> None:
@@ -18,7 +29,7 @@ class _ErrorConsole(Console):
         silence(sys.stderr)
 
 
-class _ResultConsole(Console):
+class _ResultConsole(_EscapingConsole):
     """Ends the command where stdout was closed."""
 
     def on_broken_pipe(self) -> None:

@@ -2,19 +2,21 @@
 
 import gc
 import sys
+import warnings
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 import deepglass
 from deepglass import cli
-from deepglass.cli.failures import deepglass_error
+from deepglass.cli.escaping import escaped_streams
 from deepglass.cli.options import Json, argument
 from deepglass.cli.prediction import embed, explain, generate, predict, verify
 from deepglass.cli.runs import check, compare, evaluate, label, report
 from deepglass.cli.streams import message, print_json, silence
 from deepglass.cli.training import inspect, new, resume, train
 from deepglass.errors import SpecError, near_miss
+from deepglass.failures import deepglass_error
 from deepglass.training.interrupt import Interrupted, raise_signals
 
 app = typer.Typer(
@@ -80,6 +82,14 @@ def list_names(
 
 def main() -> NoReturn:
     """The console script: an error is a line on stderr and an exit code; 128 and its number for a signal."""
+    with escaped_streams():
+        code = _run()
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The exit code of the command."""
+    warnings.showwarning = lambda warning, *_: message(f"warning: {warning}")
     code: Any = 0
     try:
         with raise_signals():
@@ -104,4 +114,4 @@ def main() -> NoReturn:
         code = failure.exit_code
     finally:
         gc.freeze()  # no garbage collection at exit
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0

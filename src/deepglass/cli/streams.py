@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from deepglass import cli
+from deepglass.cli.escaping import escaped_json
 from deepglass.documents import parse_json
 
 
@@ -46,7 +47,7 @@ def print_notes(run: Any) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON."""
-    print(json.dumps(value, ensure_ascii=False, default=str))
+    print(escaped_json(json.dumps(value, ensure_ascii=False, default=str)))
 
 
 def output_rows(rows: list[dict[str, Any]], noun: str, out: Path | None, as_json: bool) -> None:

@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.config import restore
 from deepglass.data.batches import Dataset
 from deepglass.doctor.base import DataContext, Finding, merge_findings
 from deepglass.doctor.checks import READABLE_CHECKS, run_checks
 from deepglass.doctor.label_findings import label_findings
 from deepglass.doctor.labels import MIN_LABELS, find_label_issues
-from deepglass.documents import read_json
+from deepglass.documents import parse_record, read_json
 from deepglass.features.base import take_raw
 from deepglass.files import write_file
 from deepglass.objectives.base import embed_dataset
@@ -54,11 +53,16 @@ def write_findings(folder: Folder, findings: Sequence[Finding]) -> None:
 
 
 def read_findings(folder: Folder) -> tuple[Finding, ...] | None:
-    """The findings of a run folder; None without the file."""
+    """The findings of a run folder; None without the file.
+
+    Raises:
+        SourceError: `unreadable-file` for a damaged file.
+    """
     path = folder.path / FILE
     if not path.exists():
         return None
-    return tuple(restore(Finding, f, f"findings[{i}]") for i, f in enumerate(read_json(path)))
+    where = f"{folder.path.name}/{FILE}"
+    return parse_record(read_json(path, where), tuple[Finding, ...], where)
 
 
 def findings_of(

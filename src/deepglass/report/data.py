@@ -57,6 +57,12 @@ class ReportOptions(NamedTuple):
 DEFAULT_OPTIONS = ReportOptions()
 
 
+class _Failure(NamedTuple):
+    """Instead of a fact: why it could not be computed."""
+
+    error: Exception
+
+
 def _shared(compute: Callable[[Any], T]) -> T:
     """A property of `ReportData` that is computed once, copies included; without rows where these are not wanted."""
     return property(lambda report: report.of(compute.__name__, compute), doc=compute.__doc__)  # type: ignore[return-value]
@@ -102,8 +108,24 @@ class ReportData:
     def of(self, name: str, compute: Callable[[ReportData], T]) -> T:
         """The fact of this name, computed at most once; None where it is not given and there is no run."""
         if name not in self.values:
-            self.values[name] = None if self._context is None else compute(self)
-        return self.values[name] if self.shows_rows else _without_rows(self.values[name])  # type: ignore[no-any-return]
+            try:
+                self.values[name] = None if self._context is None else compute(self)
+            except Exception as error:
+                self.values[name] = _Failure(error)
+        value = self.values[name]
+        if isinstance(value, _Failure):
+            raise value.error
+        return value if self.shows_rows else _without_rows(value)  # type: ignore[no-any-return]
+
+    def require(self) -> None:
+        """Compute what the page is about: the run, its data and its test predictions.
+
+        Raises:
+            DeepglassError: where one of these cannot be read; without them there is no report.
+        """
+        if self._context is not None:
+            for fact in (self.metrics, self.task, self.data, self.outputs):
+                assert fact is not None
 
     def is_objective(self, kind: type) -> bool:
         """Whether the run's objective is of this class."""
@@ -164,6 +186,11 @@ class ReportData:
         outputs, monitor = self.context.data.outputs, self.context.objective.monitor
         records = (r for r in self.context.history if r["monitor"] is not None or r["valid"])
         return tuple(history_point(r, outputs, monitor) for r in records)
+
+    @_shared
+    def best_step(self) -> int | None:
+        """The step whose weights were kept; None while training has not ended."""
+        return max((r["step"] for r in self.context.history if r["best"]), default=None) if self.metrics else None
 
     @_shared
     def plan(self) -> PlanFacts | None:

@@ -96,7 +96,6 @@ class PlanFacts:
     seconds_total: float | None = None
     parameters: int | None = None
     examples_per_second: float | None = None
-    best_step: int | None = None  # whose weights were kept
 
 
 class HistoryPoint(NamedTuple):
@@ -168,7 +167,6 @@ def _example(raw: Raw) -> str:
 def plan_facts(context: RunContext) -> PlanFacts:
     """The plan of a finished run and what it cost."""
     plan, metrics = context.plan, context.metrics
-    best_steps = [r["step"] for r in context.history if r["best"]]
     return PlanFacts(
         steps=metrics["step"],
         batch_size=plan.batch_size,
@@ -180,7 +178,6 @@ def plan_facts(context: RunContext) -> PlanFacts:
         seconds_total=metrics["seconds"]["total"],
         parameters=metrics["parameters"],
         examples_per_second=metrics["examples_per_second"],
-        best_step=best_steps[-1] if best_steps else None,
     )
 
 

@@ -36,7 +36,11 @@ def render(report: ReportData, further: Sequence[Section] = ()) -> str:
 
     Args:
         further: sections from outside the package; they stand where their `position` says.
+
+    Raises:
+        DeepglassError: the run, its data or its test predictions cannot be read; a section that fails says so itself.
     """
+    report.require()
     chosen = sorted((*sections(), *further), key=lambda section: section.position)
     parts = [(section, html) for section in chosen if (html := section.render(report)) is not None]
     assets = dict.fromkeys(name for section, _ in parts for name in section.assets)

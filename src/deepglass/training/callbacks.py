@@ -1,14 +1,14 @@
 """Callbacks of the trainer, the record of an evaluation, and the history file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deepglass.documents import parse_json
+from deepglass.documents import parse_json, parse_record
 from deepglass.errors import SourceError
-from deepglass.files import append_line, write_file
+from deepglass.files import append_line, read_file, write_file
 from deepglass.training.control import TrainerControl
 from deepglass.training.plan import Plan
 
@@ -88,12 +88,14 @@ class RecordFile:
 
     Args:
         path: the file.
-        from_step: the step that a resumed run continues from; records of later steps are removed.
+        kind: NamedTuple or dataclass with the fields of a record.
+        from_step: the step that a resumed run continues from; records of later steps and damaged ones are removed.
     """
 
-    def __init__(self, path: Path, from_step: int = 0) -> None:
+    def __init__(self, path: Path, kind: type, from_step: int = 0) -> None:
         self.path = path
-        self.earlier = [r for r in read_history(path) if r["step"] <= from_step] if from_step else []
+        earlier = read_records(path, kind, skip_damaged=True) if from_step else ()
+        self.earlier = [r for r in earlier if r["step"] <= from_step]
         write_file(path, "".join(json.dumps(r) + "\n" for r in self.earlier))
 
     def append(self, record: Mapping[str, Any]) -> None:
@@ -109,23 +111,37 @@ class HistoryFile(Callback):
     """Writes each evaluation into history.jsonl; arguments as for `RecordFile`."""
 
     def __init__(self, path: Path, from_step: int = 0) -> None:
-        self.file = RecordFile(path, from_step)
+        self.file = RecordFile(path, EvaluationRecord, from_step)
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         self.file.append(record.to_json())
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The records of a history file, up to the first line that is incomplete or damaged."""
+    """The records of history.jsonl; [] without the file. Raises as `read_records`."""
+    return list(read_records(path, EvaluationRecord))
+
+
+def read_records(path: Path, kind: type, skip_damaged: bool = False) -> Iterator[dict[str, Any]]:
+    """The lines of a jsonl file of records, without an incomplete last line; none without the file.
+
+    Args:
+        kind: NamedTuple or dataclass with the fields of a record.
+        skip_damaged: leave out lines that are no such record.
+
+    Raises:
+        SourceError: `unreadable-file` with the line.
+    """
     if not path.exists():
-        return []
-    records = []
-    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+        return
+    where = f"{path.parent.name}/{path.name}"
+    for number, line in enumerate(read_file(path, where, "json_bytes").splitlines(keepends=True), 1):
+        if not line.endswith(b"\n"):
+            return
         try:
-            record = parse_json(line, str(path), number)
+            record = parse_json(line, where, number)
+            parse_record(record, kind, f"{where}, line {number}")
+            yield record
         except SourceError:
-            break
-        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
-            break
-        records.append(record)
-    return records
+            if not skip_damaged:
+                raise

@@ -8,6 +8,7 @@ import numpy as np
 
 from deepglass.formatting import finite
 
+MAX_VALUE, MIN_VALUE = 1e250, 1e-250  # beyond these, differences and ratios of floats overflow
 WIDTH, HEIGHT = 460, 290
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 10, 42
 TALL, FLOOR = 390, 346  # height of a chart on a square, and where its x axis is
@@ -38,7 +39,8 @@ class Axis:
 
     def __call__(self, value: float) -> float:
         if self.log:
-            part = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
+            low = math.log(self.low)
+            part = (math.log(max(value, self.low)) - low) / (math.log(self.high) - low)
         else:
             part = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
         return round(self.start + part * (self.end - self.start), 1)
@@ -103,15 +105,16 @@ def axis(
         share: values are shares of 1: ticks are in per cent, and the axis stays within 0 and 1.
         room: what is added at each end, as a share of the length.
     """
-    finite_values = np.asarray([v for v in values if finite(v)], dtype=float)
+    finite_values = np.asarray([v for v in values if finite(v)], dtype=float).clip(-MAX_VALUE, MAX_VALUE)
     low, high = (float(finite_values.min()), float(finite_values.max())) if len(finite_values) else (0.0, 1.0)
     if log and low > 0:
-        factor = max(high / low, 1.5) ** room
+        low, high = max(low, MIN_VALUE), max(high, MIN_VALUE)
+        factor = math.exp(max(math.log(high) - math.log(low), math.log(1.5)) * room)
         return Axis(low / factor, max(high, low * 1.5) * factor, start, end, log=True)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
-        size = abs(high) or 1.0
+    if high - low <= max(1e-12 * max(abs(low), abs(high)), MIN_VALUE):
+        size = abs(high) if abs(high) > MIN_VALUE else 1.0
         low, high = (0.0, size) if zero else (low - size / 2, high + size / 2)
     margin = room * (high - low)
     low, high = (low if zero and low == 0 else low - margin), (high if zero and high == 0 else high + margin)

@@ -5,6 +5,7 @@ name is the section's name and its anchor in the page.
 """
 
 import inspect
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -12,6 +13,8 @@ from typing import Any, ClassVar, Literal
 from jinja2 import Template
 from markupsafe import Markup
 
+from deepglass.errors import DeepglassError, SourceError
+from deepglass.failures import SectionWarning, deepglass_error
 from deepglass.report.data import ReportData
 from deepglass.report.templates import environment
 
@@ -65,7 +68,26 @@ class Section:
         return {"facts": facts}
 
     def render(self, report: ReportData) -> Markup | None:
-        """The section as an HTML fragment; None where there is nothing to show."""
+        """The section as an HTML fragment; None where there is nothing to show.
+
+        Where it cannot be made, the fragment is a line with the reason: the rest of the page does not depend on it.
+
+        Warns:
+            SectionWarning: when the reason is a fault of deepglass.
+        """
+        try:
+            return self._render(report)
+        except (SourceError, OSError) as error:  # a recorded file is damaged
+            reason = str(deepglass_error(error)).partition("] ")[2]
+        except DeepglassError:  # such as a column of --pair that does not exist
+            raise
+        except Exception as error:
+            failure = deepglass_error(error)
+            warnings.warn(SectionWarning(f"report, section {self.title!r}: {failure}"), stacklevel=2)
+            reason = f"a fault of deepglass ({type(error).__name__})"
+        return Markup(environment().get_template("failure.html").render(section=self, reason=reason))
+
+    def _render(self, report: ReportData) -> Markup | None:
         facts, key = None, section_key(self.name)
         if key not in report.values and not all(report.has(requirement) for requirement in self.requires):
             return None

@@ -65,7 +65,7 @@ class GANSection(Section):
         )
 
     def view(self, facts: GANFacts, report: ReportData) -> View:
-        best = report.plan.best_step if report.plan is not None else None
+        best = report.best_step
         at = facts.steps.index(best) if best in facts.steps else len(facts.steps) - 1
         metrics = [("distance", number(facts.metrics["sliced_wasserstein"][at]))]
         metrics += [(name, percent(facts.metrics[key][at])) for key, name in SHARES.items() if key in facts.metrics]

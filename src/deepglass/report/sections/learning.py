@@ -36,7 +36,7 @@ class LearningSection(Section):
             "evaluations": len(history),
             "losses": losses,
             "best": best,
-            "best_step": plan.best_step if plan is not None else None,
+            "best_step": report.best_step,
             "overfits": best is not None and own_loss and _overfits(history, best),
             "plan": _plan(plan) if plan is not None else [],
             "charts": _charts(report, own_loss) if len(history) > 1 else [],
@@ -54,9 +54,9 @@ def _overfits(history: Sequence[HistoryPoint], best: int) -> bool:
 
 
 def _charts(report: ReportData, with_metrics: bool) -> list[Markup]:
-    history, plan = report.history, report.plan
+    history = report.history
     steps = [float(e.step) for e in history]
-    best = plan.best_step if plan is not None else None
+    best = report.best_step
     best_mark = Mark(best, "best weights") if best is not None else None
     charts = []
     if losses := _lines(history, "loss"):

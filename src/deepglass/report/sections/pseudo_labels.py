@@ -14,8 +14,8 @@ from deepglass.report.charts.curves import Line, curves
 from deepglass.report.data import ReportData, View
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.sections.base import Section
-from deepglass.run.callbacks.pseudo_label_recorder import FILE
-from deepglass.training.callbacks import read_history
+from deepglass.run.callbacks.pseudo_label_recorder import FILE, PseudoLabelRecord
+from deepglass.training.callbacks import read_records
 
 BASELINE = "labelled_rows_alone"
 MAX_CLASS_LINES = 4  # more classes are drawn as highest, mean and lowest
@@ -64,7 +64,8 @@ class PseudoLabelsSection(Section):
     files = ("metrics.json", FILE)
 
     def collect(self, report: ReportData) -> tuple[PseudoLabelFacts, ...] | None:
-        lines, prepared = read_history(report.context.path / FILE), report.context.data
+        lines = list(read_records(report.context.path / FILE, PseudoLabelRecord))
+        prepared = report.context.data
         if not lines:
             return None
         return tuple(_of(f, lines, prepared) for f in prepared.outputs if f.name in lines[-1]["outputs"])

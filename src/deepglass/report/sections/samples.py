@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image as Pillow
 
+from deepglass.errors import SourceError
 from deepglass.features._display import first_image
+from deepglass.features._images import BROKEN
 from deepglass.features.number import Number
 from deepglass.report.charts.axes import TOP, axis
 from deepglass.report.data import ReportData, View
@@ -92,12 +94,27 @@ class SamplesSection(Section):
 
 
 def _pixels(value: Mapping[str, str]) -> np.ndarray:
-    """The pixels of a recorded image, (Y, X, 1 or 3) of bytes."""
-    opened = Pillow.open(io.BytesIO(base64.b64decode(value["png"])), formats=["PNG"])
-    pixels = np.asarray(opened.convert("L" if opened.mode in ("1", "L", "I;16", "I") else "RGB"))
+    """The pixels of a recorded image, (Y, X, 1 or 3) of bytes.
+
+    Raises:
+        SourceError: `unreadable-file` where there is no image.
+    """
+    try:
+        opened = Pillow.open(io.BytesIO(base64.b64decode(value["png"])), formats=["PNG"])
+        pixels = np.asarray(opened.convert("L" if opened.mode in ("1", "L", "I;16", "I") else "RGB"))
+    except BROKEN as error:
+        raise SourceError("unreadable-file", f"{FOLDER}/: an image in it is damaged ({error})") from error
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 def _pairs(columns: Mapping[str, Sequence[Any]], plane: Sequence[str]) -> list[tuple[float, float]]:
-    both = zip(*(columns[name] for name in plane), strict=True)
-    return [(float(x), float(y)) for x, y in both if x is not None and y is not None]
+    """The points of two columns.
+
+    Raises:
+        SourceError: `unreadable-file` where they are no numbers, or not the same number of them.
+    """
+    try:
+        both = zip(*(columns[name] for name in plane), strict=True)
+        return [(float(x), float(y)) for x, y in both if x is not None and y is not None]
+    except (KeyError, TypeError, ValueError) as error:
+        raise SourceError("unreadable-file", f"{FOLDER}/: {' and '.join(plane)}: damaged ({error})") from error

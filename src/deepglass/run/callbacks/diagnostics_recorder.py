@@ -35,7 +35,11 @@ class DiagnosticsRecorder(Callback):
     """
 
     def __init__(self, context: RunContext, data: Dataset, callbacks: Sequence[Callback], from_step: int) -> None:
-        self.file, self.objective, self.data = RecordFile(context.path / FILE, from_step), context.objective, data
+        self.file, self.objective, self.data = (
+            RecordFile(context.path / FILE, LayerStatistics, from_step),
+            context.objective,
+            data,
+        )
         self.network, self.callbacks = context.experiment.architecture, callbacks
         self.names = layer_names(self.objective)
         self.weights = [(n, p) for n, p in _weights(self.objective) if n in self.names]

@@ -44,10 +44,13 @@ class EmbeddingRecorder(Callback):
     def __init__(self, context: RunContext, data: Dataset, from_step: int) -> None:
         self.objective, self.data = context.objective, data
         self.snapshots = Snapshots(context.path / FOLDER, MAX_SNAPSHOTS, from_step)
+        self.earlier = [0, *(r["step"] for r in context.folder.history())] if from_step else []
 
     def on_train_start(self, plan: Plan, step: int) -> None:
         if step == 0:
             self._record(0)
+        for earlier in self.earlier:
+            self.snapshots.add(earlier)
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         self._record(record.step)
@@ -85,8 +88,12 @@ def recorded_rows(prepared: PreparedData, objective: Objective) -> np.ndarray:
 
 
 def read_embeddings(folder: Path) -> list[EmbeddingSnapshot]:
-    """The snapshots of a run, in order; [] without any."""
-    return [
-        EmbeddingSnapshot(step, arrays["places"].astype(np.float32) @ arrays["directions"] + arrays["mean"])
-        for step, arrays in read_snapshots(folder / FOLDER)
-    ]
+    """The snapshots of a run, in order; [] without any. Raises as `read_snapshots`."""
+    return read_snapshots(folder / FOLDER, _snapshot)
+
+
+def _snapshot(step: int, arrays: Mapping[str, np.ndarray]) -> EmbeddingSnapshot:
+    points = arrays["places"].astype(np.float32) @ arrays["directions"] + arrays["mean"]
+    if points.ndim != 2 or not np.isfinite(points).all():
+        raise ValueError(f"expected finite points (R, D), got {points.shape}")
+    return EmbeddingSnapshot(step, points)

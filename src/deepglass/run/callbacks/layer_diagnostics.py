@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.config import restore
 from deepglass.networks.trunks.base import TRUNKS
-from deepglass.training.callbacks import read_history
+from deepglass.training.callbacks import read_records
 from deepglass.training.plan import Plan
 
 FILE = "diagnostics.jsonl"
@@ -71,8 +70,7 @@ class Diagnostic:
 
 def read_layer_statistics(folder: Path) -> list[LayerStatistics]:
     """The statistics that a run recorded; [] without any."""
-    lines = enumerate(read_history(folder / FILE), 1)
-    return [restore(LayerStatistics, line, f"{folder / FILE}, line {i}") for i, line in lines]
+    return [LayerStatistics(**record) for record in read_records(folder / FILE, LayerStatistics)]
 
 
 def diagnose(records: Sequence[LayerStatistics], network: Mapping[str, Any], plan: Plan) -> list[Diagnostic]:

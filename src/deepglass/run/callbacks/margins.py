@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 from torch import Tensor
 
 from deepglass.data.batches import Batch, Loader
 from deepglass.data.table import Table
+from deepglass.errors import SourceError
 from deepglass.features.outputs.base import Prediction
-from deepglass.files import write_file
+from deepglass.files import read_file, write_file
 from deepglass.networks.network import Network
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
@@ -118,16 +119,24 @@ def read_margins(folder: Folder, count: int, rows: np.ndarray | None = None) -> 
 
     Args:
         rows: indices of the run's rows in the result; None: their indices in the source.
+
+    Raises:
+        SourceError: `unreadable-file` for a damaged file.
     """
-    try:
-        arrays = load_file(folder.path / FILE)
-    except (FileNotFoundError, SafetensorError):
+    path, where = folder.path / FILE, f"{folder.path.name}/{FILE}"
+    if not path.exists():
         return {}
+    try:
+        arrays = load(read_file(path, where))
+    except SafetensorError as error:
+        raise SourceError("unreadable-file", f"{where}: damaged ({error})") from error
     split = folder.split()
     rows = split["row"].to_numpy() if rows is None else rows
     train = rows[split["split"].to_numpy() == "train"]
     margins = {name: np.full(count, np.nan, np.float32) for name in arrays}
     for name, means in arrays.items():
+        if means.shape != train.shape:
+            raise SourceError("unreadable-file", f"{where}: damaged ({means.shape} margins, {len(train)} rows)")
         margins[name][train] = means
     return margins
 

@@ -117,7 +117,8 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
     finite = values[np.isfinite(values)] if np.isfinite(values).any() else np.array([0.0, 1.0])
     low, high = np.quantile(finite, [0.005, 0.995])
     low, high = (low, high) if high > low else (finite.min(), finite.max())
-    high = high if high > low else low + 1.0
+    if high - low <= 1e-12 * max(abs(low), abs(high)):  # equal, or too close for a plane of floats
+        high = low + max(1.0, 1e-9 * abs(low))
     return float(low - MARGIN * (high - low)), float(high + MARGIN * (high - low))
 
 

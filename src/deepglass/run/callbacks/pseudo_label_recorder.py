@@ -4,7 +4,8 @@ The true labels are read from the source again and stay here: neither network no
 """
 
 import math
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,11 +25,32 @@ MAX_ROWS = 500  # unlabelled rows that are predicted
 ROWS_PER_QUERY = 20  # rows learned from for each prediction, so that recording costs little
 
 
-class PseudoLabelRecorder(Callback):
-    """Writes pseudo_labels.jsonl, at most a line an evaluation: {"step", "rows", "outputs": {OUTPUT: {...}}}.
+class PseudoLabelCounts(NamedTuple):
+    """The pseudo-labels of one output.
 
-    `coverage` is the share of rows whose pseudo-label is learned from, `accuracy_above_threshold` the accuracy on these
-    and `accuracy` that on all rows, null where no true labels are available; `thresholds` are per class.
+    Args:
+        coverage: share of the rows whose pseudo-label is learned from.
+        accuracy_above_threshold: accuracy on these; None where no true labels are available.
+        accuracy: accuracy on all rows; None as above.
+        thresholds: of the confidence, per class.
+    """
+
+    coverage: float
+    accuracy_above_threshold: float | None
+    accuracy: float | None
+    thresholds: Sequence[float]
+
+
+class PseudoLabelRecord(NamedTuple):
+    """A line of pseudo_labels.jsonl: output name -> its pseudo-labels at a step, on so many rows."""
+
+    step: int
+    rows: int
+    outputs: Mapping[str, PseudoLabelCounts]
+
+
+class PseudoLabelRecorder(Callback):
+    """Writes pseudo_labels.jsonl: a `PseudoLabelRecord` a line, at most one an evaluation.
 
     Args:
         context: of the run.
@@ -37,7 +59,7 @@ class PseudoLabelRecorder(Callback):
     """
 
     def __init__(self, context: RunContext, objective: SemiSupervised, rows: np.ndarray, from_step: int) -> None:
-        self.file, self.objective = RecordFile(context.path / FILE, from_step), objective
+        self.file, self.objective = RecordFile(context.path / FILE, PseudoLabelRecord, from_step), objective
         self.data = context.data.dataset(rows, context.device)
         self.truths = _hidden_targets(context, rows)
         self.every, self.last = 1, 0

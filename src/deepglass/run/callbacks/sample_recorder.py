@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 
-from deepglass.documents import read_json
+from deepglass.documents import parse_record, read_json
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
@@ -16,6 +17,7 @@ from deepglass.features.outputs.base import as_output
 from deepglass.files import write_file
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions
+from deepglass.run.callbacks.snapshots import snapshot_paths
 from deepglass.run.context import RunContext
 from deepglass.run.write_predictions import Predictions
 from deepglass.training.callbacks import Callback, EvaluationRecord
@@ -113,6 +115,13 @@ def _field(name: str, value: object, features: Sequence[Feature], count: int, de
 
 
 def read_samples(folder: Path) -> dict[int, dict[str, list]]:
-    """Step -> samples of a run, in order."""
-    paths = sorted((folder / FOLDER).glob("*.json"))
-    return {int(path.stem): read_json(path) for path in paths}
+    """Step -> samples of a run, in order.
+
+    Raises:
+        SourceError: `unreadable-file` for a damaged file.
+    """
+    samples = {}
+    for path in snapshot_paths(folder / FOLDER, ".json"):
+        where = f"{folder.name}/{FOLDER}/{path.name}"
+        samples[int(path.stem)] = parse_record(read_json(path, where), dict[str, list[Any]], where)
+    return samples

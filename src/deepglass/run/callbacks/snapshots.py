@@ -1,12 +1,17 @@
 """Snapshots of a run: a limited number of files of arrays, spread over the steps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from deepglass.files import write_file
+from deepglass.errors import SourceError
+from deepglass.files import read_file, write_file
+
+T = TypeVar("T")
 
 ENDING = ".safetensors"
 
@@ -20,23 +25,51 @@ class Snapshots:
 
     def __init__(self, folder: Path, max_files: int, from_step: int = 0) -> None:
         self.folder, self.max_files = folder, max_files
-        for path in folder.glob(f"*{ENDING}"):
+        self.steps: list[int] = []  # of the files, also of those that a killed run has deleted too early
+        for path in snapshot_paths(folder):
             if int(path.stem) > from_step or not from_step:
                 path.unlink()
 
     def write(self, step: int, content: Mapping[str, np.ndarray]) -> bool:
         """Write a snapshot; True if every second file was deleted."""
         self.folder.mkdir(exist_ok=True)
-        write_file(self.folder / f"{step:08d}{ENDING}", save(dict(content)))
-        paths = sorted(self.folder.glob(f"*{ENDING}"))
-        if len(paths) <= self.max_files:
+        write_file(self._path(step), save(dict(content)))
+        return self.add(step)
+
+    def add(self, step: int) -> bool:
+        """Count a snapshot that is there; True if every second file was deleted."""
+        self.steps.append(step)
+        if len(self.steps) <= self.max_files:
             return False
-        for path in paths[1:-1:2]:
-            path.unlink()
+        for deleted in self.steps[1:-1:2]:
+            self._path(deleted).unlink(missing_ok=True)
+        del self.steps[1:-1:2]
         return True
 
+    def _path(self, step: int) -> Path:
+        return self.folder / f"{step:08d}{ENDING}"
 
-def read_snapshots(folder: Path) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Step and arrays of each snapshot, in order."""
-    for path in sorted(folder.glob(f"*{ENDING}")):
-        yield int(path.stem), load(path.read_bytes())
+
+def read_snapshots(folder: Path, snapshot: Callable[[int, dict[str, np.ndarray]], T]) -> list[T]:
+    """The snapshots of a folder in order.
+
+    Args:
+        snapshot: makes one of its step and its arrays.
+
+    Raises:
+        SourceError: `unreadable-file` for a damaged one, also where arrays are missing or have wrong shapes.
+    """
+    snapshots = []
+    for path in snapshot_paths(folder):
+        where = f"{folder.parent.name}/{folder.name}/{path.name}"
+        content = read_file(path, where)
+        try:
+            snapshots.append(snapshot(int(path.stem), load(content)))
+        except (SafetensorError, KeyError, ValueError, IndexError, TypeError) as error:
+            raise SourceError("unreadable-file", f"{where}: damaged ({error})") from error
+    return snapshots
+
+
+def snapshot_paths(folder: Path, ending: str = ENDING) -> list[Path]:
+    """The files of a folder that are named after a step, in order."""
+    return sorted(path for path in folder.glob(f"*{ending}") if path.stem.isdecimal())

@@ -1,13 +1,16 @@
-"""Errors that no command catches, as errors with a code; what is unexpected leaves its traceback in a file."""
+"""Exceptions that nothing caught, as errors with a code; the traceback of an unexpected one is stored in a file."""
 
 import platform
 import tempfile
 import traceback
-from pathlib import Path
+from importlib.metadata import version
 
-import deepglass
 from deepglass.errors import DeepglassError, SourceError
 from deepglass.files import os_error
+
+
+class SectionWarning(UserWarning):
+    """A section of a report could not be made because of a fault of deepglass; the rest of the report is there."""
 
 
 def deepglass_error(error: Exception) -> DeepglassError:
@@ -18,12 +21,13 @@ def deepglass_error(error: Exception) -> DeepglassError:
         return file_error
     if isinstance(error, MemoryError):
         return SourceError("too-large", f"not enough memory ({error}); use fewer rows or smaller media")
-    return DeepglassError("internal", f"{type(error).__name__}: {error}; {_store_traceback(error)}")
+    reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return DeepglassError("internal", f"{reason}; {_store_traceback(error)}")
 
 
 def _store_traceback(error: Exception) -> str:
     """Write the traceback to a file that only the user may read; a sentence that says where it is."""
-    versions = f"deepglass {deepglass.__version__}, Python {platform.python_version()}, {platform.system()}"
+    versions = f"deepglass {version('deepglass')}, Python {platform.python_version()}, {platform.system()}"
     text = f"{versions}\n{''.join(traceback.format_exception(error))}"
     try:
         with tempfile.NamedTemporaryFile(
@@ -32,4 +36,4 @@ def _store_traceback(error: Exception) -> str:
             file.write(text)
     except OSError:
         return f"this is a fault of deepglass, please report it with:\n{text}"
-    return f"this is a fault of deepglass, please report it with {Path(file.name)}"
+    return f"this is a fault of deepglass, please report it with {file.name}"
