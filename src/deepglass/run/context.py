@@ -156,4 +156,6 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
     inputs = state.experiment.inputs
     skipped = tuple(Skipped(*s) for s in state.source["skipped"])
     table = state.experiment.derive(replace(table, skipped=skipped))
-    return PreparedData(table, source_rows, split, inputs, outputs, state.column_roles, (), fingerprint, hidden)
+    return PreparedData(
+        table, source_rows, split, inputs, outputs, state.column_roles, state.source["warnings"], fingerprint, hidden
+    )

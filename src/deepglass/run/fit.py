@@ -162,8 +162,12 @@ def resume(
     objective.on_fit_start(datasets["train"])
     folder.reopen(experiment, data)
     state = folder.checkpoints.load()
+    step = state.values["step"] if state else 0
+    for path in folder.checkpoints.damaged():
+        for callback in callbacks:
+            callback.on_diagnostic(f"{path} is damaged and was skipped: going on from step {step}", step)
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
-    pseudo_labels = pseudo_label_recorder(context, state.values["step"] if state else 0)
+    pseudo_labels = pseudo_label_recorder(context, step)
     return _fit(setup, context, datasets, pseudo_labels, callbacks, started, state=state)
 
 

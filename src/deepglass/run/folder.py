@@ -275,6 +275,7 @@ class Folder:
                 "rows": len(data.table),
                 "fingerprint": data.fingerprint,
                 "notes": [list(n) for n in data.table.notes],
+                "warnings": list(data.notes),
                 "skipped": [list(s) for s in data.table.skipped[:MAX_SKIPPED]],
             },
             "columns": [c._asdict() for c in data.column_roles],

@@ -75,6 +75,7 @@ class BoundaryRecorder(Callback):
     def __init__(self, context: RunContext, output: Output, rows: np.ndarray, from_step: int) -> None:
         data, self.objective, self.output = context.data, context.objective, output
         self.snapshots = Snapshots(context.path / FOLDER, MAX_SNAPSHOTS, from_step)
+        self.earlier = context.folder.history() if from_step else []
         self.rows = data.dataset(rows, context.device)
         planes = informative_planes(data, output)
         self.plane = planes[0].data(context.device) if planes else None
@@ -86,17 +87,28 @@ class BoundaryRecorder(Callback):
         self.every = math.ceil(ROWS_PER_QUERY * num_queries / (3 * plan.batch_size))  # learning costs thrice as much
         self.every = max(self.every, plan.last_step // (4 * MAX_SNAPSHOTS))
         self.last = plan.last_step
+        self.next = min(self.every, plan.last_step // MAX_SNAPSHOTS)
         if step == 0:
             self._record(0)
-        self.next = step + min(self.every, plan.last_step // MAX_SNAPSHOTS)
+            return
+        self.snapshots.add(0)
+        for record in self.earlier:  # the same moments as in an unbroken run
+            if self._is_due(record["step"], record["event"]) and self.snapshots.add(record["step"]):
+                self.every *= 2
 
     def on_replan(self, plan: Plan) -> None:
         self.last = plan.last_step
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
-        if record.step >= min(self.next, self.last) and not record.event.startswith("non-finite"):
-            self.next = record.step + self.every
+        if self._is_due(record.step, record.event):
             self._record(record.step)
+
+    def _is_due(self, step: int, event: str) -> bool:
+        """Whether the evaluation at a step is recorded; the next one then is `every` steps later."""
+        due = step >= min(self.next, self.last) and not event.startswith("non-finite")
+        if due:
+            self.next = step + self.every
+        return due
 
     def _record(self, step: int) -> None:
         points = embed_dataset(self.objective, self.rows, 512)

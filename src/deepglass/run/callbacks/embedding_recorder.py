@@ -44,10 +44,13 @@ class EmbeddingRecorder(Callback):
     def __init__(self, context: RunContext, data: Dataset, from_step: int) -> None:
         self.objective, self.data = context.objective, data
         self.snapshots = Snapshots(context.path / FOLDER, MAX_SNAPSHOTS, from_step)
+        self.earlier = [0, *(r["step"] for r in context.folder.history())] if from_step else []
 
     def on_train_start(self, plan: Plan, step: int) -> None:
         if step == 0:
             self._record(0)
+        for earlier in self.earlier:
+            self.snapshots.add(earlier)
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         self._record(record.step)

@@ -25,6 +25,7 @@ class Snapshots:
 
     def __init__(self, folder: Path, max_files: int, from_step: int = 0) -> None:
         self.folder, self.max_files = folder, max_files
+        self.steps: list[int] = []  # of the files, also of those that a killed run has deleted too early
         for path in snapshot_paths(folder):
             if int(path.stem) > from_step or not from_step:
                 path.unlink()
@@ -32,13 +33,21 @@ class Snapshots:
     def write(self, step: int, content: Mapping[str, np.ndarray]) -> bool:
         """Write a snapshot; True if every second file was deleted."""
         self.folder.mkdir(exist_ok=True)
-        write_file(self.folder / f"{step:08d}{ENDING}", save(dict(content)))
-        paths = snapshot_paths(self.folder)
-        if len(paths) <= self.max_files:
+        write_file(self._path(step), save(dict(content)))
+        return self.add(step)
+
+    def add(self, step: int) -> bool:
+        """Count a snapshot that is there; True if every second file was deleted."""
+        self.steps.append(step)
+        if len(self.steps) <= self.max_files:
             return False
-        for path in paths[1:-1:2]:
-            path.unlink()
+        for deleted in self.steps[1:-1:2]:
+            self._path(deleted).unlink(missing_ok=True)
+        del self.steps[1:-1:2]
         return True
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"{step:08d}{ENDING}"
 
 
 def read_snapshots(folder: Path, snapshot: Callable[[int, dict[str, np.ndarray]], T]) -> list[T]:

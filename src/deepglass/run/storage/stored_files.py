@@ -25,7 +25,7 @@ class RunState(NamedTuple):
     """What features.json and spec.yaml of a run folder hold.
 
     Args:
-        source: "name", "rows", "fingerprint", "notes" and "skipped" of the source at training time.
+        source: "name", "rows", "fingerprint", "notes", "warnings" and "skipped" of the source at training time.
     """
 
     experiment: Experiment
@@ -41,6 +41,7 @@ class _Source(NamedTuple):
     rows: int
     fingerprint: str
     notes: tuple[tuple[str, str, str], ...]  # name, value and reason
+    warnings: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]  # name and reason
 
 
