@@ -33,7 +33,7 @@ LAYERS = {
                 "values",
                 "web",
             ),
-            ("nn", "metrics", "parsing", "mel"),
+            ("nn", "metrics", "formulas", "parsing", "mel"),
             ("features",),
             ("data", "networks"),
             ("objectives",),

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 import deepglass
 from deepglass.features._cell_statistics import Statistic
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
-from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.encoders_heads import LinearHead, Rescale, VectorEncoder
 from deepglass.nn.explanation_targets import ExplanationTarget
@@ -124,9 +124,7 @@ class AngleOutput(Output):
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         return [{"value": round(v, 1)} for v in _degrees(best["direction"]).tolist()]
 
-    def explanation_target(
-        self, prediction: Any, best: Any, decoded: Any, calibration: Calibration
-    ) -> ExplanationTarget:
+    def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         return ExplanationTarget(("east", "north"), self.name, lambda p: p.params)
 
 

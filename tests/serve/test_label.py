@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import socket
@@ -364,3 +365,30 @@ def test_the_command_lists_the_queue(run: deepglass.Run, tmp_path: Path, command
     taken = command("label", run.path, "--out", tmp_path / "labels.csv", "--target", "price")
     assert taken.code == 2
     assert "[unknown-name]" in taken.err
+
+
+@pytest.mark.parametrize("label", ["\\ud800", "a\\u0000b", "\\u001b[2J", "\\u0007"])
+def test_a_label_that_no_file_can_hold_is_refused(asked: Queue, label: str) -> None:
+    client = TestClient(label_app(asked), base_url="http://localhost", raise_server_exceptions=False)
+    headers = {"content-type": "application/json"}
+    for body in (f'{{"item": 0, "label": "{label}"}}', '{"item": NaN, "label": "3"}', '{"item": 0, "label": NaN}'):
+        reply = client.post("/answer", content=body, headers=headers)
+        assert reply.status_code == 422, body
+        assert reply.json()["error"].startswith("label: ")
+    assert client.get("/queue").json()["answers"] == {}
+
+
+def test_a_body_that_does_not_arrive_is_not_waited_for(asked: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deepglass.serve.guard.MAX_BODY_SECONDS", 0.05)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.sleep(60)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"30")]
+    scope: Any = {"type": "http", "method": "POST", "path": "/answer", "headers": headers}
+    asyncio.run(label_app(asked)(scope, receive, send))
+    assert sent[0]["status"] == 408

@@ -21,6 +21,9 @@ def predict(
     source: Rows,
     explain: Annotated[bool, flag("--explain", "Add a fast explanation to each prediction.")] = False,
     out: Annotated[Path | None, option("FILE", ".csv, .parquet, .json or .jsonl file, or a folder for images.")] = None,
+    excel_safe: Annotated[
+        bool, flag("--excel-safe", "Write an apostrophe before texts of csv that a spreadsheet takes for formulas.")
+    ] = False,
     force: Force = False,
     allow_code: AllowCode = None,
     as_json: Json = False,
@@ -30,10 +33,12 @@ def predict(
     Example: deepglass predict runs/houses-1 new.csv --out predictions.csv
     """
     check_not_exists(out, force)
+    if excel_safe and (out is None or out.suffix not in (".csv", ".tsv")):
+        raise SpecError("bad-value", f"--excel-safe: expected --out FILE.csv or FILE.tsv, got {out or 'no file'}")
     loaded = deepglass.Run(run, allow_code or ())
     predictions = deepglass.predict(loaded, rows_of(source), explain=explain)
     print_notes(loaded)
-    output_rows(predictions, "predictions", out, as_json)
+    output_rows(predictions, "predictions", out, as_json, excel_safe)
 
 
 def explain(

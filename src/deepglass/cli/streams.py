@@ -50,10 +50,17 @@ def print_json(value: Any) -> None:
     print(escaped_json(json.dumps(value, ensure_ascii=False, default=str)))
 
 
-def output_rows(rows: list[dict[str, Any]], noun: str, out: Path | None, as_json: bool) -> None:
-    """Write rows to a file, or print them as JSON or as text; `noun` names them in the message about the file."""
+def output_rows(
+    rows: list[dict[str, Any]], noun: str, out: Path | None, as_json: bool, excel_safe: bool = False
+) -> None:
+    """Write rows to a file, or print them as JSON or as text.
+
+    Args:
+        noun: names the rows in the message about the file.
+        excel_safe: as for `write_predictions`.
+    """
     if out is not None:
-        cli.write_predictions(out, rows)
+        cli.write_predictions(out, rows, excel_safe)
         message(f"{len(rows)} {noun} in {out}")
     elif as_json:
         print_json(rows)

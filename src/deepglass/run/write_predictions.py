@@ -15,18 +15,20 @@ from deepglass.errors import SpecError
 from deepglass.features.outputs._dense import decode_runs
 from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.files import file_names, write_file
+from deepglass.formulas import guarded
 from deepglass.prepare.prepared_data import PreparedData
 
 Predictions = list[dict[str, dict[str, Any]]]
 TABLES = (".csv", ".tsv", ".parquet")
 
 
-def write_predictions(path: Path, predictions: Predictions) -> None:
+def write_predictions(path: Path, predictions: Predictions, excel_safe: bool = False) -> None:
     """Write predictions, in the format of the suffix.
 
     Args:
         path: .csv, .tsv or .parquet for a table with a column per output and value; .json or .jsonl; no suffix for a
             folder with a PNG of each image and mask (as class numbers), `OUTPUT-ROW.png`, and predictions.json.
+        excel_safe: write an apostrophe before text cells of .csv and .tsv that spreadsheets would take for formulas.
 
     Raises:
         SpecError: `bad-value` for another suffix, or a folder for predictions without images.
@@ -36,7 +38,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     elif path.suffix == ".jsonl":
         write_file(path, "".join(json.dumps(p, ensure_ascii=False) + "\n" for p in predictions))
     elif path.suffix in TABLES:
-        write_file(path, _table(predictions, path.suffix))
+        write_file(path, _table(predictions, path.suffix, excel_safe))
     elif path.suffix == "":
         _write_folder(path, predictions)
     else:
@@ -77,7 +79,7 @@ def prediction_table(
     return pl.DataFrame(columns, strict=False)
 
 
-def _table(predictions: Predictions, suffix: str) -> bytes:
+def _table(predictions: Predictions, suffix: str, excel_safe: bool) -> bytes:
     plain = [
         {
             f"{o}.{k}" if k != "value" else o: v
@@ -93,6 +95,9 @@ def _table(predictions: Predictions, suffix: str) -> bytes:
         frame.write_parquet(content)
     else:
         flat = frame.with_columns(_as_text(c) for c in frame if c.dtype.is_nested())
+        if excel_safe:
+            flat = flat.with_columns(guarded(c) for c in flat if c.dtype == pl.String)
+            flat.columns = guarded(pl.Series(flat.columns)).to_list()
         flat.write_csv(content, separator="," if suffix == ".csv" else "\t")
     return content.getvalue()
 

@@ -5,6 +5,7 @@ header that the browser sends, so only names of this machine are allowed. Starle
 of names; it cannot allow every IP address, which `--host 0.0.0.0` needs, and checks neither origin nor body size.
 """
 
+import asyncio
 import ipaddress
 import json
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_SECONDS = 10.0  # in which a body has to arrive; half-open requests would hold their connections
 HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; "
     "form-action 'none'",
@@ -40,7 +42,11 @@ class SecurityMiddleware:
         if error := self._error(scope["method"], headers):
             await _respond(send, *error)
             return
-        body = await _body(receive, self.max_body_bytes)
+        try:
+            body = await asyncio.wait_for(_body(receive, self.max_body_bytes), MAX_BODY_SECONDS)
+        except TimeoutError:
+            await _respond(send, 408, f"the body did not arrive within {MAX_BODY_SECONDS:g} seconds")
+            return
         if body is None:
             await _respond(send, 413, f"the body is larger than {self.max_body_bytes:,} bytes")
             return

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, StrictInt
 
@@ -49,6 +50,11 @@ def label_app(queue: Queue, host: str = "127.0.0.1") -> FastAPI:
     lock = threading.Lock()  # requests come on several threads
     shown = {q.row for q in queue.items} | {n.row for q in queue.items for n in q.neighbours}
     features = {f.name: f for f in queue.inputs}
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]  # without its input, which may not be encodable
+        return JSONResponse({"error": f"label: {'.'.join(map(str, first['loc']))}: {first['msg']}"}, 422)
 
     @app.get("/")
     def page() -> Response:

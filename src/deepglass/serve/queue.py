@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
@@ -112,7 +113,9 @@ class Queue:
             raise SpecError("bad-value", f"label: there is no item {item}; there are {len(self.items)}, from 0")
 
     def _fits(self, label: str) -> None:
-        """Raises: SpecError: for a label that training could not read."""
+        """Raises: SpecError: for a label that training could not read, or with control characters."""
+        if unprintable := sorted({c for c in label if category(c) in ("Cc", "Cs")}):
+            raise SpecError("bad-value", f"label: expected text without control characters, got {unprintable[0]!a}")
         column = self.output.column
         try:
             if not self.output.class_names and label and not math.isfinite(float(label.replace(",", "."))):

@@ -3,6 +3,7 @@
 import atexit
 import bz2
 import gzip
+import io
 import lzma
 import os
 import shutil
@@ -29,7 +30,7 @@ _DAMAGED = (
     *(BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
     *(EOFError, RuntimeError, NotImplementedError, ValueError),
 )
-_COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], IO[bytes]]] = {
+_COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], io.BufferedIOBase]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ": lzma.LZMAFile,
@@ -141,7 +142,7 @@ def _uncompressed(file: IO[bytes], size: int, folder: Path, source: str) -> Iter
         yield content
 
 
-def _copy(packed: IO[bytes], file: IO[bytes], before: int, size: int, source: str) -> int:
+def _copy(packed: IO[bytes] | io.BufferedIOBase, file: IO[bytes], before: int, size: int, source: str) -> int:
     """Unpack a file; returns the bytes unpacked so far, of which `before` were unpacked earlier."""
     while piece := packed.read(_PIECE):
         before += len(piece)

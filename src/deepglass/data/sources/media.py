@@ -29,6 +29,8 @@ from deepglass.files import outside
 NUM_GIFS_OPENED = 8  # to detect whether the GIFs of a folder are animated
 _NOUN = {"image": "image", "audio": "audio file", "video": "video"}
 KINDS = {"image": IMAGE_SUFFIXES, "audio": AUDIO_SUFFIXES, "video": VIDEO_SUFFIXES}
+_MAX_PATH = 4096  # bytes, of Linux
+_MEDIA_NAME = rf"(?i)({'|'.join(re.escape(e) for endings in KINDS.values() for e in sorted(endings))}|\.jpe)$"
 _FRAME = re.compile(r"frame[-_ ]?\d+", re.IGNORECASE)  # the name of a video's frame
 _UNLABELLED = frozenset(["unlabelled", "unlabeled", "unsup", "unknown_class"])
 _ANNOTATIONS = re.compile(r"(annot|mask|annotations|labels|label_\d|calib)s?$", re.IGNORECASE)
@@ -198,7 +200,11 @@ def with_media(table: Table, folder: Path, access: Access = OWN_FOLDER) -> Table
         kind = media_kind(cells[0]) if cells else None
         base, last = folder, None
         if kind is not None and all(media_kind(cell) == kind for cell in cells):
-            if (start := _start(folder, cells, access)) is None:
+            start = _start(folder, cells, access)
+            if start is None and not access.closed and any(map(os.path.isfile, cells)):
+                start = Path.cwd(), None  # as lists of files have it that were written for one working folder
+            if start is None:
+                _check_texts(raw, f"{table.name}, column {name!r}", folder, access)
                 why = f"its cells look like {kind} files, but none of these files exists beside the table"
                 notes.append(Note("paths", name, why))
                 continue
@@ -207,6 +213,7 @@ def with_media(table: Table, folder: Path, access: Access = OWN_FOLDER) -> Table
         elif kind is None and _are_folders_of_frames(folder, cells, access):
             kind, target = "video", f"folders of frames in {_folder_name(folder)}"
         else:
+            _check_texts(raw, f"{table.name}, column {name!r}", folder, access)
             continue
         files = [None if cell is None else Media(cell, base / _as_path(cell, last)) for cell in raw.to_list()]
         present = [file for file in files if file is not None]
@@ -219,6 +226,14 @@ def with_media(table: Table, folder: Path, access: Access = OWN_FOLDER) -> Table
         notes.append(Note("paths", name, f"its cells name {target}{shortened}"))
     notes = [note for note in notes if note.what != "numbers" or note.value not in kinds]  # 1.jpg is no quantity
     return replace(table, columns=columns, kinds=kinds, notes=tuple(notes))
+
+
+def _check_texts(raw: pl.Series, where: str, folder: Path, access: Access) -> None:
+    """Raise `unsafe-path` for texts that would open files outside the folder, if a feature read them as paths."""
+    short = raw.filter(raw.str.len_bytes() <= _MAX_PATH)
+    named = short.filter(short.str.contains(_MEDIA_NAME)).unique().to_list()
+    names = [name for name in named if "\0" not in name and os.path.isfile(name)]
+    check_inside([Path(name).absolute() for name in names], names, folder, access, where)
 
 
 def _folder_name(folder: Path) -> str:

@@ -44,8 +44,8 @@ def read_path(
 ) -> Table:
     """Read a file or folder; `user_path` is the path as the user wrote it, `name` the table's name."""
     if path.is_dir():
-        files = [p for p in list_folder(path) if p.is_file() and not media_kind(p.name)]
-        elsewhere = check_inside(files, [p.name for p in files], path, access, name)
+        beside = [p for p in list_folder(path) if p.is_file() and not media_kind(p.name)]
+        elsewhere = check_inside(beside, [p.name for p in beside], path, access, name)
         table = _read_folder(path, user_path, name, columns, pattern, options, access)
         links = [Note("links", str(elsewhere), "its files are links into this folder")] if elsewhere else []
         return replace(table, notes=(*table.notes, *links))

@@ -28,6 +28,7 @@ class Stages:
 
     def __init__(self, run: Path) -> None:
         self.path = run / FILE
+        self._written: tuple[list[Stage], list[Stage]] | None = None  # by this process, the only one that writes
 
     def begin(self, baselines: bool) -> None:
         """Store the stages of a new run, of which none is done.
@@ -56,6 +57,8 @@ class Stages:
         return [s for s in STAGES if s in wanted and s not in done]
 
     def _read(self) -> tuple[list[Stage], list[Stage]]:
+        if self._written is not None:
+            return self._written
         if not self.path.exists():
             return list(TRAINING), []
         try:
@@ -69,4 +72,5 @@ class Stages:
         return wanted, done
 
     def _write(self, wanted: Iterable[Stage], done: Iterable[Stage]) -> None:
-        write_file(self.path, json.dumps({"wanted": list(wanted), "done": list(done)}) + "\n")
+        self._written = list(wanted), list(done)
+        write_file(self.path, json.dumps({"wanted": self._written[0], "done": self._written[1]}) + "\n")
