@@ -38,15 +38,15 @@ def _npy_header(shape: tuple[int, ...], dtype: str = "<f8") -> bytes:
 
 
 def parquet(path: Path) -> None:
-    pl.DataFrame({"a": pl.zeros(50_000_000, pl.Int64, eager=True)}).write_parquet(path, compression="zstd")
+    pl.DataFrame({"a": pl.zeros(12_000_000, pl.Int64, eager=True)}).write_parquet(path, compression="zstd")
 
 
 def parquet_text(path: Path) -> None:
-    pl.DataFrame({"a": [f"{i}" + "a" * 2**20 for i in range(300)]}).write_parquet(path, compression="zstd")
+    pl.DataFrame({"a": [f"{i}" + "a" * 2**20 for i in range(100)]}).write_parquet(path, compression="zstd")
 
 
 def arrow(path: Path) -> None:
-    pl.DataFrame({"a": pl.zeros(50_000_000, pl.Int64, eager=True)}).write_ipc(path, compression="zstd")
+    pl.DataFrame({"a": pl.zeros(12_000_000, pl.Int64, eager=True)}).write_ipc(path, compression="zstd")
 
 
 def npz(path: Path) -> None:
@@ -54,8 +54,8 @@ def npz(path: Path) -> None:
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
         archive.open("x.npy", "w") as file,
     ):
-        file.write(_npy_header((40, 2**20)))
-        for _ in range(40):
+        file.write(_npy_header((12, 2**20)))
+        for _ in range(12):
             file.write(bytes(2**23))
 
 
@@ -69,11 +69,11 @@ def npz_header(path: Path) -> None:
 
 
 def csv_gz(path: Path) -> None:
-    _zeros_gz(path, b"a,b\n", 3 * 2**27)
+    _zeros_gz(path, b"a,b\n", 2**27)
 
 
 def json_gz(path: Path) -> None:
-    _zeros_gz(path, b"[0", 2**28, b",0" * 2**18)
+    _zeros_gz(path, b"[0", 2**27, b",0" * 2**18)
 
 
 def idx(path: Path) -> None:
@@ -81,11 +81,11 @@ def idx(path: Path) -> None:
 
 
 def idx_gz(path: Path) -> None:
-    _zeros_gz(path, b"\0\0\x08\3" + struct.pack(">III", 2**18, 32, 32), 2**28, bytes(2**20))
+    _zeros_gz(path, b"\0\0\x08\3" + struct.pack(">III", 2**18, 32, 32), 2**27, bytes(2**20))
 
 
 def line(path: Path) -> None:
-    path.write_bytes(b"a,b\n" + b"1," * 100_000_000 + b"\n")
+    path.write_bytes(b"a,b\n" + b"1," * 25_000_000 + b"\n")
 
 
 def zipped(path: Path) -> None:
@@ -93,14 +93,14 @@ def zipped(path: Path) -> None:
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
         archive.open("a.csv", "w") as file,
     ):
-        for _ in range(40):
+        for _ in range(12):
             file.write(bytes(2**23))
 
 
 def excel(path: Path) -> None:
     name = "xl/worksheets/sheet1.xml"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(name, "w") as file:
-        for _ in range(40):
+        for _ in range(12):
             file.write(b" " * 2**23)
 
 

@@ -24,12 +24,15 @@ from deepglass.data.sources.text_bytes import Utf8Text, as_utf8, check_lines, lo
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.formulas import unguarded
+from deepglass.limits import limit
 from deepglass.parsing import MISSING
 
 _INFER_ROWS = 10_000  # rows from which types are inferred; a later misfit costs another reading, never a wrong value
 _MAX_MISFITS = 6  # columns with a value of another type than inferred, each of which costs another reading
 _MAX_RAGGED_SHARE = 0.01  # of the rows may have a wrong number of cells and are left out; beyond it the file is refused
 _BATCH = 50_000
+
+MIN_SAMPLE_LINES = 3  # from which the dialect is detected, however long they are
 
 
 def read_delimited(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
@@ -66,8 +69,9 @@ def table_of_text(
     text = as_utf8(data, path, source, options, log)
     if not len(text.data) or not text.data[: sniff.SAMPLE_BYTES].tobytes().strip():
         raise SourceError("empty-source", f"{source}: the file is empty")
-    whole = len(text.data) <= sniff.SAMPLE_BYTES
-    sample = text.data[: sniff.SAMPLE_BYTES].tobytes().decode("utf-8", errors="ignore")
+    size = _sample_size(text.data)
+    whole = len(text.data) <= size
+    sample = text.data[:size].tobytes().decode("utf-8", errors="ignore")
     prose = path is not None and Path(path.name.lower().removesuffix(".gz")).suffix in ("", ".txt", ".text")
     dialect = sniff.detect_dialect(sample, whole, prose, source, options, log)
     undelimited = prose and dialect.delimiter == sniff.NO_DELIMITER and dialect.names is None
@@ -238,3 +242,11 @@ def _text_frame(rows: list[list[str]], width: int) -> pl.DataFrame:
 def _one_space(text: Utf8Text) -> Utf8Text:
     lines = (b" ".join(line.split()) for line in text.data.tobytes().split(b"\n"))
     return Utf8Text(np.frombuffer(b"\n".join(lines), np.uint8), None)
+
+
+def _sample_size(data: np.ndarray) -> int:
+    """Bytes from which the dialect is detected: more where the first lines are long, as a header of 100,000 names."""
+    if np.count_nonzero(data[: sniff.SAMPLE_BYTES] == ord("\n")) >= MIN_SAMPLE_LINES:
+        return sniff.SAMPLE_BYTES
+    ends = np.flatnonzero(data[: MIN_SAMPLE_LINES * limit("line_bytes")] == ord("\n"))[:MIN_SAMPLE_LINES]
+    return max(sniff.SAMPLE_BYTES, int(ends[-1]) + 1 if len(ends) else 0)

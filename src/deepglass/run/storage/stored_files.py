@@ -130,9 +130,9 @@ class StoredFiles:
             SourceError: `not-found`, `damaged-run`.
         """
         path, digests = self.path / name, self.digests()
+        if not path.exists() and (digests is None or self.folds()):
+            raise self._absent(name)
         if digests is None:
-            if not path.exists():
-                raise self._absent(name)
             return path
         if name not in digests:
             raise damaged(path, f"{MANIFEST} does not list it")
