@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,7 +19,7 @@ from deepglass.limits import check_limit, limit
 T = TypeVar("T")
 
 MAX_DIGITS = 4_000  # of an integer; Python itself refuses more than 4,300
-_CHUNK = 2**24  # bytes
+_NO_BRACKET = re.compile(r"[^\[\]{}]+")
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # a pair of them is one character, which is checked once parsed
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
@@ -82,13 +82,8 @@ def _depth(text: str) -> int:
 
 
 def _open_brackets(text: str) -> int:
-    deepest = depth = 0
-    for start in range(0, len(text), _CHUNK):
-        values = np.frombuffer(text[start : start + _CHUNK].encode("utf-8", "replace"), np.uint8)
-        change = np.isin(values, (ord("["), ord("{"))).astype(np.int32) - np.isin(values, (ord("]"), ord("}")))
-        total = np.cumsum(change, dtype=np.int64)
-        deepest, depth = max(deepest, depth + int(total.max())), depth + int(total[-1])
-    return deepest
+    steps = ({"[": 1, "{": 1}.get(c, -1) for c in _NO_BRACKET.sub("", text))
+    return max(accumulate(steps), default=0)
 
 
 def parse_record(content: Any, kind: type[T], where: str) -> T:

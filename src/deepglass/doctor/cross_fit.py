@@ -7,7 +7,6 @@ takes seconds.
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -68,6 +67,8 @@ def _fit(x: Tensor, y: Tensor, fold_of: Tensor, folds: int, classes: int) -> Ten
         loss = -(log_probs * targets * weight).sum() + 0.5 * WEIGHT_DECAY * heads[:D].square().sum()
         whole = torch.cat([x.T @ gradient + WEIGHT_DECAY * heads[:D], gradient.sum(0, keepdim=True)])
         return float(loss), whole.double().numpy().ravel()
+
+    from scipy.optimize import minimize  # takes 0.3 s to import
 
     start = np.zeros((D + 1) * folds * classes)
     with torch.inference_mode():  # torch.optim takes two seconds to import
