@@ -118,6 +118,7 @@ def test_numbers_of_rows_in_order() -> None:
         {"by": "time"},
         {"by": "group:"},
         {"folds": 1},
+        {"folds": 2**31},
         {"folds": 3, "fold": 3},
         {"folds": 3, "by": "time:x"},
         {"rows": (0, 1, 1)},

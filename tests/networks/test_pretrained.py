@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 import torch
 import yaml
-from deepglass.run.manifest import write_manifest
 
 import deepglass
 from deepglass.errors import SourceError, SpecError
 from deepglass.nn.pretrained import PretrainedText, Source, find
 from deepglass.nn.tokens import Field
+from deepglass.run.storage.manifest import write_manifest
 
 transformers = pytest.importorskip("transformers", reason="the extra `pretrained` is not installed")
 

@@ -189,7 +189,7 @@ def test_embed_rejects_unknown_formats(autoencoder: deepglass.Run, command: Comm
         ("v.npy", "expected one of .parquet, .tsv, .txt, .bin"),
         ("v.txt", "--force"),
         ("v.tsv", "metadata.tsv"),  # what would be written beside it is there
-        ("metadata.tsv", "choose another name"),
+        ("metadata.tsv", "choose another one"),
     ):
         refused = command("embed", run, "--out", tmp_path / out)
         assert refused.code == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,11 +15,15 @@ import deepglass
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.fixmatch import AdaptiveThreshold
 from deepglass.objectives.pseudo_label import Curriculum
-from deepglass.run.callbacks.pseudo_label_recorder import read_pseudo_labels
-from deepglass.training.callbacks import Callback, EvaluationRecord
+from deepglass.run.callbacks.pseudo_label_recorder import FILE, PseudoLabelRecord
+from deepglass.training.callbacks import Callback, EvaluationRecord, read_records
 
 SMALL = {"trunk": "mlp", "ensemble_size": 2, "depth": 2, "width": 96}
 FEW = {"num_labels": {"per_class": 5}, "split": {"valid": 0.0, "test": 0.4}}
+
+
+def read_pseudo_labels(run: Path) -> list[dict[str, Any]]:
+    return list(read_records(run / FILE, PseudoLabelRecord))
 
 
 def digits(objective: str, out: Path, steps: int = 150, **settings: object) -> deepglass.Run:

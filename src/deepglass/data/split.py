@@ -14,6 +14,7 @@ from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Raw
 from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_dates, to_numbers
 
+MAX_FOLDS = 1_000  # each trains a network
 _MAX_CLASSES = 1_000  # of a target that is stratified by; with more, whole numbers are quantities
 _MIN_ROWS_PER_CLASS = 5  # on average
 
@@ -60,8 +61,10 @@ class Split:
         ):
             raise _bad(f"expected by: random, predefined, order, time:COLUMN or group:COLUMN, got {self.by!r}")
         if self.folds is not None:
-            if self.folds < 2 or not 0 <= (self.fold or 0) < self.folds:
-                raise _bad(f"expected at least 2 folds and 0 <= fold < folds, got folds {self.folds}, fold {self.fold}")
+            if not 2 <= self.folds <= MAX_FOLDS or not 0 <= (self.fold or 0) < self.folds:
+                raise _bad(
+                    f"expected 2 to {MAX_FOLDS} folds and 0 <= fold < folds, got folds {self.folds}, fold {self.fold}"
+                )
             if word in ("time", "predefined", "order") or self.rows is not None:
                 raise _bad(f"folds need by: random or by: group:COLUMN, got {self.by or 'rows'}")
         if isinstance(self.rows, list):  # as YAML gives it

@@ -36,8 +36,8 @@ from deepglass.features._images import (
     to_pixels,
     with_channels,
 )
-from deepglass.features._pixels import PixelFeature
 from deepglass.features._quantize import (
+    PixelFeature,
     Range,
     background_of,
     channels_of,

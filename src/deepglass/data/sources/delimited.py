@@ -69,6 +69,7 @@ def table_of_text(
     text = as_utf8(data, path, source, options, log)
     if not len(text.data) or not text.data[: sniff.SAMPLE_BYTES].tobytes().strip():
         raise SourceError("empty-source", f"{source}: the file is empty")
+    check_lines(text.data, source)
     size = _sample_size(text.data)
     whole = len(text.data) <= size
     sample = text.data[:size].tobytes().decode("utf-8", errors="ignore")
@@ -77,7 +78,6 @@ def table_of_text(
     undelimited = prose and dialect.delimiter == sniff.NO_DELIMITER and dialect.names is None
     if undelimited and columns is None and options.header is None and is_prose(sample):
         return plain_table(text.data.tobytes().decode(), source, log)
-    check_lines(text.data, source)
     if dialect.delimiter == " ":
         text = _one_space(text)
     header = dialect.names or [f"column_{i}" for i in range(1, dialect.width + 1)]
