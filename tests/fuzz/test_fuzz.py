@@ -26,5 +26,5 @@ def test_two_hundred_tries(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each try is a forked process")
-def test_two_thousand_tries(tmp_path: Path) -> None:
-    _fuzz(2_000, 1, DATA, tmp_path)
+def test_more_tries_of_all_subjects(tmp_path: Path) -> None:
+    _fuzz(600, 1, DATA, tmp_path)
