@@ -17,7 +17,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError, WithJsonSchema
 from typing_extensions import TypedDict
 
-from deepglass.errors import SpecError, near_miss
+from deepglass.errors import SourceError, SpecError, near_miss
 
 T = TypeVar("T")
 SECTION = ConfigDict(extra="forbid", arbitrary_types_allowed=True)  # of a section of a spec
@@ -97,6 +97,25 @@ def restore(cls: Callable[..., T], values: Mapping[str, Any], where: str) -> T:
         types = setting_types(cls, all_fields=True)
         values = {k: tuple(v) if isinstance(v, list) and types.get(k) is Any else v for k, v in values.items()}
     return construct(cls, values, where, all_fields=True)
+
+
+def parse_record(content: Any, kind: type[T], where: str) -> T:
+    """Parsed JSON as a NamedTuple or dataclass, with its field names and types.
+
+    Raises:
+        SourceError: `unreadable-file` with the field that is missing, unknown or of another type.
+    """
+    try:
+        return _record_type(kind).validate_python(content)  # type: ignore[no-any-return, arg-type]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "record"
+        raise SourceError("unreadable-file", f"{where}: {field}: {first['msg']}") from error
+
+
+@cache
+def _record_type(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def settings_schema(cls: Callable[..., Any], given: Sequence[str] = ()) -> dict[str, Any]:

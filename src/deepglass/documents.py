@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from deepglass.errors import SourceError, SpecError
 from deepglass.files import read_file
 from deepglass.limits import check_limit, limit
-
-T = TypeVar("T")
 
 MAX_DIGITS = 4_000  # of an integer; Python itself refuses more than 4,300
 _NO_BRACKET = re.compile(r"[^\[\]{}]+")
@@ -84,25 +80,6 @@ def _depth(text: str) -> int:
 def _open_brackets(text: str) -> int:
     steps = ({"[": 1, "{": 1}.get(c, -1) for c in _NO_BRACKET.sub("", text))
     return max(accumulate(steps), default=0)
-
-
-def parse_record(content: Any, kind: type[T], where: str) -> T:
-    """Parsed JSON as a NamedTuple or dataclass, with its field names and types.
-
-    Raises:
-        SourceError: `unreadable-file` with the field that is missing, unknown or of another type.
-    """
-    try:
-        return _record_type(kind).validate_python(content)  # type: ignore[no-any-return, arg-type]
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or "record"
-        raise SourceError("unreadable-file", f"{where}: {field}: {first['msg']}") from error
-
-
-@cache
-def _record_type(kind: type) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 # -- YAML ------------------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def fits(text: str, width: int = 80) -> bool:
 
 
 def test_help_needs_no_heavy_imports() -> None:
-    heavy = ["torch", "polars", "numpy", "sklearn", "rich.progress", "plotly"]
+    heavy = ["torch", "polars", "numpy", "sklearn", "pydantic", "rich.progress", "plotly"]
     code = f"import sys, deepglass.cli.main; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

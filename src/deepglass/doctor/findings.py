@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepglass.config import parse_record
 from deepglass.data.batches import Dataset
 from deepglass.doctor.base import DataContext, Finding, merge_findings
 from deepglass.doctor.checks import READABLE_CHECKS, run_checks
 from deepglass.doctor.label_findings import label_findings
 from deepglass.doctor.labels import MIN_LABELS, find_label_issues
-from deepglass.documents import parse_record, read_json
+from deepglass.documents import read_json
 from deepglass.features.base import take_raw
 from deepglass.files import write_file
 from deepglass.objectives.base import embed_dataset

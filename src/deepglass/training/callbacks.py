@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deepglass.documents import parse_json, parse_record
+from deepglass.config import parse_record
+from deepglass.documents import parse_json
 from deepglass.errors import SourceError
 from deepglass.files import append_line, read_file, write_file
 from deepglass.training.control import TrainerControl

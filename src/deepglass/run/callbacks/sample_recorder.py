@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import torch
 
-from deepglass.documents import parse_record, read_json
+from deepglass.config import parse_record
+from deepglass.documents import read_json
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
