@@ -1,7 +1,7 @@
 """Opening, joining, naming and writing files: one place each for what data, run folders and uploads may reach.
 
-Names that come from data are joined to their folder by `join_inside`. Files are opened by `open_file`, which takes
-regular files only. Files named after data get their names from `file_name`. Files are written by `write_file` and
+`outside` finds the names from data that lead out of their folder. Files are opened by `open_file`, which takes regular
+files only. Files named after data get their names from `file_name`. Files are written by `write_file` and
 `atomic_path`: completely or not at all.
 """
 
@@ -122,34 +122,6 @@ def _type_of(path: Path) -> str:
 
 
 # -- paths and names from data ---------------------------------------------------------------------------------------
-
-
-def join_inside(root: Path, name: str, where: str = "") -> Path:
-    """The path of a file below a folder, whose name comes from data.
-
-    Links are followed as long as they lead to somewhere below the folder.
-
-    Args:
-        where: the cell or member that holds the name, for the message.
-
-    Raises:
-        SourceError: `unsafe-path` for a name that leads out of the folder.
-    """
-    path = Path(os.path.normpath(root / name.replace("\\", "/"))) if "\0" not in name else None
-    if path is None or not is_inside(path, root):
-        place = f"{where}: " if where else ""
-        raise SourceError(
-            "unsafe-path", f"{place}{name!r} leads out of {root}; allow another folder with --data-root FOLDER"
-        )
-    return path
-
-
-def is_inside(path: Path, root: Path) -> bool:
-    """Whether a path, with its links resolved, lies below a folder."""
-    try:
-        return path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):  # links in a circle
-        return False
 
 
 def outside(paths: Sequence[Path], roots: Sequence[Path]) -> list[int]:

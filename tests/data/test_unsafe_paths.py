@@ -42,13 +42,14 @@ def _code(path: Path, **settings: object) -> tuple[str, str]:
     return error.value.code, str(error.value)
 
 
-@pytest.mark.parametrize("form", ["relative", "absolute", "link", "folder link"])
+@pytest.mark.parametrize("form", ["relative", "backslash", "absolute", "link", "folder link"])
 def test_a_few_cells_that_lead_out_are_refused(folder: Path, form: str) -> None:
     outside = folder.parent / "private" / "x.png"
     (folder / "images" / "linked.png").symlink_to(outside)
     (folder / "linked").symlink_to(outside.parent)
     cell = {
         "relative": "../private/x.png",
+        "backslash": "..\\private\\x.png",
         "absolute": str(outside),
         "link": "images/linked.png",
         "folder link": "linked/x.png",

@@ -13,7 +13,7 @@ from PIL import ImageSequence
 from deepglass.errors import MissingExtra, SourceError
 from deepglass.features._images import BROKEN, FORMATS, SUFFIXES, decode
 from deepglass.features.base import Media, Raw
-from deepglass.files import is_inside, read_file
+from deepglass.files import outside, read_file
 from deepglass.limits import check_limit
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv")
@@ -61,8 +61,10 @@ def frame_indices(length: int, count: int) -> np.ndarray:
 def frame_files(folder: Path) -> list[Path]:
     """The images of a folder in natural order: by the numbers in their names."""
     files = [p for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
-    if leaving := [p.name for p in files if p.is_symlink() and not is_inside(p, folder)]:
-        text = f"{folder.name}/: {len(leaving)} of its frames are links that lead out, such as {leaving[0]!r}"
+    if leaving := outside(files, (folder,)):
+        text = (
+            f"{folder.name}/: {len(leaving)} of its frames are links that lead out, such as {files[leaving[0]].name!r}"
+        )
         raise SourceError("unsafe-path", f"{text}; put the files themselves into the folder")
     return sorted(files, key=lambda p: [int(t) if t.isdigit() else t.lower() for t in re.split(r"(\d+)", p.name)])
 
