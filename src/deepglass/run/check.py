@@ -7,8 +7,8 @@ from typing import NamedTuple
 from deepglass.errors import SourceError
 from deepglass.files import file_sha256
 from deepglass.run.folder import Folder
-from deepglass.run.storage.contents import foreign_files, own_files
-from deepglass.run.storage.manifest import MANIFEST, UNLISTED, read_manifest
+from deepglass.run.storage.contents import foreign_files
+from deepglass.run.storage.manifest import MANIFEST, listed_files, read_manifest
 
 
 class RunProblem(NamedTuple):
@@ -68,7 +68,6 @@ def _check_one(run: Path) -> Iterator[RunProblem]:
                 yield RunProblem(name, "missing", f"{MANIFEST} lists it")
         elif file_sha256(path) != digest:
             yield RunProblem(name, "damaged", f"its sha256 is not that of {MANIFEST}")
-    for path in own_files(run):
-        name = str(path.relative_to(run))
-        if name not in {*digests, *UNLISTED} and not name.startswith(("fold-", ".")) and path.suffix != ".sha256":
+    for name in listed_files(run):
+        if name not in digests:
             yield RunProblem(name, "foreign", f"{MANIFEST} does not list it")

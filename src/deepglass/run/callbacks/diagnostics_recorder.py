@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from deepglass.config import restore
 from deepglass.data.batches import Dataset
 from deepglass.nn.recurrent import Recurrent
 from deepglass.run.callbacks.layer_diagnostics import FILE, LayerStatistics, diagnose
@@ -46,7 +45,7 @@ class DiagnosticsRecorder(Callback):
         self.gradient_ratios: list[tuple[float, str]] = []
         self.non_finite = 0
         self.plan: Plan | None = None
-        self.records = [restore(LayerStatistics, r, FILE) for r in self.file.earlier]
+        self.records = [LayerStatistics(**r) for r in self.file.earlier]
         self.reported: set[tuple[str, str]] = set()
 
     def on_train_start(self, plan: Plan, step: int) -> None:

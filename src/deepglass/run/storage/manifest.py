@@ -29,10 +29,15 @@ def write_manifest(run: Path, digests: Mapping[str, str] | None = None, names: I
         digests: of an earlier manifest, whose files have not changed, but for `names`; None: all files are read.
     """
     if digests is None:
-        names = sorted(str(p.relative_to(run)) for p in own_files(run) if not is_partial(p))
-        names = [n for n in names if n not in UNLISTED and not n.startswith("fold-") and not n.endswith(".sha256")]
+        names = listed_files(run)
     digests = {**(digests or {}), **{name: _known_digest(run / name) for name in names}}
     write_file(run / MANIFEST, json.dumps({"format": FORMAT, "files": digests}, indent=1) + "\n")
+
+
+def listed_files(run: Path) -> list[str]:
+    """Names of a run's files that a manifest lists: not those of its folds, which have their own."""
+    names = sorted(str(p.relative_to(run)) for p in own_files(run) if not is_partial(p))
+    return [n for n in names if n not in UNLISTED and not n.startswith("fold-") and not n.endswith(".sha256")]
 
 
 def _known_digest(path: Path) -> str:
