@@ -5,6 +5,7 @@ missing); `plain_number`, `plain_duration` and `prediction_text` are for termina
 """
 
 import math
+from collections.abc import Sequence
 from typing import TypeGuard
 
 MISSING = "–"
@@ -26,6 +27,11 @@ def finite(value: float | None) -> TypeGuard[float]:
 def count(value: float | None) -> str:
     """48000 -> `48,000`."""
     return f"{value:,.0f}".replace("-", "−") if finite(value) else MISSING
+
+
+def first_names(names: Sequence[str], most: int) -> str:
+    """The names of a list in a sentence: `a, b, c and 3 more`."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def plural(n: int, one: str, many: str = "") -> str:

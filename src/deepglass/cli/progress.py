@@ -6,7 +6,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from deepglass.cli.console import err, grid_of
 from deepglass.doctor.base import Finding
-from deepglass.formatting import plain_number
+from deepglass.formatting import first_names, plain_number
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.log_file import END_REASONS, column_groups, data_line, plan_lines
 from deepglass.training.callbacks import Callback, EvaluationRecord, total_loss
@@ -32,8 +32,7 @@ class ProgressBar(Callback):
         err.print(data_line(prepared), style="bold")
         grid = grid_of()
         for role, kind, names in column_groups(prepared):
-            listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-            grid.add_row(f"  {role}", kind, listed)
+            grid.add_row(f"  {role}", kind, first_names(names, 8))
         err.print(grid)
         for note in prepared.table.notes:
             if note.what not in READING_NOTES:

@@ -10,6 +10,7 @@ import numpy as np
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import take_raw
 from deepglass.features.outputs.base import Output
+from deepglass.formatting import first_names
 from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
 from deepglass.run.callbacks.boundary_recorder import (
     MAX_STORED_WEIGHTS,
@@ -166,8 +167,9 @@ def _columns(plane: Plane, earlier: Sequence[tuple[int, PlanePredictions]], pain
     frames = [BoundaryFrame(step, paint.image(paint.position(p), p.sure)) for step, p in (*earlier, (-1, final))]
     held, description = list(plane.fixed), ""
     if held:
-        names = ", ".join(held[:4]) + (f" and {len(held) - 4} more" if len(held) > 4 else "")
-        description = f"{names} held at " + ("its typical value." if len(held) == 1 else "their typical values.")
+        description = f"{first_names(held, 4)} held at " + (
+            "its typical value." if len(held) == 1 else "their typical values."
+        )
     sides = (plane.across, plane.up)
     across, up = (BoundaryAxis(s.feature.name, s.ends, s.bands, dates=s.feature.is_time) for s in sides)
     points = np.stack([side.positions(paint.context.data, paint.rows) for side in sides], 1)

@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor, cdist
 
 from deepglass.features.base import Feature
+from deepglass.formatting import first_names
 
 MIN_DIVERSITY, MIN_COVERAGE, MIN_CLASS_AGREEMENT = 0.5, 0.1, 0.2  # below them training has failed
 MAX_CRITIC_ACCURACY = 0.99
@@ -57,8 +58,7 @@ def quality_warnings(
             and float((nearest[requested] == k).float().mean()) < MIN_CLASS_AGREEMENT
         ]
         if wrong:
-            names = ", ".join(wrong[:6]) + (f" and {len(wrong) - 6} more" if len(wrong) > 6 else "")
-            warnings.append(f"{feature.name}: samples of {names} look like other classes")
+            warnings.append(f"{feature.name}: samples of {first_names(wrong, 6)} look like other classes")
     return tuple(warnings)
 
 

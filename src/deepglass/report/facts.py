@@ -13,6 +13,7 @@ from deepglass.data.missing import is_null
 from deepglass.data.table import Note, Skipped
 from deepglass.features.base import FEATURES, Raw
 from deepglass.features.outputs.base import Output
+from deepglass.formatting import first_names
 from deepglass.metrics import summaries
 from deepglass.metrics.summaries import Histogram, TopValues
 from deepglass.metrics.table import Metric
@@ -118,7 +119,7 @@ def task_sentence(data: PreparedData, objective: Objective, metrics: Mapping[str
     names = [f.name for f in data.inputs]
     if (environment := data.table.environment) is not None:
         return f"How to act in {environment.name}."
-    inputs = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    inputs = first_names(names, 4)
     outputs = " and ".join(f.name for f in data.outputs)
     scored = any(f.name in metrics.get(split, {}) for split in ("valid", "test") for f in data.outputs)
     if objective.conditions and not scored:  # the outputs are conditions of generation

@@ -16,6 +16,7 @@ from deepglass.features.base import Column
 from deepglass.features.mask import DEFAULT_MAX_SIDE, Mask, paste, resize_nearest
 from deepglass.features.outputs._dense import crop_to_frame, encode_runs, relative_frames
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
+from deepglass.formatting import first_names
 from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -112,8 +113,7 @@ class MaskOutput(Mask, Output):
         rare = [n for n, c in zip(self.class_names, self.counts_, strict=True) if c < 0.01 * total]
         if not rare:
             return []
-        more = f" and {len(rare) - 3} more" if len(rare) > 3 else ""
-        return [f"{self.name}: less than 1 % of the pixels are {', '.join(rare[:3])}{more}"]
+        return [f"{self.name}: less than 1 % of the pixels are {first_names(rare, 3)}"]
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """The most frequent class everywhere."""

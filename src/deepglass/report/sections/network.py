@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
-from deepglass.formatting import count
+from deepglass.formatting import count, first_names
 from deepglass.introspect.layers import Layer
 from deepglass.objectives._agents import Agent
 from deepglass.report.data import ReportData, View
@@ -79,7 +79,7 @@ def _part(part: str, layers: Sequence[Layer], scale: _Scale) -> View:
         nodes = _nodes(members)
         chains.append(
             {
-                "title": ", ".join(ends[:3]) + (f" and {len(ends) - 3} more" if len(ends) > 3 else ""),
+                "title": first_names(ends, 3),
                 "boxes": [_box(node, scale) for node in nodes[:MAX_NODES]],
                 "more": max(len(nodes) - MAX_NODES, 0),
             }

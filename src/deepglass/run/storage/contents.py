@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deepglass.errors import SpecError
 from deepglass.files import is_partial
+from deepglass.formatting import first_names
 from deepglass.run.storage.lock import LOCK
 
 STARTING = {LOCK, "log.txt", "labels.csv", "findings.json", "spec.yaml", "features.json", "split.parquet"}
@@ -87,10 +88,9 @@ def is_occupied(path: Path, force: bool = False) -> bool:
     if not force:
         raise SpecError("already-exists", f"--out: {path} exists; choose another folder or add --force")
     if foreign := [str(p.relative_to(path)) for p in foreign_files(path)]:
-        more = f" and {len(foreign) - _MAX_LISTED} more" if len(foreign) > _MAX_LISTED else ""
         raise SpecError(
             "already-exists",
-            f"--out: {path} also holds {', '.join(foreign[:_MAX_LISTED])}{more}, not written by deepglass; --force "
+            f"--out: {path} also holds {first_names(foreign, _MAX_LISTED)}, not written by deepglass; --force "
             "deletes only runs: move these files, or choose another folder",
         )
     return True
