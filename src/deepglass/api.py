@@ -9,6 +9,7 @@ from typing import Any
 from deepglass.doctor.findings import before_training, write_findings
 from deepglass.doctor.fixes import apply_fixes
 from deepglass.errors import SpecError
+from deepglass.files import read_file
 from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import find_candidates
 from deepglass.labelling.ranking import labelled_output, rank_questions
@@ -246,7 +247,7 @@ def _train_one(
     callbacks = [*callbacks, log]
     for callback in callbacks:
         callback.on_data_ready(data)
-    labels = None if spec.data.label_corrections is None else Path(spec.data.label_corrections).read_bytes()
+    labels = None if spec.data.label_corrections is None else read_file(Path(spec.data.label_corrections))
     with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder, log.errors():
         log.open(folder.path / "log.txt")
         folder.stages.begin(baselines)

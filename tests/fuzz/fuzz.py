@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,11 +37,20 @@ MAX_BYTES = 2 * 10**9  # of resident memory
 
 
 class Subject(NamedTuple):
-    """A folder of files and the commands that read them; see `subjects.Subject`."""
+    """A folder of files and the commands that read them; `{path}` stands for the copy that was mutated.
+
+    `{setting}`, `{kind}` and `{column}` stand for an odd KEY=VALUE, COLUMN=KIND and column; where a command has one,
+    the files stay as they are.
+
+    Args:
+        name: the folder's name.
+        entry: what the commands are given, relative to the folder.
+        commands: argument lists.
+    """
 
     name: str
     entry: str
-    commands: list[list[str]]
+    commands: Sequence[Sequence[str]]
 
 
 class Outcome(NamedTuple):

@@ -20,31 +20,14 @@ import wave
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from fuzz import Subject
 from PIL import Image
 
 ROWS = 24
 STEPS = "2"
-
-
-class Subject(NamedTuple):
-    """A folder of files and the commands that read them; `{path}` stands for the copy that was mutated.
-
-    `{setting}`, `{kind}` and `{column}` stand for an odd KEY=VALUE, COLUMN=KIND and column; where a command has one,
-    the files stay as they are.
-
-    Args:
-        name: the folder's name.
-        entry: what the commands are given, relative to the folder.
-        commands: argument lists.
-    """
-
-    name: str
-    entry: str
-    commands: tuple[tuple[str, ...], ...]
 
 
 TRAIN = ("train", "{path}", "--out", "{out}", "training.steps=2", "training.threads=1", "--no-baselines")

@@ -12,6 +12,7 @@ import polars as pl
 
 from deepglass.errors import DeepglassError, SourceError
 from deepglass.features._tokenizers import END, UNKNOWN, Codes
+from deepglass.files import read_file
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -81,8 +82,8 @@ class Subwords:
             path = _from_hub(name)
         if not path.is_file():
             raise SourceError("not-found", f"tokenizer: no file {path}")
-        content = path.read_text("utf-8")
         try:
+            content = read_file(path, f"tokenizer: {path}").decode()
             _library().Tokenizer.from_str(content)
         except DeepglassError:
             raise

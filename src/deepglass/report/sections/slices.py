@@ -140,9 +140,9 @@ def slice_facts(index: int, feature: Output, rows: OutputRows, cut: SliceResult)
     )
 
 
-def interval(judged: RowScores, inside: np.ndarray) -> Figure:
+def interval(scores: RowScores, inside: np.ndarray) -> Figure:
     """The mean of some rows with its 95 % interval: Wilson's for shares, the normal one for other metrics."""
-    values = judged.values[inside & np.isfinite(judged.values)]
+    values = scores.values[inside & np.isfinite(scores.values)]
     if np.isin(values, (0.0, 1.0)).all():
         return share_interval(int(values.sum()), len(values))
     mean, half = float(values.mean()), NORMAL_95 * float(values.std(ddof=1)) / len(values) ** 0.5
@@ -156,12 +156,12 @@ def _optimistic_end(metric: str, value: Figure) -> float:
     return end if higher_is_better(metric) else -end
 
 
-def _worst_rows(judged: RowScores, one: Slice) -> list[int]:
-    rows = np.flatnonzero(one.inside & np.isfinite(judged.values))
-    return rows[np.argsort(-judged.errors[rows], kind="stable")][:ROWS_PER_SLICE].tolist()
+def _worst_rows(scores: RowScores, one: Slice) -> list[int]:
+    rows = np.flatnonzero(one.inside & np.isfinite(scores.values))
+    return rows[np.argsort(-scores.errors[rows], kind="stable")][:ROWS_PER_SLICE].tolist()
 
 
-def _cards(feature: Output, rows: OutputRows, judged: RowScores, items: Sequence[int]) -> tuple[RowCard, ...]:
+def _cards(feature: Output, rows: OutputRows, scores: RowScores, items: Sequence[int]) -> tuple[RowCard, ...]:
     """Rows with truth and prediction; where these cannot be written in a few words, with their metric."""
     chosen = np.array(items, np.int64)
     decoded = feature.decode({k: v[chosen] for k, v in rows.best.items()}, rows.calibration)
@@ -170,8 +170,8 @@ def _cards(feature: Output, rows: OutputRows, judged: RowScores, items: Sequence
     for i, prediction in zip(items, decoded, strict=True):
         true, predicted = (_plain(v) for v in (raw[int(rows.rows[i])], prediction["value"]))
         if predicted is None or true is None:
-            true, predicted = "", f"{metric_title(judged.metric)} {metric_text(judged.metric, float(judged.values[i]))}"
-        confidence = prediction.get("confidence") if judged.metric == "accuracy" else None
+            true, predicted = "", f"{metric_title(scores.metric)} {metric_text(scores.metric, float(scores.values[i]))}"
+        confidence = prediction.get("confidence") if scores.metric == "accuracy" else None
         cards.append(row_card(rows.prepared, rows.rows, i, true, predicted, confidence))
     return tuple(cards)
 
