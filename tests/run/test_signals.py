@@ -29,9 +29,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def _default_signals() -> None:
+    """In the new process: signals that the process of the tests ignores, as under nohup, end it again."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def _start(*words: str, **more: object) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": _default_signals, **more}
     return subprocess.Popen([*COMMAND, *words], env=environment, text=True, **pipes)  # type: ignore[call-overload]
 
 
@@ -67,7 +73,8 @@ def test_a_signal_before_training_is_said_and_leaves_the_name_free(folder: Path,
         "a.prepare = lambda *w: (print('reading', flush=True), time.sleep(60));"
         f"sys.argv = ['deepglass', *{COMMAND[3:]!r}]; m.main()"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "-c", code], text=True, preexec_fn=_default_signals, **pipes)
     assert process.stdout is not None
     assert process.stdout.readline() == "reading\n"
     process.send_signal(signal.Signals[name])

@@ -63,7 +63,8 @@ class Split:
         if self.folds is not None:
             if not 2 <= self.folds <= MAX_FOLDS or not 0 <= (self.fold or 0) < self.folds:
                 raise _bad(
-                    f"expected 2 to {MAX_FOLDS} folds and 0 <= fold < folds, got folds {self.folds}, fold {self.fold}"
+                    f"expected at least 2 folds (at most {MAX_FOLDS:,}) and 0 <= fold < folds, "
+                    f"got folds {self.folds}, fold {self.fold}"
                 )
             if word in ("time", "predefined", "order") or self.rows is not None:
                 raise _bad(f"folds need by: random or by: group:COLUMN, got {self.by or 'rows'}")
