@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_a_second_writer_is_refused_and_the_first_is_named(run: Path, command: C
         assert lock_holder(run) == f"process {os.getpid()} on {os.uname().nodename}"
         assert "is still training (process" in command("evaluate", run).err
     assert lock_holder(run) is None
-    assert "did not finish: `deepglass resume" in command("evaluate", run).err
+    assert "warning: run is not finished: `deepglass resume run` goes on" in command("evaluate", run).err
     assert deepglass.resume(run).metrics["stop_reason"] == "done"
     assert not (run / "lock").exists()
 
@@ -85,11 +86,15 @@ def test_links_in_a_forced_folder_are_not_followed(run: Path, tmp_path: Path) ->
 
 
 def test_a_run_that_stopped_before_its_plan_can_be_started_again(tmp_path: Path, run: Path) -> None:
+    before = deepglass.Run(run).metrics["weights_sha256"]
     for path in list(run.rglob("*")):
         if path.is_file() and path.name not in ("log.txt", "spec.yaml", "features.json"):
             path.unlink()
     for path in [p for p in run.iterdir() if p.is_dir()]:
         path.rmdir()
-    with pytest.raises(UserError, match="start it again"):
-        deepglass.resume(run)
-    assert _train("run").metrics["stop_reason"] == "done"
+    with pytest.raises(UserError, match="not finished: `deepglass resume run` goes on"):
+        deepglass.Run(run).metrics  # noqa: B018 - reads the file
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    for resumed in (_train("run"), deepglass.resume(copy)):
+        assert resumed.metrics["stop_reason"] == "done"
+        assert resumed.metrics["weights_sha256"] == before

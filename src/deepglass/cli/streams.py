@@ -38,9 +38,7 @@ def silence(stream: TextIO) -> None:
 
 
 def print_notes(run: Any) -> None:
-    """Print what a run noted about the rows that it read, with the number of rows, and whether it is unfinished."""
-    if not run.folder.finished:
-        message(f"note: {run.folder.files.unfinished()}")
+    """Print what a run noted about the rows that it read, with the number of rows."""
     for note, count in run.predictor.notes.items():
         message(f"note: {note} ({count})")
 

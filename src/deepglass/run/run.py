@@ -1,6 +1,7 @@
 """A finished run as a Python object: metrics, predictions, the network."""
 
 import html
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,10 @@ from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
 
 
+class UnfinishedRunWarning(UserWarning):
+    """A run is used whose training has not come to its end."""
+
+
 class Run:
     """A finished run: its metrics, predictions for new rows, and the network.
 
@@ -36,6 +41,7 @@ class Run:
     def __init__(self, path: Path | str, allow_code: Modules = ()) -> None:
         allow_modules(allow_code)
         self.folder = Folder.open(Path(path))
+        self._is_checked = False
 
     @property
     def path(self) -> Path:
@@ -86,6 +92,12 @@ class Run:
     def history(self) -> list[dict[str, Any]]:
         """history.jsonl, one dict per evaluation."""
         return self.folder.history()
+
+    def warn_if_unfinished(self) -> None:
+        """Warn, once, where the training has not come to its end."""
+        if not self._is_checked and (text := self.folder.unfinished()) is not None:
+            warnings.warn(text, UnfinishedRunWarning, stacklevel=4)
+        self._is_checked = True
 
     def predict(self, rows: Rows) -> Predictions:
         """Predictions in the order of the rows, {OUTPUT: {"value": ..., "confidence": ...}} each."""
@@ -159,4 +171,6 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def open_run(run: str | Path | Run, allow_code: Modules = ()) -> Run:
     """A run by its folder, or the run itself; `allow_code` as for `Run`."""
     allow_modules(allow_code)
-    return run if isinstance(run, Run) else Run(run)
+    run = run if isinstance(run, Run) else Run(run)
+    run.warn_if_unfinished()
+    return run

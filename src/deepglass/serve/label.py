@@ -6,6 +6,7 @@ GET  /media/R/NAME  the image or audio of row R of the queue or of its neighbour
 POST /answer        {"item": 3, "label": "cat"}; "" removes the label, null withdraws the answer
 """
 
+import signal
 import socket
 import sys
 import threading
@@ -25,6 +26,7 @@ from deepglass.errors import DeepglassError, SourceError, SpecError
 from deepglass.serve.cells import cells, medium
 from deepglass.serve.guard import SecurityMiddleware
 from deepglass.serve.queue import Queue, next_commands
+from deepglass.training.interrupt import Interrupted
 from deepglass.web import FOLDER, path
 
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
@@ -121,8 +123,9 @@ def serve_label(queue: Queue, host: str = "127.0.0.1", port: int = 8000, opens: 
         threading.Timer(0.5, webbrowser.open, [address]).start()
     try:
         uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:  # uvicorn passes it on once it has ended
-        pass
+    except (KeyboardInterrupt, Interrupted) as error:  # uvicorn passes the signal on once it has ended
+        if getattr(error, "signum", signal.SIGINT) != signal.SIGINT:
+            raise
     finally:
         listening.close()
 

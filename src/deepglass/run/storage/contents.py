@@ -9,8 +9,14 @@ from deepglass.files import is_partial
 from deepglass.formatting import first_names
 from deepglass.run.storage.lock import LOCK
 
-STARTING = {LOCK, "log.txt", "labels.csv", "findings.json", "spec.yaml", "features.json", "split.parquet"}
-FILES = STARTING | {
+FILES = {
+    LOCK,
+    "log.txt",
+    "labels.csv",
+    "findings.json",
+    "spec.yaml",
+    "features.json",
+    "split.parquet",
     "manifest.json",
     "stages.json",
     "plan.json",
@@ -29,6 +35,7 @@ FOLDERS = {  # folder -> pattern of its files
     "embeddings": re.compile(r"\d+\.safetensors"),
     "boundaries": re.compile(r"\d+\.safetensors"),
 }
+PLANNED = {"plan.json", "manifest.json"}  # one of them is in each run that was planned
 _FOLD = re.compile(r"fold-\d+")
 _MAX_LISTED = 5  # files named in a message
 
@@ -77,8 +84,7 @@ def is_occupied(path: Path, force: bool = False) -> bool:
     """
     if not path.exists():
         return False
-    names = {p.name for p in path.iterdir() if not is_partial(p)} if path.is_dir() else {path.name}
-    if path.is_dir() and names <= STARTING and (not names or "log.txt" in names or names == {LOCK}):
+    if path.is_dir() and _stopped_early(path):
         return False
     if not (path / "spec.yaml").exists():
         raise SpecError(
@@ -94,3 +100,11 @@ def is_occupied(path: Path, force: bool = False) -> bool:
             "deletes only runs: move these files, or choose another folder",
         )
     return True
+
+
+def _stopped_early(folder: Path) -> bool:
+    """Whether a folder holds nothing but what a run writes before it is planned."""
+    names = {p.name for p in folder.iterdir() if not is_partial(p)}
+    if not names <= {LOCK} and "log.txt" not in names:
+        return False
+    return not names & PLANNED and not any(map(_FOLD.fullmatch, names)) and not foreign_files(folder)
