@@ -9,7 +9,16 @@ from deepglass.files import is_partial
 from deepglass.formatting import first_names
 from deepglass.run.storage.lock import LOCK
 
-STARTING = {LOCK, "log.txt", "labels.csv", "findings.json", "spec.yaml", "features.json", "split.parquet"}
+STARTING = {
+    LOCK,
+    "log.txt",
+    "labels.csv",
+    "findings.json",
+    "spec.yaml",
+    "features.json",
+    "split.parquet",
+    "ancestors.parquet",
+}
 FILES = STARTING | {
     "manifest.json",
     "stages.json",
