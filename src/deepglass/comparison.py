@@ -10,6 +10,7 @@ import polars as pl
 from deepglass.features.outputs.base import Output
 from deepglass.prepare.lineage import occurrences
 from deepglass.run.run import Run
+from deepglass.run.storage.stored_files import RunState
 
 MIN_ROWS = 20  # common test rows, below which an interval is not given
 
@@ -65,19 +66,22 @@ class _TestRows(NamedTuple):
     """The test rows of a run: index in the source, hash of the content (None if unknown), and predictions."""
 
     run: Run
+    state: RunState
     source_rows: np.ndarray
     hashes: np.ndarray | None
     predictions: pl.DataFrame | None
 
     @staticmethod
     def of(run: Run) -> "_TestRows":
-        if run.folder.folds():  # a cross-validation: its runs have test rows, it has not
-            return _TestRows(run, np.zeros(0, np.int64), None, None)
+        predictions = run.folder.predictions()
+        if folds := run.folder.folds():  # of a cross-validation, in which each row is tested once
+            rows = np.zeros(0, np.int64) if predictions is None else predictions["row"].to_numpy()
+            return _TestRows(run, Run(folds[0]).state, rows, None, predictions)
         split = run.folder.split()
         test = (split["split"] == "test").to_numpy()
         lineage = run.folder.lineage(run.state)
         hashes = lineage[0].hashes[test] if lineage else None
-        return _TestRows(run, split["row"].to_numpy()[test], hashes, run.folder.predictions())
+        return _TestRows(run, run.state, split["row"].to_numpy()[test], hashes, predictions)
 
 
 def _against(first: _TestRows, other: _TestRows) -> dict[str, Any]:
@@ -89,15 +93,15 @@ def _against(first: _TestRows, other: _TestRows) -> dict[str, Any]:
         return {"common_test_rows": None, "learned_by_first": None, "paired": {}}
     paired = {}
     if first.predictions is not None and other.predictions is not None:
-        for output in other.run.state.experiment.outputs:
+        for output in other.state.experiment.outputs:
             if (difference := _paired(output, first, other, *pairs)) is not None:
                 paired[output.name] = {**difference._asdict(), "difference": difference.difference}
-    return {"common_test_rows": len(pairs[0]), "learned_by_first": _learned_by(first.run, other), "paired": paired}
+    return {"common_test_rows": len(pairs[0]), "learned_by_first": _learned_by(first, other), "paired": paired}
 
 
 def _common_rows(first: _TestRows, other: _TestRows) -> tuple[np.ndarray, np.ndarray] | None:
     """Positions of the common test rows in each run; None where rows cannot be told."""
-    sources = [r.run.state.source for r in (first, other)]
+    sources = [r.state.source for r in (first, other)]
     if sources[0]["fingerprint"] == sources[1]["fingerprint"]:
         _, a, b = np.intersect1d(first.source_rows, other.source_rows, return_indices=True)
         return a, b
@@ -113,21 +117,22 @@ def _common_rows(first: _TestRows, other: _TestRows) -> tuple[np.ndarray, np.nda
     return pairs["position"].to_numpy(), pairs["position_right"].to_numpy()
 
 
-def _learned_by(run: Run, other: _TestRows) -> int | None:
-    """How many test rows of another run this run, or one it starts from, has learned from; None if unknown."""
-    state = other.run.state.source
-    if run.state.source["fingerprint"] == state["fingerprint"]:
-        split = run.folder.split()
+def _learned_by(first: _TestRows, other: _TestRows) -> int | None:
+    """How many test rows of a run the first run, or one it starts from, has learned from; None if unknown."""
+    if first.run.folder.folds():
+        return None
+    if first.state.source["fingerprint"] == other.state.source["fingerprint"]:
+        split = first.run.folder.split()
         learned = split.filter(pl.col("split").is_in(["train", "valid"]))["row"].to_numpy()
         return int(np.isin(other.source_rows, learned).sum())
     if other.hashes is None:
         return None
-    count = np.zeros(len(other.source_rows), bool)
-    for rows in run.folder.lineage(run.state):
-        if set(rows.columns) != set(state["hashed_columns"]):
+    is_learned = np.zeros(len(other.source_rows), bool)
+    for rows in first.run.folder.lineage(first.state):
+        if set(rows.columns) != set(other.state.source["hashed_columns"]):
             return None
-        count |= np.isin(other.hashes, rows.hashes[np.isin(rows.split, ("train", "valid"))])
-    return int(count.sum())
+        is_learned |= np.isin(other.hashes, rows.hashes[np.isin(rows.split, ("train", "valid"))])
+    return int(is_learned.sum())
 
 
 def _paired(
