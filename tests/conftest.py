@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +14,10 @@ import pytest
 import torch
 
 from deepglass.cli.main import main
-from deepglass.run.run import UnfinishedRunWarning
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("DEEPGLASS_DATA", HERE.parent.parent / "shared" / "data"))
+CASES = DATA.parent / "cases"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -85,7 +84,7 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
         quick = ["--no-baselines", "training.threads=1"] if words[0] == "train" else []
         monkeypatch.setattr(sys, "argv", ["deepglass", *map(str, words), *quick])
         capsys.readouterr()
-        with warnings.catch_warnings(action="always", category=UnfinishedRunWarning), pytest.raises(SystemExit) as end:
+        with pytest.raises(SystemExit) as end:
             main()
         said = capsys.readouterr()
         return CommandResult(int(end.value.code or 0), said.out, said.err)

@@ -16,7 +16,7 @@ from conftest import Command, made_up
 from signal_at import PHASES, signal_at
 
 import deepglass
-from deepglass.run.run import UnfinishedRunWarning
+from deepglass.errors import UnfinishedRunWarning
 
 COMMAND = [
     sys.executable, "-m", "deepglass", "train", "houses.csv", "--target", "price", "--out", "run", "--no-baselines",

@@ -17,6 +17,7 @@ FILES = {
     "spec.yaml",
     "features.json",
     "split.parquet",
+    "ancestors.parquet",
     "manifest.json",
     "stages.json",
     "plan.json",
