@@ -123,13 +123,15 @@ def train(
         first = fold_specs(spec)[0]
         fit.set_up(*prepare(first, earlier_experiment(first)))
         with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder:
-            folder.store_spec(spec)
             folder.stages.begin(baselines)
+            folder.store_spec(spec)
             return _train_folds(spec, folder, callbacks, baselines, started)
 
 
 def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = (), *, allow_code: Modules = ()) -> Run:
     """Continue an interrupted run to the same bits as an unbroken one; a finished run is returned unchanged.
+
+    A run that was stopped before its first step is trained from the start.
 
     Args:
         source: the data, for a run that was trained on a Python object.
@@ -141,9 +143,12 @@ def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = 
     folder = Folder.open(Path(run))
     if folder.is_complete():
         return Run(folder.path)
+    spec = folder.spec()
+    spec = build_spec(source, None, {}, spec) if source is not None else spec
+    if not folder.is_planned and not is_many(spec):
+        with limits_changed(spec.data.limits):
+            return _train_one(spec, folder.path, False, callbacks, "baselines" in folder.stages.missing(), started)
     with folder.write():
-        spec = folder.spec()
-        spec = build_spec(source, None, {}, spec) if source is not None else spec
         if is_many(spec):
             return _train_folds(spec, folder, callbacks, "baselines" in folder.stages.missing(), started)
         log = LogFile()
@@ -289,7 +294,7 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
         log.lines(f"fold {i + 1} of {len(specs)}: {path}")
         for callback in callbacks:
             callback.on_fold_start(i, len(specs))
-        if (path / "plan.json").exists():
+        if Folder(path).is_planned:
             run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, callbacks)
         else:
             run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())
