@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deepglass.comparison import side_by_side
 from deepglass.doctor.findings import before_training, write_findings
 from deepglass.doctor.fixes import apply_fixes
 from deepglass.errors import SpecError
@@ -25,10 +26,10 @@ from deepglass.run.context import load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.fit import Trained
 from deepglass.run.folder import Folder
-from deepglass.run.run import Run, open_run, side_by_side
+from deepglass.run.run import Run, open_run
 from deepglass.run.storage.contents import is_occupied
 from deepglass.run.storage.stages import STAGES
-from deepglass.run.warm_start import earlier_experiment, inherit_architecture
+from deepglass.run.warm_start import earlier_run, inherit_architecture
 from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
@@ -121,7 +122,7 @@ def train(
         if not is_many(spec):
             return _train_one(spec, path, force, callbacks, baselines, started)
         first = fold_specs(spec)[0]
-        fit.set_up(*prepare(first, earlier_experiment(first)))
+        fit.set_up(*prepare(first, earlier_run(first)))
         with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder:
             folder.stages.begin(baselines)
             folder.store_spec(spec)
@@ -232,7 +233,11 @@ def report(
 
 
 def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
-    """Runs side by side: path -> test metrics, cost, and the settings that differ."""
+    """Runs side by side: path -> test metrics, cost, and the settings that differ.
+
+    Each further run is compared with the first one on the test rows that both have, with a 95 % interval; see
+    `comparison.side_by_side`.
+    """
     loaded = [open_run(r) for r in runs]
     if len(loaded) < 2:
         raise SpecError("bad-value", f"compare: expected two or more runs, got {len(loaded)}")
@@ -246,7 +251,7 @@ def _train_one(
     spec: Spec, path: Path | None, force: bool, callbacks: Sequence[Callback], baselines: bool, started: float
 ) -> Run:
     spec = inherit_architecture(spec, path)
-    experiment, data = prepare(spec, earlier_experiment(spec))
+    experiment, data = prepare(spec, earlier_run(spec))
     setup = fit.set_up(experiment, data)
     log = LogFile()
     callbacks = [*callbacks, log]

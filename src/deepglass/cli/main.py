@@ -15,7 +15,7 @@ from deepglass.cli.prediction import embed, explain, generate, predict, verify
 from deepglass.cli.runs import check, compare, evaluate, label, report
 from deepglass.cli.streams import message, print_json, silence
 from deepglass.cli.training import inspect, new, resume, train
-from deepglass.errors import SpecError, near_miss
+from deepglass.errors import DataWarning, SpecError, near_miss
 from deepglass.failures import deepglass_error
 from deepglass.training.interrupt import Interrupted, raise_signals
 
@@ -80,6 +80,10 @@ def list_names(
     show(groups)
 
 
+def _word(category: type[Warning]) -> str:
+    return "note" if issubclass(category, DataWarning) else "warning"
+
+
 def main() -> NoReturn:
     """The console script: an error is a line on stderr and an exit code; 128 and its number for a signal."""
     with escaped_streams():
@@ -89,7 +93,8 @@ def main() -> NoReturn:
 
 def _run() -> int:
     """The exit code of the command."""
-    warnings.showwarning = lambda warning, *_: message(f"warning: {warning}")
+    warnings.simplefilter("always", DataWarning)
+    warnings.showwarning = lambda text, category, *_: message(f"{_word(category)}: {text}")
     code: Any = 0
     try:
         with raise_signals():

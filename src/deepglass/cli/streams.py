@@ -37,12 +37,10 @@ def silence(stream: TextIO) -> None:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
-def print_notes(run: Any) -> None:
-    """Print what a run noted about the rows that it read, with the number of rows, and whether it is unfinished."""
+def print_unfinished(run: Any) -> None:
+    """Print that a run is unfinished, if it is."""
     if not run.folder.finished:
         message(f"note: {run.folder.files.unfinished()}")
-    for note, count in run.predictor.notes.items():
-        message(f"note: {note} ({count})")
 
 
 def print_json(value: Any) -> None:

@@ -157,5 +157,14 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
     skipped = tuple(Skipped(*s) for s in state.source["skipped"])
     table = state.experiment.derive(replace(table, skipped=skipped))
     return PreparedData(
-        table, source_rows, split, inputs, outputs, state.column_roles, state.source["warnings"], fingerprint, hidden
+        table,
+        source_rows,
+        split,
+        inputs,
+        outputs,
+        state.column_roles,
+        state.source["warnings"],
+        fingerprint,
+        hidden,
+        folder.lineage(state),
     )

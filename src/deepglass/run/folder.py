@@ -21,7 +21,9 @@ from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.files import remove_partial_files, storage_error, write_file
 from deepglass.objectives.base import Objective
 from deepglass.prepare.experiment import Experiment
+from deepglass.prepare.lineage import TrainedRows
 from deepglass.prepare.prepared_data import PreparedData
+from deepglass.run.storage.ancestors import ANCESTOR_COLUMNS, ANCESTORS, ancestor_table, read_ancestors
 from deepglass.run.storage.contents import delete_contents, has_not_begun, is_occupied
 from deepglass.run.storage.lock import lock_folder
 from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged_values, write_manifest
@@ -130,7 +132,10 @@ class Folder:
         self.store_spec(experiment.spec)
         self._write_features(experiment, data, {})
         rows = pl.DataFrame({"row": data.source_rows, "split": list(data.split), "hidden": data.hidden})
-        self._write_frame("split.parquet", rows)
+        own, ancestors = data.lineage[:1], data.lineage[1:]
+        self._write_frame("split.parquet", rows.with_columns(pl.Series("hash", own[0].hashes) for _ in own))
+        if ancestors:
+            self._write_frame(ANCESTORS, ancestor_table(ancestors))
         self.stages.add("read")
 
     def store_spec(self, spec: Spec) -> None:
@@ -252,6 +257,16 @@ class Folder:
         """Index of each row in the source, its split, and whether its label is hidden."""
         return self.files.read_frame("split.parquet", {"row", "split", "hidden"})
 
+    def lineage(self, state: RunState) -> tuple[TrainedRows, ...]:
+        """The rows of this run, then of the runs it starts from; empty where rows are not recognised by content."""
+        if not (columns := tuple(state.source["hashed_columns"])):
+            return ()
+        rows = self.files.read_frame("split.parquet", {"split", "hash"})
+        own = TrainedRows(self.path.name, columns, rows["hash"].to_numpy(), rows["split"].to_numpy().astype("U5"))
+        if not self.files.has(ANCESTORS):
+            return (own,)
+        return own, *read_ancestors(self.files.read_frame(ANCESTORS, ANCESTOR_COLUMNS))
+
     def predictions(self) -> pl.DataFrame | None:
         """The predictions for the test rows; None while the run trains, or without test rows."""
         return self.files.read_frame("predictions.parquet", {"row"}) if self.files.has("predictions.parquet") else None
@@ -284,6 +299,7 @@ class Folder:
                 "notes": [list(n) for n in data.table.notes],
                 "warnings": list(data.notes),
                 "skipped": [list(s) for s in data.table.skipped[:MAX_SKIPPED]],
+                "hashed_columns": data.lineage[0].columns if data.lineage else (),
             },
             "columns": [c._asdict() for c in data.column_roles],
             "experiment": experiment.state(),

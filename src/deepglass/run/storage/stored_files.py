@@ -25,7 +25,8 @@ class RunState(NamedTuple):
     """What features.json and spec.yaml of a run folder hold.
 
     Args:
-        source: "name", "rows", "fingerprint", "notes", "warnings" and "skipped" of the source at training time.
+        source: "name", "rows", "fingerprint", "notes", "warnings", "skipped" and "hashed_columns" of the source at
+            training time.
     """
 
     experiment: Experiment
@@ -43,6 +44,7 @@ class _Source(NamedTuple):
     notes: tuple[tuple[str, str, str], ...]  # name, value and reason
     warnings: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]  # name and reason
+    hashed_columns: tuple[str, ...] = ()  # whose content identifies a row
 
 
 class _Calibrations(NamedTuple):
