@@ -132,6 +132,8 @@ def train(
 def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = (), *, allow_code: Modules = ()) -> Run:
     """Continue an interrupted run to the same bits as an unbroken one; a finished run is returned unchanged.
 
+    A run that was stopped before its first step is trained from the start.
+
     Args:
         source: the data, for a run that was trained on a Python object.
         callbacks: called while it trains.
@@ -145,7 +147,7 @@ def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = 
     spec = folder.spec()
     spec = build_spec(source, None, {}, spec) if source is not None else spec
     baselines = "baselines" in folder.stages.missing()
-    if not is_many(spec) and not folder.is_planned():  # start again under its name
+    if not is_many(spec) and not folder.is_planned:  # start again under its name
         check_readable(folder, spec)
         with limits_changed(spec.data.limits):
             return _train_one(spec, folder.path, False, callbacks, baselines, started)
@@ -300,7 +302,7 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
         log.lines(f"fold {i + 1} of {len(specs)}: {path}")
         for callback in callbacks:
             callback.on_fold_start(i, len(specs))
-        if (path / "plan.json").exists():
+        if Folder(path).is_planned:
             run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, callbacks)
         else:
             run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())
