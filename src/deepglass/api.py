@@ -126,8 +126,8 @@ def train(
         first = fold_specs(spec)[0]
         fit.set_up(*prepare(first, earlier_run(first)))
         with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder:
-            folder.store_spec(spec)
             folder.stages.begin(baselines)
+            folder.store_spec(spec)
             return _train_folds(spec, folder, callbacks, baselines, started)
 
 
@@ -145,6 +145,8 @@ def resume(
 
     A finished run is returned unchanged, unless there is a length for a further stage. The stage begins with the best
     weights, with its own warm-up and learning-rate schedule, and the best weights of all stages are kept.
+
+    A run that was stopped before its first step is trained from the start.
 
     Args:
         source: the data, for a run that was trained on a Python object.
@@ -167,9 +169,12 @@ def resume(
         started = clock.perf_counter() - finished.metrics["seconds"]["total"]
     elif folder.is_complete():
         return Run(folder.path)
+    spec = folder.spec()
+    spec = build_spec(source, None, {}, spec) if source is not None else spec
+    if not folder.is_planned and not is_many(spec):
+        with limits_changed(spec.data.limits):
+            return _train_one(spec, folder.path, False, callbacks, "baselines" in folder.stages.missing(), started)
     with folder.write():
-        spec = folder.spec()
-        spec = build_spec(source, None, {}, spec) if source is not None else spec
         if is_many(spec):
             return _train_folds(spec, folder, callbacks, "baselines" in folder.stages.missing(), started)
         log = LogFile()
@@ -319,7 +324,7 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
         log.lines(f"fold {i + 1} of {len(specs)}: {path}")
         for callback in callbacks:
             callback.on_fold_start(i, len(specs))
-        if (path / "plan.json").exists():
+        if Folder(path).is_planned:
             run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, callbacks)
         else:
             run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())

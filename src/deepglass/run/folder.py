@@ -24,7 +24,7 @@ from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.lineage import TrainedRows
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.storage.ancestors import ANCESTOR_COLUMNS, ANCESTORS, ancestor_table, read_ancestors
-from deepglass.run.storage.contents import delete_contents, is_occupied
+from deepglass.run.storage.contents import delete_contents, has_not_begun, is_occupied
 from deepglass.run.storage.lock import lock_folder
 from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged_values, write_manifest
 from deepglass.run.storage.stages import TRAINING, Stages
@@ -119,6 +119,8 @@ class Folder:
         """
         if not (path / "spec.yaml").exists():
             run_paths = [str(p.parent) for p in path.parent.glob("*/spec.yaml")] if path.parent.is_dir() else []
+            if (path / "log.txt").exists() and has_not_begun(path):
+                raise SourceError("not-found", f"RUN: {path} stopped before its first step: train it again")
             why = "is not a run folder" if path.exists() else "does not exist"
             raise SourceError("not-found", f"RUN: {path} {why}{near_miss(str(path), run_paths)}")
         return Folder(path)
@@ -191,6 +193,11 @@ class Folder:
         write_manifest(self.path, digests, ["metrics.json"])
 
     # -- reading -----------------------------------------------------------------------------------------------
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether the run has a plan, along which it can go on; without one it starts again."""
+        return (self.path / "plan.json").exists()
 
     @property
     def finished(self) -> bool:

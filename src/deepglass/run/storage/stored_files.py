@@ -161,7 +161,7 @@ class StoredFiles:
         elif (self.path / "plan.json").exists():
             hint = self.unfinished()
         else:
-            hint = "the run stopped before its first step: start it again with `deepglass train`"
+            hint = f"the run stopped before its first step: `deepglass resume {self.path}` starts it again"
         return SourceError("not-found", f"{self.path / name}: no such file; {hint}")
 
     def unfinished(self) -> str:
