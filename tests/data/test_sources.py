@@ -228,7 +228,7 @@ def test_unreadable_text_tables(tmp_path: Path) -> None:
     assert "columns 1 and 3 are both called 'a'" in message
     assert read(tmp_path / "twice.csv", columns=["a", "b", "c"]).names == ["a", "b", "c"]
     refused("unreadable-file", write(tmp_path / "cut.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 5000)[:-20]))
-    assert "line 2: a quote" in refused("unreadable-file", write(tmp_path / "open.csv", 'a,b\n1,"x\n2,y\n3,z\n'))
+    assert "line 2: a quote" in refused("unreadable-file", write(tmp_path / "open.csv", 'a,b\n1,"x, y\n2,y\n'))
     refused("unreadable-file", write(tmp_path / "bytes.csv", b"\x00\x01\x02abc" * 50))
     refused("bad-value", tmp_path / "twice.csv", options=SourceOptions(encoding="klingon"))
     assert "did you mean 'header.csv'" in refused("not-found", tmp_path / "heade.csv")

@@ -73,7 +73,7 @@ def table_of_boxes(tree: FileTree, annotated: Sequence[AnnotatedImage], source: 
         raise SourceError("mismatched-files", f"{source}: none of its annotations has an image that can be read{first}")
     converter.add_notes()
     headers.add_notes()
-    tree.skip_empty_folders(log)
+    tree.skip_unread(log)
     names = [item.image for item in readable]
     table = Table(
         {"image": [tree.media(name) for name in names], "boxes": pl.Series("boxes", cells, dtype=BOXES)},

@@ -20,6 +20,7 @@ from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.csv_shape import count_lines, offset
 from deepglass.data.sources.frames import column_names, table_from_frame
 from deepglass.data.sources.plain import is_prose, plain_table
+from deepglass.data.sources.quotes import enclose_stray_quotes
 from deepglass.data.sources.text_bytes import Utf8Text, as_utf8, check_lines, load_bytes, read_text
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
@@ -74,10 +75,17 @@ def table_of_text(
     whole = len(text.data) <= size
     sample = text.data[:size].tobytes().decode("utf-8", errors="ignore")
     prose = path is not None and Path(path.name.lower().removesuffix(".gz")).suffix in ("", ".txt", ".text")
-    dialect = sniff.detect_dialect(sample, whole, prose, source, options, log)
+    original, dialect_log = text, ReadLog()
+    dialect = sniff.detect_dialect(sample, whole, prose, source, options, dialect_log)
+    enclosed = enclose_stray_quotes(text, dialect, log)
+    if enclosed is not text:  # the quotes may have hidden lines of the sample
+        text, dialect_log = enclosed, ReadLog()
+        sample = text.data[:size].tobytes().decode("utf-8", errors="ignore")
+        dialect = sniff.detect_dialect(sample, whole, prose, source, options, dialect_log)
+    log.notes += dialect_log.notes
     undelimited = prose and dialect.delimiter == sniff.NO_DELIMITER and dialect.names is None
     if undelimited and columns is None and options.header is None and is_prose(sample):
-        return plain_table(text.data.tobytes().decode(), source, log)
+        return plain_table(original.data.tobytes().decode(), source, log)
     if dialect.delimiter == " ":
         text = _one_space(text)
     header = dialect.names or [f"column_{i}" for i in range(1, dialect.width + 1)]
