@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deepglass.comparison import side_by_side
+from deepglass.config import construct
 from deepglass.doctor.findings import before_training, write_findings
 from deepglass.doctor.fixes import apply_fixes
 from deepglass.errors import SpecError
@@ -22,7 +23,7 @@ from deepglass.registry import Modules, allow_modules
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
-from deepglass.run.context import load_data
+from deepglass.run.context import check_readable, load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.fit import Trained
 from deepglass.run.folder import Folder
@@ -34,7 +35,8 @@ from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback
-from deepglass.training.interrupt import interruption
+from deepglass.training.interrupt import raise_interruption
+from deepglass.training.settings import TrainingSettings
 
 
 def train(
@@ -129,38 +131,63 @@ def train(
             return _train_folds(spec, folder, callbacks, baselines, started)
 
 
-def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = (), *, allow_code: Modules = ()) -> Run:
-    """Continue an interrupted run to the same bits as an unbroken one; a finished run is returned unchanged.
+def resume(
+    run: str | Path,
+    source: Any = None,
+    callbacks: Sequence[Callback] = (),
+    *,
+    time: float | str | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    allow_code: Modules = (),
+) -> Run:
+    """Continue an interrupted run to the same bits as an unbroken one, or train a finished run further.
+
+    A finished run is returned unchanged, unless there is a length for a further stage. The stage begins with the best
+    weights, with its own warm-up and learning-rate schedule, and the best weights of all stages are kept.
 
     A run that was stopped before its first step is trained from the start.
 
     Args:
         source: the data, for a run that was trained on a Python object.
         callbacks: called while it trains.
+        time: time budget of a further stage, in seconds or as text such as "60s".
+        epochs, steps: its passes over the training rows or optimizer updates, instead of a time budget.
         allow_code: modules outside the package that the run may name; importing them runs their code.
     """
     started = clock.perf_counter()
     allow_modules(allow_code)
     folder = Folder.open(Path(run))
-    if folder.is_complete():
+    length = {n: v for n, v in (("time", time), ("epochs", epochs), ("steps", steps)) if v is not None}
+    stage = construct(TrainingSettings, length, "resume") if length else None
+    if stage is not None:
+        if folder.folds():
+            raise SpecError("bad-value", f"resume: {run} is a cross-validation; train one of its folds further")
+        finished = resume(run, source, callbacks)  # the plan as it is comes first
+        if finished.metrics["stop_reason"] == "interrupted":
+            return finished
+        started = clock.perf_counter() - finished.metrics["seconds"]["total"]
+    elif folder.is_complete():
         return Run(folder.path)
     spec = folder.spec()
     spec = build_spec(source, None, {}, spec) if source is not None else spec
-    if not folder.is_planned and not is_many(spec):
+    baselines = "baselines" in folder.stages.missing()
+    if not is_many(spec) and not folder.is_planned:  # start again under its name
+        check_readable(folder, spec)
         with limits_changed(spec.data.limits):
-            return _train_one(spec, folder.path, False, callbacks, "baselines" in folder.stages.missing(), started)
+            return _train_one(spec, folder.path, False, callbacks, baselines, started)
     with folder.write():
         if is_many(spec):
-            return _train_folds(spec, folder, callbacks, "baselines" in folder.stages.missing(), started)
+            return _train_folds(spec, folder, callbacks, baselines, started)
         log = LogFile()
         log.open(folder.path / "log.txt")
         with log.errors(), limits_changed(spec.data.limits):
-            if folder.is_trained():
+            if stage is None and folder.is_trained():
                 _finish(Trained(Run(folder.path).context_of(source), {}), log, started)
             else:
                 state = folder.state(spec)
                 data = load_data(folder, state, source)
-                trained = fit.resume(state.experiment, data, folder, folder.plan(), [*callbacks, log], started)
+                trained = fit.resume(state.experiment, data, folder, folder.plan(), [*callbacks, log], started, stage)
                 _finish(trained, log, started)
     return Run(folder.path)
 
@@ -261,6 +288,7 @@ def _train_one(
     with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder, log.errors():
         log.open(folder.path / "log.txt")
         folder.stages.begin(baselines)
+        folder.store_spec(experiment.spec)
         if labels is not None:
             folder.store_labels(labels)
         findings = before_training(experiment.spec, data)
@@ -304,7 +332,7 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
         else:
             run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())
         if run.metrics["stop_reason"] == "interrupted":
-            raise interruption(signal.Signals[run.metrics.get("stop_signal", "SIGINT")])
+            raise_interruption(signal.Signals[run.metrics.get("stop_signal", "SIGINT")])
     summarise(folder, started)
     folder.stages.add(*STAGES)
     return Run(folder.path)
