@@ -11,18 +11,22 @@ from deepglass.prepare.sources import read_source
 from deepglass.registry import Modules
 from deepglass.run.embedding import RowEmbeddings
 from deepglass.run.embedding import embed as embed_rows
-from deepglass.run.predictor import Predictions, Rows
+from deepglass.run.predictor import Predictions, Rows, notes_as_warnings
 from deepglass.run.run import Run, open_run
 
 
-def evaluate(run: str | Path | Run, source: Any = None, *, allow_code: Modules = ()) -> dict[str, dict[str, float]]:
+def evaluate(
+    run: str | Path | Run, source: Any = None, *, include_trained: bool = False, allow_code: Modules = ()
+) -> dict[str, dict[str, float]]:
     """Metrics of a run on its test rows, or on other labelled rows.
 
     Args:
         source: labelled rows; None for the test rows.
+        include_trained: also on rows that the run, or a run it starts from, has learned from; otherwise they are left
+            out, with a `DataWarning` that counts them.
         allow_code: modules outside the package that the run may name; importing them runs their code.
     """
-    return open_run(run, allow_code).evaluate(source)
+    return open_run(run, allow_code).evaluate(source, include_trained)
 
 
 def predict(run: str | Path | Run, rows: Rows, explain: bool = False, *, allow_code: Modules = ()) -> Predictions:
@@ -68,7 +72,8 @@ def explain(
         SpecError: `bad-value` for a run whose predictions cannot be explained, or an index without a row.
     """
     run = open_run(run, allow_code)
-    return _explain(run, rows, source, which=which, fast=fast, out=None if out is None else Path(out))
+    with notes_as_warnings(run.predictor):
+        return _explain(run, rows, source, which=which, fast=fast, out=None if out is None else Path(out))
 
 
 def embed(run: str | Path | Run, rows: Rows = None, *, allow_code: Modules = ()) -> RowEmbeddings:
@@ -82,7 +87,8 @@ def embed(run: str | Path | Run, rows: Rows = None, *, allow_code: Modules = ())
         vectors, metadata = deepglass.embed("runs/mnist-1", "photos/")
     """
     run = open_run(run, allow_code)
-    return embed_rows(run.predictor, read_source(run.spec) if rows is None else rows)
+    with notes_as_warnings(run.predictor):
+        return embed_rows(run.predictor, read_source(run.spec) if rows is None else rows)
 
 
 def verify(run: str | Path | Run, a: Any, b: Any, *, allow_code: Modules = ()) -> Verdict:

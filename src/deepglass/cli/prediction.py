@@ -9,7 +9,7 @@ import deepglass
 from deepglass import cli
 from deepglass.cli import options
 from deepglass.cli.options import AllowCode, Force, Json, RunFolder, argument, check_not_exists, flag, option
-from deepglass.cli.streams import message, output_rows, print_json, print_notes, rows_of
+from deepglass.cli.streams import message, output_rows, print_json, rows_of
 from deepglass.errors import SpecError
 
 DEFAULT_EXPLAINED_ROWS = 3
@@ -37,7 +37,6 @@ def predict(
         raise SpecError("bad-value", f"--excel-safe: expected --out FILE.csv or FILE.tsv, got {out or 'no file'}")
     loaded = deepglass.Run(run, allow_code or ())
     predictions = deepglass.predict(loaded, rows_of(source), explain=explain)
-    print_notes(loaded)
     output_rows(predictions, "predictions", out, as_json, excel_safe)
 
 
@@ -61,7 +60,6 @@ def explain(
     loaded = deepglass.Run(run, allow_code or ())
     indices = options.parse_row_indices(rows) or DEFAULT_EXPLAINED_ROWS
     explanations = deepglass.explain(loaded, rows_of(source), indices, fast=fast, out=out)
-    print_notes(loaded)
     if out is not None:
         message(f"{len(explanations)} explanations in {out}")
     elif as_json:
@@ -126,7 +124,6 @@ def embed(
         check_not_exists(path, force)
     loaded = deepglass.Run(run, allow_code or ())
     embedded = deepglass.embed(loaded, source)
-    print_notes(loaded)
     paths = cli.write_vectors(out, embedded)
     rows, dim = embedded.vectors.shape
     message(f"{rows} vectors of {dim} numbers in {' and '.join(map(str, paths))}")

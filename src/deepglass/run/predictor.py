@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from deepglass.data.table import Table
 from deepglass.data.transforms.base import TableTransform
 from deepglass.device import pick
 from deepglass.documents import parse_json
-from deepglass.errors import SourceError, SpecError, near_miss
+from deepglass.errors import DataWarning, SourceError, SpecError, near_miss
 from deepglass.features.base import Column, Feature, Media, Raw, sequence_of
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.features.outputs.identity import IdentityOutput, Verdict
@@ -198,6 +200,15 @@ class Predictor:
             return True
         cells = {f.column: f.cell_axes for f in self.inputs if f.cell_axes}
         return any(n in cells and _axes(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray))
+
+
+@contextmanager
+def notes_as_warnings(predictor: Predictor) -> Iterator[None]:
+    """Warn with `DataWarning` of what the predictor notes about the rows that it reads inside a `with` block."""
+    before = predictor.notes.copy()
+    yield
+    for note, count in (predictor.notes - before).items():
+        warnings.warn(f"{note} ({count:,})", DataWarning, stacklevel=4)
 
 
 def _axes(value: Any) -> int:

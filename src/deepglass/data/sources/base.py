@@ -1,7 +1,7 @@
-"""Shared parts of all sources: file suffixes, words for splits, limits, reader options and the reader's log."""
+"""Shared parts of all sources: words for splits, limits, reader options and the reader's log."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Self
 
@@ -10,15 +10,10 @@ from pydantic import BeforeValidator
 from deepglass.data.table import Note, Skipped
 from deepglass.errors import SourceError
 
-IMAGE_SUFFIXES = frozenset(
-    [".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".pnm"]
-)
-AUDIO_SUFFIXES = frozenset([".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus"])
-VIDEO_SUFFIXES = frozenset([".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv"])
 SPLIT_WORDS = {
     **dict.fromkeys(["train", "training", "trainset"], "train"),
     **dict.fromkeys(["valid", "validation", "val", "dev"], "valid"),
-    **dict.fromkeys(["test", "testing", "testset", "t10k", "eval"], "test"),
+    **dict.fromkeys(["test", "testing", "testset", "t10k", "eval", "evaluation"], "test"),
 }
 """Word in the name of a file, folder or array -> the split that it means."""
 
@@ -111,6 +106,12 @@ class ReadLog:
 
     def note(self, what: str, value: str, why: str) -> None:
         self.notes.append(Note(what, value, why))
+
+    def note_hidden(self, names: Sequence[str]) -> None:
+        """Note the hidden files and folders that are not read."""
+        if names:
+            listed = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+            self.note("hidden", f"{len(names):,}: {listed}", "hidden, or made by a system: not read")
 
     def note_split(self, split: Iterable[str], why: str) -> None:
         """Note how many rows each split has, and where the split is from."""
