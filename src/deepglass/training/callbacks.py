@@ -1,10 +1,12 @@
 """Callbacks of the trainer, the record of an evaluation, and the history file."""
 
 import json
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from deepglass.config import parse_record
 from deepglass.documents import parse_json
@@ -56,9 +58,14 @@ class Callback:
 
     Attributes:
         control: commands to the trainer; set before `on_train_start`.
+        displays: it only shows what happens, as a progress bar does. An exception switches it off with a
+            `DisplayWarning`, and the training goes on; that of another callback ends the training.
+        switched_off: whether a hook of such a callback has failed.
     """
 
     control: TrainerControl
+    displays: ClassVar[bool] = False
+    switched_off: bool = False
 
     def on_fold_start(self, number: int, folds: int) -> None: ...
 
@@ -77,6 +84,31 @@ class Callback:
     def on_diagnostic(self, text: str, step: int) -> None: ...
 
     def on_train_end(self, stop_reason: str) -> None: ...
+
+    def close(self) -> None:
+        """Give back the terminal or window of a display that was switched off."""
+
+
+def call(callbacks: Sequence[Callback], hook: str, *arguments: Any) -> None:
+    """Call a hook of each callback, in order.
+
+    Warns:
+        DisplayWarning: once for each display that fails, with its name and the file of the traceback.
+    """
+    for callback in callbacks:
+        if not callback.displays:
+            getattr(callback, hook)(*arguments)
+        elif not callback.switched_off:
+            try:
+                getattr(callback, hook)(*arguments)
+            except Exception as error:
+                from deepglass.failures import DisplayWarning, deepglass_error
+
+                callback.switched_off = True
+                with suppress(Exception):
+                    callback.close()
+                text = f"{type(callback).__name__} failed in {hook} and is switched off; training goes on: "
+                warnings.warn(DisplayWarning(text + str(deepglass_error(error))), stacklevel=2)
 
 
 def total_loss(losses: Mapping[str, float]) -> float:

@@ -14,7 +14,7 @@ from deepglass.data.batches import Dataset, Loader
 from deepglass.device import autocast
 from deepglass.errors import TrainingError
 from deepglass.objectives.base import Evaluation, Loss, Objective, Reduce, local_value
-from deepglass.training.callbacks import Callback, EvaluationRecord
+from deepglass.training.callbacks import Callback, EvaluationRecord, call
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
 from deepglass.training.clock import CHECK_EVERY, Clock
 from deepglass.training.control import TrainerControl
@@ -283,8 +283,7 @@ class TrainingLoop:
         return self.earlier_seconds + since
 
     def _call(self, hook: str, *arguments: Any) -> None:
-        for callback in self.settings.callbacks:
-            getattr(callback, hook)(*arguments)
+        call(self.settings.callbacks, hook, *arguments)
 
 
 def begin_stage(state: State, plan: Plan) -> State:

@@ -17,7 +17,7 @@ from deepglass.nn.recurrent import Recurrent
 from deepglass.run.callbacks.layer_diagnostics import FILE, LayerStatistics, diagnose
 from deepglass.run.callbacks.unit_activity import UnitActivity
 from deepglass.run.context import RunContext
-from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile
+from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile, call
 from deepglass.training.plan import Plan
 
 STUDENT = "student."
@@ -74,8 +74,7 @@ class DiagnosticsRecorder(Callback):
         for diagnostic in diagnose(self.records, self.network, self.plan):
             if (diagnostic.kind, diagnostic.layer) not in self.reported:
                 self.reported.add((diagnostic.kind, diagnostic.layer))
-                for callback in self.callbacks:
-                    callback.on_diagnostic(str(diagnostic), diagnostic.step)
+                call(self.callbacks, "on_diagnostic", str(diagnostic), diagnostic.step)
 
     def _ratios(self) -> dict[str, float]:
         """Layer -> norm of its gradient relative to its weights', or to a fresh layer's where these are larger."""
