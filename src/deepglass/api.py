@@ -23,7 +23,7 @@ from deepglass.registry import Modules, allow_modules
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
-from deepglass.run.context import load_data
+from deepglass.run.context import check_readable, load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.fit import Trained
 from deepglass.run.folder import Folder
@@ -35,7 +35,7 @@ from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback
-from deepglass.training.interrupt import interruption
+from deepglass.training.interrupt import raise_interruption
 from deepglass.training.settings import TrainingSettings
 
 
@@ -171,12 +171,14 @@ def resume(
         return Run(folder.path)
     spec = folder.spec()
     spec = build_spec(source, None, {}, spec) if source is not None else spec
-    if not folder.is_planned and not is_many(spec):
+    baselines = "baselines" in folder.stages.missing()
+    if not is_many(spec) and not folder.is_planned:  # start again under its name
+        check_readable(folder, spec)
         with limits_changed(spec.data.limits):
-            return _train_one(spec, folder.path, False, callbacks, "baselines" in folder.stages.missing(), started)
+            return _train_one(spec, folder.path, False, callbacks, baselines, started)
     with folder.write():
         if is_many(spec):
-            return _train_folds(spec, folder, callbacks, "baselines" in folder.stages.missing(), started)
+            return _train_folds(spec, folder, callbacks, baselines, started)
         log = LogFile()
         log.open(folder.path / "log.txt")
         with log.errors(), limits_changed(spec.data.limits):
@@ -286,6 +288,7 @@ def _train_one(
     with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder, log.errors():
         log.open(folder.path / "log.txt")
         folder.stages.begin(baselines)
+        folder.store_spec(experiment.spec)
         if labels is not None:
             folder.store_labels(labels)
         findings = before_training(experiment.spec, data)
@@ -329,7 +332,7 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
         else:
             run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())
         if run.metrics["stop_reason"] == "interrupted":
-            raise interruption(signal.Signals[run.metrics.get("stop_signal", "SIGINT")])
+            raise_interruption(signal.Signals[run.metrics.get("stop_signal", "SIGINT")])
     summarise(folder, started)
     folder.stages.add(*STAGES)
     return Run(folder.path)

@@ -72,6 +72,10 @@ class StorageError(DeepglassError):
     """A file cannot be written: the disk is full or the folder is read-only."""
 
 
+class UnfinishedRunWarning(UserWarning):
+    """A run is used whose training has not come to its end."""
+
+
 class DataWarning(UserWarning):
     """Something about the rows of a prediction or evaluation that the user may not expect, and in how many of them."""
 

@@ -39,7 +39,7 @@ def test_a_second_writer_is_refused_and_the_first_is_named(run: Path, command: C
         assert lock_holder(run) == f"process {os.getpid()} on {os.uname().nodename}"
         assert "is still training (process" in command("evaluate", run).err
     assert lock_holder(run) is None
-    assert "did not finish: `deepglass resume" in command("evaluate", run).err
+    assert "warning: run is not finished: `deepglass resume run` goes on" in command("evaluate", run).err
     assert deepglass.resume(run).metrics["stop_reason"] == "done"
     assert not (run / "lock").exists()
 

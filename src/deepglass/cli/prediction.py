@@ -19,7 +19,7 @@ from deepglass.cli.options import (
     flag,
     option,
 )
-from deepglass.cli.streams import message, output_rows, print_json, print_unfinished, rows_of
+from deepglass.cli.streams import message, output_rows, print_json, rows_of
 from deepglass.errors import SpecError
 
 DEFAULT_EXPLAINED_ROWS = 3
@@ -48,7 +48,6 @@ def predict(
         raise SpecError("bad-value", f"--excel-safe: expected --out FILE.csv or FILE.tsv, got {out or 'no file'}")
     loaded = deepglass.Run(run, allow_code or ())
     predictions = deepglass.predict(loaded, rows_of(source), explain=explain, allow_missing=allow_missing or ())
-    print_unfinished(loaded)
     output_rows(predictions, "predictions", out, as_json, excel_safe)
 
 
@@ -75,7 +74,6 @@ def explain(
     explanations = deepglass.explain(
         loaded, rows_of(source), indices, fast=fast, out=out, allow_missing=allow_missing or ()
     )
-    print_unfinished(loaded)
     if out is not None:
         message(f"{len(explanations)} explanations in {out}")
     elif as_json:
@@ -141,7 +139,6 @@ def embed(
         check_not_exists(path, force)
     loaded = deepglass.Run(run, allow_code or ())
     embedded = deepglass.embed(loaded, source, allow_missing=allow_missing or ())
-    print_unfinished(loaded)
     paths = cli.write_vectors(out, embedded)
     rows, dim = embedded.vectors.shape
     message(f"{rows} vectors of {dim} numbers in {' and '.join(map(str, paths))}")

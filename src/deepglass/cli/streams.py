@@ -37,12 +37,6 @@ def silence(stream: TextIO) -> None:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
-def print_unfinished(run: Any) -> None:
-    """Print that a run is unfinished, if it is."""
-    if not run.folder.finished:
-        message(f"note: {run.folder.files.unfinished()}")
-
-
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON."""
     print(escaped_json(json.dumps(value, ensure_ascii=False, default=str)))

@@ -12,7 +12,7 @@ from deepglass.cli.options import SOURCES, Force, Json, RunFolder, Settings, arg
 from deepglass.cli.streams import message, print_json
 from deepglass.errors import SpecError
 from deepglass.files import write_file
-from deepglass.training.interrupt import interruption
+from deepglass.training.interrupt import raise_interruption
 
 
 def inspect(
@@ -153,5 +153,5 @@ def _show_run(run: Any, as_json: bool) -> None:
     else:
         cli.show.show_run(run)
     if name := run.metrics.get("stop_signal"):
-        message(f"the run can be used; `deepglass resume {run.path}` goes on")
-        raise interruption(signal.Signals[name])
+        message(f"the run can be used; {cli.resume_command(run.path)} goes on")
+        raise_interruption(signal.Signals[name])

@@ -136,9 +136,7 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     pseudo_labels = pseudo_label_recorder(context)  # before the clock starts, as it reads rows
     clock = Clock(training.budget) if training.budget else None
     plan = make_plan(training, setup.defaults, objective.examples_per_epoch(datasets["train"]), setup.device)
-    objective.apply(_read_pretrained_weights)
-    if (run := experiment.spec.network.init_from) is not None:
-        load_weights(run, objective, data)
+    _read_initial_weights(setup)
     objective.on_fit_start(datasets["train"])
     folder.begin(experiment, data)
     if clock is None:  # else it is fitted to the time budget first
@@ -166,8 +164,10 @@ def resume(
     setup = set_up(experiment, data, plan.device)
     objective = setup.objective
     setup.random_state.restore()
-    objective.on_fit_start(datasets["train"])
     state = folder.checkpoints.load()
+    if state is None:
+        _read_initial_weights(setup)
+    objective.on_fit_start(datasets["train"])
     step = state.values["step"] if state else 0
     if stage is not None:
         plan = append_stage(plan, stage, setup.defaults, step)
@@ -226,6 +226,13 @@ def _fit(
         history = trainer.fit(objective, recorded, plan, datasets["valid"], clock, state)
     earlier_seconds = state.values["seconds"] if state else 0.0
     return _finish(context, datasets, history, started, clock, earlier_seconds)
+
+
+def _read_initial_weights(setup: Setup) -> None:
+    """Pretrained weights, and those of the run that this one starts from."""
+    setup.objective.apply(_read_pretrained_weights)
+    if (run := setup.experiment.spec.network.init_from) is not None:
+        load_weights(run, setup.objective, setup.data)
 
 
 def _read_pretrained_weights(module: nn.Module) -> None:

@@ -16,9 +16,9 @@ import numpy as np
 import polars as pl
 import yaml
 
-from deepglass.errors import SourceError, near_miss
+from deepglass.errors import SourceError, StorageError, near_miss
 from deepglass.features.outputs.base import Calibration, PredictionArrays
-from deepglass.files import remove_partial_files, storage_error, write_file
+from deepglass.files import STORAGE_ERRORS, remove_partial_files, storage_error, write_file
 from deepglass.objectives.base import Objective
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.lineage import TrainedRows
@@ -26,7 +26,7 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.storage.ancestors import ANCESTOR_COLUMNS, ANCESTORS, ancestor_table, read_ancestors
 from deepglass.run.storage.contents import delete_contents, has_not_begun, is_occupied
 from deepglass.run.storage.lock import lock_folder
-from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged_values, write_manifest
+from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged_values, resume_command, write_manifest
 from deepglass.run.storage.stages import TRAINING, Stages
 from deepglass.run.storage.stored_files import RunState, StoredFiles, read_state
 from deepglass.run.write_predictions import prediction_table
@@ -78,7 +78,9 @@ class Folder:
                 (path / "log.txt").touch()
             except OSError as error:
                 raise storage_error(path, error) from error
-            yield Folder(path)
+            folder = Folder(path)
+            with folder._advising_to_resume():
+                yield folder
 
     @contextmanager
     def write(self) -> Iterator[None]:
@@ -89,7 +91,20 @@ class Folder:
         """
         with lock_folder(self.path):
             remove_partial_files(self.path)
+            with self._advising_to_resume():
+                yield
+
+    @contextmanager
+    def _advising_to_resume(self) -> Iterator[None]:
+        """Add to what ends a run from outside (a signal, a full disk) that it can be resumed."""
+        try:
             yield
+        except BaseException as error:
+            is_full = isinstance(error, StorageError) or getattr(error, "errno", None) in STORAGE_ERRORS
+            from_outside = is_full or not isinstance(error, Exception)
+            if from_outside and (self.path / "spec.yaml").exists():
+                error.add_note(f"{resume_command(self.path)} goes on")
+            raise
 
     @staticmethod
     def claim(name: str, parent: Path = Path("runs")) -> Path:
@@ -129,7 +144,6 @@ class Folder:
 
     def begin(self, experiment: Experiment, data: PreparedData) -> None:
         """Write the files that a resumed run needs, before the first step; without plan.json it starts again."""
-        self.store_spec(experiment.spec)
         self._write_features(experiment, data, {}, {})
         rows = pl.DataFrame({"row": data.source_rows, "split": list(data.split), "hidden": data.hidden})
         own, ancestors = data.lineage[:1], data.lineage[1:]
@@ -202,12 +216,20 @@ class Folder:
     @property
     def is_planned(self) -> bool:
         """Whether the run has a plan, along which it can go on; without one it starts again."""
-        return (self.path / "plan.json").exists()
+        return (self.path / "plan.json").exists() or self.finished
 
     @property
     def finished(self) -> bool:
         """Whether the run has metrics and a manifest; of a training that was interrupted, too."""
         return (self.path / MANIFEST).exists()
+
+    def unfinished(self) -> str | None:
+        """What to tell about a run whose training has not come to its end; None for one that has."""
+        try:
+            is_trained = self.finished and "trained" not in self.stages.missing()
+        except SourceError:  # no prediction depends on the list of stages
+            is_trained = self.finished
+        return None if is_trained else self.files.unfinished()
 
     def is_trained(self) -> bool:
         """Whether training, calibration and test are done, and none of their files is damaged."""

@@ -1,6 +1,7 @@
 """A finished run as a Python object: metrics, predictions, the network."""
 
 import html
+import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import nn
 
 from deepglass.data.environments import PREFIX, module_of
 from deepglass.data.table import Table
-from deepglass.errors import SourceError
+from deepglass.errors import SourceError, UnfinishedRunWarning
 from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number
 from deepglass.objectives.base import Objective
@@ -40,6 +41,7 @@ class Run:
     def __init__(self, path: Path | str, allow_code: Modules = ()) -> None:
         allow_modules(allow_code)
         self.folder = Folder.open(Path(path))
+        self._is_checked = False
 
     @property
     def path(self) -> Path:
@@ -90,6 +92,12 @@ class Run:
     def history(self) -> list[dict[str, Any]]:
         """history.jsonl, one dict per evaluation."""
         return self.folder.history()
+
+    def warn_if_unfinished(self) -> None:
+        """Warn, once, where the training has not come to its end."""
+        if not self._is_checked and (text := self.folder.unfinished()) is not None:
+            warnings.warn(text, UnfinishedRunWarning, stacklevel=4)
+        self._is_checked = True
 
     def predict(self, rows: Rows, allow_missing: Sequence[str] = ()) -> Predictions:
         """Predictions in the order of the rows, {OUTPUT: {"value": ..., "confidence": ...}} each.
@@ -190,4 +198,6 @@ class Run:
 def open_run(run: str | Path | Run, allow_code: Modules = ()) -> Run:
     """A run by its folder, or the run itself; `allow_code` as for `Run`."""
     allow_modules(allow_code)
-    return run if isinstance(run, Run) else Run(run)
+    run = run if isinstance(run, Run) else Run(run)
+    run.warn_if_unfinished()
+    return run

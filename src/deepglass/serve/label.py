@@ -8,6 +8,7 @@ POST /answer        {"item": 3, "label": "cat"}; "" removes the label, null with
 All of them need the cookie that GET /?token=TOKEN sets, with the token of the URL that is printed.
 """
 
+import signal
 import socket
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from deepglass.errors import DeepglassError, SourceError, SpecError
 from deepglass.serve.cells import cells, medium
 from deepglass.serve.guard import AccessKey, SecurityMiddleware, login_page
 from deepglass.serve.queue import Queue, next_commands
+from deepglass.training.interrupt import Interrupted
 from deepglass.web import FOLDER, path
 
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
@@ -133,8 +135,9 @@ def serve_label(queue: Queue, host: str = "127.0.0.1", port: int = 8000, opens: 
             if opens:
                 threading.Timer(0.5, webbrowser.open, [file.absolute().as_uri()]).start()
             uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:  # uvicorn passes it on once it has ended
-        pass
+    except (KeyboardInterrupt, Interrupted) as error:  # uvicorn passes the signal on once it has ended
+        if getattr(error, "signum", signal.SIGINT) != signal.SIGINT:
+            raise
     finally:
         listening.close()
 

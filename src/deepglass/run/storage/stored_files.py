@@ -17,7 +17,7 @@ from deepglass.files import file_sha256
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.experiment import Experiment
 from deepglass.run.storage.lock import lock_holder
-from deepglass.run.storage.manifest import MANIFEST, damaged, damaged_values, read_manifest
+from deepglass.run.storage.manifest import MANIFEST, damaged, damaged_values, read_manifest, resume_command
 from deepglass.spec.spec import Spec
 
 
@@ -167,17 +167,15 @@ class StoredFiles:
     def _absent(self, name: str) -> SourceError:
         if folds := self.folds():
             hint = f"this is a run a fold, give one of them, such as {folds[0]}"
-        elif (self.path / "plan.json").exists():
-            hint = self.unfinished()
         else:
-            hint = f"the run stopped before its first step: `deepglass resume {self.path}` starts it again"
+            hint = self.unfinished()
         return SourceError("not-found", f"{self.path / name}: no such file; {hint}")
 
     def unfinished(self) -> str:
-        """What to tell about a run without a manifest."""
+        """What to tell about a run that is not trained to its end."""
         if holder := lock_holder(self.path):
             return f"{self.path} is still training ({holder})"
-        return f"{self.path} did not finish: `deepglass resume {self.path}` goes on"
+        return f"{self.path} is not finished: {resume_command(self.path)} goes on"
 
 
 def _file_state(path: Path) -> tuple[int, int, int]:
