@@ -288,8 +288,8 @@ def reading_rows(predictor: Predictor, allow_missing: Sequence[str] = ()) -> Ite
     Raises:
         SpecError: `unknown-name` for a column that the run does not read.
     """
-    names = {n for part in (*predictor.inputs, *predictor.transforms) for n in part.source_columns}
-    names |= {f.name for f in predictor.inputs}
+    names = {n for f in predictor.inputs for n in (f.name, *f.source_columns)}
+    names |= {n for t in predictor.transforms for n in t.source_columns}
     for name in allow_missing:
         if name not in names:
             raise SpecError(
