@@ -22,7 +22,7 @@ from deepglass.features._statistics import (
 )
 from deepglass.features._text_format import text_format
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
-from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
+from deepglass.parsing import MISSING, NumberFormat, is_missing, parse_numbers, to_numbers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -133,7 +133,7 @@ class Number(Feature):
 
     def encode(self, raw: Raw) -> Column:
         """Values (N,) float32 in the user's unit minus `offset_`; infinity counts as missing."""
-        values = self._floats(raw, NumberFormat(*self.format_))
+        values = self._floats(raw, self._format)
         mask = np.isfinite(values) & ~too_large(values, self.median_, self.scale_)
         return Column((np.where(mask, values, self.median_) - self.offset_).astype(np.float32), mask)
 
@@ -145,10 +145,10 @@ class Number(Feature):
         return self.encode(pl.Series(positions))
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
-        values = self._floats(raw, NumberFormat(*self.format_))
+        values = self._floats(raw, self._format)
         unreadable = 0
         if isinstance(raw, pl.Series) and raw.dtype == pl.String:
-            unreadable = int(np.isnan(values).sum()) - int(is_missing(raw).sum())
+            unreadable = int(np.isnan(values).sum()) - int(is_missing(raw, MISSING).sum())
         unread = {"not a number": unreadable} if unreadable else {}
         return unread | anomaly_counts(values, self.median_, self.scale_)
 
@@ -182,7 +182,13 @@ class Number(Feature):
         """Root mean square over the entries, in standard deviations."""
         return scaled_change(before, after, self.scale_ or 1.0)
 
+    @property
+    def _format(self) -> NumberFormat | None:
+        return NumberFormat(*self.format_) if self.format_ else None
+
     def _floats(self, raw: Raw, format: NumberFormat | None) -> np.ndarray:
+        if format is None and isinstance(raw, pl.Series) and raw.dtype == pl.String:
+            format = parse_numbers(raw)  # training had numbers
         values = as_floats(raw, format or NumberFormat())
         if values is None:
             raise self.bad_type("numbers", raw)

@@ -206,7 +206,7 @@ def _fit(
     step = state.values["step"] if state else 0
     recorders = [
         *pseudo_labels,
-        HistoryFile(folder.path / "history.jsonl", step),
+        HistoryFile(folder.path / "history.jsonl", step, state.callback(HistoryFile).get("count") if state else None),
         *sample_recorder(context),
         *embedding_recorder(context, datasets, step),
         *diagnostics_recorder(context, datasets, callbacks, step),

@@ -112,6 +112,7 @@ class TrainingLoop:
     def step_once(self) -> None:
         """One training step: one call of the objective's `losses`."""
         self.objective.train()  # before the loader, which may ask the objective for its batch
+        self.objective.zero_grad(set_to_none=True)  # also of groups that this step leaves out: callbacks read them
         batch = self.loader.next()
         progress = self.plan.progress(self.step)
         for optimizer in self.optimizers.values():
@@ -249,6 +250,8 @@ class TrainingLoop:
             "seconds": self.seconds(),
             "losses": self.losses.state_dict(),
             "gradient_norms": self.gradient_norms.state_dict(),
+            "events": list(self.events),
+            "callbacks": {type(c).__name__: c.state_dict() for c in self.settings.callbacks},
         }
         for name, group in self.optimizers.items():
             optimizer = flatten_optimizer(name, group.optimizer)
@@ -272,6 +275,13 @@ class TrainingLoop:
         self.gradient_norms.load_state_dict(values["gradient_norms"])
         for name, group in self.optimizers.items():
             restore_optimizer(f"optimizer.{name}", group.optimizer, state)
+
+    def resume(self, state: State) -> None:
+        """Go on from a checkpoint of another process."""
+        self.restore(state)
+        self.events = list(state.values.get("events", ()))
+        for callback in self.settings.callbacks:
+            callback.load_state_dict(state.callback(type(callback)))
 
     def _save(self, state: State) -> None:
         if self.settings.checkpoints is not None:
