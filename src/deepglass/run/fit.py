@@ -279,10 +279,21 @@ def _finish(
         scores[split] = {**evaluation.metrics, **scored}  # the objective's own, and the outputs' after calibration
     trained = RunContext.of(context.folder, experiment, data, objective, calibration, history.plan)
     metrics = _metrics(trained, history, scores, valid.warnings if valid is not None else (), seconds, started)
-    context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"))
+    missing = missing_shares(datasets)
+    context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":
         context.folder.stages.add("trained", "calibrated", "tested")
     return Trained(trained.with_metrics(metrics), predictions)
+
+
+def missing_shares(datasets: Mapping[str, Dataset]) -> dict[str, float]:
+    """Input -> share of its values that are missing, of the training or validation rows, whichever is larger."""
+    shares: dict[str, float] = {}
+    for split in ("train", "valid"):
+        for name, column in datasets[split].columns.items():
+            if len(column.mask):
+                shares[name] = max(shares.get(name, 0.0), round(1 - float(column.mask.mean()), 6))
+    return shares
 
 
 def _metrics(

@@ -304,7 +304,7 @@ def begin_stage(state: State, plan: Plan) -> State:
     best = {f"objective.{n}": t for n, t in _without_prefix("best.", state.tensors).items()}
     tensors = {n: t for n, t in {**state.tensors, **best}.items() if not n.startswith("optimizer.")}
     values = {n: v for n, v in state.values.items() if not n.startswith("optimizer.")}
-    no_means = {"sums": {}, "weights": {}}
+    no_means: dict[str, Any] = {"sums": {}, "weights": {}}
     fresh = {"first_step": plan.first_step, "lr_scale": 1.0, "recoveries": 0, "evals_since_best": 0}
     return State(tensors, {**values, **fresh, "losses": no_means, "gradient_norms": no_means})
 
