@@ -34,7 +34,8 @@ from deepglass.run.warm_start import earlier_run, inherit_architecture
 from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
-from deepglass.training.callbacks import Callback, call
+from deepglass.training.callbacks import Callback
+from deepglass.training.hooks import call
 from deepglass.training.interrupt import raise_interruption
 from deepglass.training.settings import TrainingSettings
 

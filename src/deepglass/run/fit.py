@@ -35,9 +35,10 @@ from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.run.warm_start import load_weights
 from deepglass.training.augmentation import augmentation_for, set_audio_augmentation
-from deepglass.training.callbacks import Callback, HistoryFile, call
+from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import State, weights_sha256
 from deepglass.training.clock import Clock
+from deepglass.training.hooks import call
 from deepglass.training.loop import begin_stage
 from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget

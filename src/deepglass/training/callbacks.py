@@ -1,9 +1,7 @@
 """Callbacks of the trainer, the record of an evaluation, and the history file."""
 
 import json
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -94,28 +92,6 @@ class Callback:
 
     def close(self) -> None:
         """Give back the terminal or window of a display that was switched off."""
-
-
-def call(callbacks: Sequence[Callback], hook: str, *arguments: Any) -> None:
-    """Call a hook of each callback, in order.
-
-    Warns:
-        DisplayWarning: once for each display that fails, with its name and the file of the traceback.
-    """
-    for callback in callbacks:
-        if not callback.displays:
-            getattr(callback, hook)(*arguments)
-        elif not callback.switched_off:
-            try:
-                getattr(callback, hook)(*arguments)
-            except Exception as error:
-                from deepglass.failures import DisplayWarning, deepglass_error
-
-                callback.switched_off = True
-                with suppress(Exception):
-                    callback.close()
-                text = f"{type(callback).__name__} failed in {hook} and is switched off; training goes on: "
-                warnings.warn(DisplayWarning(text + str(deepglass_error(error))), stacklevel=2)
 
 
 def total_loss(losses: Mapping[str, float]) -> float:

@@ -14,10 +14,11 @@ from deepglass.data.batches import Dataset, Loader
 from deepglass.device import autocast
 from deepglass.errors import TrainingError
 from deepglass.objectives.base import Evaluation, Loss, Objective, Reduce, local_value
-from deepglass.training.callbacks import Callback, EvaluationRecord, call
+from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
 from deepglass.training.clock import CHECK_EVERY, Clock
 from deepglass.training.control import TrainerControl
+from deepglass.training.hooks import call
 from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan
 from deepglass.training.tracking import BestWeights, WeightedAverages

@@ -17,8 +17,9 @@ from deepglass.nn.recurrent import Recurrent
 from deepglass.run.callbacks.layer_diagnostics import FILE, LayerStatistics, diagnose
 from deepglass.run.callbacks.unit_activity import UnitActivity
 from deepglass.run.context import RunContext
-from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile, call
+from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile
 from deepglass.training.clock import CHECK_EVERY
+from deepglass.training.hooks import call
 from deepglass.training.plan import Plan
 
 STUDENT = "student."
