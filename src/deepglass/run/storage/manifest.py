@@ -93,3 +93,15 @@ def damaged(path: Path, reason: str) -> SourceError:
     else:
         fix = f"restore it from a copy, or train again: `deepglass train {run / 'spec.yaml'} --out RUN`"
     return SourceError("damaged-run", f"{path}: damaged or replaced since it was written ({reason}); {fix}")
+
+
+def damaged_record(run: Path, name: str, reason: str) -> SourceError:
+    """The error to raise for a file that a run has recorded for its report, on which no prediction depends.
+
+    Args:
+        name: of the file, in the run folder.
+        reason: what is wrong with it.
+    """
+    fix = "restore it from a copy; no prediction depends on it"
+    place = f"{run.name}/{name}"  # not the whole path, since it stands in reports
+    return SourceError("damaged-run", f"{place}: damaged or replaced since it was written ({reason}); {fix}")
