@@ -38,6 +38,7 @@ from deepglass.training.augmentation import augmentation_for, set_audio_augmenta
 from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import State, weights_sha256
 from deepglass.training.clock import Clock
+from deepglass.training.hooks import call
 from deepglass.training.loop import begin_stage
 from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget
@@ -178,8 +179,7 @@ def resume(
     if state is not None and state.values["first_step"] != plan.first_step:
         state = begin_stage(state, plan)
     for path in folder.checkpoints.damaged():
-        for callback in callbacks:
-            callback.on_diagnostic(f"{path} is damaged and was skipped: going on from step {step}", step)
+        call(callbacks, "on_diagnostic", f"{path} is damaged and was skipped: going on from step {step}", step)
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
     pseudo_labels = pseudo_label_recorder(context, step)
     return _fit(setup, context, datasets, pseudo_labels, callbacks, started, clock, state)
