@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -20,8 +21,10 @@ from deepglass.features.base import Media, Raw
 from deepglass.files import read_file
 from deepglass.limits import check_limit
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # no format that runs a program, such as EPS
+_HAS_AVIF = find_spec("PIL.AvifImagePlugin") is not None  # from Pillow 11.3 on
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", *(["AVIF"] if _HAS_AVIF else []))
+"""Of Pillow; none of them runs a program, as EPS would."""
+
 MIN_PARALLEL = 64  # images; fewer are decoded without threads
 
 BROKEN = (
@@ -97,6 +100,10 @@ def decode_indices(image: RawImage) -> np.ndarray:
             pixels = np.asarray(opened if opened.mode in ("P", "1") else _to_array(opened))
         except BROKEN as error:
             raise SourceError("unreadable-image", f"{_name(image)}: cannot be read as a mask ({error})") from error
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and not isinstance(image, np.ndarray):
+        pixels, alpha = pixels[..., :-1], pixels[..., -1]
+        if pixels.min() == pixels.max() and alpha.min() < alpha.max():
+            pixels = alpha  # one colour, whose transparency is the mask
     if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
         pixels = pixels[..., 0]
     if pixels.ndim != 2 or (pixels.dtype.kind == "f" and not _whole_numbers(pixels)):

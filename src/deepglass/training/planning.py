@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from deepglass.device import Precision, fast_bfloat16, pick
 from deepglass.errors import SpecError, near_miss
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.training.optimizers import OPTIMIZERS
-from deepglass.training.plan import Plan
+from deepglass.training.plan import Plan, Stage
 from deepglass.training.schedules import SCHEDULES
 from deepglass.training.settings import TrainingSettings
 
@@ -44,6 +45,27 @@ def make_plan(training: TrainingSettings, defaults: TrainingDefaults, rows: int,
     )
 
 
+def append_stage(plan: Plan, training: TrainingSettings, defaults: TrainingDefaults, step: int) -> Plan:
+    """The plan of a further stage, which begins at a step, with its own warm-up and schedule, without early stopping.
+
+    Args:
+        training: the length of the stage: its time, epochs or steps.
+    """
+    steps = training.steps or (training.epochs or defaults.epochs) * plan.batches_per_epoch
+    every = max(1, math.ceil(steps / NUM_EVALUATIONS))
+    name, value = next((n, v) for n in ("time", "epochs", "steps") if (v := getattr(training, n)) is not None)
+    return replace(
+        plan,
+        steps=step + steps,
+        evaluate_every=every,
+        checkpoint_every=every,
+        patience=0,
+        budget=None,
+        replans=(),
+        stages=(*plan.stages, Stage(step, f"--{name} {value}")),
+    )
+
+
 def batch_size_for(rows: int, default: int) -> int:
     """The default batch size, halved until an epoch has at least ten steps."""
     size = default
@@ -65,7 +87,7 @@ def precision_for(training: TrainingSettings, defaults: TrainingDefaults, device
 
 
 def max_steps(plan: Plan, defaults: TrainingDefaults) -> int:
-    """Upper limit of the steps of a run with a time budget: more stop paying, and a budget need not be used up."""
+    """Upper limit of the steps of a stage with a time budget: more stop paying, and a budget need not be used up."""
     return 4 * defaults.epochs * plan.batches_per_epoch
 
 
