@@ -25,7 +25,7 @@ MAX_SECONDS = 30  # of processor time, which other processes do not lengthen; of
 MAX_BYTES = 2 * 10**9  # of resident memory
 OUTPUTS = ("out.tsv", "metadata.tsv", "out.csv")  # files beside the run that commands write
 AFTER_RESUME = (("predict", "{path}", "{rows}", "--json"), ("evaluate", "{path}"))  # a resumed run gives the same
-UNFINISHED = " did not finish: "  # in what stderr says of a run without a manifest
+UNFINISHED = "`deepglass resume"  # in what stderr says of a run without a manifest
 UNCHECKED = ("log.txt", "lock", "report.html", "stages.json", ".sha256")  # `check` cannot know their content
 COMPARED = ("predict", "evaluate", "compare", "embed", "explain", "label", "report", "resume")
 
