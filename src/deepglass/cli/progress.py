@@ -20,6 +20,8 @@ READING_NOTES = ("delimiter", "header", "quote")  # notes on a source that train
 class ProgressBar(Callback):
     """A progress bar on stderr: time left, loss and first metric; a few lines where stderr is no terminal."""
 
+    displays = True
+
     def __init__(self) -> None:
         self.progress: Progress | None = None
         self.metric = ""
@@ -87,3 +89,7 @@ class ProgressBar(Callback):
         self.progress.stop()
         if reason in END_REASONS:
             err.print(f"  {END_REASONS[reason]}")
+
+    def close(self) -> None:
+        if self.progress is not None:
+            self.progress.stop()

@@ -22,7 +22,7 @@ from deepglass.features._statistics import (
 )
 from deepglass.features._text_format import text_format
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
-from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
+from deepglass.parsing import MISSING, NumberFormat, is_missing, parse_numbers, to_numbers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
+_MAX_EXACT = 2.0**53  # from here on float64 skips whole numbers
 MAX_CODES = 20  # distinct integers; more are quantities, not codes of classes
 
 _MIN_SCALE = 1e-30  # a smaller scale counts as constant: float32 ends near 1e-38
@@ -91,6 +92,8 @@ class Number(Feature):
             return TypeGuess(0.5 * format.share, f"{format.share:.0%} of the values are numbers")
         if format is not None and format.leading_zeros:
             return TypeGuess(0.3, "digits with leading zeros, more likely a code")
+        if isinstance(raw, pl.Series) and _has_long_integers(raw, finite):
+            return TypeGuess(0.15, "whole numbers of more than 15 digits, which are codes: floats cannot hold them")
         distinct = len(np.unique(finite))
         if looks_like_codes(finite, name):
             return TypeGuess(0.65, f"whole numbers, but only {distinct} different ones")
@@ -133,7 +136,7 @@ class Number(Feature):
 
     def encode(self, raw: Raw) -> Column:
         """Values (N,) float32 in the user's unit minus `offset_`; infinity counts as missing."""
-        values = self._floats(raw, NumberFormat(*self.format_))
+        values = self._floats(raw, self._format)
         mask = np.isfinite(values) & ~too_large(values, self.median_, self.scale_)
         return Column((np.where(mask, values, self.median_) - self.offset_).astype(np.float32), mask)
 
@@ -145,10 +148,10 @@ class Number(Feature):
         return self.encode(pl.Series(positions))
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
-        values = self._floats(raw, NumberFormat(*self.format_))
+        values = self._floats(raw, self._format)
         unreadable = 0
         if isinstance(raw, pl.Series) and raw.dtype == pl.String:
-            unreadable = int(np.isnan(values).sum()) - int(is_missing(raw).sum())
+            unreadable = int(np.isnan(values).sum()) - int(is_missing(raw, MISSING).sum())
         unread = {"not a number": unreadable} if unreadable else {}
         return unread | anomaly_counts(values, self.median_, self.scale_)
 
@@ -182,7 +185,13 @@ class Number(Feature):
         """Root mean square over the entries, in standard deviations."""
         return scaled_change(before, after, self.scale_ or 1.0)
 
+    @property
+    def _format(self) -> NumberFormat | None:
+        return NumberFormat(*self.format_) if self.format_ else None
+
     def _floats(self, raw: Raw, format: NumberFormat | None) -> np.ndarray:
+        if format is None and isinstance(raw, pl.Series) and raw.dtype == pl.String:
+            format = parse_numbers(raw)  # training had numbers
         values = as_floats(raw, format or NumberFormat())
         if values is None:
             raise self.bad_type("numbers", raw)
@@ -203,6 +212,15 @@ def as_floats(raw: Raw, format: NumberFormat | None) -> np.ndarray | None:
     if raw.dtype.is_numeric() or raw.dtype in (pl.Boolean, pl.Null):
         return raw.cast(pl.Float64).to_numpy()
     return None
+
+
+def _has_long_integers(raw: pl.Series, values: np.ndarray) -> bool:
+    """Whether a column has whole numbers that float64 cannot tell apart."""
+    if np.abs(values).max() < _MAX_EXACT:
+        return False
+    if raw.dtype == pl.String:
+        return bool(raw.str.contains(r"^\s*[+-]?\d{16,}\s*$").any())
+    return raw.dtype.is_integer()
 
 
 def looks_like_codes(values: np.ndarray, name: str) -> bool:

@@ -18,6 +18,7 @@ from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
 from deepglass.training.clock import CHECK_EVERY, Clock
 from deepglass.training.control import TrainerControl
+from deepglass.training.hooks import call
 from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan
 from deepglass.training.tracking import BestWeights, WeightedAverages
@@ -293,8 +294,7 @@ class TrainingLoop:
         return self.earlier_seconds + since
 
     def _call(self, hook: str, *arguments: Any) -> None:
-        for callback in self.settings.callbacks:
-            getattr(callback, hook)(*arguments)
+        call(self.settings.callbacks, hook, *arguments)
 
 
 def begin_stage(state: State, plan: Plan) -> State:
@@ -305,7 +305,7 @@ def begin_stage(state: State, plan: Plan) -> State:
     best = {f"objective.{n}": t for n, t in _without_prefix("best.", state.tensors).items()}
     tensors = {n: t for n, t in {**state.tensors, **best}.items() if not n.startswith("optimizer.")}
     values = {n: v for n, v in state.values.items() if not n.startswith("optimizer.")}
-    no_means = {"sums": {}, "weights": {}}
+    no_means: dict[str, Any] = {"sums": {}, "weights": {}}
     fresh = {"first_step": plan.first_step, "lr_scale": 1.0, "recoveries": 0, "evals_since_best": 0}
     return State(tensors, {**values, **fresh, "losses": no_means, "gradient_norms": no_means})
 
