@@ -45,6 +45,7 @@ class Task(NamedTuple):
         ]
 
 
+EARLIER = "earlier"  # a run of the task "number", beside the sources
 TABLE = "network.width=8 network.ensemble_size=1"
 ONE = f"{TABLE} inputs=[size,town]"
 IMAGES = "--target label --kind label=category"
@@ -57,45 +58,48 @@ TASKS: dict[str, Task] = {
     "two-outputs": Task("rows.jsonl", f"--target price --target town {TABLE} inputs=[size,sold]"),
     "vector": Task("rows.jsonl", f"--target place {ONE}"),
     "multilabel": Task("rows.jsonl", f"--target labels --kind labels=multilabel {ONE}"),
-    "sequence": Task("rows.jsonl", f"--target doubled {TABLE} inputs=[series]"),
+    "sequence": Task("rows.jsonl", "--target doubled network.width=8 inputs=[series]"),
     "date-input": Task("rows.jsonl", f"--target price {TABLE} inputs=[built,size]", steps=60),
-    "all-inputs": Task("rows.jsonl", f"--target sold {TABLE} --ignore english --ignore german"),
+    "all-inputs": Task("rows.jsonl", "--target sold network.width=8 --ignore german"),
     "missing-targets": Task("gaps.jsonl", f"--target price {ONE}"),
+    "warm-start": Task("gaps.jsonl", f"--target price {ONE} --init-from {EARLIER}"),
     "folds": Task("rows.jsonl", f"--target price {ONE} data.split.folds=2", steps=5),
     "early-stopping": Task("rows.jsonl", f"--target sold {ONE} training.patience=2 training.learning_rate=0.5"),
     "augmented": Task("images.npz", f"{IMAGES} network.trunk=conv network.width=4 training.augment=true"),
     # texts
     "text-input": Task("rows.jsonl", "--target town inputs=[english] network.dim=8"),
     "lstm": Task("rows.jsonl", "--target town inputs=[english] network.trunk=lstm network.width=8"),
-    "text-output": Task("rows.jsonl", "--target german inputs=[english] network.trunk=transformer network.width=16"),
+    "text-output": Task(
+        "rows.jsonl", "--target german inputs=[english] network.trunk=transformer network.width=16", steps=6
+    ),
     "tags": Task("rows.conllu", "network.trunk=lstm network.width=8"),
-    "captions": Task("captions.jsonl", "--target caption network.trunk=conv network.width=4"),
+    "captions": Task("captions.jsonl", "--target caption network.trunk=conv network.width=4", steps=5),
     # media
     "images": Task("images.npz", f"{IMAGES} network.trunk=conv network.width=4"),
-    "image-output": Task("colour.yaml"),
-    "mask": Task("masks", "network.width=4"),
-    "boxes": Task("boxes", "network.width=4"),
-    "identity": Task("images.npz", "--kind label=identity --target label network.trunk=conv network.width=4"),
+    "image-output": Task("colour.yaml", steps=6),
+    "mask": Task("masks", "network.width=4", steps=6),
+    "boxes": Task("boxes", "network.width=4", steps=6),
+    "identity": Task("people.npz", "--kind label=identity --target label network.trunk=conv network.width=4"),
     "video": Task("videos.npz", "--kind target=category --target target network.width=4"),
-    "audio": Task("sounds", "network.width=4"),
+    "audio": Task("sounds", "network.width=4", steps=6),
     "speech": Task("speech.jsonl", "--target words network.trunk=gru network.width=8"),
     # objectives
     "autoencoder": Task("rows.jsonl", f"--objective autoencoder {TABLE} inputs=[size,price,town]"),
-    "variational": Task("images.npz", f"--objective variational --ignore label {TABLE} network.trunk=mlp"),
+    "variational": Task("images.npz", f"--objective variational {IMAGES} {TABLE} network.trunk=mlp"),
     "contrastive": Task("images.npz", f"--objective contrastive {IMAGES} network.trunk=conv network.width=4"),
     "capsule": Task("images.npz", f"--objective capsule {IMAGES} network.trunk=capsule", steps=5),
     "dbn": Task("images.npz", f"--objective dbn {IMAGES} objective.layers=[8,8]"),
-    "rbm": Task("images.npz", "--objective rbm --ignore label objective.hidden=16"),
+    "rbm": Task("images.npz", f"--objective rbm {IMAGES} objective.hidden=16"),
     "gan": Task("images.npz", f"--objective gan {IMAGES} objective.width=8 objective.latent_dim=4"),
     "fixmatch": Task(
         "images.npz",
-        f"--objective fixmatch {IMAGES} data.num_labels={{per_class:4}} network.trunk=conv network.width=4",
+        f"--objective fixmatch {IMAGES} data.num_labels.per_class=4 network.trunk=conv network.width=4",
     ),
-    "pseudo_label": Task("rows.jsonl", f"--objective pseudo_label --target sold {ONE} data.num_labels=20"),
+    "pseudo_label": Task("rows.jsonl", f"--objective pseudo_label --target sold {ONE} data.num_labels=20", steps=6),
     "next_token": Task("text.txt", "--objective next_token network.trunk=gru network.width=8"),
     "dqn": Task("gym:CartPole-v1", "--objective dqn network.width=8 objective.learning_starts=16", steps=10),
     "ppo": Task("gym:CartPole-v1", "--objective ppo network.width=8", steps=6),
-    "ppo-continuous": Task("gym:Pendulum-v1", "--objective ppo network.width=8", steps=4),
+    "ppo-continuous": Task("gym:Pendulum-v1", "--objective ppo network.width=8", steps=3),
     # with baselines and report
     "report-table": Task("rows.jsonl", f"--target sold {ONE}", report=True),
     "report-number": Task("gaps.jsonl", f"--target price {ONE}", report=True, steps=60),
@@ -119,6 +123,7 @@ def write_sources(folder: Path) -> None:
     y = np.arange(ROWS) % 3
     x = random.integers(0, 90, (ROWS, 12, 12), np.uint8) + (y * 60).astype(np.uint8)[:, None, None]
     np.savez(folder / "images.npz", image=x, label=y)
+    np.savez(folder / "people.npz", image=x, label=np.arange(ROWS) % 12)
     np.savez(folder / "videos.npz", video=np.repeat(x[:, None, :, :, None], 3, 1), target=y)
     np.savez(folder / "colour.npz", image=random.integers(0, 255, (ROWS, 16, 16, 3), np.uint8))
     grey = "{name: grey, column: image, kind: image, mode: grayscale, size: [8, 8]}"

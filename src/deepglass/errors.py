@@ -28,6 +28,8 @@ Code = Literal[
     "unknown-key",
     "unknown-name",
     "duplicate-column",
+    "missing-column",
+    "unreadable-column",
     "unreadable-file",
     "unreadable-image",
     "not-found",

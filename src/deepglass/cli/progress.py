@@ -20,6 +20,8 @@ READING_NOTES = ("delimiter", "header", "quote")  # notes on a source that train
 class ProgressBar(Callback):
     """A progress bar on stderr: time left, loss and first metric; a few lines where stderr is no terminal."""
 
+    displays = True
+
     def __init__(self) -> None:
         self.progress: Progress | None = None
         self.metric = ""
@@ -91,3 +93,7 @@ class ProgressBar(Callback):
         self.progress.stop()
         for text in end_lines(self.start, self.plan, reason):
             err.print(f"  {text}")
+
+    def close(self) -> None:
+        if self.progress is not None:
+            self.progress.stop()

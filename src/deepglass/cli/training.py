@@ -143,8 +143,12 @@ def resume(
     """
     if not (time or epochs or steps) and deepglass.Run(run).folder.is_complete():
         message(f"{run} is finished; --time, --epochs or --steps trains it further")
-    length = {"time": time, "epochs": epochs, "steps": steps}
-    _show_run(deepglass.resume(run, callbacks=[cli.ProgressBar()], **length, allow_code=allow_code or ()), as_json)
+    _show_run(
+        deepglass.resume(
+            run, callbacks=[cli.ProgressBar()], time=time, epochs=epochs, steps=steps, allow_code=allow_code or ()
+        ),
+        as_json,
+    )
 
 
 def _show_run(run: Any, as_json: bool) -> None:

@@ -68,7 +68,8 @@ def _number_hashes(series: pl.Series) -> np.ndarray:
     integers = np.where(whole, numbers, 0).astype(np.int64).view(np.uint64)
     hashes = np.where(whole, _mixed(integers), _mixed(bits | np.uint64(1 << 63)))
     hashes[np.isnan(numbers)] = 0
-    if series.dtype.is_integer() and (large := (series.abs() >= MAX_FLOAT_INTEGER).fill_null(False).to_numpy()).any():
+    large = np.abs(numbers) >= MAX_FLOAT_INTEGER
+    if series.dtype.is_integer() and large.any():
         hashes[large] = _text_hashes(series.filter(pl.Series(large)).cast(pl.String))
     return hashes
 

@@ -1,6 +1,7 @@
 """From a spec to an experiment and its data: read the source, infer columns, split, fit the features."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -54,6 +55,7 @@ def prepare(spec: Spec, earlier: EarlierRun | None = None) -> tuple[Experiment, 
     table = read_source(spec)
     check_count(len(table), table.name)
     fingerprint = fingerprint_of(table)
+    spec = replace(spec, data=spec.data.with_values(table.values))  # new rows are read as these
     corrections = load_corrections(spec, table)
     check_drop(spec.data.drop, table)
     column_roles, inferred_inputs, inferred_outputs = infer_columns(table, spec)

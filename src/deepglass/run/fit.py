@@ -38,6 +38,7 @@ from deepglass.training.augmentation import augmentation_for, set_audio_augmenta
 from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import State, weights_sha256
 from deepglass.training.clock import Clock
+from deepglass.training.hooks import call
 from deepglass.training.loop import begin_stage
 from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget
@@ -178,8 +179,7 @@ def resume(
     if state is not None and state.values["first_step"] != plan.first_step:
         state = begin_stage(state, plan)
     for path in folder.checkpoints.damaged():
-        for callback in callbacks:
-            callback.on_diagnostic(f"{path} is damaged and was skipped: going on from step {step}", step)
+        call(callbacks, "on_diagnostic", f"{path} is damaged and was skipped: going on from step {step}", step)
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
     pseudo_labels = pseudo_label_recorder(context, step)
     return _fit(setup, context, datasets, pseudo_labels, callbacks, started, clock, state)
@@ -206,7 +206,7 @@ def _fit(
     step = state.values["step"] if state else 0
     recorders = [
         *pseudo_labels,
-        HistoryFile(folder.path / "history.jsonl", step),
+        HistoryFile(folder.path / "history.jsonl", step, state.callback(HistoryFile).get("count") if state else None),
         *sample_recorder(context),
         *embedding_recorder(context, datasets, step),
         *diagnostics_recorder(context, datasets, callbacks, step),
@@ -282,10 +282,21 @@ def _finish(
     budget = history.plan.budget_warning if history.stop_reason != "interrupted" else None
     warnings = [*(valid.warnings if valid is not None else ()), *([budget] if budget else [])]
     metrics = _metrics(trained, history, scores, warnings, seconds, started)
-    context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"))
+    missing = missing_shares(datasets)
+    context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":
         context.folder.stages.add("trained", "calibrated", "tested")
     return Trained(trained.with_metrics(metrics), predictions)
+
+
+def missing_shares(datasets: Mapping[str, Dataset]) -> dict[str, float]:
+    """Input -> share of its values that are missing, of the training or validation rows, whichever is larger."""
+    shares: dict[str, float] = {}
+    for split in ("train", "valid"):
+        for name, column in datasets[split].columns.items():
+            if len(column.mask):
+                shares[name] = max(shares.get(name, 0.0), round(1 - float(column.mask.mean()), 6))
+    return shares
 
 
 def _metrics(

@@ -144,7 +144,7 @@ class Folder:
 
     def begin(self, experiment: Experiment, data: PreparedData) -> None:
         """Write the files that a resumed run needs, before the first step; without plan.json it starts again."""
-        self._write_features(experiment, data, {})
+        self._write_features(experiment, data, {}, {})
         rows = pl.DataFrame({"row": data.source_rows, "split": list(data.split), "hidden": data.hidden})
         own, ancestors = data.lineage[:1], data.lineage[1:]
         self._write_frame("split.parquet", rows.with_columns(pl.Series("hash", own[0].hashes) for _ in own))
@@ -172,10 +172,15 @@ class Folder:
         calibration: Mapping[str, Calibration],
         metrics: Mapping[str, Any],
         test_predictions: Mapping[str, PredictionArrays] | None,
+        missing: Mapping[str, float],
     ) -> None:
-        """Write the files of a finished run; manifest.json is written last and marks it as finished."""
+        """Write the files of a finished run; manifest.json is written last and marks it as finished.
+
+        Args:
+            missing: input -> share of its values that are missing.
+        """
         save_weights(self.path / "model.safetensors", objective.state_dict())
-        self._write_features(experiment, data, calibration)
+        self._write_features(experiment, data, calibration, missing)
         if test_predictions is not None:
             self.store_predictions(prediction_table(data, test_predictions, calibration))
         self.store_summary(metrics)
@@ -190,7 +195,7 @@ class Folder:
         self.stages.restart()
         for name in (MANIFEST, "metrics.json", "model.safetensors", "predictions.parquet"):
             (self.path / name).unlink(missing_ok=True)
-        self._write_features(experiment, data, {})
+        self._write_features(experiment, data, {}, {})
 
     def store_labels(self, content: bytes) -> None:
         """Copy the labels file that the run is trained with, since the user's file may change."""
@@ -310,7 +315,11 @@ class Folder:
         return {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}}
 
     def _write_features(
-        self, experiment: Experiment, data: PreparedData, calibration: Mapping[str, Calibration]
+        self,
+        experiment: Experiment,
+        data: PreparedData,
+        calibration: Mapping[str, Calibration],
+        missing: Mapping[str, float],
     ) -> None:
         content = {
             "format": FORMAT,
@@ -328,6 +337,7 @@ class Folder:
             "inputs": [f.state() for f in experiment.inputs],
             "outputs": [f.state() for f in experiment.outputs],
             "calibration": dict(calibration),
+            "missing": dict(missing),
         }
         self._write_json("features.json", content)
 

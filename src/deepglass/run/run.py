@@ -2,6 +2,7 @@
 
 import html
 import warnings
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from deepglass.prepare.sources import fingerprint_of, read_like
 from deepglass.registry import Modules, allow_modules
 from deepglass.run.context import RunContext, load_data
 from deepglass.run.folder import Folder
-from deepglass.run.predictor import Predictions, Predictor, Rows, notes_as_warnings, verify
+from deepglass.run.predictor import Predictions, Predictor, Rows, reading_rows, verify
 from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
 
@@ -98,15 +99,23 @@ class Run:
             warnings.warn(text, UnfinishedRunWarning, stacklevel=4)
         self._is_checked = True
 
-    def predict(self, rows: Rows) -> Predictions:
+    def predict(self, rows: Rows, allow_missing: Sequence[str] = ()) -> Predictions:
         """Predictions in the order of the rows, {OUTPUT: {"value": ..., "confidence": ...}} each.
 
         Warns with `DataWarning` of unusual values, and of columns that are missing or not used.
+
+        Args:
+            allow_missing: columns that may be absent or unreadable, though training had them.
+
+        Raises:
+            SourceError: `missing-column`, `unreadable-column`; a single row as a dict may leave out columns.
         """
-        with notes_as_warnings(self.predictor):
+        with reading_rows(self.predictor, allow_missing):
             return self.predictor.predict(rows)
 
-    def evaluate(self, source: Any = None, include_trained: bool = False) -> dict[str, dict[str, float]]:
+    def evaluate(
+        self, source: Any = None, include_trained: bool = False, allow_missing: Sequence[str] = ()
+    ) -> dict[str, dict[str, float]]:
         """Metrics on labelled rows; without a source those of the run's test rows.
 
         Rows that the run, or a run it starts from, has learned from are recognised by the content of their inputs and
@@ -114,13 +123,14 @@ class Run:
 
         Args:
             include_trained: evaluate on those rows too.
+            allow_missing: columns that may be absent or unreadable, though training had them.
 
         Raises:
-            SourceError: `no-rows` if it has learned from all of them.
+            SourceError: `no-rows` if it has learned from all of them; `missing-column`, `unreadable-column`.
         """
         if source is None:
             return self.metrics.get("test", {})
-        with notes_as_warnings(self.predictor):
+        with reading_rows(self.predictor, allow_missing):
             return self._evaluate(source, include_trained)
 
     def _evaluate(self, source: Any, include_trained: bool) -> dict[str, dict[str, float]]:

@@ -18,6 +18,7 @@ from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
 from deepglass.training.clock import CHECK_EVERY, Clock
 from deepglass.training.control import TrainerControl
+from deepglass.training.hooks import call
 from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan
 from deepglass.training.tracking import BestWeights, WeightedAverages
@@ -112,6 +113,7 @@ class TrainingLoop:
     def step_once(self) -> None:
         """One training step: one call of the objective's `losses`."""
         self.objective.train()  # before the loader, which may ask the objective for its batch
+        self.objective.zero_grad(set_to_none=True)  # also of groups that this step leaves out: callbacks read them
         batch = self.loader.next()
         progress = self.plan.progress(self.step)
         for optimizer in self.optimizers.values():
@@ -249,6 +251,8 @@ class TrainingLoop:
             "seconds": self.seconds(),
             "losses": self.losses.state_dict(),
             "gradient_norms": self.gradient_norms.state_dict(),
+            "events": list(self.events),
+            "callbacks": {type(c).__name__: c.state_dict() for c in self.settings.callbacks},
         }
         for name, group in self.optimizers.items():
             optimizer = flatten_optimizer(name, group.optimizer)
@@ -273,6 +277,13 @@ class TrainingLoop:
         for name, group in self.optimizers.items():
             restore_optimizer(f"optimizer.{name}", group.optimizer, state)
 
+    def resume(self, state: State) -> None:
+        """Go on from a checkpoint of another process."""
+        self.restore(state)
+        self.events = list(state.values.get("events", ()))
+        for callback in self.settings.callbacks:
+            callback.load_state_dict(state.callback(type(callback)))
+
     def _save(self, state: State) -> None:
         if self.settings.checkpoints is not None:
             self.settings.checkpoints.save(state)
@@ -283,8 +294,7 @@ class TrainingLoop:
         return self.earlier_seconds + since
 
     def _call(self, hook: str, *arguments: Any) -> None:
-        for callback in self.settings.callbacks:
-            getattr(callback, hook)(*arguments)
+        call(self.settings.callbacks, hook, *arguments)
 
 
 def begin_stage(state: State, plan: Plan) -> State:
@@ -295,7 +305,7 @@ def begin_stage(state: State, plan: Plan) -> State:
     best = {f"objective.{n}": t for n, t in _without_prefix("best.", state.tensors).items()}
     tensors = {n: t for n, t in {**state.tensors, **best}.items() if not n.startswith("optimizer.")}
     values = {n: v for n, v in state.values.items() if not n.startswith("optimizer.")}
-    no_means = {"sums": {}, "weights": {}}
+    no_means: dict[str, Any] = {"sums": {}, "weights": {}}
     fresh = {"first_step": plan.first_step, "lr_scale": 1.0, "recoveries": 0, "evals_since_best": 0}
     return State(tensors, {**values, **fresh, "losses": no_means, "gradient_norms": no_means})
 

@@ -132,8 +132,9 @@ def _refuse_annotations(names: Sequence[str], media: Sequence[Media], classes: S
         parent, _, last = folder.rpartition("/")
         beside = [other for other in stems if other.rpartition("/")[0] == parent and other != folder]
         images = set().union(*(stems[other] for other in beside if is_image_folder(other.rpartition("/")[2])))
-        are_texts = folder not in stems and _ANNOTATION_FOLDER.fullmatch(last)
-        of_images = 2 * len(stems[folder] & images) >= len(stems[folder]) or is_mask_folder(last, "train")
-        if are_texts or (folder in stems and is_mask_folder(last) and (not classes or of_images)):
+        own = stems.get(folder, set())
+        are_texts = not own and _ANNOTATION_FOLDER.fullmatch(last)
+        of_images = 2 * len(own & images) >= len(own) or is_mask_folder(last, "train")
+        if are_texts or (own and is_mask_folder(last) and (not classes or of_images)):
             text = f"{source}: its folder {last!r} looks like a folder of masks or boxes, not like a class"
             raise SourceError("bad-value", f"{text}, but none of them could be read")

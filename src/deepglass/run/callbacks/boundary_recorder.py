@@ -85,9 +85,9 @@ class BoundaryRecorder(Callback):
     def on_train_start(self, plan: Plan, step: int) -> None:
         num_queries = 2 * len(self.rows) + (len(self.plane) if self.plane is not None else 0)
         self.every = math.ceil(ROWS_PER_QUERY * num_queries / (3 * plan.batch_size))  # learning costs thrice as much
-        self.every = max(self.every, plan.last_step // (4 * MAX_SNAPSHOTS))
+        self.every = max(self.every, plan.steps // (4 * MAX_SNAPSHOTS))  # not of a replan, as when the run began
         self.last = plan.last_step
-        self.next = min(self.every, plan.last_step // MAX_SNAPSHOTS)
+        self.next = min(self.every, plan.steps // MAX_SNAPSHOTS)
         if step == 0:
             self._record(0)
             return

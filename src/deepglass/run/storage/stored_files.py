@@ -27,12 +27,14 @@ class RunState(NamedTuple):
     Args:
         source: "name", "rows", "fingerprint", "notes", "warnings", "skipped" and "hashed_columns" of the source at
             training time.
+        missing: input -> share of its values that were missing in training; {} while the run trains.
     """
 
     experiment: Experiment
     column_roles: tuple[ColumnRole, ...]
     calibration: Mapping[str, Calibration]
     source: Mapping[str, Any]
+    missing: Mapping[str, float]
 
 
 class _Source(NamedTuple):
@@ -45,6 +47,12 @@ class _Source(NamedTuple):
     warnings: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]  # name and reason
     hashed_columns: tuple[str, ...] = ()  # whose content identifies a row
+
+
+class _Missing(NamedTuple):
+    """Input name -> share of its values that were missing in training, as features.json has it."""
+
+    missing: dict[str, float]
 
 
 class _Calibrations(NamedTuple):
@@ -71,6 +79,7 @@ def read_state(path: Path, content: Mapping[str, Any], spec: Spec) -> RunState:
             tuple(restore(ColumnRole, c, f"columns[{i}]") for i, c in enumerate(content["columns"])),
             restore(_Calibrations, {"calibration": content["calibration"]}, "features").calibration,
             restore(_Source, content["source"], "source")._asdict(),
+            restore(_Missing, {"missing": content["missing"]}, "features").missing,
         )
 
 
