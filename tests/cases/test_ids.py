@@ -31,8 +31,8 @@ def test_digits_are_kept(tmp_path: Path, column: str) -> None:
 
 
 def test_unsigned_numbers_count_up(tmp_path: Path) -> None:
-    lines = [f"{2**64 - 100 + i},{i % 3}" for i in range(60)]
-    (tmp_path / "a.csv").write_text("\n".join(["h,y", *lines]))
+    lines = [f"{2**64 - 100 + i},{i % 7 / 2},{i % 3}" for i in range(60)]
+    (tmp_path / "a.csv").write_text("\n".join(["h,x,y", *lines]))
     assert read(tmp_path / "a.csv")["h"].dtype == pl.UInt64
     roles = {c.name: c.why for c in deepglass.inspect(read(tmp_path / "a.csv"), "y").columns}
     assert "counts up" in roles["h"]
