@@ -61,6 +61,7 @@ OPTIONAL = {
     "onnxruntime",
     "onnxscript",
     "fastexcel",
+    "xlsxwriter",
     "pandas",
     "pyarrow",
     "huggingface_hub",

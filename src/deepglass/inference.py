@@ -11,7 +11,7 @@ from deepglass.prepare.sources import read_source
 from deepglass.registry import Modules
 from deepglass.run.embedding import RowEmbeddings
 from deepglass.run.embedding import embed as embed_rows
-from deepglass.run.predictor import Predictions, Rows, reading_rows
+from deepglass.run.predictor import Rows, reading_rows
 from deepglass.run.run import Run, open_run
 
 
@@ -42,8 +42,8 @@ def predict(
     *,
     allow_missing: Sequence[str] = (),
     allow_code: Modules = (),
-) -> Predictions:
-    """Predictions for rows, in their order.
+) -> Any:
+    """Predictions for rows, in their order: a list of dicts, or a frame for a frame, as `Run.predict` gives them.
 
     Args:
         explain: add `attributions` by the fast method; see `explain`.
@@ -51,10 +51,10 @@ def predict(
         allow_code: modules outside the package that the run may name; importing them runs their code.
     """
     run = open_run(run, allow_code)
+    if not explain:
+        return run.predict(rows, allow_missing)
     with reading_rows(run.predictor, allow_missing):
         predictions = run.predictor.predict(rows)
-        if not explain:
-            return predictions
         notes = run.predictor.notes.copy()  # so that rows are not counted twice
         explanations = _explain(run, rows, fast=True)
         run.predictor.notes = notes

@@ -8,6 +8,7 @@ import numpy as np
 
 from deepglass.data.row_hashes import row_hashes
 from deepglass.data.table import Table
+from deepglass.data.trained_rows import TrainedRows
 from deepglass.data.transforms.base import TableTransform
 from deepglass.features.base import Column, Feature, take_raw
 from deepglass.features.outputs.base import Output
@@ -17,7 +18,7 @@ from deepglass.prepare.data_warnings import data_warnings
 from deepglass.prepare.derived_columns import derive_columns, fit_transforms, join_columns
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.label_corrections import correct_labels, load_corrections
-from deepglass.prepare.lineage import TrainedRows, inherit_split
+from deepglass.prepare.lineage import inherit_split
 from deepglass.prepare.prepared_data import PreparedData, hide_targets
 from deepglass.prepare.resolve import adapt_features, resolve_network, trunk_for_size
 from deepglass.prepare.rows import (
