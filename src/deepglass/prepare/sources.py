@@ -1,6 +1,7 @@
 """Read and combine the sources of a spec, and compute their fingerprint."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from deepglass.data.sources import read
 from deepglass.data.sources.frames import concat_columns
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
-from deepglass.features.base import Media
+from deepglass.features.base import FEATURES, Feature, Media
+from deepglass.features.outputs.base import OUTPUTS
 from deepglass.limits import limits_changed
 from deepglass.spec.spec import DataSpec, Source, Spec
 
@@ -22,23 +24,42 @@ def read_source(spec: Spec) -> Table:
 
     Rows of an unlabelled source come last, without answers. `data.split.file` gives the split of the rows before them.
     """
-    table = read_like(spec.data, spec.data.source)
+    files = _named_files(spec)
+    table = read_like(spec.data, spec.data.source, files)
     if spec.data.test is not None:
-        test = read_like(spec.data.with_values(table.values), spec.data.test)
+        test = read_like(spec.data.with_values(table.values), spec.data.test, files)
         table = _together(table, test, np.repeat(["train", "test"], [len(table), len(test)]))
     if spec.data.split.file is not None:
         table = replace(table, split=_split_of_file(spec.data.split.file, table))
     if spec.data.unlabelled is not None:
         named = [c for s in spec.outputs for c in s.source_columns] or [table.target or ""]
-        more = read_like(spec.data.with_values(table.values), spec.data.unlabelled)
+        more = read_like(spec.data.with_values(table.values), spec.data.unlabelled, files)
         more = more.with_columns({n: null_like(table[n], len(more)) for n in named if n})
         split = None if table.split is None else np.concatenate([table.split, np.full(len(more), "train")])
         table = _together(table, more, split)
     return table
 
 
-def read_like(data: DataSpec, source: Source) -> Table:
-    """A source read with the options of a spec."""
+def _named_files(spec: Spec) -> list[str]:
+    """The columns that a spec reads as files by their kind."""
+    kinds = {**spec.kinds, **{c: f.kind for f in (*spec.inputs, *spec.outputs) if f.kind for c in f.source_columns}}
+    if not kinds:
+        return []
+    file_kinds = {name for registry in (FEATURES, OUTPUTS) for name, kind in registry if kind.file_based}
+    return [column for column, kind in kinds.items() if kind in file_kinds]
+
+
+def file_columns(features: Iterable[Feature]) -> list[str]:
+    """The columns that features read as files."""
+    return [column for feature in features if feature.file_based for column in feature.source_columns]
+
+
+def read_like(data: DataSpec, source: Source, files: Sequence[str] = ()) -> Table:
+    """A source read with the options of a spec.
+
+    Args:
+        files: columns whose texts are paths.
+    """
     columns = data.columns if isinstance(source, str | Path) else ()
     with limits_changed(data.limits):
         return read(
@@ -47,6 +68,7 @@ def read_like(data: DataSpec, source: Source) -> Table:
             filename_pattern=data.filename_pattern,
             data_root=tuple(map(Path, data.data_root)),
             options=data,
+            files=files,
         )
 
 

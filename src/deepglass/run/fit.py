@@ -279,7 +279,9 @@ def _finish(
         }
         scores[split] = {**evaluation.metrics, **scored}  # the objective's own, and the outputs' after calibration
     trained = RunContext.of(context.folder, experiment, data, objective, calibration, history.plan)
-    metrics = _metrics(trained, history, scores, valid.warnings if valid is not None else (), seconds, started)
+    budget = history.plan.budget_warning if history.stop_reason != "interrupted" else None
+    warnings = [*(valid.warnings if valid is not None else ()), *([budget] if budget else [])]
+    metrics = _metrics(trained, history, scores, warnings, seconds, started)
     missing = missing_shares(datasets)
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":
