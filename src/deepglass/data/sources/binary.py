@@ -15,7 +15,7 @@ import polars as pl
 from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.binary_headers import arrow_bytes, parquet_bytes
 from deepglass.data.sources.frames import column_names, table_from_frame, table_from_texts
-from deepglass.data.sources.header import has_header
+from deepglass.data.sources.header import has_header, numbered
 from deepglass.data.table import Table
 from deepglass.errors import MissingExtra, SourceError, near_miss
 from deepglass.files import check_regular, open_file
@@ -73,7 +73,7 @@ def read_excel(path: Path, source: str, columns: Sequence[str] | None, options: 
             log.note("preamble", f"{first} rows", "mostly empty cells: left out")
         header, why = has_header(sample[first:], options.header)
         log.note("header", f"row {first + 1}" if header else "none", why)
-    names = sample[first] if header else [f"column_{i}" for i in range(1, rows.width + 1)]
+    names = sample[first] if header else numbered(rows.width)
     body = rows.slice(first + header)
     body.columns = column_names(names, columns, source)
     return table_from_texts(body, source, log, options)

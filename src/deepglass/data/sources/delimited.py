@@ -20,6 +20,7 @@ from deepglass.data.sources.base import NO_QUOTE, ReadLog, SourceOptions
 from deepglass.data.sources.csv_shape import count_lines, offset
 from deepglass.data.sources.encodings import SAMPLE_BYTES
 from deepglass.data.sources.frames import column_names, table_from_texts
+from deepglass.data.sources.header import numbered
 from deepglass.data.sources.missing_texts import candidates_of
 from deepglass.data.sources.plain import is_prose, plain_table
 from deepglass.data.sources.quotes import enclose_stray_quotes
@@ -90,7 +91,7 @@ def table_of_text(
         return plain_table(original.data.tobytes().decode(), source, log)
     if dialect.delimiter == " ":
         text = _one_space(text)
-    header = dialect.names or [f"column_{i}" for i in range(1, dialect.width + 1)]
+    header = dialect.names or numbered(dialect.width)
     header = unguarded(pl.Series(header)).to_list()
     names = column_names(header, columns, source)
     frame, number_texts = _read_cells(text, dialect, source, options, log)
