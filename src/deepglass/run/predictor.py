@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from PIL import Image as Pillow
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.data.missing import is_null
@@ -36,6 +37,7 @@ from deepglass.prepare.prepared_data import add_context
 from deepglass.prepare.sources import file_columns, read_like
 from deepglass.run.build import load_objective
 from deepglass.run.folder import Folder
+from deepglass.run.raw_rows import as_rows, is_one_image, rename_only_column
 from deepglass.run.storage.stored_files import RunState
 from deepglass.run.write_predictions import Predictions
 from deepglass.spec.spec import DataSpec
@@ -306,6 +308,7 @@ class Predictor:
         return table.with_columns(absent) if absent else table
 
     def _table(self, rows: Rows) -> Table:
+        rows = as_rows(rows, self.inputs)
         if isinstance(rows, Mapping) and self._is_row(rows):
             rows = [rows]
         if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):
@@ -339,6 +342,11 @@ class Predictor:
     def _renamed(self, table: Table) -> Table:
         """The table with its only column of files named as the run's only input of that kind."""
         kinds = {name: kind for name, kind in table.kinds.items() if isinstance(table[name], list)}
+        others = self.ignored.union(*(f.source_columns for f in self.outputs))
+        table, renamed = rename_only_column(table, self.inputs, sorted(others))
+        if renamed:
+            self.notes[f"column {renamed!r} is read as {self.inputs[0].column!r}, the only input"] += len(table)
+            return table
         name, kind = next(iter(kinds.items()), ("", ""))
         columns = [f.column for f in self.inputs if f.kind == kind]
         if len(kinds) != 1 or len(set(columns)) != 1 or columns[0] in table.columns:
@@ -354,6 +362,8 @@ class Predictor:
     def _is_row(self, values: Mapping[str, Any]) -> bool:
         """Whether a dict is a row rather than columns: a value is single, or nested like a cell of its column."""
         if not all(isinstance(v, list | tuple | np.ndarray | pl.Series) for v in values.values()):
+            return True
+        if any(is_one_image(values.get(f.column), f) for f in self.inputs):
             return True
         cells = {f.column: f.cell_axes for f in self.inputs if f.cell_axes}
         return any(n in cells and _axes(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray))
@@ -401,10 +411,11 @@ def _plain_column(raw: Raw) -> Any:
 def _series(name: str, values: list[Any]) -> Raw:
     values = [v.item() if isinstance(v, np.generic) else str(v) if isinstance(v, Path) else v for v in values]
     first = next((v for v in values if v is not None), None)
-    if isinstance(first, np.ndarray):
+    shapes = {np.shape(v) for v in values if isinstance(v, np.ndarray)}
+    if isinstance(first, np.ndarray) and len(shapes) == 1 and all(isinstance(v, np.ndarray | None) for v in values):
         return np.stack([v if v is not None else np.full_like(first, np.nan, dtype=float) for v in values])
-    if first is not None and not isinstance(first, str | int | float | bool | list | tuple) and hasattr(first, "size"):
-        return values  # images that are already open
+    if shapes or any(isinstance(v, Pillow.Image | Media | bytes) for v in values):
+        return values  # files, and images that are already open
     try:
         return pl.Series(name, values, strict=False)
     except (TypeError, pl.exceptions.PolarsError) as error:
