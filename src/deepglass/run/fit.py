@@ -133,7 +133,9 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     context = RunContext(folder, experiment, data, objective, {}, setup.device)
     pseudo_labels = pseudo_label_recorder(context)  # before the clock starts, as it reads rows
     clock = Clock(training.budget) if training.budget else None
-    plan = make_plan(training, setup.defaults, objective.examples_per_epoch(datasets["train"]), setup.device)
+    rows = objective.examples_per_epoch(datasets["train"])
+    evaluated_rows = objective.examples_per_evaluation(datasets["valid"])
+    plan = make_plan(training, setup.defaults, rows, setup.device, evaluated_rows)
     objective.apply(_read_pretrained_weights)
     if (run := experiment.spec.network.init_from) is not None:
         load_weights(run, objective, data)
