@@ -17,6 +17,7 @@ from deepglass.cli.main import main
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("DEEPGLASS_DATA", HERE.parent.parent / "shared" / "data"))
+CASES = DATA.parent / "cases"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import gzip
 import io
+import json
 import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -283,7 +286,8 @@ def test_if_no_image_is_readable_an_example_is_named(command: Command) -> None:
         path.write_bytes(b"this is no picture")
     said = command("train", "photos", "--steps", "2", "--out", "run")
     assert said.code == 2
-    assert "[no-rows] photos: there are no rows with a value for 'label'; left out: bright/0.png" in said.err
+    assert "[unreadable-file] photos, column 'image': no row has only files that can be read; the first of" in said.err
+    assert "bright/0.png" in said.err
 
 
 @pytest.mark.parametrize("kind", ["text", "audio", "number"])
@@ -392,3 +396,69 @@ def test_all_errors_are_user_errors() -> None:
     assert issubclass(UserError, deepglass.DeepglassError)
     assert issubclass(StorageError, deepglass.DeepglassError)
     assert (UserError.exit_code, StorageError.exit_code) == (2, 1)
+
+
+# -- values and files that cannot be used ------------------------------------------------------------------------------
+
+LARGE = {
+    "numbers": ("number", lambda i: (1.5 + i % 7) * 1e305),
+    "integers": ("number", lambda i: (1 + i % 7) * 10**300),
+    "vectors": ("vector", lambda i: [(-1) ** i * 1e308, 1e39 + i]),
+    "sequences": ("sequence", lambda i: [1e308] * (1 + i % 3)),
+    "sequences of vectors": ("sequence", lambda i: [[1e300, -1e308]] * (1 + i % 3)),
+}
+
+
+@pytest.mark.parametrize("case", LARGE)
+def test_targets_that_are_too_large_are_named(command: Command, case: str) -> None:
+    kind, value = LARGE[case]
+    write_rows({"x": i**2 % 11 / 3, "t": value(i)} for i in range(60))
+    refused(command, "rows.jsonl", "--target", "t", "--kind", f"t={kind}",
+            code="bad-value", names=("'t'", "too large", "8.5e+37", "logarithm"))  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LARGE)
+def test_inputs_that_are_too_large_are_missing_and_named(command: Command, case: str) -> None:
+    kind, value = LARGE[case]
+    write_rows({"x": value(i), "z": i**2 % 11 / 3,
+                "y": "ab"[i % 2]} for i in range(60))  # fmt: skip
+    said = command("train", "rows.jsonl", "--target", "y", "--kind", f"x={kind}", "--steps", "2", "--out", "run")
+    assert said.code == 0, said.err
+    assert "x: too large" in said.err
+    said = command("predict", "run", "rows.jsonl", "--json")
+    assert said.code == 0, said.err
+    assert "NaN" not in said.out
+
+
+def test_an_infinite_value_in_a_sequence_is_missing_and_named(command: Command) -> None:
+    write_rows({"s": [1.0] * (2 + i % 3) + [1e308] * (i % 7 == 0), "y": "ab"[i % 2]} for i in range(60))
+    said = command("train", "rows.jsonl", "--target", "y", "--steps", "2", "--out", "run")
+    assert said.code == 0, said.err
+    assert "s: too large: 9" in said.err
+
+
+def write_rows(rows: Iterable[dict[str, Any]]) -> None:
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+DAMAGED = {"wav": b"RIFF\0\0\0\0WAVEfmt ", "png": b"\x89PNG\r\n\x1a\n", "gif": b"GIF89a", "jpg": b"\xff\xd8\xff\xe0"}
+
+
+@pytest.mark.parametrize("ending", DAMAGED)
+def test_damaged_files_are_not_blamed_on_the_label(command: Command, ending: str) -> None:
+    for i in range(24):
+        path = Path("media") / "ab"[i % 2] / f"{i}.{ending}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(DAMAGED[ending] + bytes([i]) * 40)
+    column = "'audio'" if ending == "wav" else "'image'"
+    refused(command, "media", code="unreadable-file", names=(column, f"a/0.{ending}", "cannot be read", "24"))
+
+
+def test_too_few_rows_name_the_files_that_were_left_out(command: Command) -> None:
+    for i in range(24):
+        path = Path("media") / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\x89PNG\r\n\x1a\n")
+        if i < 4:
+            Image.new("L", (4, 4), 40 * i).save(path)
+    refused(command, "media", code="too-few-rows", names=("'label'", "4 rows", "left out", "cannot be read", "19 more"))

@@ -45,7 +45,7 @@ LAYERS = {
             ("labelling", "export", "report"),
             ("serve",),
             ("studio",),
-            ("catalogue", "inference", "inspection", "generation"),
+            ("catalogue", "comparison", "inference", "inspection", "generation"),
             ("api",),
             ("sklearn",),
             ("",),  # deepglass/__init__.py: the public names, loaded lazily

@@ -161,7 +161,8 @@ def test_any_date_round_trips(dates: list[dt.datetime], pattern: str) -> None:
 
 
 def test_missing_markers() -> None:
-    assert is_missing(pl.Series([*MISSING, " NA ", None])).all()
+    assert is_missing(pl.Series([*MISSING, " NA ", None]), MISSING).all()
+    assert is_missing(pl.Series([" ", "NA", "?", None])).to_list() == [True, False, False, True]
     assert not is_missing(pl.Series(["None", "0", "no", "x"])).any()
     assert is_missing(pl.Series([1.0, float("nan"), None])).to_list() == [False, True, True]
     assert is_missing(pl.Series([1, None])).to_list() == [False, True]

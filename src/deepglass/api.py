@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deepglass.comparison import side_by_side
+from deepglass.config import construct
 from deepglass.doctor.findings import before_training, write_findings
 from deepglass.doctor.fixes import apply_fixes
 from deepglass.errors import SpecError
@@ -21,19 +23,20 @@ from deepglass.registry import Modules, allow_modules
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
-from deepglass.run.context import load_data
+from deepglass.run.context import check_readable, load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.fit import Trained
 from deepglass.run.folder import Folder
-from deepglass.run.run import Run, open_run, side_by_side
+from deepglass.run.run import Run, open_run
 from deepglass.run.storage.contents import is_occupied
 from deepglass.run.storage.stages import STAGES
-from deepglass.run.warm_start import earlier_experiment, inherit_architecture
+from deepglass.run.warm_start import earlier_run, inherit_architecture
 from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback
-from deepglass.training.interrupt import interruption
+from deepglass.training.interrupt import raise_interruption
+from deepglass.training.settings import TrainingSettings
 
 
 def train(
@@ -121,40 +124,70 @@ def train(
         if not is_many(spec):
             return _train_one(spec, path, force, callbacks, baselines, started)
         first = fold_specs(spec)[0]
-        fit.set_up(*prepare(first, earlier_experiment(first)))
+        fit.set_up(*prepare(first, earlier_run(first)))
         with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder:
-            folder.store_spec(spec)
             folder.stages.begin(baselines)
+            folder.store_spec(spec)
             return _train_folds(spec, folder, callbacks, baselines, started)
 
 
-def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = (), *, allow_code: Modules = ()) -> Run:
-    """Continue an interrupted run to the same bits as an unbroken one; a finished run is returned unchanged.
+def resume(
+    run: str | Path,
+    source: Any = None,
+    callbacks: Sequence[Callback] = (),
+    *,
+    time: float | str | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    allow_code: Modules = (),
+) -> Run:
+    """Continue an interrupted run to the same bits as an unbroken one, or train a finished run further.
+
+    A finished run is returned unchanged, unless there is a length for a further stage. The stage begins with the best
+    weights, with its own warm-up and learning-rate schedule, and the best weights of all stages are kept.
+
+    A run that was stopped before its first step is trained from the start.
 
     Args:
         source: the data, for a run that was trained on a Python object.
         callbacks: called while it trains.
+        time: time budget of a further stage, in seconds or as text such as "60s".
+        epochs, steps: its passes over the training rows or optimizer updates, instead of a time budget.
         allow_code: modules outside the package that the run may name; importing them runs their code.
     """
     started = clock.perf_counter()
     allow_modules(allow_code)
     folder = Folder.open(Path(run))
-    if folder.is_complete():
+    length = {n: v for n, v in (("time", time), ("epochs", epochs), ("steps", steps)) if v is not None}
+    stage = construct(TrainingSettings, length, "resume") if length else None
+    if stage is not None:
+        if folder.folds():
+            raise SpecError("bad-value", f"resume: {run} is a cross-validation; train one of its folds further")
+        finished = resume(run, source, callbacks)  # the plan as it is comes first
+        if finished.metrics["stop_reason"] == "interrupted":
+            return finished
+        started = clock.perf_counter() - finished.metrics["seconds"]["total"]
+    elif folder.is_complete():
         return Run(folder.path)
+    spec = folder.spec()
+    spec = build_spec(source, None, {}, spec) if source is not None else spec
+    baselines = "baselines" in folder.stages.missing()
+    if not is_many(spec) and not folder.is_planned:  # start again under its name
+        check_readable(folder, spec)
+        with limits_changed(spec.data.limits):
+            return _train_one(spec, folder.path, False, callbacks, baselines, started)
     with folder.write():
-        spec = folder.spec()
-        spec = build_spec(source, None, {}, spec) if source is not None else spec
         if is_many(spec):
-            return _train_folds(spec, folder, callbacks, "baselines" in folder.stages.missing(), started)
+            return _train_folds(spec, folder, callbacks, baselines, started)
         log = LogFile()
         log.open(folder.path / "log.txt")
         with log.errors(), limits_changed(spec.data.limits):
-            if folder.is_trained():
+            if stage is None and folder.is_trained():
                 _finish(Trained(Run(folder.path).context_of(source), {}), log, started)
             else:
                 state = folder.state(spec)
                 data = load_data(folder, state, source)
-                trained = fit.resume(state.experiment, data, folder, folder.plan(), [*callbacks, log], started)
+                trained = fit.resume(state.experiment, data, folder, folder.plan(), [*callbacks, log], started, stage)
                 _finish(trained, log, started)
     return Run(folder.path)
 
@@ -227,7 +260,11 @@ def report(
 
 
 def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
-    """Runs side by side: path -> test metrics, cost, and the settings that differ."""
+    """Runs side by side: path -> test metrics, cost, and the settings that differ.
+
+    Each further run is compared with the first one on the test rows that both have, with a 95 % interval; see
+    `comparison.side_by_side`.
+    """
     loaded = [open_run(r) for r in runs]
     if len(loaded) < 2:
         raise SpecError("bad-value", f"compare: expected two or more runs, got {len(loaded)}")
@@ -241,7 +278,7 @@ def _train_one(
     spec: Spec, path: Path | None, force: bool, callbacks: Sequence[Callback], baselines: bool, started: float
 ) -> Run:
     spec = inherit_architecture(spec, path)
-    experiment, data = prepare(spec, earlier_experiment(spec))
+    experiment, data = prepare(spec, earlier_run(spec))
     setup = fit.set_up(experiment, data)
     log = LogFile()
     callbacks = [*callbacks, log]
@@ -251,6 +288,7 @@ def _train_one(
     with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder, log.errors():
         log.open(folder.path / "log.txt")
         folder.stages.begin(baselines)
+        folder.store_spec(experiment.spec)
         if labels is not None:
             folder.store_labels(labels)
         findings = before_training(experiment.spec, data)
@@ -289,12 +327,12 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
         log.lines(f"fold {i + 1} of {len(specs)}: {path}")
         for callback in callbacks:
             callback.on_fold_start(i, len(specs))
-        if (path / "plan.json").exists():
+        if Folder(path).is_planned:
             run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, callbacks)
         else:
             run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())
         if run.metrics["stop_reason"] == "interrupted":
-            raise interruption(signal.Signals[run.metrics.get("stop_signal", "SIGINT")])
+            raise_interruption(signal.Signals[run.metrics.get("stop_signal", "SIGINT")])
     summarise(folder, started)
     folder.stages.add(*STAGES)
     return Run(folder.path)

@@ -28,6 +28,8 @@ Code = Literal[
     "unknown-key",
     "unknown-name",
     "duplicate-column",
+    "missing-column",
+    "unreadable-column",
     "unreadable-file",
     "unreadable-image",
     "not-found",
@@ -68,6 +70,14 @@ class TrainingError(DeepglassError):
 
 class StorageError(DeepglassError):
     """A file cannot be written: the disk is full or the folder is read-only."""
+
+
+class UnfinishedRunWarning(UserWarning):
+    """A run is used whose training has not come to its end."""
+
+
+class DataWarning(UserWarning):
+    """Something about the rows of a prediction or evaluation that the user may not expect, and in how many of them."""
 
 
 class UserError(DeepglassError):

@@ -238,7 +238,7 @@ def remove_partial_files(folder: Path) -> None:
 def storage_error(path: Path, error: OSError) -> StorageError | UserError:
     """The error to raise when a file could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError("disk-full", f"{path}: no space left on the device; free some and run `deepglass resume`")
+        return StorageError("disk-full", f"{path}: no space left on the device; free some")
     if error.errno == errno.EFBIG:
         return StorageError("disk-full", f"{path}: larger than the file system or this shell's `ulimit -f` allows")
     if error.errno in (errno.ENOENT, errno.ESTALE):

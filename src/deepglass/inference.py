@@ -11,37 +11,57 @@ from deepglass.prepare.sources import read_source
 from deepglass.registry import Modules
 from deepglass.run.embedding import RowEmbeddings
 from deepglass.run.embedding import embed as embed_rows
-from deepglass.run.predictor import Predictions, Rows
+from deepglass.run.predictor import Predictions, Rows, reading_rows
 from deepglass.run.run import Run, open_run
 
 
-def evaluate(run: str | Path | Run, source: Any = None, *, allow_code: Modules = ()) -> dict[str, dict[str, float]]:
+def evaluate(
+    run: str | Path | Run,
+    source: Any = None,
+    *,
+    include_trained: bool = False,
+    allow_missing: Sequence[str] = (),
+    allow_code: Modules = (),
+) -> dict[str, dict[str, float]]:
     """Metrics of a run on its test rows, or on other labelled rows.
 
     Args:
         source: labelled rows; None for the test rows.
+        include_trained: also on rows that the run, or a run it starts from, has learned from; otherwise they are left
+            out, with a `DataWarning` that counts them.
+        allow_missing: columns that may be absent or unreadable, though training had them.
         allow_code: modules outside the package that the run may name; importing them runs their code.
     """
-    return open_run(run, allow_code).evaluate(source)
+    return open_run(run, allow_code).evaluate(source, include_trained, allow_missing)
 
 
-def predict(run: str | Path | Run, rows: Rows, explain: bool = False, *, allow_code: Modules = ()) -> Predictions:
+def predict(
+    run: str | Path | Run,
+    rows: Rows,
+    explain: bool = False,
+    *,
+    allow_missing: Sequence[str] = (),
+    allow_code: Modules = (),
+) -> Predictions:
     """Predictions for rows, in their order.
 
     Args:
         explain: add `attributions` by the fast method; see `explain`.
+        allow_missing: columns that may be absent or unreadable, though training had them.
         allow_code: modules outside the package that the run may name; importing them runs their code.
     """
     run = open_run(run, allow_code)
-    if not explain:
-        return run.predict(rows)
-    notes = run.predictor.notes.copy()  # so that rows are not counted twice
-    explanations = _explain(run, rows, fast=True)
-    run.predictor.notes = notes
+    with reading_rows(run.predictor, allow_missing):
+        predictions = run.predictor.predict(rows)
+        if not explain:
+            return predictions
+        notes = run.predictor.notes.copy()  # so that rows are not counted twice
+        explanations = _explain(run, rows, fast=True)
+        run.predictor.notes = notes
     keys = ("attributions", "score", "baseline", "unit", "method")
     return [
         {name: p | {k: explanation[name][k] for k in keys} if name in explanation else p for name, p in row.items()}
-        for row, explanation in zip(run.predict(rows), explanations, strict=True)
+        for row, explanation in zip(predictions, explanations, strict=True)
     ]
 
 
@@ -53,6 +73,7 @@ def explain(
     fast: bool = False,
     out: str | Path | None = None,
     source: Any = None,
+    allow_missing: Sequence[str] = (),
     allow_code: Modules = (),
 ) -> list[dict[str, Any]]:
     """Explanations of predictions, one dict per row: {"row": ..., OUTPUT: {"value": ..., "attributions": [...], ...}}.
@@ -62,27 +83,33 @@ def explain(
         fast: one forward and one backward pass, without the faithfulness checks.
         out: a .json file, or a folder, into which images and audio are written too.
         source: the training data, for a run that was trained on a Python object.
+        allow_missing: columns that may be absent or unreadable, though training had them.
         allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Raises:
         SpecError: `bad-value` for a run whose predictions cannot be explained, or an index without a row.
     """
     run = open_run(run, allow_code)
-    return _explain(run, rows, source, which=which, fast=fast, out=None if out is None else Path(out))
+    with reading_rows(run.predictor, allow_missing):
+        return _explain(run, rows, source, which=which, fast=fast, out=None if out is None else Path(out))
 
 
-def embed(run: str | Path | Run, rows: Rows = None, *, allow_code: Modules = ()) -> RowEmbeddings:
+def embed(
+    run: str | Path | Run, rows: Rows = None, *, allow_missing: Sequence[str] = (), allow_code: Modules = ()
+) -> RowEmbeddings:
     """Embeddings of rows, and their columns.
 
     Args:
         rows: as for `predict`; None: all rows of the run's source.
+        allow_missing: columns that may be absent or unreadable, though training had them.
         allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Example:
         vectors, metadata = deepglass.embed("runs/mnist-1", "photos/")
     """
     run = open_run(run, allow_code)
-    return embed_rows(run.predictor, read_source(run.spec) if rows is None else rows)
+    with reading_rows(run.predictor, allow_missing):
+        return embed_rows(run.predictor, read_source(run.spec) if rows is None else rows)
 
 
 def verify(run: str | Path | Run, a: Any, b: Any, *, allow_code: Modules = ()) -> Verdict:

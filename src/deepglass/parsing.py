@@ -14,12 +14,16 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-_EMPTY = ["", "?", "-", "--", ".", "#NULL!", "#VALUE!", "\\N"]
-_NOT_AVAILABLE = ["NA", "na", "N/A", "n/a", "N.A.", "n.a.", "#N/A", "#NA", "<NA>"]
+ALWAYS_MISSING: frozenset[str] = frozenset(["", "?", "#NULL!", "#VALUE!", "#N/A", "#NA", "<NA>", "\\N"])
+"""Texts that are a missing value in every column, after stripping spaces."""
+
+_NOT_AVAILABLE = ["NA", "na", "N/A", "n/a", "N.A.", "n.a.", "-", "--", "."]
 _NOT_A_VALUE = ["NaN", "nan", "NAN", "-nan", "null", "NULL", "Null", "nil"]
 # "None" is left out on purpose: in many tables it is a category ("no alley").
-MISSING: frozenset[str] = frozenset([*_EMPTY, *_NOT_AVAILABLE, *_NOT_A_VALUE])
-"""Missing values in a text cell, after stripping spaces."""
+MISSING: frozenset[str] = ALWAYS_MISSING.union(_NOT_AVAILABLE, _NOT_A_VALUE)
+"""Texts that are a missing value among numbers and dates; in a column of other texts the source decides."""
+
+_EMPTY: frozenset[str] = frozenset([""])
 
 _SAMPLE = 5_000  # values; a format of fewer than 1 in 5,000 values is not detected
 _CURRENCY = "$€£¥₹₽₩₺₪₫฿¢"
@@ -28,6 +32,10 @@ _CODES = (
     "|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|TRY|KRW|SGD|HKD"
 )
 _UNIT = r"[\p{L}°²³/%‰" + _CURRENCY + r"]{1,6}"
+_DIGITS = ("٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９", "०१२३४५६७८९")  # Arabic, Persian, wide, Devanagari
+_ARABIC_MARKS = ("٫", "٬")  # of decimals and of thousands
+_TRAILING_MINUS = r"^(\d[\d.,]*)\s?-$"
+_MAX_GRADES = 12  # different values of a column in which a minus behind a digit may be part of a grade
 _SPACES = "[\u00a0\u2007\u2009\u202f]"
 
 
@@ -39,16 +47,20 @@ class NumberFormat(NamedTuple):
     unit: str = ""  # before or after each number: "$", "%", "kg"
     share: float = 1.0  # of the values that are not missing
     leading_zeros: bool = False  # such as 00501: more likely a code than a quantity
+    trailing_minus: bool = False  # 5- for -5, as accounting writes it
+    digits: str = ""  # other than 0 to 9, such as the Arabic ones
 
     @property
     def plain(self) -> bool:
         """Whether a plain cast to float parses it."""
-        return self.decimal == "." and not self.thousands and not self.unit
+        return self.decimal == "." and not (self.thousands or self.unit or self.trailing_minus or self.digits)
 
     def __str__(self) -> str:
         parts = [f"decimal {self.decimal!r}"]
         parts += [f"thousands {self.thousands!r}"] if self.thousands else []
         parts += [f"unit {self.unit!r}"] if self.unit else []
+        parts += ["a minus behind"] if self.trailing_minus else []
+        parts += [f"digits {self.digits}"] if self.digits else []
         return ", ".join(parts)
 
 
@@ -69,11 +81,11 @@ class DateFormat(NamedTuple):
         return written + (" (day and month could be swapped)" if self.ambiguous else "")
 
 
-def is_missing(series: pl.Series) -> pl.Series:
-    """Which values are missing: null, NaN, or a text in `MISSING`; a bool series without nulls."""
+def is_missing(series: pl.Series, texts: Collection[str] = _EMPTY) -> pl.Series:
+    """Which values are missing: null, NaN, or one of these texts; a bool series without nulls."""
     series = series.cast(pl.String) if series.dtype in (pl.Categorical, pl.Enum) else series
     if series.dtype == pl.String:
-        return series.is_null() | series.str.strip_chars().is_in(list(MISSING)).fill_null(True)
+        return series.is_null() | series.str.strip_chars().is_in(list(texts)).fill_null(True)
     if series.dtype.is_float():
         return series.is_null() | series.is_nan().fill_null(True)
     return series.is_null()
@@ -85,10 +97,13 @@ def is_missing(series: pl.Series) -> pl.Series:
 _STYLES = [(".", ""), (".", ","), (",", "."), (",", ""), (".", " "), (",", " "), (".", "'"), (",", "'")]
 
 
-def parse_numbers(series: pl.Series) -> NumberFormat | None:
+def parse_numbers(series: pl.Series, decimal: str = "") -> NumberFormat | None:
     """The format that parses most values of a column as numbers; None if it parses fewer than half.
 
     A unit or currency sign must be the same for all values that have one.
+
+    Args:
+        decimal: the decimal mark of the file, which decides where several formats parse as many values.
     """
     if series.dtype.is_numeric():
         return NumberFormat()
@@ -97,24 +112,32 @@ def parse_numbers(series: pl.Series) -> NumberFormat | None:
     values = _sample(series)
     if not len(values):
         return None
-    values = _normalise(values)
+    digits = next((d for d in _DIGITS if values.str.contains(f"[{d}]").any()), "")
+    values = _normalise(values, digits)
+    trailing_minus = _has_trailing_minus(values)
+    if trailing_minus:
+        values = values.str.replace(_TRAILING_MINUS, "-$1")
     unit = _common_unit(values)
     bare = _without_unit(values, unit)
     best = NumberFormat(share=0.0)
-    for decimal, thousands in _STYLES:
-        share = _share(bare.str.contains(_number_pattern(decimal, thousands)))
+    for mark, thousands in sorted(_STYLES, key=lambda style: style[0] != decimal) if decimal else _STYLES:
+        share = _share(bare.str.contains(_number_pattern(mark, thousands)))
         if share > best.share + 1e-9:
-            best = NumberFormat(decimal, thousands, unit, share)
+            best = NumberFormat(mark, thousands, unit, share)
     if best.share < 0.5:
         return None
-    return best._replace(leading_zeros=bool(bare.str.contains(r"^0\d+$").any()))
+    leading_zeros = bool(bare.str.contains(r"^0\d+$").any())
+    return best._replace(leading_zeros=leading_zeros, trailing_minus=trailing_minus, digits=digits)
 
 
 def to_numbers(series: pl.Series, format: NumberFormat) -> tuple[pl.Series, int]:
     """A column as floats (null = missing) and how many of its values are neither missing nor numbers."""
-    missing, bare = is_missing(series), series
+    missing, bare = is_missing(series, MISSING), series
     if series.dtype == pl.String:
-        bare = _without_unit(_normalise(series), format.unit)
+        bare = _normalise(series, format.digits)
+        if format.trailing_minus:
+            bare = bare.str.replace(_TRAILING_MINUS, "-$1")
+        bare = _without_unit(bare, format.unit)
         if not format.plain:
             readable = bare.str.contains(_number_pattern(format.decimal, format.thousands))
             bare = bare.set(~readable.fill_null(False), None)
@@ -137,8 +160,20 @@ def _number_pattern(decimal: str, thousands: str) -> str:
     return rf"^[+-]?(?:(?:{whole}(?:{d}\d*)?|{d}\d+)(?:[eE][+-]?\d+)?|(?i:inf|infinity))$"
 
 
-def _normalise(values: pl.Series) -> pl.Series:
-    """Uniform space, minus and apostrophe characters; (12) as -12."""
+def _has_trailing_minus(values: pl.Series) -> bool:
+    """Whether a minus behind a number is its sign: not in grades such as 1, 1- and 2, which are few."""
+    marked = values.filter(values.str.contains(_TRAILING_MINUS))
+    return len(marked) > 0 and (values.n_unique() > _MAX_GRADES or bool(marked.str.contains(r"[.,]\d").any()))
+
+
+def _normalise(values: pl.Series, digits: str = "") -> pl.Series:
+    """Uniform digits, space, minus and apostrophe characters; (12) as -12.
+
+    Args:
+        digits: that stand for 0 to 9.
+    """
+    if digits:
+        values = values.str.replace_many([*digits, *_ARABIC_MARKS], [*"0123456789", *".,"])
     values = values.str.replace_all(_SPACES, " ").str.strip_chars()
     values = values.str.replace("^[\u2212\u2013]", "-").str.replace_all("\u2019", "'", literal=True)
     return values.str.replace(r"^\((.*\d.*)\)$", "-$1")
@@ -170,7 +205,7 @@ def _sample(series: pl.Series) -> pl.Series:
     """An evenly spaced sample of the values that are not missing."""
     if len(series) > _SAMPLE:
         series = series.gather_every(-(-len(series) // _SAMPLE))
-    return series.filter(~is_missing(series))
+    return series.filter(~is_missing(series, MISSING))
 
 
 # -- dates -------------------------------------------------------------------------------------------------------
@@ -179,12 +214,21 @@ def _sample(series: pl.Series) -> pl.Series:
 _DAYS = ["%Y-%m", "%Y/%m", "%b %Y", "%B %Y", "%m/%Y"]
 _DAYS += ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y"]
 _DAYS += ["%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y", "%a, %d %b %Y"]
-_DAYS += ["%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y", "%Y%m%d"]
+_DAYS += ["%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%d-%b-%y", "%b %d, %y", "%d %b %y", "%Y%m%d"]
 _TIMES = ["%H:%M:%S", "%H:%M", "%H:%M:%S%.f", "%I:%M:%S %p", "%I:%M %p"]
-_SWAPPED = {"%m/%d/%Y": "%d/%m/%Y", "%d.%m.%Y": "%m.%d.%Y", "%d-%m-%Y": "%m-%d-%Y", "%m/%d/%y": "%d/%m/%y"}
+_YEAR_LAST = ["%a %b %d %H:%M:%S %Y", "%b %d %H:%M:%S %Y"]  # as ctime writes it
+_ZONES = ("UTC", "GMT", "Z")  # names after a time, all the same zone
+_MIN_YEAR = 1000  # of four digits: strptime's %Y reads 21 as the year 21
+_SWAPPED = {
+    "%m/%d/%Y": "%d/%m/%Y",
+    "%d.%m.%Y": "%m.%d.%Y",
+    "%d-%m-%Y": "%m-%d-%Y",
+    "%m/%d/%y": "%d/%m/%y",
+    "%d-%m-%y": "%m-%d-%y",
+}
 _LOOKS_LIKE_DATE = (
-    r"^(?:[A-Za-z]{3,9},? ?)?\d{1,4}(?:[-/. ]?[A-Za-z]{3,9}[-/. ]?,? ?\d{1,4}|[-/.]\d{1,2}|\d{4}\b|,? \d{4})"
-    r"|^[A-Za-z]{3,9},? \d{4}$"
+    r"^(?:[A-Za-z]{3,9},? ?){0,2}\d{1,4}(?:[-/. ]?[A-Za-z]{3,9}[-/. ]?,? ?\d{1,4}|[-/.]\d{1,2}|\d{4}\b|,? \d{4})"
+    r"|^[A-Za-z]{3,9},? \d{4}$|^(?:[A-Za-z]{3} ){1,2} ?\d{1,2} \d\d:\d\d:\d\d .*\d{4}$"
 )
 _LOOKS_LIKE_TIME = r"^\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?: [AaPp][Mm])?$"
 _NUM_TRIED = 200  # values that each pattern is tried on
@@ -212,6 +256,8 @@ def parse_dates(series: pl.Series) -> DateFormat | None:
     while len(remaining) > _MIN_PATTERN_SHARE * len(sample) and len(patterns) < _MAX_PATTERNS:
         used = {order for pattern in patterns for order in _orders(pattern)}
         pattern, is_ambiguous = _day_or_month_first(values, _best_pattern(remaining, used))
+        if is_ambiguous and any(_is_swapped(earlier) for earlier in patterns):
+            pattern = _orders(pattern)[1]  # the order is that of the other formats
         unmatched = remaining.filter(_strptime(remaining, pattern).is_null())
         if len(remaining) - len(unmatched) <= _MIN_PATTERN_SHARE * len(sample):
             break
@@ -231,8 +277,16 @@ def _best_pattern(values: pl.Series, used: Collection[str]) -> str:
         times, days = _TIMES, [""]
     elif _share(values.str.contains(r"\d:\d\d")) >= 0.5:
         separator = "T" if _share(values.str.contains(r"\dT\d")) >= 0.5 else " "
+        separator = ", " if _share(values.str.contains(r"\d, \d+:")) >= 0.5 else separator
         zone = "%#z" if _share(values.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$")) >= 0.5 else ""
+        zone = " %#z" if zone and _share(values.str.contains(r" [+-]\d\d:?\d\d$")) >= 0.5 else zone
+        zone = next((f" {name}" for name in _ZONES if _share(values.str.contains(f" {name}$")) >= 0.5), zone)
         times = [f"{separator}{t}{zone}" for t in _TIMES]
+        if _share(values.str.contains(r":\d\d (?:[A-Z]{3} |[+-]\d{4} )?\d{4}$")) >= 0.5:
+            zone = _share(values.str.contains(r":\d\d (?:UTC|GMT) \d{4}$")) >= 0.5
+            offset = _share(values.str.contains(r":\d\d [+-]\d{4} \d{4}$")) >= 0.5
+            middle = " UTC %Y" if zone else " %z %Y" if offset else " %Y"
+            times, days = [""], [pattern.replace(" %Y", middle) for pattern in _YEAR_LAST]
     if days is _DAYS:
         year = "%Y" if _share(values.str.contains(r"\d{4}")) >= 0.5 else "%y"  # strptime's %Y also takes 20 for year 20
         days = [day for day in _DAYS if year in day]
@@ -242,7 +296,7 @@ def _best_pattern(values: pl.Series, used: Collection[str]) -> str:
 
 def to_dates(series: pl.Series, format: DateFormat) -> tuple[pl.Series, int]:
     """A column as Datetime (microseconds, UTC where it had zones) and how many values are neither missing nor dates."""
-    missing = is_missing(series)
+    missing = is_missing(series, MISSING)
     if series.dtype == pl.String:
         dates = _parse(series, format)
     elif isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone:
@@ -267,12 +321,22 @@ def _strptime(values: pl.Series, pattern: str) -> pl.Series:
         values, pattern = "1970-01-01 " + values, f"%Y-%m-%d {pattern}"
     if "%d" not in pattern:  # a month becomes its first day
         values, pattern = values + " 1", pattern + " %d"
+    if pattern.endswith("%y") or "%y " in pattern:
+        two_digits = values.str.contains(
+            r"(?:^|\D)\d{1,2}[-/. ](?:\d{1,2}|[A-Za-z]{3,9})[-/. ]\d\d(?:\D|$)|, \d\d(?:\D|$)"
+        )
+        values = values.set(~two_digits.fill_null(False), None)
     if "z" in pattern:
         zoned = values.str.to_datetime(pattern, strict=False, time_unit="us", time_zone="UTC")
-        return zoned.dt.replace_time_zone(None)
-    if ":" not in pattern:
-        return values.str.to_date(pattern, strict=False).cast(pl.Datetime("us"))
-    return values.str.to_datetime(pattern, strict=False, time_unit="us")
+        dates = zoned.dt.replace_time_zone(None)
+    elif ":" not in pattern:
+        dates = values.str.to_date(pattern, strict=False).cast(pl.Datetime("us"))
+    else:
+        dates = values.str.to_datetime(pattern, strict=False, time_unit="us")
+    early = (dates.dt.year() < _MIN_YEAR).fill_null(False) if "%Y" in pattern else None
+    if early is None or not early.any():
+        return dates
+    return dates.set(early & ~values.str.contains(r"\d{4}").fill_null(False), None)
 
 
 def _orders(pattern: str) -> tuple[str, str]:
@@ -282,6 +346,11 @@ def _orders(pattern: str) -> tuple[str, str]:
             if pattern.startswith(day):
                 return pattern.replace(day, usual), pattern.replace(day, other)
     return pattern, pattern
+
+
+def _is_swapped(pattern: str) -> bool:
+    usual, swapped = _orders(pattern)
+    return usual != swapped and pattern == swapped
 
 
 def _day_or_month_first(values: pl.Series, pattern: str) -> tuple[str, bool]:

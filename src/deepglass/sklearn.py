@@ -112,7 +112,7 @@ class _Estimator(BaseEstimator):
     def _predictor(self) -> Predictor:
         with tempfile.TemporaryDirectory(prefix="deepglass-") as folder, _own_randomness():
             _unpack(self._packed, Path(folder))
-            return Predictor.load(Folder.open(Path(folder)))
+            return _lenient(Predictor.load(Folder.open(Path(folder))))
 
     def _train(self, table: Table, target: np.ndarray, kind: str) -> None:
         name = "y"
@@ -131,7 +131,7 @@ class _Estimator(BaseEstimator):
                 raise ValueError(str(error)) from error  # as scikit-learn's estimators do
             self._packed = _pack(run.path)
             self.metrics_: dict[str, Any] = run.metrics
-            self.__dict__["_predictor"] = run.predictor  # loaded before the folder is deleted
+            self.__dict__["_predictor"] = _lenient(run.predictor)  # loaded before the folder is deleted
         self.n_iter_ = int(self.metrics_["step"])
 
     def _predictions(self, X: Any) -> PredictionArrays:
@@ -285,6 +285,12 @@ def _pack(folder: Path) -> bytes:
         for path in sorted(p for p in folder.iterdir() if p.is_file()):
             archive.write(path, path.name)
     return content.getvalue()
+
+
+def _lenient(predictor: Predictor) -> Predictor:
+    """The predictor with missing values wherever a column has none, as scikit-learn's estimators take them."""
+    predictor.missing = {}
+    return predictor
 
 
 def _unpack(packed: bytes, folder: Path) -> None:

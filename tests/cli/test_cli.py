@@ -209,7 +209,7 @@ def test_resume_of_a_finished_run_is_reported(command: Command) -> None:
     before = Path("price/metrics.json").read_text()
     said = command("resume", "price")
     assert said.code == 0
-    assert "price is finished; there is nothing to resume" in said.err
+    assert "price is finished; --time, --epochs or --steps trains it further" in said.err
     assert Path("price/metrics.json").read_text() == before
 
 
@@ -327,6 +327,9 @@ def test_predict_writes_any_file(command: Command, tmp_path: Path, ending: str) 
 def test_predict_reports_unusual_values(command: Command, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("size,place,more\n" + "12,mars,1\n" * 3)
     said = command("predict", "price", tmp_path / "rows.csv")
+    assert said.code == 2
+    assert "[missing-column] rows.csv: lacks 1 of the columns that the run learned from: sold" in said.err
+    said = command("predict", "price", tmp_path / "rows.csv", "--allow-missing", "sold")
     assert said.code == 0
     for note in ("place: unseen category (3)", "column 'sold' is missing (3)", "column 'more' is not used (3)"):
         assert f"note: {note}" in said.err

@@ -300,7 +300,7 @@ def test_invalid_voc_files(tmp_path: Path) -> None:
     assert boxes(table)["0.jpg"] == [("cat", 1, 1, 5, 5)]
     assert boxes(table)["1.jpg"] is boxes(table)["2.jpg"] is boxes(table)["5.jpg"] is None
     assert boxes(table)["3.jpg"] == [("cat", 1, 1, 5, 5)]
-    assert boxes(table)["4.jpg"] == []
+    assert boxes(table)["4.jpg"] is None  # its only object is unusable
     assert "without an area: left 1" in said["0.xml, line 3"]
     assert "xmin 'left'" in said["0.xml, line 5"]
     assert "not XML" in said["1.xml, line 3"]

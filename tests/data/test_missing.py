@@ -15,8 +15,8 @@ from deepglass.spec.overrides import build_spec
 @pytest.mark.parametrize(
     ("raw", "found"),
     [
-        (pl.Series(["a", "?", None, " NA ", "None"]), [False, True, True, True, False]),
-        (pl.Series(["a", "?"], dtype=pl.Categorical), [False, True]),
+        (pl.Series(["a", " ", None, "NA", "?"]), [False, True, True, False, False]),
+        (pl.Series(["a", ""], dtype=pl.Categorical), [False, True]),
         (pl.Series([1.0, float("nan"), None, float("inf")]), [False, True, True, True]),
         (pl.Series([[1], None, []]), [False, True, False]),
         (np.array([[1.0, np.nan], [np.nan, np.nan]]), [False, True]),
@@ -42,6 +42,6 @@ def test_targets_with_only_missing_markers_are_missing() -> None:
 
 
 def test_a_column_without_values_is_left_out_with_the_reason() -> None:
-    frame = pl.DataFrame({"x": np.arange(40.0) % 7, "gone": ["?", "NA"] * 20, "y": ["a", "b"] * 20})
+    frame = pl.DataFrame({"x": np.arange(40.0) % 7, "gone": ["?", "#N/A"] * 20, "y": ["a", "b"] * 20})
     why = {t.name: t.why for t in prepare(build_spec(frame, "y", {}))[1].column_roles}
     assert why["gone"] == "no value in any row"

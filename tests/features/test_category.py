@@ -37,11 +37,11 @@ def test_numbers_are_one_category_however_they_are_written(raw: Raw) -> None:
 
 
 def test_vocabulary_is_sorted_by_frequency_and_stripped() -> None:
-    feature = CategoryOutput(name="x").fit([pl.Series(["b ", " a", "a", "NA", "", None, "c", "b", "b"])])
+    feature = CategoryOutput(name="x").fit([pl.Series(["b ", " a", "a", " ", "", None, "c", "b", "b"])])
     assert feature.vocabulary_ == ("b", "a", "c")
     assert feature.counts_ == (3, 2, 1)
     same = CategoryOutput(name="x").fit(
-        [pl.Series(["b ", " a", "a", "NA", "", None, "c", "b", "b"], dtype=pl.Categorical)]
+        [pl.Series(["b ", " a", "a", " ", "", None, "c", "b", "b"], dtype=pl.Categorical)]
     )
     assert same == feature
 

@@ -12,6 +12,7 @@ from conftest import Command, made_up
 import deepglass
 from deepglass.errors import UserError
 from deepglass.run.folder import Folder
+from deepglass.run.storage.contents import delete_contents, is_occupied, own_files
 from deepglass.run.storage.lock import lock_folder, lock_holder
 
 
@@ -38,7 +39,7 @@ def test_a_second_writer_is_refused_and_the_first_is_named(run: Path, command: C
         assert lock_holder(run) == f"process {os.getpid()} on {os.uname().nodename}"
         assert "is still training (process" in command("evaluate", run).err
     assert lock_holder(run) is None
-    assert "did not finish: `deepglass resume" in command("evaluate", run).err
+    assert "warning: run is not finished: `deepglass resume run` goes on" in command("evaluate", run).err
     assert deepglass.resume(run).metrics["stop_reason"] == "done"
     assert not (run / "lock").exists()
 
@@ -84,12 +85,48 @@ def test_links_in_a_forced_folder_are_not_followed(run: Path, tmp_path: Path) ->
     assert (outside / "00000001.json").read_text() == "mine"
 
 
-def test_a_run_that_stopped_before_its_plan_can_be_started_again(tmp_path: Path, run: Path) -> None:
+def _cut_back(run: Path, *names: str) -> None:
+    """Leave the log and some other files of a run, as if it had been stopped before its first step."""
     for path in list(run.rglob("*")):
-        if path.is_file() and path.name not in ("log.txt", "spec.yaml", "features.json"):
+        if path.is_file() and path.name not in ("log.txt", *names):
             path.unlink()
     for path in [p for p in run.iterdir() if p.is_dir()]:
         path.rmdir()
-    with pytest.raises(UserError, match="start it again"):
-        deepglass.resume(run)
+
+
+@pytest.mark.parametrize("names", [(), ("stages.json",), ("stages.json", "findings.json", "spec.yaml")])
+def test_the_name_of_a_run_that_stopped_before_its_plan_is_free(run: Path, names: tuple[str, ...]) -> None:
+    _cut_back(run, *names)
     assert _train("run").metrics["stop_reason"] == "done"
+
+
+def test_a_run_that_stopped_before_its_plan_is_resumed_from_the_start(run: Path) -> None:
+    before = deepglass.Run(run).metrics
+    _cut_back(run, "stages.json", "spec.yaml", "features.json")
+    assert deepglass.resume(run).metrics["weights_sha256"] == before["weights_sha256"]
+    assert deepglass.check(run) == []
+
+
+def test_a_run_that_stopped_before_its_spec_has_to_be_trained_again(run: Path) -> None:
+    _cut_back(run, "stages.json")
+    with pytest.raises(UserError, match=r"\[not-found\] RUN: run stopped before its first step: train it again"):
+        deepglass.resume(run)
+
+
+def test_an_overwriting_that_was_killed_can_be_repeated(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unlink, count = Path.unlink, 0
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        nonlocal count
+        count -= 1
+        if count < 0:
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    while len(list(own_files(run))) > 1:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", killed)
+            count = 1
+            with pytest.raises(KeyboardInterrupt):
+                delete_contents(run)
+        is_occupied(run, force=True)  # raises unless it may be overwritten

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import deepglass
-from deepglass.errors import UserError
+from deepglass.errors import DataWarning, UserError
 from deepglass.run.run import Run
 
 ROWS = 120
@@ -68,9 +68,6 @@ def test_a_valid_row_has_no_notes(run: Run) -> None:
         ({"colour": "pink"}, "colour: unseen category"),
         ({"colour": 7}, "colour: unseen category"),
         ({"place": "mars"}, "place: unseen category"),
-        ({"size": "big"}, "size: not a number"),
-        ({"size": 10**30}, "size: too large"),
-        ({"day": "sometime"}, "day: not a date"),
         ({"more": 1}, "column 'more' is not used"),
     ],
 )
@@ -78,6 +75,54 @@ def test_unusual_values_are_counted(run: Run, change: dict[str, Any], note: str)
     value(run, GOOD | change)
     run.predict([GOOD | change, GOOD | change])
     assert run.predictor.notes == {note: 3}
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({"size": "big"}, "size: not a number"),
+        ({"size": 10**30}, "size: too large"),
+        ({"day": "sometime"}, "day: not a date"),
+    ],
+)
+def test_unreadable_values_are_counted_unless_they_are_most(run: Run, change: dict[str, Any], note: str) -> None:
+    with pytest.warns(DataWarning, match=rf"{note} \(1\)"):
+        value(run, GOOD | change)
+    with pytest.warns(DataWarning, match=rf"{note} \(1\)"):
+        run.predict([GOOD | change, GOOD])
+    column = next(iter(change))
+    text = rf"\[unreadable-column\].*column '{column}': [23] of 3 values.*--allow-missing {column}"
+    for ask in (run.predict, run.evaluate, lambda rows: deepglass.embed(run, rows)):
+        with pytest.raises(UserError, match=text):
+            ask(pl.DataFrame([GOOD, GOOD | change, GOOD | change], strict=False).with_columns(worth=1.0))
+    rows = [GOOD, GOOD | change, GOOD | change]
+    with pytest.warns(DataWarning):
+        assert len(run.predict(rows, allow_missing=[column])) == 3
+    with pytest.raises(UserError, match="the run reads no column 'syze'"):
+        run.predict(rows, allow_missing=["syze"])
+
+
+def test_absent_columns_are_an_error_unless_they_are_allowed(run: Run) -> None:
+    rows = pl.DataFrame([GOOD] * 4).drop("day", "place").with_columns(worth=1.0)
+    for ask in (run.predict, run.evaluate, lambda rows: deepglass.embed(run, rows)):
+        with pytest.raises(UserError, match=r"\[missing-column\].*lacks 2 of the columns.*place.*day"):
+            ask(rows)
+    with pytest.warns(DataWarning, match=r"column 'day' is missing \(4\)"):
+        assert len(run.predict(rows, allow_missing=["day", "place"])) == 4
+
+
+def test_empty_columns_are_an_error_where_training_had_values(run: Run) -> None:
+    rows = pl.DataFrame([GOOD] * 12).with_columns(size=pl.lit(None, pl.Float64))
+    with pytest.raises(UserError, match=r"column 'size': 12 of 12 values are missing; in training 0.0% were missing"):
+        run.predict(rows)
+    assert len(run.predict(rows[:3])) == 3, "a few rows may be without"
+
+
+def test_a_column_that_was_often_missing_in_training_may_be_missing(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"a": np.arange(60.0), "b": [None, 1.0, 2.0] * 20, "y": np.arange(60.0)})
+    run = deepglass.train(rows, "y", out=tmp_path / "run", steps=2, baselines=False, training={"threads": 1})
+    with pytest.warns(DataWarning, match=r"column 'b' is missing \(60\)"):
+        run.predict(rows.drop("b"))
 
 
 @pytest.mark.parametrize("name", ["size", "place", "colour", "day", "shape"])
@@ -248,8 +293,10 @@ def test_an_image_needs_no_table_where_the_run_has_one_image_input(seen: Path) -
     run = deepglass.train(
         seen / "list.csv", "label", out=seen / "listed", steps=12, baselines=False, training={"threads": 1}
     )
-    assert run.predict(seen / "photos/dark/1.png")[0]["label"]["value"] == "dark"
-    assert len(run.predict(seen / "photos")) == 24
+    with pytest.raises(UserError, match=r"\[missing-column\] photos: lacks 1 of .*: weight"):
+        run.predict(seen / "photos")
+    assert run.predict(seen / "photos/dark/1.png", allow_missing=["weight"])[0]["label"]["value"] == "dark"
+    assert len(run.predict(seen / "photos", allow_missing=["weight"])) == 24
     assert run.predictor.notes["column 'weight' is missing"] == 25
 
 

@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import made_up
+from conftest import Command, made_up
+from signal_at import PHASES, signal_at
 
 import deepglass
+from deepglass.errors import UnfinishedRunWarning
 
 COMMAND = [
     sys.executable, "-m", "deepglass", "train", "houses.csv", "--target", "price", "--out", "run", "--no-baselines",
@@ -97,3 +100,156 @@ def test_a_closed_pipe_ends_quietly_and_kills_no_training(folder: Path, merged: 
     assert "BrokenPipe" not in errors
     assert json.loads(Path("run/metrics.json").read_text())["stop_reason"] == "done"
     assert deepglass.check("run") == []
+
+
+TRAIN = [*COMMAND[3:-3], *COMMAND[-3:], "--steps", "60"]
+SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"]
+BEFORE_THE_FOLDER = ("reading", "fitting features")
+IN_TRAINING = ("first steps", "training", "evaluating")
+OF_A_TRAINED_RUN = {
+    "predicting": ("predict", "run", "houses.csv"),
+    "reading rows": ("predict", "run", "houses.csv"),
+    "evaluating rows": ("evaluate", "run", "houses.csv"),
+    "embedding": ("embed", "run", "--out", "vectors.parquet"),
+    "inspecting": ("inspect", "houses.csv"),
+    "labelling": ("label", "run", "--target", "sold", "--json"),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that got no signal, in a folder with its table."""
+    folder = tmp_path_factory.mktemp("signals")
+    made_up(80).write_csv(folder / "houses.csv")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        small = {"network.width": 8, "network.ensemble_size": 1, "training.threads": 1}
+        deepglass.train("houses.csv", "price", steps=60, out="run", settings=small)
+    return folder / "run"
+
+
+@pytest.fixture
+def handled() -> Iterator[None]:
+    """Signals that the process of the tests ignores, as under nohup, are handled inside the test."""
+    before = {number: signal.getsignal(number) for number in map(signal.Signals.__getitem__, SIGNALS[1:])}
+    for number in before:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _assert_same_run(run: deepglass.Run, whole: Path, reported: bool) -> None:
+    """After resuming, a run is as one that was never interrupted."""
+    expected = deepglass.Run(whole).metrics
+    keys = ("train", "valid", "test", "weights_sha256", "stop_reason", *(["baselines"] if reported else []))
+    assert {k: run.metrics[k] for k in keys} == {k: expected[k] for k in keys}
+    assert (run.path / "report.html").exists() == reported
+    assert run.folder.is_complete()
+    assert deepglass.check(run.path) == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "name", "times"),
+    [("checking", "SIGTERM", 1), ("planning", "SIGINT", 1), ("training", "SIGHUP", 2), ("calibrating", "SIGHUP", 1)],
+)
+def test_a_signal_in_a_phase_is_said_and_leaves_what_resume_goes_on_with(
+    folder: Path, whole: Path, command: Command, monkeypatch: pytest.MonkeyPatch, handled: None,
+    phase: str, name: str, times: int,
+) -> None:  # fmt: skip
+    with monkeypatch.context() as patch:
+        signal_at(phase, signal.Signals[name], times, patch.setattr)
+        stopped = command(*TRAIN)
+    assert stopped.code == 128 + signal.Signals[name]
+    assert stopped.err.splitlines()[-1] == f"interrupted by {name}; `deepglass resume run` goes on"
+    assert "run is not finished: `deepglass resume run` goes on" in command("predict", "run", "houses.csv").err
+    _assert_same_run(deepglass.resume("run"), whole, reported=False)
+
+
+def test_an_interrupted_run_that_can_be_used_is_said_to_be_unfinished(
+    folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch, handled: None
+) -> None:
+    with monkeypatch.context() as patch:
+        signal_at("training", signal.SIGTERM, 1, patch.setattr)
+        assert command(*TRAIN).code == 143
+    for words in (("predict", "run", "houses.csv"), ("evaluate", "run"), ("embed", "run", "--out", "vectors.parquet")):
+        used = command(*words)
+        assert used.code == 0
+        assert "warning: run is not finished: `deepglass resume run` goes on" in used.err
+    with pytest.warns(UnfinishedRunWarning):
+        assert len(deepglass.predict("run", [ROW])) == 1
+    deepglass.resume("run")
+    assert "not finished" not in command("predict", "run", "houses.csv").err
+
+
+def _signal_at(phase: str, name: str, times: int, *words: str) -> subprocess.CompletedProcess[str]:
+    script = [sys.executable, str(Path(__file__).with_name("signal_at.py")), phase, name, str(times)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(Path("tmp").absolute())}
+    Path("tmp").mkdir(exist_ok=True)
+    end = subprocess.run(
+        [*script, *words], text=True, capture_output=True, preexec_fn=_default_signals, env=environment
+    )
+    assert not list(Path("tmp").iterdir()), "temporary folders are left"
+    assert "Traceback" not in end.stderr
+    return end
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SIGNALS)
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("phase", [p for p in PHASES if p not in OF_A_TRAINED_RUN and p not in ("probing", "serving")])
+def test_a_signal_in_each_phase_of_a_training(folder: Path, whole: Path, phase: str, name: str, times: int) -> None:
+    words = [w for w in TRAIN if w != "--no-baselines"]
+    end = _signal_at(phase, name, times, *words)
+    assert end.returncode == 128 + signal.Signals[name], end.stderr
+    last = end.stderr.splitlines()[-1]
+    if phase in BEFORE_THE_FOLDER:
+        assert last == f"interrupted by {name}"
+        assert not Path("run").exists()
+        return
+    if phase in IN_TRAINING and times == 1:
+        assert last == f"interrupted by {name}"
+        run = deepglass.Run("run")
+        assert (run.metrics["stop_reason"], run.metrics["stop_signal"]) == ("interrupted", name)
+        assert isinstance(run.predict(ROW)[0]["price"]["value"], float)
+    else:
+        assert last == f"interrupted by {name}; `deepglass resume run` goes on"
+    _assert_same_run(deepglass.resume("run"), whole, reported=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_while_a_time_budget_is_planned(folder: Path, name: str) -> None:
+    words = [*COMMAND[3:], "--time", "1s"]
+    assert _signal_at("probing", name, 1, *words).returncode == 128 + signal.Signals[name]
+    assert deepglass.resume("run").metrics["stop_reason"] == "done"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SIGNALS)
+@pytest.mark.parametrize("phase", OF_A_TRAINED_RUN)
+def test_a_signal_in_what_follows_a_training(
+    whole: Path, monkeypatch: pytest.MonkeyPatch, phase: str, name: str
+) -> None:
+    monkeypatch.chdir(whole.parent)
+    end = _signal_at(phase, name, 1, *OF_A_TRAINED_RUN[phase])
+    assert (end.returncode, end.stdout) == (128 + signal.Signals[name], "")
+    assert end.stderr.splitlines()[-1] == f"interrupted by {name}"
+    assert not Path("vectors.parquet").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 0), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_ends_the_labelling_page(whole: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: int) -> None:
+    monkeypatch.chdir(whole.parent)
+    words = ("label", "run", "--target", "sold", "--no-open", "--port", "0")
+    command = [sys.executable, "-m", "deepglass", *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=_default_signals)
+    assert process.stderr is not None
+    assert "rows to label" in process.stderr.readline()
+    time.sleep(1)  # until it listens
+    process.send_signal(signal.Signals[name])
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert ("rows answered" if code == 0 else f"interrupted by {name}") in errors
+    assert "Traceback" not in errors

@@ -14,16 +14,17 @@ import deepglass
 from deepglass import api
 from deepglass.run import fit
 from deepglass.training.callbacks import Callback, EvaluationRecord
+from deepglass.training.loop import TrainingLoop
 
 
 class Kill(Callback):
-    """Ends the run as a crash would, at a step."""
+    """Ends the run as a crash would, at a step, at a record with some event."""
 
-    def __init__(self, step: int) -> None:
-        self.step = step
+    def __init__(self, step: int, event: str = "") -> None:
+        self.step, self.event = step, event
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
-        if record.step >= self.step:
+        if record.step >= self.step and record.event.startswith(self.event):
             raise RuntimeError("killed")
 
 
@@ -68,6 +69,50 @@ def test_a_killed_run_has_all_facts_of_an_unbroken_one(whole: deepglass.Run, tmp
     assert not (run.path / "report.html").exists()  # it was not wanted
 
 
+def _with_plan(run: Path, **more: int) -> None:
+    """Change the plan of a run that was killed before its first checkpoint."""
+    path = run / "plan.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+
+
+def _contents(run: Path) -> dict[str, Any]:
+    """Lines of the record files without what depends on the clock, and the names of the snapshots."""
+    lines = {p.name: [json.loads(line) for line in p.read_text().splitlines()] for p in run.glob("*.jsonl")}
+    records = {name: [{k: v for k, v in r.items() if k != "seconds"} for r in rs] for name, rs in lines.items()}
+    return {**records, "moments": _moments(run)}
+
+
+def test_records_are_the_same_where_checkpoints_fall_between_them(tmp_path: Path) -> None:
+    """As in the plan of a time budget."""
+    with pytest.raises(RuntimeError, match="killed"):
+        _train(tmp_path / "whole", baselines=False, callbacks=[Kill(1)])
+    _with_plan(tmp_path / "whole", evaluate_every=25, checkpoint_every=15)
+    shutil.copytree(tmp_path / "whole", tmp_path / "run")
+    whole = _resume(tmp_path / "whole")
+    for step in (50, 100):
+        with pytest.raises(RuntimeError, match="killed"):
+            _resume(tmp_path / "run", callbacks=[Kill(step)])
+    run = _resume(tmp_path / "run")
+    assert _contents(run.path) == _contents(whole.path)
+    assert run.metrics["weights_sha256"] == whole.metrics["weights_sha256"]
+
+
+def test_a_recovery_is_recorded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finite = TrainingLoop._losses_are_finite
+
+    def fails_once(loop: TrainingLoop) -> bool:
+        return finite(loop) and not (loop.step == 60 and loop.lr_scale == 1)
+
+    monkeypatch.setattr(TrainingLoop, "_losses_are_finite", fails_once)
+    whole = _train(tmp_path / "whole", baselines=False)
+    assert sum("non-finite" in record["event"] for record in whole.history) == 1
+    with pytest.raises(RuntimeError, match="killed"):
+        _train(tmp_path / "run", baselines=False, callbacks=[Kill(0, "non-finite")])
+    run = _resume(tmp_path / "run")
+    assert _contents(run.path) == _contents(whole.path)
+    assert run.metrics["weights_sha256"] == whole.metrics["weights_sha256"]
+
+
 def test_a_run_that_stopped_after_its_end_of_training_keeps_its_loss(whole: deepglass.Run, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(whole.path, tmp_path / "run"))
     (copy / "manifest.json").unlink()
@@ -106,3 +151,13 @@ def test_a_damaged_checkpoint_is_said(whole: deepglass.Run, tmp_path: Path) -> N
     texts = Texts()
     assert _resume(copy, callbacks=[texts]).metrics["weights_sha256"] == whole.metrics["weights_sha256"]
     assert any("is damaged and was skipped" in text for text in texts.texts)
+
+
+def test_gradients_of_groups_that_a_step_leaves_out_are_not_recorded(tmp_path: Path) -> None:
+    """They would be those of an earlier step, which a resumed run does not have."""
+    layers = {"objective.layers": [8, 8], "training.threads": 1}
+    run = deepglass.train(
+        "sklearn:iris", out=tmp_path / "run", objective="dbn", steps=12, baselines=False, settings=layers
+    )
+    records = [json.loads(line) for line in (run.path / "diagnostics.jsonl").read_text().splitlines()]
+    assert set(records[0]["gradient"]).isdisjoint(records[-1]["gradient"]), "pretraining, then fine-tuning"

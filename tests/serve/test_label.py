@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
+import re
 import socket
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +26,8 @@ from sklearn.datasets import load_digits
 import deepglass
 from deepglass.errors import SourceError, SpecError
 from deepglass.prepare.label_corrections import LabelCorrection, Origin, read_corrections, write_corrections
-from deepglass.serve.label import label_app
+from deepglass.serve.guard import AccessKey
+from deepglass.serve.label import label_app, serve_label
 from deepglass.serve.queue import Queue
 
 WRONG = 60  # of the labels of `digits`
@@ -253,8 +257,12 @@ def test_an_invalid_warm_start_is_rejected(run: deepglass.Run, tmp_path: Path, c
 # -- the page ----------------------------------------------------------------------------------------------------
 
 
-def page(queue: Queue) -> TestClient:
-    return TestClient(label_app(queue), base_url="http://127.0.0.1:8000")
+def page(queue: Queue, host: str = "127.0.0.1:8000") -> TestClient:
+    """A client of the page that has opened its URL."""
+    key = AccessKey(8000)
+    client = TestClient(label_app(queue, key), base_url=f"http://{host}", raise_server_exceptions=False)
+    assert "url=/" in client.get("/", params={"token": key.token}).text
+    return client
 
 
 def test_the_page_shows_rows_and_stores_labels(queue: Queue) -> None:
@@ -284,27 +292,37 @@ def test_the_page_loads_nothing_from_other_hosts(queue: Queue) -> None:
         assert "//cdn" not in answer.text
 
 
-@pytest.fixture
-def address(queue: Queue) -> Iterator[str]:
-    """The address of the page."""
+@contextlib.contextmanager
+def served(queue: Queue) -> Iterator[tuple[str, str]]:
+    """The address of the page, without and with the token."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(label_app(queue), log_level="warning", lifespan="off", ws="none"))
+    key = AccessKey(listening.getsockname()[1])
+    server = uvicorn.Server(uvicorn.Config(label_app(queue, key), log_level="warning", lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    address = f"http://127.0.0.1:{key.port}/"
+    yield address, f"{address}?token={key.token}"
     server.should_exit = True
     thread.join()
     listening.close()
 
 
-def test_the_page_is_accessible(queue: Queue, address: str) -> None:
+@pytest.fixture
+def addresses(queue: Queue) -> Iterator[tuple[str, str]]:
+    with served(queue) as both:
+        yield both
+
+
+def test_the_page_is_accessible(queue: Queue, addresses: tuple[str, str]) -> None:
+    plain, address = addresses
     shown = "new Promise((done) => { const wait = () => main.hidden ? setTimeout(wait, 50) : done(true); wait(); })"
     with Chromium() as browser:
         page = browser.open(address, width=390)
+        page.page.wait_for_url(plain)
         assert page.run(shown)
         assert page.errors == []
         assert page.run("document.documentElement.scrollWidth <= innerWidth")
-        assert all(url.startswith((address, "data:")) for url in page.requested)
+        assert all(url.startswith((plain, "data:")) for url in page.requested)
         assert page.barriers() == []
         proposed = page.run("document.querySelector('#accept span').textContent")
         with page.page.expect_response("**/answer"):
@@ -312,6 +330,7 @@ def test_the_page_is_accessible(queue: Queue, address: str) -> None:
         assert page.run("document.querySelector('#progress').getAttribute('aria-valuenow')") == "1"
         assert read_corrections(queue.path).corrections[0].new == proposed
         dark = browser.open(address, dark=True)
+        dark.page.wait_for_url(plain)
         assert dark.run(shown)
         assert dark.barriers(["color-contrast"]) == []
 
@@ -369,7 +388,7 @@ def test_the_command_lists_the_queue(run: deepglass.Run, tmp_path: Path, command
 
 @pytest.mark.parametrize("label", ["\\ud800", "a\\u0000b", "\\u001b[2J", "\\u0007"])
 def test_a_label_that_no_file_can_hold_is_refused(asked: Queue, label: str) -> None:
-    client = TestClient(label_app(asked), base_url="http://localhost", raise_server_exceptions=False)
+    client = page(asked, "localhost")
     headers = {"content-type": "application/json"}
     for body in (f'{{"item": 0, "label": "{label}"}}', '{"item": NaN, "label": "3"}', '{"item": 0, "label": NaN}'):
         reply = client.post("/answer", content=body, headers=headers)
@@ -388,7 +407,82 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(asked: Queue, monkeypatch
     async def send(message: Any) -> None:
         sent.append(message)
 
-    headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"30")]
-    scope: Any = {"type": "http", "method": "POST", "path": "/answer", "headers": headers}
-    asyncio.run(label_app(asked)(scope, receive, send))
+    key = AccessKey(8000)
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"30"),
+               (b"cookie", f"{key.cookie}={key.session}".encode())]  # fmt: skip
+    scope: Any = {"type": "http", "method": "POST", "path": "/answer", "query_string": b"", "headers": headers}
+    asyncio.run(label_app(asked, key)(scope, receive, send))
     assert sent[0]["status"] == 408
+
+
+# -- access ------------------------------------------------------------------------------------------------------
+
+
+def test_the_url_that_is_printed_sets_a_cookie(queue: Queue) -> None:
+    key = AccessKey(8000)
+    client = TestClient(label_app(queue, key), base_url="http://127.0.0.1:8000")
+    reply = client.get("/", params={"token": key.token})
+    assert reply.headers["set-cookie"] == f"deepglass-8000={key.session}; HttpOnly; SameSite=Strict; Path=/"
+    assert reply.headers["cache-control"] == "no-store"
+    assert key.session != key.token != AccessKey(8000).token
+    assert client.get("/queue").status_code == 200
+
+
+@pytest.mark.parametrize("cookie", ["", "deepglass-8000=", "deepglass-8000=\xe9", "deepglass-8001={session}",
+                                    "deepglass-8000={token}", "deepglass-8000={other}"])  # fmt: skip
+@pytest.mark.parametrize("query", ["", "?token=", "?token=%C3%A9", "?token={session}", "?token={other}", "?a={token}"])
+def test_requests_without_token_or_cookie_are_refused(queue: Queue, cookie: str, query: str) -> None:
+    key, other = AccessKey(8000), AccessKey(8000)
+    client = TestClient(label_app(queue, key), base_url="http://127.0.0.1:8000")
+    values = {"session": key.session, "token": key.token, "other": other.session}
+    headers = {"cookie": cookie.format(**values).encode("latin-1")} if cookie else {}
+    row = queue.items[0].row
+    for address in ("/", "/queue", "/page/label.js", f"/media/{row}/p0", "/absent"):
+        reply = client.get(address + query.format(**values), headers=headers)
+        assert reply.status_code == 403
+        assert "open the URL" in reply.json()["error"]
+        assert not reply.headers.get("set-cookie")
+    assert client.post("/answer" + query, json={"item": 0, "label": "4"}, headers=headers).status_code == 403
+    assert client.get("/page/label.js", params={"token": key.token}).status_code == 403  # only the page itself
+    assert not queue.path.exists()
+
+
+def test_a_page_says_how_to_get_access(addresses: tuple[str, str], tmp_path: Path) -> None:
+    plain, address = addresses
+    link = tmp_path / "link.html"
+    link.write_text(f'<a id="link" href="{address}">label</a>')
+    with Chromium() as browser:
+        refused = browser.open(plain)
+        assert refused.run("document.title") == "no access – deepglass"
+        assert "Open that URL" in refused.run("document.body.innerText")
+        assert refused.barriers() == []
+        for start in (address, link):  # typed, or followed from another page
+            page = browser.open(start)
+            if start == link:
+                page.page.click("#link")
+            page.page.wait_for_selector("#main:not([hidden])")
+            assert page.page.url == plain
+            assert page.run("document.cookie") == ""
+            page.go(plain)  # as when the page is loaded again
+            page.page.wait_for_selector("#main:not([hidden])")
+
+
+def test_the_url_is_printed_and_opened_by_a_private_file(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A browser gets a file as its argument: the words of a command are visible to all users of the machine."""
+    opened = threading.Event()
+    pages: list[Path] = []
+
+    def start(address: str) -> None:
+        page = Path(address.removeprefix("file://"))
+        printed = re.search(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{40,}", capsys.readouterr().err)
+        if printed and f"url={printed[0]}" in page.read_text() and stat.S_IMODE(page.stat().st_mode) == 0o600:
+            pages.append(page)
+        opened.set()
+
+    monkeypatch.setattr("webbrowser.open", start)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: opened.wait(60))
+    serve_label(queue, port=0)
+    assert len(pages) == 1
+    assert not pages[0].exists()

@@ -15,7 +15,7 @@ from deepglass.cli.prediction import embed, explain, generate, predict, verify
 from deepglass.cli.runs import check, compare, evaluate, label, report
 from deepglass.cli.streams import message, print_json, silence
 from deepglass.cli.training import inspect, new, resume, train
-from deepglass.errors import SpecError, near_miss
+from deepglass.errors import DataWarning, SpecError, UnfinishedRunWarning, near_miss
 from deepglass.failures import deepglass_error
 from deepglass.training.interrupt import Interrupted, raise_signals
 
@@ -46,7 +46,6 @@ LISTS = (
     "data",
     "limits",
 )
-SIGINT_CODE = 130
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of the click package that typer uses
 
 
@@ -80,6 +79,10 @@ def list_names(
     show(groups)
 
 
+def _word(category: type[Warning]) -> str:
+    return "note" if issubclass(category, DataWarning) else "warning"
+
+
 def main() -> NoReturn:
     """The console script: an error is a line on stderr and an exit code; 128 and its number for a signal."""
     with escaped_streams():
@@ -89,29 +92,31 @@ def main() -> NoReturn:
 
 def _run() -> int:
     """The exit code of the command."""
-    warnings.showwarning = lambda warning, *_: message(f"warning: {warning}")
+    warnings.simplefilter("always", DataWarning)
+    warnings.simplefilter("always", UnfinishedRunWarning)
+    warnings.showwarning = lambda text, category, *_: message(f"{_word(category)}: {text}")
     code: Any = 0
     try:
         with raise_signals():
-            code = app(standalone_mode=False)  # of typer.Exit; 130 for KeyboardInterrupt
+            code = app(standalone_mode=False)  # of typer.Exit
             sys.stdout.flush()
-        if code == SIGINT_CODE:
-            message("interrupted by SIGINT")
     except USAGE_ERROR as error:
         error.show()
         code = 2
-    except (KeyboardInterrupt, typer.Abort):
-        message("interrupted by SIGINT")
-        code = SIGINT_CODE
     except Interrupted as error:
-        message(f"interrupted by {error}")
+        message(f"interrupted by {error}{_advice(error)}")
         code = 128 + error.signum
     except BrokenPipeError:  # what reads the results has enough of them
         silence(sys.stdout)
     except Exception as error:
         failure = deepglass_error(error)
-        message(f"error: {failure}")
+        message(f"error: {failure}{_advice(error)}")
         code = failure.exit_code
     finally:
         gc.freeze()  # no garbage collection at exit
     return code if isinstance(code, int) else 0
+
+
+def _advice(error: BaseException) -> str:
+    """What the run folder that an exception left tells to do, as the end of a sentence."""
+    return f"; {notes[-1]}" if (notes := getattr(error, "__notes__", ())) else ""

@@ -43,6 +43,12 @@ AllowCode = Annotated[
     list[str] | None,
     option("MODULE", "Python module whose code a spec or run may name and so run (repeatable).", "--allow-code"),
 ]
+AllowMissing = Annotated[
+    list[str] | None,
+    option(
+        "COLUMN", "Column that may be absent or unreadable, though training had it (repeatable).", "--allow-missing"
+    ),
+]
 Force = Annotated[bool, flag("--force", "Overwrite --out if it exists.")]
 Json = Annotated[bool, flag("--json", "Print JSON on stdout.")]
 

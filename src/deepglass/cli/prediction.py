@@ -8,8 +8,18 @@ from typing import Annotated
 import deepglass
 from deepglass import cli
 from deepglass.cli import options
-from deepglass.cli.options import AllowCode, Force, Json, RunFolder, argument, check_not_exists, flag, option
-from deepglass.cli.streams import message, output_rows, print_json, print_notes, rows_of
+from deepglass.cli.options import (
+    AllowCode,
+    AllowMissing,
+    Force,
+    Json,
+    RunFolder,
+    argument,
+    check_not_exists,
+    flag,
+    option,
+)
+from deepglass.cli.streams import message, output_rows, print_json, rows_of
 from deepglass.errors import SpecError
 
 DEFAULT_EXPLAINED_ROWS = 3
@@ -25,6 +35,7 @@ def predict(
         bool, flag("--excel-safe", "Write an apostrophe before texts of csv that a spreadsheet takes for formulas.")
     ] = False,
     force: Force = False,
+    allow_missing: AllowMissing = None,
     allow_code: AllowCode = None,
     as_json: Json = False,
 ) -> None:
@@ -36,8 +47,7 @@ def predict(
     if excel_safe and (out is None or out.suffix not in (".csv", ".tsv")):
         raise SpecError("bad-value", f"--excel-safe: expected --out FILE.csv or FILE.tsv, got {out or 'no file'}")
     loaded = deepglass.Run(run, allow_code or ())
-    predictions = deepglass.predict(loaded, rows_of(source), explain=explain)
-    print_notes(loaded)
+    predictions = deepglass.predict(loaded, rows_of(source), explain=explain, allow_missing=allow_missing or ())
     output_rows(predictions, "predictions", out, as_json, excel_safe)
 
 
@@ -48,6 +58,7 @@ def explain(
     fast: Annotated[bool, flag("--fast", "One forward and backward pass; skip the faithfulness checks.")] = False,
     out: Annotated[Path | None, option("FILE", ".json file, or a folder that gets images and audio too.")] = None,
     force: Force = False,
+    allow_missing: AllowMissing = None,
     allow_code: AllowCode = None,
     as_json: Json = False,
 ) -> None:
@@ -60,8 +71,9 @@ def explain(
     check_not_exists(out, force)
     loaded = deepglass.Run(run, allow_code or ())
     indices = options.parse_row_indices(rows) or DEFAULT_EXPLAINED_ROWS
-    explanations = deepglass.explain(loaded, rows_of(source), indices, fast=fast, out=out)
-    print_notes(loaded)
+    explanations = deepglass.explain(
+        loaded, rows_of(source), indices, fast=fast, out=out, allow_missing=allow_missing or ()
+    )
     if out is not None:
         message(f"{len(explanations)} explanations in {out}")
     elif as_json:
@@ -114,6 +126,7 @@ def embed(
     source: Annotated[str | None, argument("SOURCE", "Rows to embed; by default all rows of the run.")] = None,
     out: Annotated[Path | None, option("FILE", ".parquet, .tsv (TensorBoard), .txt or .bin (word2vec).")] = None,
     force: Force = False,
+    allow_missing: AllowMissing = None,
     allow_code: AllowCode = None,
 ) -> None:
     """Write the embedding of each row to a file.
@@ -125,8 +138,7 @@ def embed(
     for path in cli.check_ending(out):
         check_not_exists(path, force)
     loaded = deepglass.Run(run, allow_code or ())
-    embedded = deepglass.embed(loaded, source)
-    print_notes(loaded)
+    embedded = deepglass.embed(loaded, source, allow_missing=allow_missing or ())
     paths = cli.write_vectors(out, embedded)
     rows, dim = embedded.vectors.shape
     message(f"{rows} vectors of {dim} numbers in {' and '.join(map(str, paths))}")

@@ -7,13 +7,17 @@ import typer
 
 import deepglass
 from deepglass import cli
-from deepglass.cli.options import AllowCode, Json, RunFolder, argument, flag, option
+from deepglass.cli.options import AllowCode, AllowMissing, Json, RunFolder, argument, flag, option
 from deepglass.cli.streams import message, print_json
 
 
 def evaluate(
     run: RunFolder,
     source: Annotated[str | None, argument("SOURCE", "Labelled rows; by default the test rows of the run.")] = None,
+    include_trained: Annotated[
+        bool, flag("--include-trained", "Keep rows that the run has learned from; otherwise they are left out.")
+    ] = False,
+    allow_missing: AllowMissing = None,
     allow_code: AllowCode = None,
     as_json: Json = False,
 ) -> None:
@@ -21,7 +25,9 @@ def evaluate(
 
     Example: deepglass evaluate runs/houses-1 sold.csv
     """
-    metrics = deepglass.evaluate(run, source, allow_code=allow_code or ())
+    metrics = deepglass.evaluate(
+        run, source, include_trained=include_trained, allow_missing=allow_missing or (), allow_code=allow_code or ()
+    )
     show = print_json if as_json else cli.show.show_metrics
     show(metrics)
 

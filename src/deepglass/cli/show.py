@@ -1,7 +1,7 @@
 """Results as text in the terminal: metrics, tables, predictions, explanations."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from deepglass.cli.console import err, grid_of, hanging, out
@@ -100,22 +100,47 @@ def show_problems(run: str, problems: Sequence[RunProblem]) -> None:
 
 
 def show_comparison(compared: Mapping[str, Mapping[str, Any]]) -> None:
-    """One column per run; two runs get a column of differences."""
-    two = len(compared) == 2
-    grid = grid_of("", *compared, *(["difference"] if two else []))
+    """One column per run, and below it what is known about the differences to the first run."""
+    grid = grid_of("", *compared)
     grid.columns[0].no_wrap = True
     metrics = dict.fromkeys(f"{o}.{m}" for c in compared.values() for o, ms in c["test"].items() for m in ms)
     for key in metrics:
         output, _, metric = key.rpartition(".")
         values = [c["test"].get(output, {}).get(metric) for c in compared.values()]
-        present = [v for v in values if v is not None]
-        difference = [f"{present[1] - present[0]:+.3g}"] if two and len(present) == 2 else []
-        grid.add_row(key, *("" if v is None else plain_number(v) for v in values), *difference)
+        grid.add_row(key, *("" if v is None else plain_number(v) for v in values))
+    grid.add_row("test rows", *(f"{c['test_rows']:,}" for c in compared.values()))
     grid.add_row("training", *(plain_duration(c["seconds"]["train"]) for c in compared.values()))
     grid.add_row("weights", *(f"{c['parameters']:,}" for c in compared.values()))
     for key in next(iter(compared.values()))["settings"]:
         grid.add_row(key, *(_setting(c["settings"][key]) for c in compared.values()))
     out.print(grid)
+    first = next(iter(compared))
+    for path in list(compared)[1:]:
+        for line in _difference_lines(first, compared[first], path, compared[path]):
+            print(hanging(line, 2))
+
+
+def _difference_lines(
+    first: str, first_values: Mapping[str, Any], path: str, values: Mapping[str, Any]
+) -> Iterator[str]:
+    """Sentences on the test rows that two runs have in common, and on the difference on them."""
+    common, counts = values["common_test_rows"], (first_values["test_rows"], values["test_rows"])
+    if common is None:
+        yield f"{path} and {first} have other sources and inputs: whether their test rows are the same is not known"
+    elif common < max(counts):
+        yield (
+            f"the test rows differ: {first} has {counts[0]:,}, {path} has {counts[1]:,}, {common:,} in common; "
+            "metrics on different rows do not tell which run is better"
+        )
+    if learned := values["learned_by_first"]:
+        yield f"{first} has learned from {learned:,} of the {counts[1]:,} test rows of {path}"
+    for output, d in values["paired"].items():
+        start = f"{output}.{d['metric']} of {path} - {first}, on {d['rows']:,} common test rows: {d['difference']:+.3g}"
+        if d["low"] is None:
+            yield f"{start} (too few rows to tell)"
+        else:
+            decided = "" if d["low"] > 0 or d["high"] < 0 else "; no difference is shown"
+            yield f"{start} (95 % interval {d['low']:+.3g} to {d['high']:+.3g}{decided})"
 
 
 def show_listing(groups: Mapping[str, Mapping[str, str]]) -> None:

@@ -37,14 +37,6 @@ def silence(stream: TextIO) -> None:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
-def print_notes(run: Any) -> None:
-    """Print what a run noted about the rows that it read, with the number of rows, and whether it is unfinished."""
-    if not run.folder.finished:
-        message(f"note: {run.folder.files.unfinished()}")
-    for note, count in run.predictor.notes.items():
-        message(f"note: {note} ({count})")
-
-
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON."""
     print(escaped_json(json.dumps(value, ensure_ascii=False, default=str)))

@@ -12,7 +12,7 @@ from deepglass.cli.options import SOURCES, Force, Json, RunFolder, Settings, arg
 from deepglass.cli.streams import message, print_json
 from deepglass.errors import SpecError
 from deepglass.files import write_file
-from deepglass.training.interrupt import interruption
+from deepglass.training.interrupt import raise_interruption
 
 
 def inspect(
@@ -126,16 +126,29 @@ def train(
     _show_run(run, as_json)
 
 
-def resume(run: RunFolder, allow_code: options.AllowCode = None, as_json: Json = False) -> None:
-    """Continue an interrupted run.
+def resume(
+    run: RunFolder,
+    time: Annotated[str | None, option("TIME", "Train a finished run further for this time, such as 60s.")] = None,
+    epochs: Annotated[int | None, option("N", "Train it further for N passes over the training rows.")] = None,
+    steps: Annotated[int | None, option("N", "Train it further for N optimizer steps.")] = None,
+    allow_code: options.AllowCode = None,
+    as_json: Json = False,
+) -> None:
+    """Continue an interrupted run, or train a finished one further.
 
-    The weights become the same, bit for bit, as without the interruption.
+    The weights become the same, bit for bit, as without the interruption. A further stage of training has its own
+    warm-up and schedule, and can be interrupted and resumed too.
 
-    Example: deepglass resume runs/houses-1
+    Example: deepglass resume runs/houses-1 --epochs 10
     """
-    if deepglass.Run(run).folder.is_complete():
-        message(f"{run} is finished; there is nothing to resume")
-    _show_run(deepglass.resume(run, callbacks=[cli.ProgressBar()], allow_code=allow_code or ()), as_json)
+    if not (time or epochs or steps) and deepglass.Run(run).folder.is_complete():
+        message(f"{run} is finished; --time, --epochs or --steps trains it further")
+    _show_run(
+        deepglass.resume(
+            run, callbacks=[cli.ProgressBar()], time=time, epochs=epochs, steps=steps, allow_code=allow_code or ()
+        ),
+        as_json,
+    )
 
 
 def _show_run(run: Any, as_json: bool) -> None:
@@ -144,5 +157,5 @@ def _show_run(run: Any, as_json: bool) -> None:
     else:
         cli.show.show_run(run)
     if name := run.metrics.get("stop_signal"):
-        message(f"the run can be used; `deepglass resume {run.path}` goes on")
-        raise interruption(signal.Signals[name])
+        message(f"the run can be used; {cli.resume_command(run.path)} goes on")
+        raise_interruption(signal.Signals[name])

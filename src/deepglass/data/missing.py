@@ -1,6 +1,6 @@
 """Missing values in raw columns.
 
-A cell is missing if it is null, if its text stands for a missing value (`parsing.MISSING`), or if it is a number
+A cell is missing if it is null, if its text is empty, or if it is a number
 that is not finite. A value that cannot be parsed, such as a word among numbers, is not missing: features count it
 separately.
 """

@@ -12,7 +12,7 @@ from deepglass.data.missing import is_null
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Raw
-from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_dates, to_numbers
+from deepglass.parsing import MISSING, is_missing, parse_dates, parse_numbers, to_dates, to_numbers
 
 MAX_FOLDS = 1_000  # each trains a network
 _MAX_CLASSES = 1_000  # of a target that is stratified by; with more, whole numbers are quantities
@@ -267,7 +267,7 @@ def _times(table: Table, column: str) -> np.ndarray:
     else:
         raise SpecError("bad-value", f"{where}: expected dates or numbers, got {raw.drop_nulls().head(1).to_list()}")
     if bad:
-        odd = raw.filter(times.is_null() & ~is_missing(raw))[0]
+        odd = raw.filter(times.is_null() & ~is_missing(raw, MISSING))[0]
         raise SpecError("bad-value", f"{where}: {bad} values are not dates, such as {odd!r}")
     return times.fill_null(float("nan")).to_numpy().astype(float)
 

@@ -42,6 +42,7 @@ class Table:
         target: the target column, where the source marks it, such as the class of a class folder.
         kinds: column -> feature type, where the source determines it, such as {"image": "image"}.
         excluded: columns that are inputs only if the spec names them: they leak the target or say where a row is from.
+        values: column -> texts that look missing and are values, such as {"country": ("NA",)}.
         hints: column -> feature settings that the source determines, such as {"mask": {"names": ["sky", "road"]}}.
         environment: that the rows were observed in, for reinforcement learning.
         derived: whether it has the columns of table transforms and of features that read several columns.
@@ -55,6 +56,7 @@ class Table:
     target: str | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
     excluded: tuple[str, ...] = ()
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: Environment | None = None
     derived: bool = False

@@ -13,7 +13,6 @@ from deepglass.features.base import Media
 from deepglass.files import check_regular
 from deepglass.limits import check_limit, check_unpacked
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus")
 RATE_RANGE = (1_000, 400_000)  # Hz; other rates are a damaged header, and resampling from them takes gigabytes
 
 # libsndfile only logs a header that declares more bytes than the file has, and reads a shorter recording.

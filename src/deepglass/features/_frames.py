@@ -11,12 +11,11 @@ from PIL import Image as Pillow
 from PIL import ImageSequence
 
 from deepglass.errors import MissingExtra, SourceError
-from deepglass.features._images import BROKEN, FORMATS, SUFFIXES, decode
+from deepglass.features._images import BROKEN, FORMATS, decode
+from deepglass.features._suffixes import IMAGES
 from deepglass.features.base import Media, Raw
 from deepglass.files import outside, read_file
 from deepglass.limits import check_limit
-
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv")
 
 RawVideo = Media | np.ndarray | str | None
 """One video: a file or a folder of frames, an array (T, Y, X) or (T, Y, X, C), a path; None = missing."""
@@ -48,7 +47,7 @@ def read_frames(video: RawVideo, count: int) -> list[np.ndarray]:
             raise SourceError("unreadable-file", f"{name}: this folder of frames holds no image")
         return [decode(Media(f"{name}/{files[i].name}", files[i])) for i in frame_indices(len(files), count)]
     data = read_file(path, name) if isinstance(video, str) else video.read()
-    if name.lower().endswith(SUFFIXES):
+    if name.lower().endswith(IMAGES):
         return _read_animation(data, name, count)
     return _read_video(data, name, count)
 
@@ -60,7 +59,7 @@ def frame_indices(length: int, count: int) -> np.ndarray:
 
 def frame_files(folder: Path) -> list[Path]:
     """The images of a folder in natural order: by the numbers in their names."""
-    files = [p for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
+    files = [p for p in folder.iterdir() if p.name.lower().endswith(IMAGES) and not p.name.startswith(".")]
     if leaving := outside(files, (folder,)):
         text = (
             f"{folder.name}/: {len(leaving)} of its frames are links that lead out, such as {files[leaving[0]].name!r}"

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -20,8 +21,10 @@ from deepglass.features.base import Media, Raw
 from deepglass.files import read_file
 from deepglass.limits import check_limit
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # no format that runs a program, such as EPS
+_HAS_AVIF = find_spec("PIL.AvifImagePlugin") is not None  # from Pillow 11.3 on
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", *(["AVIF"] if _HAS_AVIF else []))
+"""Of Pillow; none of them runs a program, as EPS would."""
+
 MIN_PARALLEL = 64  # images; fewer are decoded without threads
 
 BROKEN = (

@@ -7,7 +7,7 @@ import polars as pl
 
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
-from deepglass.parsing import is_missing
+from deepglass.parsing import MISSING, is_missing
 
 F = TypeVar("F")
 
@@ -25,8 +25,8 @@ def text_format(chunks: Sequence[Raw], parse: Callable[[pl.Series], F | None], n
     texts = [c for c in chunks if isinstance(c, pl.Series) and c.dtype in (pl.String, pl.Categorical, pl.Enum)]
     text = pl.concat([pl.Series(values=[], dtype=pl.String), *(t.cast(pl.String) for t in texts)])
     format = parse(text)
-    if format is None and not is_missing(text).all():
-        example = text.filter(~is_missing(text))[0]
+    if format is None and not is_missing(text, MISSING).all():
+        example = text.filter(~is_missing(text, MISSING))[0]
         raise SourceError(
             "bad-value",
             f"column {column!r}: expected {noun}, but fewer than half of the values are, such as {example!r}; leave "

@@ -113,11 +113,11 @@ def count_values(chunks: Sequence[Raw], type_: ValueType) -> list[tuple[str, int
 
 
 def count_unseen(keys: pl.Series, vocabulary: Sequence[str]) -> dict[str, int]:
-    """Number of rows whose value is not in the vocabulary, for `Feature.count_anomalies`."""
+    """Number of rows whose value is not in the vocabulary and does not look missing, for `Feature.count_anomalies`."""
     if len(keys) <= _FEW_ROWS:
-        n = sum(key is not None and key not in vocabulary for key in keys.to_list())
+        n = sum(key is not None and key not in vocabulary and key not in MISSING for key in keys.to_list())
     else:
-        n = int((~keys.drop_nulls().is_in(list(vocabulary))).sum())
+        n = int((~keys.drop_nulls().is_in([*vocabulary, *MISSING])).sum())
     return {"unseen category": n} if n else {}
 
 
@@ -135,7 +135,7 @@ def _key(value: str | float | bool | None, type_: ValueType) -> str | None:
     numeric = type_ in ("integer", "number")
     if isinstance(value, str):
         text = value.strip(_WHITESPACE)
-        if text in MISSING:
+        if not text:
             return None
         if type_ == "boolean":
             return _BOOLEAN_WORDS.get(text.lower(), text.lower())

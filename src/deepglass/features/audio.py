@@ -12,9 +12,10 @@ import numpy as np
 
 from deepglass.constraints import Count, Positive
 from deepglass.errors import SourceError
-from deepglass.features._audio_files import SUFFIXES, as_int16, read_audio, read_header, resample
+from deepglass.features._audio_files import as_int16, read_audio, read_header, resample
 from deepglass.features._reading import read_errors, sample_rows, try_read
 from deepglass.features._statistics import scaling
+from deepglass.features._suffixes import AUDIO
 from deepglass.features.base import Column, Feature, Media, Raw, TypeGuess
 from deepglass.mel import Frames, log_mel
 
@@ -68,7 +69,7 @@ class Audio(Feature):
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         if isinstance(raw, list):
             files = [media for media in raw if media is not None]
-            if files and all(isinstance(m, Media) and _name(m).endswith(SUFFIXES) for m in files):
+            if files and all(isinstance(m, Media) and _name(m).endswith(AUDIO) for m in files):
                 return TypeGuess(1.0, "each file is an audio file")
         elif isinstance(raw, np.ndarray) and raw.ndim == 2 and raw.shape[1] >= 1_000 and raw.dtype.kind in "fi":
             return TypeGuess(0.5, f"{raw.shape[1]:,} numbers a row, as the samples of a recording")

@@ -13,7 +13,7 @@ from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._statistics import scaled_change, scaling
 from deepglass.features._text_format import text_format
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
-from deepglass.parsing import DateFormat, is_missing, parse_dates, to_dates
+from deepglass.parsing import MISSING, DateFormat, is_missing, parse_dates, to_dates
 
 if TYPE_CHECKING:
     from torch import nn
@@ -128,7 +128,7 @@ class Date(Feature):
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         seconds = self._seconds(raw, DateFormat(*self.format_) if self.format_ else None)
-        unreadable = int(np.isnan(seconds).sum()) - int(is_missing(cast(pl.Series, raw)).sum())
+        unreadable = int(np.isnan(seconds).sum()) - int(is_missing(cast(pl.Series, raw), MISSING).sum())
         return {"not a date": unreadable} if unreadable else {}
 
     def normalizer(self, scale: str = "standard") -> nn.Module:

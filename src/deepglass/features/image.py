@@ -22,7 +22,6 @@ from deepglass.constraints import Pixels, Share
 from deepglass.errors import SourceError
 from deepglass.features._allocate import allocate
 from deepglass.features._images import (
-    SUFFIXES,
     RawImage,
     as_images,
     channels_last,
@@ -50,6 +49,7 @@ from deepglass.features._quantize import (
 )
 from deepglass.features._reading import read_errors
 from deepglass.features._statistics import scaling
+from deepglass.features._suffixes import IMAGES
 from deepglass.features.base import Column, Media, Raw, TypeGuess, sequence_of
 
 if TYPE_CHECKING:
@@ -94,13 +94,13 @@ class Image(PixelFeature):
         if not cells:
             return None
         if isinstance(raw, pl.Series):
-            are_paths = raw.dtype == pl.String and all(cell.lower().endswith(SUFFIXES) for cell in cells)
+            are_paths = raw.dtype == pl.String and all(cell.lower().endswith(IMAGES) for cell in cells)
             exists = are_paths and any(Path(cell).is_file() for cell in cells[:20])
             return TypeGuess(0.9, "each cell is the path of an image") if exists else None
         if all(isinstance(cell, Pillow.Image) for cell in cells):
             return TypeGuess(1.0, "Pillow images")
         names = [(cell.member or cell.path.name).lower() if isinstance(cell, Media) else "" for cell in cells]
-        return TypeGuess(1.0, "each file is an image") if all(n.endswith(SUFFIXES) for n in names) else None
+        return TypeGuess(1.0, "each file is an image") if all(n.endswith(IMAGES) for n in names) else None
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
         """Learn size, channels, range and statistics from a sample of the images.

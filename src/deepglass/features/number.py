@@ -12,10 +12,17 @@ import polars as pl
 
 from deepglass.constraints import Count
 from deepglass.features._cell_statistics import Statistic
-from deepglass.features._statistics import scaled_change, scaling
+from deepglass.features._statistics import (
+    MAX_DISTANCE,
+    MAX_VALUE,
+    anomaly_counts,
+    scaled_change,
+    scaling,
+    too_large,
+)
 from deepglass.features._text_format import text_format
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
-from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
+from deepglass.parsing import MISSING, NumberFormat, is_missing, parse_numbers, to_numbers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,9 +32,7 @@ if TYPE_CHECKING:
 
 MAX_CODES = 20  # distinct integers; more are quantities, not codes of classes
 
-_MAX_VALUE = float(np.finfo(np.float32).max) / 4
 _MIN_SCALE = 1e-30  # a smaller scale counts as constant: float32 ends near 1e-38
-_MAX_DISTANCE = 1e15  # from the median, in scales: larger values are errors, and the square still fits float32
 _MAX_OFFSET_RATIO = 2.0**14  # value to scale: beyond it float32 (24 bits) would resolve less than 1e-3 of the scale
 _QUANTITY_NAME = re.compile(
     r"(^|[^a-z])(year|age|count|total|amount|price|size|length|width|height|weight|number|score|goal|point)s?($|[^a-z])"
@@ -104,12 +109,12 @@ class Number(Feature):
         chunks = list(chunks)
         format = text_format(chunks, parse_numbers, "numbers", self.column)
         values = np.concatenate([np.zeros(0), *(self._floats(raw, format) for raw in chunks)])
-        x = values[np.isfinite(values) & (np.abs(values) < _MAX_VALUE)]
+        x = values[np.isfinite(values) & (np.abs(values) < MAX_VALUE)]
         if not len(x):
             x = np.zeros(1)
         low, lower, median, upper, high = (float(q) for q in np.quantile(x, [0, 0.25, 0.5, 0.75, 1]))
         # If half of the values are equal (capital gains), the range is a better scale than the quartiles.
-        smallest = max(_MIN_SCALE, (high - low) / _MAX_DISTANCE * 1e3)
+        smallest = max(_MIN_SCALE, (high - low) / MAX_DISTANCE * 1e3)
         scale = next((s for s in ((upper - lower) / 1.35, (high - low) / 4) if s > smallest), 1.0)
         edges = np.quantile(x, np.linspace(0, 1, 1 + min(self.bins, max(1, len(x) // 4))))
         edges = edges[np.diff(edges, prepend=-np.inf) > 1e-6 * scale]
@@ -128,8 +133,8 @@ class Number(Feature):
 
     def encode(self, raw: Raw) -> Column:
         """Values (N,) float32 in the user's unit minus `offset_`; infinity counts as missing."""
-        values = self._floats(raw, NumberFormat(*self.format_))
-        mask = np.isfinite(values) & ~self._too_large(values)
+        values = self._floats(raw, self._format)
+        mask = np.isfinite(values) & ~too_large(values, self.median_, self.scale_)
         return Column((np.where(mask, values, self.median_) - self.offset_).astype(np.float32), mask)
 
     def to_axis(self, column: Column) -> np.ndarray:
@@ -140,16 +145,12 @@ class Number(Feature):
         return self.encode(pl.Series(positions))
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
-        values = self._floats(raw, NumberFormat(*self.format_))
+        values = self._floats(raw, self._format)
         unreadable = 0
         if isinstance(raw, pl.Series) and raw.dtype == pl.String:
-            unreadable = int(np.isnan(values).sum()) - int(is_missing(raw).sum())
-        counts = {
-            "not a number": unreadable,
-            "infinite": int(np.isinf(values).sum()),
-            "too large": int((np.isfinite(values) & self._too_large(values)).sum()),
-        }
-        return {anomaly: n for anomaly, n in counts.items() if n}
+            unreadable = int(np.isnan(values).sum()) - int(is_missing(raw, MISSING).sum())
+        unread = {"not a number": unreadable} if unreadable else {}
+        return unread | anomaly_counts(values, self.median_, self.scale_)
 
     def warp(self, field: Field, map: Warp) -> Field:
         """Negated values where the image is flipped, with `negate_on_flip`."""
@@ -181,11 +182,13 @@ class Number(Feature):
         """Root mean square over the entries, in standard deviations."""
         return scaled_change(before, after, self.scale_ or 1.0)
 
-    def _too_large(self, values: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):
-            return (np.abs(values) >= _MAX_VALUE) | (np.abs(values - self.median_) >= _MAX_DISTANCE * self.scale_)
+    @property
+    def _format(self) -> NumberFormat | None:
+        return NumberFormat(*self.format_) if self.format_ else None
 
     def _floats(self, raw: Raw, format: NumberFormat | None) -> np.ndarray:
+        if format is None and isinstance(raw, pl.Series) and raw.dtype == pl.String:
+            format = parse_numbers(raw)  # training had numbers
         values = as_floats(raw, format or NumberFormat())
         if values is None:
             raise self.bad_type("numbers", raw)

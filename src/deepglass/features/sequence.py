@@ -64,14 +64,17 @@ class Sequence(VectorFeature):
         return 1 if self.flat_ else 2
 
     def encode(self, raw: Raw) -> Column:
-        """Values (total, d) float32 in the user's units, NaN where an entry is missing."""
+        """Values (total, d) float32 in the user's units, NaN where an entry is missing, infinite or too large."""
         values, lengths, mask = self._steps(raw, len(self.mean_))
-        return Column(values.astype(np.float32), mask, np.concatenate([[0], np.cumsum(lengths)]))
+        return Column(self.encoded(values), mask, np.concatenate([[0], np.cumsum(lengths)]))
 
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.embeddings import SequenceEncoder
 
         return SequenceEncoder(self.normalizer(), len(self.mean_), dim)
+
+    def vectors(self, raw: Raw) -> np.ndarray:
+        return self._steps(raw, len(self.mean_))[0]
 
     def _steps(self, raw: Raw, size: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Values (total, d) float64, lengths (N,) and mask (N,)."""
@@ -94,7 +97,6 @@ class Sequence(VectorFeature):
             check_limit("sequence_values", int(lengths[longest]), f"column {self.column!r}, row {longest}")
         if size is not None and len(values) and values.shape[1] != size:
             raise self.bad_value(f"expected {size} numbers a step, got {values.shape[1]}")
-        values = np.where(np.isfinite(values), values, np.nan)
         return values if len(values) or size is None else np.zeros((0, size)), lengths, mask
 
 

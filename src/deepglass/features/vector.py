@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Vector(VectorFeature):
     """A vector of fixed length d: an array (N, d), or a list of d numbers in each cell.
 
-    An entry that is NaN, null or infinite is missing on its own; a row without any entry is missing.
+    An entry that is NaN, null, infinite or too large for float32 is missing on its own; a row without any entry is
+    missing.
 
     Example:
         >>> place = Vector(name="place").fit([np.array([[0.0, 1.0], [2.0, 5.0]])])
@@ -57,7 +58,7 @@ class Vector(VectorFeature):
 
     def encode(self, raw: Raw) -> Column:
         """Values (N, d) float32 in the user's units, NaN where an entry is missing."""
-        values = self._rows(raw, len(self.mean_)).astype(np.float32)
+        values = self.encoded(self.vectors(raw))
         return Column(values, np.asarray(~np.isnan(values).all(1)))
 
     def encoder(self, dim: int) -> nn.Module:
@@ -71,6 +72,9 @@ class Vector(VectorFeature):
 
     def part_names(self) -> tuple[str, ...]:
         return tuple(f"{self.name}[{k}]" for k in range(len(self.mean_)))
+
+    def vectors(self, raw: Raw) -> np.ndarray:
+        return self._rows(raw, len(self.mean_))
 
     def _rows(self, raw: Raw, size: int | None) -> np.ndarray:
         """(N, d) float64, NaN = missing; d is `size`, or that of the rows."""
@@ -86,7 +90,7 @@ class Vector(VectorFeature):
             raise self.bad_type("lists of numbers", raw)
         if size is not None and values.shape[1] != size:
             raise self.bad_value(f"expected {size} numbers a row, not {values.shape[1]}")
-        return np.where(np.isfinite(values), values, np.nan)
+        return values
 
     def _from_lists(self, lists: pl.Series, size: int | None) -> np.ndarray:
         lengths = lists.list.len()

@@ -19,9 +19,10 @@ import polars as pl
 
 from deepglass.constraints import Ge, Le
 from deepglass.errors import SourceError
-from deepglass.features._frames import VIDEO_SUFFIXES, RawVideo, as_videos, read_frames
+from deepglass.features._frames import RawVideo, as_videos, read_frames
 from deepglass.features._quantize import PixelFeature, code_dtype
 from deepglass.features._reading import read_errors, sample_rows, try_read
+from deepglass.features._suffixes import VIDEOS
 from deepglass.features.base import Column, Media, Raw, TypeGuess
 from deepglass.features.image import Image
 
@@ -133,8 +134,8 @@ def _infer_array_type(array: np.ndarray, name: str) -> TypeGuess | None:
 
 def _is_video(video: RawVideo) -> bool:
     if isinstance(video, Media):
-        return video.path.is_dir() or (video.member or video.path.name).lower().endswith(VIDEO_SUFFIXES)
-    return isinstance(video, str) and video.lower().endswith(VIDEO_SUFFIXES) and Path(video).is_file()
+        return video.path.is_dir() or (video.member or video.path.name).lower().endswith(VIDEOS)
+    return isinstance(video, str) and video.lower().endswith(VIDEOS) and Path(video).is_file()
 
 
 def _missing(video: RawVideo) -> bool:

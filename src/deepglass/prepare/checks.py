@@ -21,26 +21,32 @@ def check_rows(table: Table, targets: Sequence[Feature]) -> None:
     names = " or ".join(repr(t.name) for t in targets)
     about = f" with a value for {names}" if names else ""
     if not len(table):
-        skipped = ", ".join(f"{s.name} ({s.reason})" for s in table.skipped[:1])
-        more = f" and {len(table.skipped) - 1:,} more" if len(table.skipped) > 1 else ""
-        left_out = f"; left out: {skipped}{more}" if skipped else ""
-        raise SourceError("no-rows", f"{table.name}: there are no rows{about}{left_out}")
-    check_count(len(table), table.name, about)
+        raise SourceError("no-rows", f"{table.name}: there are no rows{about}{_left_out(table)}")
+    check_count(len(table), table.name, about, _left_out(table))
     for target in targets:
         if _distinct(table[target.column]) == 1:
             code: Any = "one-class" if target.has_classes else "constant-target"
             raise SourceError(
                 code,
-                f"--target: {target.name!r} has the same value in every row of {table.name}; choose another column",
+                f"--target: {target.name!r} has the same value in every row of {table.name}{_left_out(table)}; "
+                "choose another column",
             )
 
 
-def check_count(count: int, source: str, about: str = "") -> None:
+def check_count(count: int, source: str, about: str = "", left_out: str = "") -> None:
     """Enough rows to be split."""
     if count < MIN_ROWS:
         rows = "1 row" if count == 1 else f"{count} rows"
-        text = f"{source}: expected at least {MIN_ROWS} rows{about}, to train, validate and test, got {rows}"
+        text = f"{source}: expected at least {MIN_ROWS} rows{about}, to train, validate and test, got {rows}{left_out}"
         raise SourceError("too-few-rows", text)
+
+
+def _left_out(table: Table) -> str:
+    """The first row or file that was left out, and how many more, for an error that they explain."""
+    if not table.skipped:
+        return ""
+    first, more = table.skipped[0], len(table.skipped) - 1
+    return f"; left out: {first.name} ({first.reason})" + (f" and {more:,} more" if more else "")
 
 
 def check_environment(objective: str, table: Table) -> None:

@@ -1,12 +1,14 @@
 """Warnings about the prepared data: missing labels, rows left out, unusual values, memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from deepglass.data.table import Table
+from deepglass.errors import SourceError
 from deepglass.features._allocate import exceeds_memory
-from deepglass.features.base import Feature, take_raw
+from deepglass.features._statistics import MAX_VALUE
+from deepglass.features.base import Column, Feature, Raw, take_raw
 from deepglass.features.outputs.base import Output
 from deepglass.objectives._semi import SemiSupervised, no_unlabelled_rows
 from deepglass.objectives.base import OBJECTIVES
@@ -30,7 +32,10 @@ def data_warnings(
     warnings: list[str] = []
     unlabelled = "without a label are learned from too" if uses_unlabelled(spec) else "have no label and are skipped"
     for feature in outputs:
-        column = feature.encode(take_raw(table[feature.column], train))
+        raw = take_raw(table[feature.column], train)
+        column = feature.encode(raw)
+        if not _has_values(column):
+            _explain_unusable_target(feature, raw, table.name)
         feature.check_target(column, table.name)
         count = int((~column.mask).sum())
         unlabelled_counts.append((feature, count))
@@ -45,10 +50,33 @@ def data_warnings(
     warnings += [f"left out: {s.name} ({s.reason})" for s in table.skipped[:MAX_NAMED]]
     if (more := len(table.skipped) - MAX_NAMED) > 0:
         warnings.append(f"left out: {more} more, {len(table.skipped)} in all")
-    for sequence in (f for f in (*inputs, *outputs) if f.sequential):  # truncated ones, tags not in the training rows
-        anomalies = sequence.count_anomalies(table[sequence.column])
-        warnings += [f"{sequence.name}: {what}: {count:,}" for what, count in anomalies.items()]
+    features: list[Feature] = [*inputs, *outputs]
+    for feature in features:
+        if feature.sequential or feature.ordered:  # truncated, infinite or too large values, tags not in training rows
+            anomalies = feature.count_anomalies(table[feature.column])
+            warnings += [f"{feature.name}: {what}: {count:,}" for what, count in anomalies.items()]
     return [*warnings, *_memory(table, inputs)]
+
+
+def _has_values(column: Column) -> bool:
+    return bool(column.mask.any() and (column.values.dtype.kind != "f" or not np.isnan(column.values).all()))
+
+
+def _explain_unusable_target(feature: Output, raw: Raw, source: str) -> None:
+    """Raises: SourceError: `bad-value` where the training rows have values, and none can be used."""
+    if anomalies := feature.count_anomalies(raw):
+        counts = ", ".join(f"{what}: {count:,}" for what, count in anomalies.items())
+        raise SourceError(
+            "bad-value",
+            f"{source}, column {feature.column!r}: none of the values in {len(raw):,} training rows can be used as a "
+            f"{feature.kind} ({counts}); {_advice(anomalies)}",
+        )
+
+
+def _advice(anomalies: Mapping[str, int]) -> str:
+    if "too large" in anomalies:
+        return f"rescale them below {MAX_VALUE:.1e}, such as by their logarithm"
+    return "choose another column or another kind"
 
 
 def _memory(table: Table, inputs: Sequence[Feature]) -> list[str]:

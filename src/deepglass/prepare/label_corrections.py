@@ -24,7 +24,7 @@ from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
 from deepglass.files import read_file, write_file
-from deepglass.parsing import MISSING
+from deepglass.parsing import ALWAYS_MISSING
 from deepglass.prepare.sources import fingerprint_of, read_like
 from deepglass.spec.spec import SOURCES, Spec
 
@@ -223,7 +223,7 @@ def label_text(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return str(value).lower()
     text = str(value).strip()
-    return "" if text in MISSING else text
+    return "" if text in ALWAYS_MISSING else text
 
 
 def label_value(text: str, raw: pl.Series, where: str) -> Any:

@@ -1,11 +1,14 @@
 """From a spec to an experiment and its data: read the source, infer columns, split, fit the features."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from deepglass.data.row_hashes import row_hashes
 from deepglass.data.table import Table
+from deepglass.data.transforms.base import TableTransform
 from deepglass.features.base import Column, Feature, take_raw
 from deepglass.features.outputs.base import Output
 from deepglass.prepare.checks import check_count, check_drop, check_environment, check_rows
@@ -14,10 +17,10 @@ from deepglass.prepare.data_warnings import data_warnings
 from deepglass.prepare.derived_columns import derive_columns, fit_transforms, join_columns
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.label_corrections import correct_labels, load_corrections
+from deepglass.prepare.lineage import TrainedRows, inherit_split
 from deepglass.prepare.prepared_data import PreparedData, hide_targets
 from deepglass.prepare.resolve import adapt_features, resolve_network, trunk_for_size
 from deepglass.prepare.rows import (
-    assign_split,
     choose_split,
     hidden_rows,
     missing_targets,
@@ -32,12 +35,19 @@ Fitted = tuple[tuple[Feature, ...], tuple[Output, ...]]
 ENCODING_FIELDS = ("type_", "format_", "flat_", "lists_", "parts_", "subword_features_")  # how raw values are parsed
 
 
-def prepare(spec: Spec, earlier: Experiment | None = None) -> tuple[Experiment, PreparedData]:
+class EarlierRun(NamedTuple):
+    """The run that gives the initial weights, and its rows and those of the runs before it, the latest first."""
+
+    experiment: Experiment
+    lineage: tuple[TrainedRows, ...]
+
+
+def prepare(spec: Spec, earlier: EarlierRun | None = None) -> tuple[Experiment, PreparedData]:
     """Resolve a spec against its data: infer columns and split, choose the network, fit the features on training rows.
 
     Args:
-        earlier: of the run that gives the initial weights; its fitted features are inherited, since its weights
-            depend on their vocabularies and scales.
+        earlier: the run that gives the initial weights. Its fitted features are inherited, since its weights depend on
+            their vocabularies and scales, and so is the split of its rows.
 
     Raises:
         SourceError, SpecError: for everything that can be wrong in spec and data, before training starts.
@@ -45,6 +55,7 @@ def prepare(spec: Spec, earlier: Experiment | None = None) -> tuple[Experiment, 
     table = read_source(spec)
     check_count(len(table), table.name)
     fingerprint = fingerprint_of(table)
+    spec = replace(spec, data=spec.data.with_values(table.values))  # new rows are read as these
     corrections = load_corrections(spec, table)
     check_drop(spec.data.drop, table)
     column_roles, inferred_inputs, inferred_outputs = infer_columns(table, spec)
@@ -59,7 +70,8 @@ def prepare(spec: Spec, earlier: Experiment | None = None) -> tuple[Experiment, 
     labelled = table.take(np.flatnonzero(~absent)) if absent.any() else table
     check_rows(labelled, outputs)
     chosen_split = choose_split(spec, labelled, outputs)
-    split[~absent] = assign_split(chosen_split, labelled, outputs)
+    ancestors = () if earlier is None else earlier.lineage
+    split[~absent], split_notes = inherit_split(chosen_split, labelled, outputs, ancestors)
     hidden = hidden_rows(spec, table, outputs, split) & ~np.isin(source_rows, corrected)
     split[hidden] = "train" if unlabelled else ""
     split[np.isin(source_rows, spec.data.drop)] = ""  # the others stay in their split
@@ -69,19 +81,40 @@ def prepare(spec: Spec, earlier: Experiment | None = None) -> tuple[Experiment, 
     transforms = fit_transforms(
         spec.data.transforms, table, np.flatnonzero(split == "train"), [c for f in outputs for c in f.source_columns]
     )
+    own_rows = _own_rows(table, (*inputs, *transforms))
     table = derive_columns(table, transforms, (*inputs, *outputs))
     if transforms:  # they add columns
         column_roles, inferred_inputs, _ = infer_columns(table, spec)
         inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
         table = join_columns(table, inputs)
-    fitted_inputs, fitted_outputs = _fit_features(earlier, table, split, inputs, outputs)
-    warnings = tuple(data_warnings(spec, table, split, fitted_inputs, fitted_outputs))
+    before = None if earlier is None else earlier.experiment
+    fitted_inputs, fitted_outputs = _fit_features(before, table, split, inputs, outputs)
+    warnings = (*split_notes, *data_warnings(spec, table, split, fitted_inputs, fitted_outputs))
+    lineage = tuple(rows._replace(split=split) for rows in own_rows) + ancestors
     trunk = trunk_for_size(fitted_inputs) if by_size else trunk
     experiment = Experiment(spec, fitted_inputs, fitted_outputs, trunk, chosen_split, transforms)
     data = PreparedData(
-        table, source_rows, split, fitted_inputs, fitted_outputs, tuple(column_roles), warnings, fingerprint, hidden
+        table,
+        source_rows,
+        split,
+        fitted_inputs,
+        fitted_outputs,
+        tuple(column_roles),
+        warnings,
+        fingerprint,
+        hidden,
+        lineage,
     )
     return resolve_network(experiment, len(data.rows("train"))), data
+
+
+def _own_rows(table: Table, readers: Sequence[Feature | TableTransform]) -> tuple[TrainedRows, ...]:
+    """The rows of this run, still without a split; none where no column of the source identifies them."""
+    read = [c for reader in readers for c in reader.source_columns]
+    columns = tuple(dict.fromkeys(c for c in read if c in table.columns))
+    if not columns or table.environment is not None:
+        return ()
+    return (TrainedRows("", columns, row_hashes(table, columns), np.zeros(0, "U5")),)
 
 
 def _fit_features(

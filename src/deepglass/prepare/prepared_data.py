@@ -11,6 +11,7 @@ from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
 from deepglass.features.outputs.base import Output, PredictionArrays
 from deepglass.prepare.columns import ColumnRole
+from deepglass.prepare.lineage import TrainedRows
 
 SPLITS = ("train", "valid", "test")
 
@@ -28,6 +29,8 @@ class PreparedData:
         notes: warnings for the user: class imbalance, missing labels, rows left out.
         fingerprint: hash of the source's content.
         hidden: (N,) bool, rows whose labels are hidden by the label budget.
+        lineage: the rows of this run, then of the runs it starts from, by which they are recognised in other files;
+            empty where there are none, as in an environment.
     """
 
     table: Table
@@ -39,6 +42,7 @@ class PreparedData:
     notes: tuple[str, ...]
     fingerprint: str
     hidden: np.ndarray
+    lineage: tuple[TrainedRows, ...] = ()
 
     def rows(self, split: str) -> np.ndarray:
         """Row indices of one split."""

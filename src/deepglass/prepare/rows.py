@@ -9,6 +9,7 @@ from deepglass.data.label_budget import LabelBudget
 from deepglass.data.missing import is_null
 from deepglass.data.split import Split
 from deepglass.data.table import Skipped, Table
+from deepglass.errors import SourceError
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
 from deepglass.features.outputs.identity import IdentityOutput
@@ -55,12 +56,24 @@ def usable_rows(
 
     Returns:
         The remaining rows, and their indices in `table`.
+
+    Raises:
+        SourceError: `unreadable-file` where no row can be read.
     """
     usable = np.ones(len(table), bool)
     skipped: list[Skipped] = []
-    for row, item in unreadable_rows(table, (*inputs, *outputs)):
-        usable[row] = False
-        skipped.append(item)
+    columns: set[str] = set()
+    for feature in (*inputs, *outputs):
+        for row, item in unreadable_rows(table, [feature]):
+            usable[row] = False
+            skipped.append(item)
+            columns.add(feature.column)
+    if len(table) and not usable.any():
+        raise SourceError(
+            "unreadable-file",
+            f"{table.name}, column {' and '.join(map(repr, sorted(columns)))}: no row has only files that can be read; "
+            f"the first of {len(skipped):,} that cannot is {skipped[0].name}: {skipped[0].reason}",
+        )
     if not unlabelled:
         unlabelled_rows = missing_targets(table, outputs) & ~np.isin(np.arange(len(table)), corrected_rows)
         if count := int((unlabelled_rows & usable).sum()):

@@ -23,11 +23,11 @@ def read_source(spec: Spec) -> Table:
     """
     table = read_like(spec.data, spec.data.source)
     if spec.data.test is not None:
-        test = read_like(spec.data, spec.data.test)
+        test = read_like(spec.data.with_values(table.values), spec.data.test)
         table = _together(table, test, np.repeat(["train", "test"], [len(table), len(test)]))
     if spec.data.unlabelled is not None:
         named = [c for s in spec.outputs for c in s.source_columns] or [table.target or ""]
-        more = read_like(spec.data, spec.data.unlabelled)
+        more = read_like(spec.data.with_values(table.values), spec.data.unlabelled)
         more = more.with_columns({n: null_like(table[n], len(more)) for n in named if n})
         split = None if table.split is None else np.concatenate([table.split, np.full(len(more), "train")])
         table = _together(table, more, split)

@@ -23,7 +23,7 @@ from deepglass.run.build import load_objective
 from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, read_layer_statistics
 from deepglass.run.folder import Folder
 from deepglass.run.storage.stored_files import RunState
-from deepglass.spec.spec import Source
+from deepglass.spec.spec import Source, Spec
 from deepglass.training.plan import Plan
 
 
@@ -126,6 +126,12 @@ class RunContext:
         return Folder.spec_text(self.experiment.spec)
 
 
+def check_readable(folder: Folder, spec: Spec) -> None:
+    """Raise `not-found` for a run that was trained on a Python object, which must be given again."""
+    if any(isinstance(s, str) and s.startswith("<") for s in (spec.data.source, spec.data.test)):
+        raise SourceError("not-found", f"{folder.path}: was trained on a Python object; give it again as source=")
+
+
 def load_data(folder: Folder, state: RunState, source: Source = None) -> PreparedData:
     """The data of a stored run, read from its source again.
 
@@ -138,8 +144,7 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
     spec = state.experiment.spec
     if source is not None:
         spec = replace(spec, data=replace(spec.data, source=source))
-    if any(isinstance(s, str) and s.startswith("<") for s in (spec.data.source, spec.data.test)):
-        raise SourceError("not-found", f"{folder.path}: was trained on a Python object; give it again as source=")
+    check_readable(folder, spec)
     spec = folder.with_labels(spec)
     table = read_source(spec)
     fingerprint = fingerprint_of(table)
@@ -157,5 +162,14 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
     skipped = tuple(Skipped(*s) for s in state.source["skipped"])
     table = state.experiment.derive(replace(table, skipped=skipped))
     return PreparedData(
-        table, source_rows, split, inputs, outputs, state.column_roles, state.source["warnings"], fingerprint, hidden
+        table,
+        source_rows,
+        split,
+        inputs,
+        outputs,
+        state.column_roles,
+        state.source["warnings"],
+        fingerprint,
+        hidden,
+        folder.lineage(state),
     )

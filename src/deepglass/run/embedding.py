@@ -62,6 +62,7 @@ def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> RowEmbeddi
         predictor.notes["row left out, as it cannot be read"] += len(table) - len(rows_used)
         table = table.take(rows_used)
     data = Dataset(predictor.encode(table), {}, predictor.device)
+    predictor.check_readable(table, data.columns)
     points = embed_dataset(predictor.objective, data, batch_size)
     return RowEmbeddings(points, _metadata(table.columns, rows_used), _images(predictor, data.columns))
 

@@ -38,9 +38,11 @@ from deepglass.training.augmentation import augmentation_for, set_audio_augmenta
 from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import State, weights_sha256
 from deepglass.training.clock import Clock
+from deepglass.training.loop import begin_stage
 from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget
-from deepglass.training.planning import make_plan, max_steps, threads_for
+from deepglass.training.planning import append_stage, make_plan, max_steps, threads_for
+from deepglass.training.settings import TrainingSettings
 from deepglass.training.trainer import History, Trainer
 
 MAX_PROBE = 0.03  # share of a time budget
@@ -136,9 +138,7 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     rows = objective.examples_per_epoch(datasets["train"])
     evaluated_rows = objective.examples_per_evaluation(datasets["valid"])
     plan = make_plan(training, setup.defaults, rows, setup.device, evaluated_rows)
-    objective.apply(_read_pretrained_weights)
-    if (run := experiment.spec.network.init_from) is not None:
-        load_weights(run, objective, data)
+    _read_initial_weights(setup)
     objective.on_fit_start(datasets["train"])
     folder.begin(experiment, data)
     if clock is None:  # else it is fitted to the time budget first
@@ -154,23 +154,38 @@ def resume(
     plan: Plan,
     callbacks: Sequence[Callback],
     started: float,
+    stage: TrainingSettings | None = None,
 ) -> Trained:
-    """Continue from the newest checkpoint along the stored plan, without reading the clock."""
+    """Continue from the newest checkpoint along the stored plan, without reading the clock.
+
+    Args:
+        stage: time, epochs or steps of a further stage, which is appended to the plan of a finished run.
+    """
     torch.set_num_threads(plan.threads)
     datasets = data.datasets(str(pick(plan.device)))
     setup = set_up(experiment, data, plan.device)
     objective = setup.objective
     setup.random_state.restore()
-    objective.on_fit_start(datasets["train"])
-    folder.reopen(experiment, data)
     state = folder.checkpoints.load()
+    if state is None:
+        _read_initial_weights(setup)
+    objective.on_fit_start(datasets["train"])
     step = state.values["step"] if state else 0
+    if stage is not None:
+        evaluated_rows = objective.examples_per_evaluation(datasets["valid"])
+        plan = append_stage(plan, stage, setup.defaults, step, evaluated_rows)
+    folder.reopen(experiment, data)
+    clock = Clock(stage.budget) if stage is not None and stage.budget else None
+    if clock is None:  # else it is fitted to the time budget first
+        folder.store_plan(plan)
+    if state is not None and state.values["first_step"] != plan.first_step:
+        state = begin_stage(state, plan)
     for path in folder.checkpoints.damaged():
         for callback in callbacks:
             callback.on_diagnostic(f"{path} is damaged and was skipped: going on from step {step}", step)
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
     pseudo_labels = pseudo_label_recorder(context, step)
-    return _fit(setup, context, datasets, pseudo_labels, callbacks, started, state=state)
+    return _fit(setup, context, datasets, pseudo_labels, callbacks, started, clock, state)
 
 
 def _fit(
@@ -194,7 +209,7 @@ def _fit(
     step = state.values["step"] if state else 0
     recorders = [
         *pseudo_labels,
-        HistoryFile(folder.path / "history.jsonl", step),
+        HistoryFile(folder.path / "history.jsonl", step, state.callback(HistoryFile).get("count") if state else None),
         *sample_recorder(context),
         *embedding_recorder(context, datasets, step),
         *diagnostics_recorder(context, datasets, callbacks, step),
@@ -209,10 +224,18 @@ def _fit(
         plan = replace(plan, budget=clock.budget)
         folder.store_plan(plan)
         loader = setup.loader(datasets["train"], plan)
-        clock.begin(0, costs, limit)
+        clock.begin(plan.first_step, costs, plan.first_step + limit)
     with record_margins(loader, objective, len(datasets["train"]), folder.path) as recorded:
         history = trainer.fit(objective, recorded, plan, datasets["valid"], clock, state)
-    return _finish(context, datasets, history, started, clock)
+    earlier_seconds = state.values["seconds"] if state else 0.0
+    return _finish(context, datasets, history, started, clock, earlier_seconds)
+
+
+def _read_initial_weights(setup: Setup) -> None:
+    """Pretrained weights, and those of the run that this one starts from."""
+    setup.objective.apply(_read_pretrained_weights)
+    if (run := setup.experiment.spec.network.init_from) is not None:
+        load_weights(run, setup.objective, setup.data)
 
 
 def _read_pretrained_weights(module: nn.Module) -> None:
@@ -226,8 +249,13 @@ def _finish(
     history: History,
     started: float,
     clock: Clock | None = None,
+    earlier_seconds: float = 0.0,
 ) -> Trained:
-    """Calibrate on the validation rows, test, and store the results."""
+    """Calibrate on the validation rows, test, and store the results.
+
+    Args:
+        earlier_seconds: of training before the clock of the last stage.
+    """
     experiment, data, objective = context.experiment, context.data, context.objective
     batch_size = max(MIN_EVALUATION_BATCH, history.plan.batch_size)
     evaluations: dict[str, Evaluation] = {}
@@ -240,7 +268,7 @@ def _finish(
         evaluations["valid"] = valid
         for name, arrays in valid.predictions.items():
             calibration[name] = outputs[name].calibrate(arrays, datasets["valid"].truth[name])
-    seconds = clock.elapsed() if clock is not None else history.seconds
+    seconds = earlier_seconds + clock.elapsed() if clock is not None else history.seconds
     if len(datasets["test"]):
         evaluations["test"] = objective.evaluate(datasets["test"], batch_size)
     predictions: dict[str, Mapping[str, PredictionArrays]] = {}
@@ -255,10 +283,21 @@ def _finish(
         scores[split] = {**evaluation.metrics, **scored}  # the objective's own, and the outputs' after calibration
     trained = RunContext.of(context.folder, experiment, data, objective, calibration, history.plan)
     metrics = _metrics(trained, history, scores, valid.warnings if valid is not None else (), seconds, started)
-    context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"))
+    missing = missing_shares(datasets)
+    context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":
         context.folder.stages.add("trained", "calibrated", "tested")
     return Trained(trained.with_metrics(metrics), predictions)
+
+
+def missing_shares(datasets: Mapping[str, Dataset]) -> dict[str, float]:
+    """Input -> share of its values that are missing, of the training or validation rows, whichever is larger."""
+    shares: dict[str, float] = {}
+    for split in ("train", "valid"):
+        for name, column in datasets[split].columns.items():
+            if len(column.mask):
+                shares[name] = max(shares.get(name, 0.0), round(1 - float(column.mask.mean()), 6))
+    return shares
 
 
 def _metrics(

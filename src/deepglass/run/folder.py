@@ -16,15 +16,17 @@ import numpy as np
 import polars as pl
 import yaml
 
-from deepglass.errors import SourceError, near_miss
+from deepglass.errors import SourceError, StorageError, near_miss
 from deepglass.features.outputs.base import Calibration, PredictionArrays
-from deepglass.files import remove_partial_files, storage_error, write_file
+from deepglass.files import STORAGE_ERRORS, remove_partial_files, storage_error, write_file
 from deepglass.objectives.base import Objective
 from deepglass.prepare.experiment import Experiment
+from deepglass.prepare.lineage import TrainedRows
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.run.storage.contents import delete_contents, is_occupied
+from deepglass.run.storage.ancestors import ANCESTOR_COLUMNS, ANCESTORS, ancestor_table, read_ancestors
+from deepglass.run.storage.contents import delete_contents, has_not_begun, is_occupied
 from deepglass.run.storage.lock import lock_folder
-from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged_values, write_manifest
+from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged_values, resume_command, write_manifest
 from deepglass.run.storage.stages import TRAINING, Stages
 from deepglass.run.storage.stored_files import RunState, StoredFiles, read_state
 from deepglass.run.write_predictions import prediction_table
@@ -76,7 +78,9 @@ class Folder:
                 (path / "log.txt").touch()
             except OSError as error:
                 raise storage_error(path, error) from error
-            yield Folder(path)
+            folder = Folder(path)
+            with folder._advising_to_resume():
+                yield folder
 
     @contextmanager
     def write(self) -> Iterator[None]:
@@ -87,7 +91,20 @@ class Folder:
         """
         with lock_folder(self.path):
             remove_partial_files(self.path)
+            with self._advising_to_resume():
+                yield
+
+    @contextmanager
+    def _advising_to_resume(self) -> Iterator[None]:
+        """Add to what ends a run from outside (a signal, a full disk) that it can be resumed."""
+        try:
             yield
+        except BaseException as error:
+            is_full = isinstance(error, StorageError) or getattr(error, "errno", None) in STORAGE_ERRORS
+            from_outside = is_full or not isinstance(error, Exception)
+            if from_outside and (self.path / "spec.yaml").exists():
+                error.add_note(f"{resume_command(self.path)} goes on")
+            raise
 
     @staticmethod
     def claim(name: str, parent: Path = Path("runs")) -> Path:
@@ -117,6 +134,8 @@ class Folder:
         """
         if not (path / "spec.yaml").exists():
             run_paths = [str(p.parent) for p in path.parent.glob("*/spec.yaml")] if path.parent.is_dir() else []
+            if (path / "log.txt").exists() and has_not_begun(path):
+                raise SourceError("not-found", f"RUN: {path} stopped before its first step: train it again")
             why = "is not a run folder" if path.exists() else "does not exist"
             raise SourceError("not-found", f"RUN: {path} {why}{near_miss(str(path), run_paths)}")
         return Folder(path)
@@ -125,10 +144,12 @@ class Folder:
 
     def begin(self, experiment: Experiment, data: PreparedData) -> None:
         """Write the files that a resumed run needs, before the first step; without plan.json it starts again."""
-        self.store_spec(experiment.spec)
-        self._write_features(experiment, data, {})
+        self._write_features(experiment, data, {}, {})
         rows = pl.DataFrame({"row": data.source_rows, "split": list(data.split), "hidden": data.hidden})
-        self._write_frame("split.parquet", rows)
+        own, ancestors = data.lineage[:1], data.lineage[1:]
+        self._write_frame("split.parquet", rows.with_columns(pl.Series("hash", own[0].hashes) for _ in own))
+        if ancestors:
+            self._write_frame(ANCESTORS, ancestor_table(ancestors))
         self.stages.add("read")
 
     def store_spec(self, spec: Spec) -> None:
@@ -151,10 +172,15 @@ class Folder:
         calibration: Mapping[str, Calibration],
         metrics: Mapping[str, Any],
         test_predictions: Mapping[str, PredictionArrays] | None,
+        missing: Mapping[str, float],
     ) -> None:
-        """Write the files of a finished run; manifest.json is written last and marks it as finished."""
+        """Write the files of a finished run; manifest.json is written last and marks it as finished.
+
+        Args:
+            missing: input -> share of its values that are missing.
+        """
         save_weights(self.path / "model.safetensors", objective.state_dict())
-        self._write_features(experiment, data, calibration)
+        self._write_features(experiment, data, calibration, missing)
         if test_predictions is not None:
             self.store_predictions(prediction_table(data, test_predictions, calibration))
         self.store_summary(metrics)
@@ -169,7 +195,7 @@ class Folder:
         self.stages.restart()
         for name in (MANIFEST, "metrics.json", "model.safetensors", "predictions.parquet"):
             (self.path / name).unlink(missing_ok=True)
-        self._write_features(experiment, data, {})
+        self._write_features(experiment, data, {}, {})
 
     def store_labels(self, content: bytes) -> None:
         """Copy the labels file that the run is trained with, since the user's file may change."""
@@ -188,9 +214,22 @@ class Folder:
     # -- reading -----------------------------------------------------------------------------------------------
 
     @property
+    def is_planned(self) -> bool:
+        """Whether the run has a plan, along which it can go on; without one it starts again."""
+        return (self.path / "plan.json").exists() or self.finished
+
+    @property
     def finished(self) -> bool:
         """Whether the run has metrics and a manifest; of a training that was interrupted, too."""
         return (self.path / MANIFEST).exists()
+
+    def unfinished(self) -> str | None:
+        """What to tell about a run whose training has not come to its end; None for one that has."""
+        try:
+            is_trained = self.finished and "trained" not in self.stages.missing()
+        except SourceError:  # no prediction depends on the list of stages
+            is_trained = self.finished
+        return None if is_trained else self.files.unfinished()
 
     def is_trained(self) -> bool:
         """Whether training, calibration and test are done, and none of their files is damaged."""
@@ -245,6 +284,16 @@ class Folder:
         """Index of each row in the source, its split, and whether its label is hidden."""
         return self.files.read_frame("split.parquet", {"row", "split", "hidden"})
 
+    def lineage(self, state: RunState) -> tuple[TrainedRows, ...]:
+        """The rows of this run, then of the runs it starts from; empty where rows are not recognised by content."""
+        if not (columns := tuple(state.source["hashed_columns"])):
+            return ()
+        rows = self.files.read_frame("split.parquet", {"split", "hash"})
+        own = TrainedRows(self.path.name, columns, rows["hash"].to_numpy(), rows["split"].to_numpy().astype("U5"))
+        if not self.files.has(ANCESTORS):
+            return (own,)
+        return own, *read_ancestors(self.files.read_frame(ANCESTORS, ANCESTOR_COLUMNS))
+
     def predictions(self) -> pl.DataFrame | None:
         """The predictions for the test rows; None while the run trains, or without test rows."""
         return self.files.read_frame("predictions.parquet", {"row"}) if self.files.has("predictions.parquet") else None
@@ -266,7 +315,11 @@ class Folder:
         return {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}}
 
     def _write_features(
-        self, experiment: Experiment, data: PreparedData, calibration: Mapping[str, Calibration]
+        self,
+        experiment: Experiment,
+        data: PreparedData,
+        calibration: Mapping[str, Calibration],
+        missing: Mapping[str, float],
     ) -> None:
         content = {
             "format": FORMAT,
@@ -277,12 +330,14 @@ class Folder:
                 "notes": [list(n) for n in data.table.notes],
                 "warnings": list(data.notes),
                 "skipped": [list(s) for s in data.table.skipped[:MAX_SKIPPED]],
+                "hashed_columns": data.lineage[0].columns if data.lineage else (),
             },
             "columns": [c._asdict() for c in data.column_roles],
             "experiment": experiment.state(),
             "inputs": [f.state() for f in experiment.inputs],
             "outputs": [f.state() for f in experiment.outputs],
             "calibration": dict(calibration),
+            "missing": dict(missing),
         }
         self._write_json("features.json", content)
 

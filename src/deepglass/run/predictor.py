@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,17 @@ import polars as pl
 import torch
 
 from deepglass.data.batches import Batch, Dataset
+from deepglass.data.missing import is_null
 from deepglass.data.table import Table
 from deepglass.data.transforms.base import TableTransform
 from deepglass.device import pick
 from deepglass.documents import parse_json
-from deepglass.errors import SourceError, SpecError, near_miss
+from deepglass.errors import DataWarning, SourceError, SpecError, near_miss
 from deepglass.features.base import Column, Feature, Media, Raw, sequence_of
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.features.outputs.identity import IdentityOutput, Verdict
 from deepglass.features.text import Text
+from deepglass.formatting import first_names
 from deepglass.limits import limits_changed
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
@@ -36,6 +40,9 @@ from deepglass.spec.spec import DataSpec
 
 Rows = Any  # a source, a dict, or a list of dicts
 
+MAX_MISSING_SHARE = 0.05  # of an input's values in training, below which an absent or unreadable column is an error
+MIN_EMPTY_ROWS = 10  # in fewer rows a column may be empty by chance
+
 
 @dataclass
 class Predictor:
@@ -45,6 +52,9 @@ class Predictor:
         data: options for reading rows from files.
         ignored: columns that training ignored; rows with them get no note.
         notes: counts of unusual values in all rows so far.
+        missing: input -> share of its values that were missing in training; without it absent and unreadable columns
+            are missing values. Else they are errors, but for inputs that were often missing in training.
+        allow_missing: columns or inputs that may be absent or unreadable.
     """
 
     objective: Objective
@@ -56,6 +66,8 @@ class Predictor:
     ignored: frozenset[str] = frozenset()
     transforms: tuple[TableTransform, ...] = ()
     notes: Counter[str] = field(default_factory=Counter)
+    missing: Mapping[str, float] = field(default_factory=dict)
+    allow_missing: frozenset[str] = frozenset()
 
     @staticmethod
     def load(folder: Folder, device: str = "auto", state: RunState | None = None) -> Predictor:
@@ -80,6 +92,7 @@ class Predictor:
             pick(device),
             ignored,
             experiment.transforms,
+            missing=state.missing,
         )
 
     def predict(self, rows: Rows, batch_size: int = 1024) -> Predictions:
@@ -107,12 +120,13 @@ class Predictor:
 
     def dataset(self, table: Table) -> Dataset:
         """Encoded inputs and targets of labelled rows."""
+        for column in (c for f in self.outputs for c in ([f.column] if table.derived else f.source_columns)):
+            if column not in table.columns:
+                hint = near_miss(column, table.columns)
+                raise SourceError("unknown-column", f"{table.name}: no column {column!r} with labels{hint}")
         table = self.read(table)
-        for feature in self.outputs:
-            if feature.column not in table.columns:
-                hint = near_miss(feature.column, table.columns)
-                raise SourceError("unknown-column", f"{table.name}: no column {feature.column!r} with labels{hint}")
         inputs = self.encode(table)
+        self.check_readable(table, inputs)
         with limits_changed(self.data.limits):
             targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
         return Dataset(inputs, targets, self.device, table.environment)
@@ -124,10 +138,49 @@ class Predictor:
         return {f.name: f.score(arrays[f.name], data.truth[f.name], self.calibration.get(f.name)) for f in self.outputs}
 
     def encode(self, rows: Rows) -> dict[str, Column]:
-        """Encoded inputs; values that cannot be read are missing values, and counted."""
+        """Encoded inputs; values that cannot be read are missing values, and counted.
+
+        Raises:
+            SourceError: as `read`, and as `check_readable` unless `rows` is a table that was read before.
+        """
         table = self.read(rows)
         with limits_changed(self.data.limits):
-            return {f.name: self._encode(f, table[f.column]) for f in self.inputs}
+            columns = {f.name: self._encode(f, table[f.column]) for f in self.inputs}
+        if not (isinstance(rows, Table) and rows.derived) and not self._is_single(rows):
+            self.check_readable(table, columns)
+        return columns
+
+    def check_readable(self, table: Table, columns: Mapping[str, Column]) -> None:
+        """Check that the inputs are as readable as in training.
+
+        Raises:
+            SourceError: `unreadable-column` for one of whose values more than half cannot be read or are missing,
+                where fewer than 5 % were missing in training.
+        """
+        for feature in self.inputs:
+            absent = ~columns[feature.name].mask
+            if feature.has_classes or not self._is_required(feature) or absent.sum() <= len(absent) / 2:
+                continue
+            unreadable = np.flatnonzero(absent & ~is_null(table[feature.column]))
+            if len(unreadable) > len(absent) / 2:
+                values = list(dict.fromkeys(repr(table[feature.column][int(i)]) for i in unreadable[:100]))[:3]
+                what = f"cannot be read as a {feature.kind}, such as {', '.join(values)}"
+            elif len(absent) >= MIN_EMPTY_ROWS:
+                what = "are missing"
+            else:
+                continue
+            raise SourceError(
+                "unreadable-column",
+                f"{table.name}: column {feature.column!r}: {int(absent.sum()):,} of {len(absent):,} values {what}; in "
+                f"training {self.missing[feature.name]:.1%} were missing. Write them as in the training data, or take "
+                f"them as missing with --allow-missing {feature.name}",
+            )
+
+    def _is_required(self, feature: Feature) -> bool:
+        """Whether few of an input's values were missing in training, and the user does not allow it."""
+        if self.allow_missing & {feature.name, *feature.source_columns}:
+            return False
+        return self.missing.get(feature.name, 1.0) < MAX_MISSING_SHARE
 
     def _encode(self, feature: Feature, raw: Raw) -> Column:
         try:
@@ -162,12 +215,31 @@ class Predictor:
                 f"{table.name}: expected some of the columns that the run learned from: {', '.join(expected[:8])}; "
                 f"got {', '.join(names[:8])}",
             )
+        if self.missing and not self._is_single(rows):
+            self._check_present(table)
         for transform in self.transforms:
             table = apply_transform(transform, self._filled(table, transform.source_columns))
         table = self._filled(table, [c for f in self.inputs for c in f.source_columns])
         used = self.ignored.union(expected, *(f.source_columns for f in self.outputs))
         self.notes.update({f"column {name!r} is not used": len(table) for name in names if name not in used})
         return derive_columns(table, (), (*self.inputs, *self.outputs))
+
+    def _check_present(self, table: Table) -> None:
+        """Raise `missing-column` for columns that a table lacks and training had."""
+        required = [c for f in self.inputs if self._is_required(f) for c in f.source_columns]
+        derived = {name for t in self.transforms for name in t.source_columns}
+        if self.transforms:  # which add columns
+            required = [c for c in required if c in table.columns or c in derived]
+            required += [c for c in derived if c not in self.allow_missing]
+        absent = [c for c in dict.fromkeys(required) if c not in table.columns]
+        if not absent:
+            return
+        others = [n for n in table.names if n not in self.ignored and n not in required]
+        raise SourceError(
+            "missing-column",
+            f"{table.name}: lacks {len(absent)} of the columns that the run learned from: {first_names(absent, 8)}"
+            f"{near_miss(absent[0], others)}. Take them as missing values with --allow-missing {absent[0]}",
+        )
 
     def _filled(self, table: Table, columns: Sequence[str]) -> Table:
         """The table with the columns that it lacks as missing values, which are counted."""
@@ -192,12 +264,45 @@ class Predictor:
             return table
         return replace(table, columns={columns[0] if n == name else n: raw for n, raw in table.columns.items()})
 
+    def _is_single(self, rows: Rows) -> bool:
+        """Whether it is one row from Python, which may leave out columns: one asks what follows from the others."""
+        if isinstance(rows, Mapping):
+            return self._is_row(rows)
+        return isinstance(rows, list | tuple) and len(rows) == 1 and isinstance(rows[0], Mapping)
+
     def _is_row(self, values: Mapping[str, Any]) -> bool:
         """Whether a dict is a row rather than columns: a value is single, or nested like a cell of its column."""
         if not all(isinstance(v, list | tuple | np.ndarray | pl.Series) for v in values.values()):
             return True
         cells = {f.column: f.cell_axes for f in self.inputs if f.cell_axes}
         return any(n in cells and _axes(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray))
+
+
+@contextmanager
+def reading_rows(predictor: Predictor, allow_missing: Sequence[str] = ()) -> Iterator[None]:
+    """Read rows inside a `with` block: warns with `DataWarning` of what the predictor notes about them.
+
+    Args:
+        allow_missing: columns that may be absent or unreadable.
+
+    Raises:
+        SpecError: `unknown-name` for a column that the run does not read.
+    """
+    names = {n for f in predictor.inputs for n in (f.name, *f.source_columns)}
+    names |= {n for t in predictor.transforms for n in t.source_columns}
+    for name in allow_missing:
+        if name not in names:
+            raise SpecError(
+                "unknown-name", f"--allow-missing: the run reads no column {name!r}{near_miss(name, names)}"
+            )
+    before, allowed = predictor.notes.copy(), predictor.allow_missing
+    predictor.allow_missing = allowed | frozenset(allow_missing)
+    try:
+        yield
+    finally:
+        predictor.allow_missing = allowed
+    for note, count in (predictor.notes - before).items():
+        warnings.warn(f"{note} ({count:,})", DataWarning, stacklevel=4)
 
 
 def _axes(value: Any) -> int:

@@ -1,22 +1,27 @@
 """A finished run as a Python object: metrics, predictions, the network."""
 
 import html
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from deepglass.data.environments import PREFIX, module_of
+from deepglass.data.table import Table
+from deepglass.errors import SourceError, UnfinishedRunWarning
 from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number
 from deepglass.objectives.base import Objective
-from deepglass.prepare.sources import read_like
+from deepglass.prepare.lineage import split_of
+from deepglass.prepare.sources import fingerprint_of, read_like
 from deepglass.registry import Modules, allow_modules
 from deepglass.run.context import RunContext, load_data
 from deepglass.run.folder import Folder
-from deepglass.run.predictor import Predictions, Predictor, Rows, verify
+from deepglass.run.predictor import Predictions, Predictor, Rows, reading_rows, verify
 from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
 
@@ -36,6 +41,7 @@ class Run:
     def __init__(self, path: Path | str, allow_code: Modules = ()) -> None:
         allow_modules(allow_code)
         self.folder = Folder.open(Path(path))
+        self._is_checked = False
 
     @property
     def path(self) -> Path:
@@ -87,21 +93,77 @@ class Run:
         """history.jsonl, one dict per evaluation."""
         return self.folder.history()
 
-    def predict(self, rows: Rows) -> Predictions:
-        """Predictions in the order of the rows, {OUTPUT: {"value": ..., "confidence": ...}} each."""
-        return self.predictor.predict(rows)
+    def warn_if_unfinished(self) -> None:
+        """Warn, once, where the training has not come to its end."""
+        if not self._is_checked and (text := self.folder.unfinished()) is not None:
+            warnings.warn(text, UnfinishedRunWarning, stacklevel=4)
+        self._is_checked = True
 
-    def evaluate(self, source: Any = None) -> dict[str, dict[str, float]]:
-        """Metrics on labelled rows; without a source those of the run's test rows."""
+    def predict(self, rows: Rows, allow_missing: Sequence[str] = ()) -> Predictions:
+        """Predictions in the order of the rows, {OUTPUT: {"value": ..., "confidence": ...}} each.
+
+        Warns with `DataWarning` of unusual values, and of columns that are missing or not used.
+
+        Args:
+            allow_missing: columns that may be absent or unreadable, though training had them.
+
+        Raises:
+            SourceError: `missing-column`, `unreadable-column`; a single row as a dict may leave out columns.
+        """
+        with reading_rows(self.predictor, allow_missing):
+            return self.predictor.predict(rows)
+
+    def evaluate(
+        self, source: Any = None, include_trained: bool = False, allow_missing: Sequence[str] = ()
+    ) -> dict[str, dict[str, float]]:
+        """Metrics on labelled rows; without a source those of the run's test rows.
+
+        Rows that the run, or a run it starts from, has learned from are recognised by the content of their inputs and
+        left out, with a `DataWarning` that counts them.
+
+        Args:
+            include_trained: evaluate on those rows too.
+            allow_missing: columns that may be absent or unreadable, though training had them.
+
+        Raises:
+            SourceError: `no-rows` if it has learned from all of them; `missing-column`, `unreadable-column`.
+        """
         if source is None:
             return self.metrics.get("test", {})
+        with reading_rows(self.predictor, allow_missing):
+            return self._evaluate(source, include_trained)
+
+    def _evaluate(self, source: Any, include_trained: bool) -> dict[str, dict[str, float]]:
         if isinstance(source, str) and source.startswith(PREFIX):  # the user names its module
             allow_modules(filter(None, [module_of(source.removeprefix(PREFIX))]))
         table = read_like(self.spec.data, source)
         if table.environment is not None and self.objective.learns_from == "environment":
             metrics = self.objective.evaluate(self.predictor.dataset(table), 1024).metrics
             return {name: dict(values) for name, values in metrics.items()}
-        return self.predictor.evaluate(table)
+        return self.predictor.evaluate(self._without_trained_rows(table, include_trained))
+
+    def _without_trained_rows(self, table: Table, include_trained: bool) -> Table:
+        if fingerprint_of(table) == self.state.source["fingerprint"]:  # the run's own source
+            rows = self.folder.split()
+            split = np.full(len(table), "", "U5")
+            split[rows["row"].to_numpy()] = rows["split"].to_numpy()
+        else:
+            split = split_of(self.folder.lineage(self.state), table)
+        counts = {name: int((split == name).sum()) for name in ("train", "valid")}
+        if not (trained := sum(counts.values())):
+            return table
+        if include_trained:
+            self.predictor.notes[f"rows that {self.path} has learned from are in the metrics"] += trained
+            return table
+        kind = f"{counts['train']:,} training and {counts['valid']:,} validation rows"
+        if trained == len(table):
+            raise SourceError(
+                "no-rows",
+                f"{table.name}: all {trained:,} rows are {kind} of {self.path}; give other rows, "
+                "or evaluate on these with --include-trained (include_trained=True)",
+            )
+        self.predictor.notes[f"left out: rows that {self.path} has learned from, by their inputs"] += trained
+        return table.take(np.flatnonzero(~np.isin(split, ("train", "valid"))))
 
     def verify(self, a: Any, b: Any) -> Verdict:
         """Whether two images or rows have the same identity; for a run with an identity output."""
@@ -133,30 +195,9 @@ class Run:
         return f"<p><b>{html.escape(str(self.path))}</b>: {about}</p><table>{head}{''.join(rows)}</table>"
 
 
-def side_by_side(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
-    """Path -> test metrics, seconds, parameters, and the settings in which the runs differ."""
-    settings = {str(r.path): _flat(r.spec.to_dict()) for r in runs}
-    keys = dict.fromkeys(k for s in settings.values() for k in s)
-    differing = [k for k in keys if len({repr(s.get(k)) for s in settings.values()}) > 1]
-    return {
-        str(r.path): {
-            "test": r.metrics.get("test", {}),
-            "seconds": r.metrics["seconds"],
-            "parameters": r.metrics["parameters"],
-            "settings": {k: settings[str(r.path)].get(k) for k in differing},
-        }
-        for r in runs
-    }
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
-
-
 def open_run(run: str | Path | Run, allow_code: Modules = ()) -> Run:
     """A run by its folder, or the run itself; `allow_code` as for `Run`."""
     allow_modules(allow_code)
-    return run if isinstance(run, Run) else Run(run)
+    run = run if isinstance(run, Run) else Run(run)
+    run.warn_if_unfinished()
+    return run

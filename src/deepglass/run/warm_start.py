@@ -10,7 +10,7 @@ from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
 from deepglass.networks.network import Network, grouped, key_of
-from deepglass.prepare.experiment import Experiment
+from deepglass.prepare.prepare import EarlierRun
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
@@ -39,9 +39,13 @@ def inherit_architecture(spec: Spec, out: Path | None) -> Spec:
     return replace(spec, network=network)
 
 
-def earlier_experiment(spec: Spec) -> Experiment | None:
-    """The experiment of the run that gives the initial weights; None without one."""
-    return None if (run := spec.network.init_from) is None else Folder.open(Path(run)).state().experiment
+def earlier_run(spec: Spec) -> EarlierRun | None:
+    """The run that gives the initial weights, with its rows; None without one."""
+    if (run := spec.network.init_from) is None:
+        return None
+    folder = Folder.open(Path(run))
+    state = folder.state()
+    return EarlierRun(state.experiment, folder.lineage(state))
 
 
 def load_weights(run: str | Path, objective: nn.Module, data: PreparedData) -> list[str]:

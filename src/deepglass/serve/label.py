@@ -4,13 +4,18 @@ GET  /              the page
 GET  /queue         {"run", "output", "classes", "file", "earlier", "answers": {ITEM: LABEL}, "items": [...]}
 GET  /media/R/NAME  the image or audio of row R of the queue or of its neighbours
 POST /answer        {"item": 3, "label": "cat"}; "" removes the label, null withdraws the answer
+
+All of them need the cookie that GET /?token=TOKEN sets, with the token of the URL that is printed.
 """
 
+import signal
 import socket
 import sys
+import tempfile
 import threading
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,8 +28,9 @@ from pydantic import BaseModel, ConfigDict, StrictInt
 
 from deepglass.errors import DeepglassError, SourceError, SpecError
 from deepglass.serve.cells import cells, medium
-from deepglass.serve.guard import SecurityMiddleware
+from deepglass.serve.guard import AccessKey, SecurityMiddleware, login_page
 from deepglass.serve.queue import Queue, next_commands
+from deepglass.training.interrupt import Interrupted
 from deepglass.web import FOLDER, path
 
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
@@ -39,14 +45,15 @@ class LabelRequest(BaseModel):
     label: str | None
 
 
-def label_app(queue: Queue, host: str = "127.0.0.1") -> FastAPI:
+def label_app(queue: Queue, key: AccessKey, host: str = "127.0.0.1") -> FastAPI:
     """The web app of a queue.
 
     Args:
+        key: whose token or cookie each request needs.
         host: name or address that it listens on.
     """
     app = FastAPI(title="deepglass label", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(SecurityMiddleware, host=host)
+    app.add_middleware(SecurityMiddleware, key=key, host=host)
     lock = threading.Lock()  # requests come on several threads
     shown = {q.row for q in queue.items} | {n.row for q in queue.items for n in q.neighbours}
     features = {f.name: f for f in queue.inputs}
@@ -109,22 +116,43 @@ def serve_label(queue: Queue, host: str = "127.0.0.1", port: int = 8000, opens: 
         SpecError: `bad-value` where host and port cannot be listened on.
     """
     listening = _listen(host, port)
+    key = AccessKey(listening.getsockname()[1])
     shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{listening.getsockname()[1]}/"
+    address = f"http://{shown}:{key.port}/?token={key.token}"
     print(
         f"{len(queue.items)} rows to label: {address}  (Ctrl-C ends; labels are saved in {queue.path})", file=sys.stderr
     )
     if host not in ("127.0.0.1", "::1", "localhost"):
-        print(f"note: --host {host}: others in the network can see the rows and label them", file=sys.stderr)
-    config = uvicorn.Config(label_app(queue, host), log_level="warning", lifespan="off", ws="none", server_header=False)
-    if opens:
-        threading.Timer(0.5, webbrowser.open, [address]).start()
+        print(
+            f"note: --host {host}: others in the network who have this URL can see the rows and label them; it is "
+            "sent without encryption",
+            file=sys.stderr,
+        )
+    app = label_app(queue, key, host)
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none", server_header=False)
     try:
-        uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:  # uvicorn passes it on once it has ended
-        pass
+        with _login_file(address, queue.path.parent) as file:
+            if opens:
+                threading.Timer(0.5, webbrowser.open, [file.absolute().as_uri()]).start()
+            uvicorn.Server(config).run(sockets=[listening])
+    except (KeyboardInterrupt, Interrupted) as error:  # uvicorn passes the signal on once it has ended
+        if getattr(error, "signum", signal.SIGINT) != signal.SIGINT:
+            raise
     finally:
         listening.close()
+
+
+@contextmanager
+def _login_file(address: str, folder: Path) -> Iterator[Path]:
+    """A page that only this user can read and that opens an address.
+
+    The words of a command are visible to all users of a machine, so a browser is started with this file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", prefix="label-", suffix=".html", dir=folder) as file:
+        file.write(login_page(address))
+        file.flush()
+        yield Path(file.name)
 
 
 def _listen(host: str, port: int) -> socket.socket:

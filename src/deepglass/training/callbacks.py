@@ -78,6 +78,13 @@ class Callback:
 
     def on_train_end(self, stop_reason: str) -> None: ...
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs of this callback, as plain JSON; part of each checkpoint."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Load what `state_dict` gave; {} where it gave nothing. Called before `on_train_start`."""
+
 
 def total_loss(losses: Mapping[str, float]) -> float:
     """The sum of the groups' losses, without the logged values, which are called "group/name"."""
@@ -91,12 +98,14 @@ class RecordFile:
         path: the file.
         kind: NamedTuple or dataclass with the fields of a record.
         from_step: the step that a resumed run continues from; records of later steps and damaged ones are removed.
+        count: number of records at that step, where several can have the same step.
     """
 
-    def __init__(self, path: Path, kind: type, from_step: int = 0) -> None:
+    def __init__(self, path: Path, kind: type, from_step: int = 0, count: int | None = None) -> None:
         self.path = path
         earlier = read_records(path, kind, skip_damaged=True) if from_step else ()
-        self.earlier = [r for r in earlier if r["step"] <= from_step]
+        self.earlier = [r for r in earlier if r["step"] <= from_step][:count]
+        self.count = len(self.earlier)
         write_file(path, "".join(json.dumps(r) + "\n" for r in self.earlier))
 
     def append(self, record: Mapping[str, Any]) -> None:
@@ -106,13 +115,17 @@ class RecordFile:
             StorageError: the file cannot be written.
         """
         append_line(self.path, json.dumps(record))
+        self.count += 1
 
 
 class HistoryFile(Callback):
     """Writes each evaluation into history.jsonl; arguments as for `RecordFile`."""
 
-    def __init__(self, path: Path, from_step: int = 0) -> None:
-        self.file = RecordFile(path, EvaluationRecord, from_step)
+    def __init__(self, path: Path, from_step: int = 0, count: int | None = None) -> None:
+        self.file = RecordFile(path, EvaluationRecord, from_step, count)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"count": self.file.count}
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         self.file.append(record.to_json())

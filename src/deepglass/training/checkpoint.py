@@ -26,6 +26,10 @@ class State(NamedTuple):
     tensors: Mapping[str, Tensor]
     values: Mapping[str, Any]
 
+    def callback(self, kind: type) -> Mapping[str, Any]:
+        """What a callback of a class has stored in it; {} for nothing."""
+        return self.values.get("callbacks", {}).get(kind.__name__, {})
+
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a model's tensors as one safetensors file."""

@@ -88,6 +88,9 @@ class TrainingLoop:
             if self._obey_commands(interrupted):
                 stop_reason = "interrupted"
                 break
+            if self._stops_early():
+                stop_reason = "early"
+                break
             self.step_once()
             last = self.step >= self.plan.last_step
             evaluate = last or self.step % self.plan.evaluate_every == 0
@@ -100,23 +103,25 @@ class TrainingLoop:
                 last = self.step >= self.plan.last_step
             if last or evaluate:
                 self.evaluate()
-                if self.plan.patience and self.best.evals_since_best >= self.plan.patience and not last:
-                    stop_reason = "early"
-                    break
-            if last or self.step % self.plan.checkpoint_every == 0:
+            if last or self._stops_early() or self.step % self.plan.checkpoint_every == 0:
                 last_good_state = self.state()
                 self._save(last_good_state)
         self._finish(stop_reason)
         return stop_reason
 
+    def _stops_early(self) -> bool:
+        return 0 < self.plan.patience <= self.best.evals_since_best
+
     def step_once(self) -> None:
         """One training step: one call of the objective's `losses`."""
         self.objective.train()  # before the loader, which may ask the objective for its batch
+        self.objective.zero_grad(set_to_none=True)  # also of groups that this step leaves out: callbacks read them
         batch = self.loader.next()
         progress = self.plan.progress(self.step)
         for optimizer in self.optimizers.values():
             optimizer.set_learning_rate(progress, self.lr_scale)
-        losses = self.objective.losses(batch, progress)
+        # in a further stage what objectives do by progress (exploration, layer-wise pre-training) is over
+        losses = self.objective.losses(batch, 1.0 if self.plan.stages else progress)
         while (loss := self._next(losses)) is not None:
             if loss.value.requires_grad:
                 self.gradient_norms.add(loss.group, self.optimizers[loss.group].step(loss.value))
@@ -239,6 +244,7 @@ class TrainingLoop:
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
         values: dict[str, Any] = {
             "step": self.step,
+            "first_step": self.plan.first_step,
             "lr_scale": self.lr_scale,
             "recoveries": self.recoveries,
             "evals_since_best": self.best.evals_since_best,
@@ -247,6 +253,8 @@ class TrainingLoop:
             "seconds": self.seconds(),
             "losses": self.losses.state_dict(),
             "gradient_norms": self.gradient_norms.state_dict(),
+            "events": list(self.events),
+            "callbacks": {type(c).__name__: c.state_dict() for c in self.settings.callbacks},
         }
         for name, group in self.optimizers.items():
             optimizer = flatten_optimizer(name, group.optimizer)
@@ -271,6 +279,13 @@ class TrainingLoop:
         for name, group in self.optimizers.items():
             restore_optimizer(f"optimizer.{name}", group.optimizer, state)
 
+    def resume(self, state: State) -> None:
+        """Go on from a checkpoint of another process."""
+        self.restore(state)
+        self.events = list(state.values.get("events", ()))
+        for callback in self.settings.callbacks:
+            callback.load_state_dict(state.callback(type(callback)))
+
     def _save(self, state: State) -> None:
         if self.settings.checkpoints is not None:
             self.settings.checkpoints.save(state)
@@ -283,6 +298,19 @@ class TrainingLoop:
     def _call(self, hook: str, *arguments: Any) -> None:
         for callback in self.settings.callbacks:
             getattr(callback, hook)(*arguments)
+
+
+def begin_stage(state: State, plan: Plan) -> State:
+    """The state with which the last stage of a plan begins, from the last one of the stage before.
+
+    It has the best weights, the position in the data and the random state, and fresh optimizers.
+    """
+    best = {f"objective.{n}": t for n, t in _without_prefix("best.", state.tensors).items()}
+    tensors = {n: t for n, t in {**state.tensors, **best}.items() if not n.startswith("optimizer.")}
+    values = {n: v for n, v in state.values.items() if not n.startswith("optimizer.")}
+    no_means: dict[str, Any] = {"sums": {}, "weights": {}}
+    fresh = {"first_step": plan.first_step, "lr_scale": 1.0, "recoveries": 0, "evals_since_best": 0}
+    return State(tensors, {**values, **fresh, "losses": no_means, "gradient_norms": no_means})
 
 
 def _evaluation_batch_size(plan: Plan) -> int:

@@ -22,12 +22,19 @@ class Replan(NamedTuple):
     steps: int
 
 
+class Stage(NamedTuple):
+    """A further stage of training, with its own schedule: its first step, and its length, such as `--epochs 5`."""
+
+    first_step: int
+    length: str
+
+
 @dataclass(frozen=True)
 class Plan:
     """Every number that steers a run.
 
     Args:
-        steps: length of the run before any replan.
+        steps: length of the run before any replan, earlier stages included.
         batch_size: rows per step.
         batches_per_epoch: steps per pass over the training rows.
         evaluate_every, checkpoint_every: in steps.
@@ -40,7 +47,8 @@ class Plan:
         patience: evaluations without an improvement before early stopping; 0 for none.
         seed: for weight initialisation and batch order.
         budget: in seconds, where the plan was fitted to a time.
-        replans: changes of length, in order.
+        replans: changes of length in the last stage, in order.
+        stages: those after the first one; the other fields hold for the last stage.
     """
 
     steps: int
@@ -62,6 +70,12 @@ class Plan:
     seed: int = 0
     budget: float | None = None
     replans: tuple[Replan, ...] = field(default=())
+    stages: tuple[Stage, ...] = ()
+
+    @property
+    def first_step(self) -> int:
+        """Number of steps before the last stage."""
+        return self.stages[-1].first_step if self.stages else 0
 
     @property
     def last_step(self) -> int:
@@ -73,8 +87,8 @@ class Plan:
         return self.last_step / self.batches_per_epoch
 
     def progress(self, step: int) -> float:
-        """Progress of the run at a step, 0 to 1; continuous over replans."""
-        at, start, total = 0, 0.0, self.steps
+        """Progress of the last stage at a step, 0 to 1; continuous over replans."""
+        at, start, total = self.first_step, 0.0, self.steps
         for replan in self.replans:
             if replan.at > step:
                 break
@@ -87,7 +101,8 @@ class Plan:
         return replace(self, replans=(*self.replans, Replan(at, max(steps, at))))
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "replans": [list(r) for r in self.replans]}
+        lists = {"replans": [list(r) for r in self.replans], "stages": [list(s) for s in self.stages]}
+        return {**asdict(self), **lists}
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Plan:
@@ -124,7 +139,7 @@ def fit_to_budget(plan: Plan, budget: float, costs: StepCosts, max_steps: int) -
         plan: without a budget.
         budget: in seconds.
         costs: measured by a probe.
-        max_steps: upper limit, whatever the budget.
+        max_steps: upper limit of the stage, whatever the budget.
     """
     reserve = reserve_seconds(budget, costs)
     evaluations = max(1, min(20, math.floor(budget / 12 / max(costs.evaluation, 1e-6))))
@@ -133,7 +148,7 @@ def fit_to_budget(plan: Plan, budget: float, costs: StepCosts, max_steps: int) -
     every = max(1, math.ceil(steps / evaluations))
     return replace(
         plan,
-        steps=steps,
+        steps=plan.first_step + steps,
         budget=budget,
         evaluate_every=every,
         checkpoint_every=max(1, min(math.ceil(steps / 4), math.ceil(15 / max(costs.step, 1e-9)))),

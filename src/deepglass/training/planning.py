@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from deepglass.device import Precision, fast_bfloat16, pick
 from deepglass.errors import SpecError, near_miss
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.training.optimizers import OPTIMIZERS
-from deepglass.training.plan import Plan
+from deepglass.training.plan import Plan, Stage
 from deepglass.training.schedules import SCHEDULES
 from deepglass.training.settings import TrainingSettings
 
@@ -74,14 +75,47 @@ def plan_evaluations(learned_rows: int, steps: int, rows: int) -> Evaluations:
         learned_rows: rows of all steps together.
         rows: number of validation rows.
     """
-    count = min(NUM_EVALUATIONS, steps)
-    most = int(MAX_EVALUATION_SHARE * learned_rows / EVALUATION_COST)  # evaluated rows of all evaluations together
+    count, most = min(NUM_EVALUATIONS, steps), _most_evaluated_rows(learned_rows)
     if rows <= FREE_ROWS or count * rows <= most:
         return Evaluations(count, None)
     sample = min(rows, max(most // count, MIN_SAMPLE))
     count = min(count, max(most // sample, MIN_EVALUATIONS))
     sample = min(sample, max(most // count, FREE_ROWS))
     return Evaluations(max(1, min(count, most // sample)), sample if sample < rows else None)
+
+
+def _most_evaluated_rows(learned_rows: int) -> int:
+    """Of all evaluations together, as many as cost `MAX_EVALUATION_SHARE` of learning from these rows."""
+    return int(MAX_EVALUATION_SHARE * learned_rows / EVALUATION_COST)
+
+
+def append_stage(
+    plan: Plan, training: TrainingSettings, defaults: TrainingDefaults, step: int, evaluated_rows: int = 0
+) -> Plan:
+    """The plan of a further stage, which begins at a step, with its own warm-up and schedule, without early stopping.
+
+    Its evaluations are fewer where they would cost too much, and of the same validation rows as before.
+
+    Args:
+        training: the length of the stage: its time, epochs or steps.
+        evaluated_rows: number of validation rows.
+    """
+    steps = training.steps or (training.epochs or defaults.epochs) * plan.batches_per_epoch
+    count, rows = min(NUM_EVALUATIONS, steps), plan.evaluation_rows or evaluated_rows
+    if rows > FREE_ROWS and training.time is None:
+        count = max(1, min(count, _most_evaluated_rows(steps * plan.batch_size) // rows))
+    every = max(1, math.ceil(steps / count))
+    name, value = next((n, v) for n in ("time", "epochs", "steps") if (v := getattr(training, n)) is not None)
+    return replace(
+        plan,
+        steps=step + steps,
+        evaluate_every=every,
+        checkpoint_every=every,
+        patience=0,
+        budget=None,
+        replans=(),
+        stages=(*plan.stages, Stage(step, f"--{name} {value}")),
+    )
 
 
 def batch_size_for(rows: int, default: int) -> int:
@@ -105,7 +139,7 @@ def precision_for(training: TrainingSettings, defaults: TrainingDefaults, device
 
 
 def max_steps(plan: Plan, defaults: TrainingDefaults) -> int:
-    """Upper limit of the steps of a run with a time budget: more stop paying, and a budget need not be used up."""
+    """Upper limit of the steps of a stage with a time budget: more stop paying, and a budget need not be used up."""
     return 4 * defaults.epochs * plan.batches_per_epoch
 
 

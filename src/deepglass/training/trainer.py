@@ -73,7 +73,7 @@ class Trainer(LoopSettings):
         """
         loop = TrainingLoop(self, objective, loader, plan, valid, clock)
         if state is not None:
-            loop.restore(state)
+            loop.resume(state)
         with interruptible() as interrupted, deterministic():
             stop_reason = loop.run(interrupted)
         evaluation, signum = loop.best.evaluation, interrupted.signum

@@ -9,7 +9,7 @@ tables.js      <data-table>        row_picker.js  <confusion-matrix>, <slice-tab
 threshold.js   <threshold-slider>  overlays.js    <mask-overlays>, <box-overlays>
 boundary.js    <decision-boundary>
 map.js         <embedding-map>: map_view.js (points on a canvas, by map_painters.js), map_rows.js (their rows)
-label.*        the labelling page
+label.*        the labelling page; login.html opens its URL, no_access.html is shown without it
 """
 
 import re

@@ -23,7 +23,7 @@ const item = () => state.data.items[state.index];
 
 async function begin() {
   const response = await fetch("queue");
-  if (!response.ok) return showError(`the page cannot be read (${response.status})`);
+  if (!response.ok) return showError((await response.json()).error ?? `the page cannot be read (${response.status})`);
   state.data = await response.json();
   document.title = `${state.data.output} – label – deepglass`;
   byId("about").textContent = `${state.data.output} – ${state.data.run}`;

@@ -11,6 +11,7 @@ from deepglass.data.sources.boxes import AnnotatedImage, table_of_boxes
 from deepglass.data.sources.boxlist import is_boxlist, read_boxlists
 from deepglass.data.sources.coco import is_coco, read_coco
 from deepglass.data.sources.file_tree import FileTree, ending
+from deepglass.data.sources.labelling_tools import read_labelling_tools
 from deepglass.data.sources.mask_pairs import mask_files
 from deepglass.data.sources.masks import look_like_masks, read_masks
 from deepglass.data.sources.voc import read_voc
@@ -68,6 +69,7 @@ def _boxes(tree: FileTree, log: ReadLog, options: SourceOptions) -> list[Annotat
     unique_stems = _without_equal_stems(tree, same_stem := ReadLog())
     formats: tuple[tuple[FileTree, Callable[[FileTree, ReadLog], list[AnnotatedImage] | None]], ...] = (
         (tree, read_coco),
+        (tree, read_labelling_tools),
         (unique_stems, read_voc),
         (unique_stems, read_yolo),
         (tree, lambda tree, format_log: read_boxlists(tree, format_log, options)),

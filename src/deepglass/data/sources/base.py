@@ -1,25 +1,43 @@
-"""Shared parts of all sources: file suffixes, words for splits, limits, reader options and the reader's log."""
+"""Shared parts of all sources: words for splits, limits, reader options and the reader's log."""
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator
 
 from deepglass.data.table import Note, Skipped
 from deepglass.errors import SourceError
 
-IMAGE_SUFFIXES = frozenset(
-    [".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".pnm"]
-)
-AUDIO_SUFFIXES = frozenset([".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus"])
-VIDEO_SUFFIXES = frozenset([".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv"])
 SPLIT_WORDS = {
     **dict.fromkeys(["train", "training", "trainset"], "train"),
     **dict.fromkeys(["valid", "validation", "val", "dev"], "valid"),
-    **dict.fromkeys(["test", "testing", "testset", "t10k", "eval"], "test"),
+    **dict.fromkeys(["test", "testing", "testset", "t10k", "eval", "evaluation"], "test"),
 }
 """Word in the name of a file, folder or array -> the split that it means."""
 
 SPLIT_NAMES = ("train", "valid", "test")
+
+
+NO_QUOTE = "\x1e"  # a quote character that does not occur in text: no cell is quoted
+_CHARACTERS = {
+    **{"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|", "colon": ":"},
+    **{"none": NO_QUOTE, "off": NO_QUOTE, "": NO_QUOTE},
+}
+"""Names of the characters that are hard to type in a shell."""
+
+
+def _text(value: Any) -> Any:
+    """A number or YAML's null and true as the text that was written."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _texts(value: Any) -> Any:
+    """One text, or a list of them, as a tuple of texts."""
+    if isinstance(value, Mapping):
+        return {str(name): _texts(texts) for name, texts in value.items()}
+    return tuple(map(_text, value)) if isinstance(value, list | tuple) else (_text(value),)
 
 
 @dataclass(frozen=True)
@@ -27,24 +45,44 @@ class SourceOptions:
     """Options of the readers; None means that the reader detects the value.
 
     Args:
-        delimiter: one character that separates the cells of a text table.
+        delimiter: one character that separates the cells of a text table, or its name, such as "tab".
         encoding: a codec's name, such as "cp1252".
         header: whether the first line of a text table or sheet holds the column names.
-        quote: the quote character.
-        missing: further texts that stand for a missing value, such as ("-999",).
-        sheet: name of the sheet of an Excel file.
+        quote: the quote character; "none" where cells are not quoted.
+        missing: further texts that stand for a missing value in every column, such as ("-999",); an empty list for
+            empty cells alone.
+        keep: texts that are values although they look missing, such as ("NA",) for Namibia; for all columns, or
+            {column: texts}.
+        sheet: name or number (from 1) of the sheet of an Excel file.
     """
 
     delimiter: str | None = None
     encoding: str | None = None
     header: bool | None = None
     quote: str | None = None
-    missing: tuple[str, ...] = ()
-    sheet: str | None = None
+    missing: Annotated[tuple[str, ...] | None, BeforeValidator(lambda v: v if v is None else _texts(v))] = None
+    keep: Annotated[tuple[str, ...] | Mapping[str, tuple[str, ...]], BeforeValidator(_texts)] = ()
+    sheet: Annotated[str | None, BeforeValidator(lambda v: v if v is None else _text(v))] = None
+
+    def kept_in(self, column: str) -> tuple[str, ...]:
+        """The texts that are values in a column although they look missing."""
+        return self.keep.get(column, ()) if isinstance(self.keep, Mapping) else self.keep
+
+    def with_values(self, values: Mapping[str, tuple[str, ...]]) -> Self:
+        """A copy that keeps further texts, as `Table.values` has them; for other files of the same data."""
+        if not values:
+            return self
+        if not isinstance(self.keep, Mapping) and self.keep:
+            return replace(self, keep=tuple(sorted({*self.keep}.union(*values.values()))))
+        names = dict.fromkeys([*self.keep, *values])
+        return replace(self, keep={n: tuple(sorted({*self.kept_in(n), *values.get(n, ())})) for n in names})
 
     def __post_init__(self) -> None:
         for name in ("delimiter", "quote"):
             value = getattr(self, name)
+            if value is not None and (value in _CHARACTERS):
+                value = _CHARACTERS[value]
+                object.__setattr__(self, name, value)
             if value is not None and (len(value) != 1 or value in "\r\n" or not value.isascii()):
                 raise SourceError("bad-value", f"data.{name}: expected one ASCII character, got {value!r}")
 
@@ -68,6 +106,12 @@ class ReadLog:
 
     def note(self, what: str, value: str, why: str) -> None:
         self.notes.append(Note(what, value, why))
+
+    def note_hidden(self, names: Sequence[str]) -> None:
+        """Note the hidden files and folders that are not read."""
+        if names:
+            listed = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+            self.note("hidden", f"{len(names):,}: {listed}", "hidden, or made by a system: not read")
 
     def note_split(self, split: Iterable[str], why: str) -> None:
         """Note how many rows each split has, and where the split is from."""

@@ -14,7 +14,7 @@ import polars as pl
 
 from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.binary_headers import arrow_bytes, parquet_bytes
-from deepglass.data.sources.frames import column_names, table_from_frame
+from deepglass.data.sources.frames import column_names, table_from_frame, table_from_texts
 from deepglass.data.sources.header import has_header
 from deepglass.data.table import Table
 from deepglass.errors import MissingExtra, SourceError, near_miss
@@ -76,7 +76,7 @@ def read_excel(path: Path, source: str, columns: Sequence[str] | None, options: 
     names = sample[first] if header else [f"column_{i}" for i in range(1, rows.width + 1)]
     body = rows.slice(first + header)
     body.columns = column_names(names, columns, source)
-    return table_from_frame(body, source, log, text=True, missing=options.missing)
+    return table_from_texts(body, source, log, options)
 
 
 def _check_zip(path: Path, source: str) -> None:

@@ -46,6 +46,7 @@ class AnnotatedImage:
         stated: (rows, columns) of the image according to the annotation, if stated.
         relative: the sides are relative to the image, 0 to 1.
         split: of the annotation file, if it has one.
+        faults: boxes that could not be read; an image with no others is unlabelled.
     """
 
     image: str
@@ -53,6 +54,7 @@ class AnnotatedImage:
     stated: tuple[int, int] | None = None
     relative: bool = False
     split: str | None = None
+    faults: int = 0
 
 
 def table_of_boxes(tree: FileTree, annotated: Sequence[AnnotatedImage], source: str, log: ReadLog) -> Table:
@@ -64,16 +66,21 @@ def table_of_boxes(tree: FileTree, annotated: Sequence[AnnotatedImage], source: 
     converter, headers = _PixelConverter(log), HeaderReader(log)
     readable: list[AnnotatedImage] = []
     cells: list[list[dict[str, str | float]] | None] = []
+    failed: list[str] = []
     for item in annotated:
         if (header := headers.read(tree.media(item.image))) is not None:
             readable.append(item)
-            cells.append(None if item.boxes is None else converter.in_pixels(item, header))
+            cell = None if item.boxes is None else converter.in_pixels(item, header)
+            if cell == [] and (item.boxes or item.faults):
+                failed.append(item.image)
+                cell = None
+            cells.append(cell)
     if not readable:
         first = f", such as {log.first_skipped}" if log.skipped else ""
         raise SourceError("mismatched-files", f"{source}: none of its annotations has an image that can be read{first}")
     converter.add_notes()
     headers.add_notes()
-    tree.skip_empty_folders(log)
+    tree.skip_unread(log)
     names = [item.image for item in readable]
     table = Table(
         {"image": [tree.media(name) for name in names], "boxes": pl.Series("boxes", cells, dtype=BOXES)},
@@ -84,8 +91,10 @@ def table_of_boxes(tree: FileTree, annotated: Sequence[AnnotatedImage], source: 
     counts = Counter(str(box["label"]) for cell in cells for box in cell or ())
     classes = list_names(name for name, _ in counts.most_common())
     log.note("boxes", f"{counts.total()} on {len(cells)} images", f"classes, the most frequent first: {classes}")
-    if unlabelled := sum(cell is None for cell in cells):
+    if unlabelled := sum(cell is None for cell in cells) - len(failed):
         log.note("unlabelled", f"{unlabelled} images", "no annotation says what is on them")
+    if failed:
+        log.note("unlabelled", f"{len(failed)} images, such as {failed[0]}", "none of their boxes could be used")
     return with_split(table, tree, names, "main", log, [item.split for item in readable])
 
 

@@ -121,8 +121,10 @@ def _add_rows(
         if box is None:
             got = ", ".join(f"{side} {text!r}" for side, text in zip(columns.sides, row, strict=True))
             log.skip(where, f"expected four numbers, got {got}")
+            item.faults += 1
         elif label is None:
             log.skip(where, f"no class in {columns.label!r}")
+            item.faults += 1
         elif item.boxes is not None:
             item.boxes.append(AnnotatedBox(label, box, where))
     if relative:

@@ -1,6 +1,7 @@
 """COCO's JSON: `images`, `annotations` with a `bbox` of left, top, width and height, and `categories`.
 
 Source: Lin et al., Microsoft COCO, arXiv 1405.0312. Boxes of crowds (`iscrowd`) are skipped, as in its own evaluation.
+An annotation without a bbox has the bounding box of its `segmentation`.
 """
 
 import math
@@ -10,6 +11,7 @@ from typing import Any
 from deepglass.data.sources.base import SPLIT_WORDS, ReadLog
 from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
 from deepglass.data.sources.file_tree import FileMatcher, FileTree, split_of, stem
+from deepglass.data.sources.outlines import box_around
 from deepglass.documents import read_json
 from deepglass.errors import SourceError
 from deepglass.files import open_file
@@ -24,11 +26,16 @@ def _coco_files(tree: FileTree) -> list[str]:
 
 
 def is_coco(path: Path) -> bool:
-    """Whether a JSON file has COCO's three keys; it is searched, not parsed."""
-    missing = {b'"images"', b'"annotations"', b'"bbox"'}
+    """Whether a JSON file has COCO's keys: images, annotations, and bbox or segmentation."""
+    return holds_keys(path, "images", "annotations") and (holds_keys(path, "bbox") or holds_keys(path, "segmentation"))
+
+
+def holds_keys(path: Path, *keys: str, start: bytes = b"{") -> bool:
+    """Whether a JSON file that begins with `start` has these keys somewhere; it is searched, not parsed."""
+    missing = {f'"{key}"'.encode() for key in keys}
     try:
         with open_file(path) as file:
-            if file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")[:1] != b"{":
+            if file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")[:1] != start:
                 return False
             file.seek(0)
             end = b""
@@ -100,7 +107,7 @@ def _add_images(
 def _add_boxes(
     annotations: list[Any], file: str, by_id: dict[Any, AnnotatedImage | None], names: dict[Any, str], log: ReadLog
 ) -> None:
-    crowds = 0
+    crowds = outlines = 0
     nameless: dict[str, list[str]] = {}
     for i, annotation in enumerate(annotations):
         where = f"{file}, annotations[{i}]"
@@ -116,14 +123,23 @@ def _add_boxes(
             continue  # its image is missing, which is logged already
         if annotation.get("iscrowd"):
             crowds += 1
-        elif (sides := _sides(bbox)) is None:
+            continue
+        sides = _sides(bbox)
+        if (sides is None or sides[2] <= sides[0] or sides[3] <= sides[1]) and (
+            outline := box_around(annotation.get("segmentation"))
+        ):
+            sides, outlines = outline, outlines + 1
+        if sides is None:
             log.skip(where, f"expected a bbox of four numbers, got {bbox!s:.80}")
+            item.faults += 1
         else:
             label = names.get(category) if isinstance(category, int | str) else None
             if label is None:
                 label = f"class {category}"
                 nameless.setdefault(label, []).append(where)
             item.boxes.append(AnnotatedBox(label, sides, where))
+    if outlines:
+        log.note("polygons", f"{outlines:,} in {file}", "replaced by their bounding boxes, as they have no bbox")
     if crowds:
         log.note("crowds", f"{crowds} boxes in {file}", "left out: each surrounds many objects (iscrowd)")
     for label, wheres in nameless.items():

@@ -16,16 +16,18 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.sources import sniff
-from deepglass.data.sources.base import ReadLog, SourceOptions
+from deepglass.data.sources.base import NO_QUOTE, ReadLog, SourceOptions
 from deepglass.data.sources.csv_shape import count_lines, offset
-from deepglass.data.sources.frames import column_names, table_from_frame
+from deepglass.data.sources.frames import column_names, table_from_texts
+from deepglass.data.sources.missing_texts import candidates_of
 from deepglass.data.sources.plain import is_prose, plain_table
+from deepglass.data.sources.quotes import enclose_stray_quotes
 from deepglass.data.sources.text_bytes import Utf8Text, as_utf8, check_lines, load_bytes, read_text
+from deepglass.data.sources.text_columns import proves_comma
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.formulas import unguarded
 from deepglass.limits import limit
-from deepglass.parsing import MISSING
 
 _INFER_ROWS = 10_000  # rows from which types are inferred; a later misfit costs another reading, never a wrong value
 _MAX_MISFITS = 6  # columns with a value of another type than inferred, each of which costs another reading
@@ -74,22 +76,29 @@ def table_of_text(
     whole = len(text.data) <= size
     sample = text.data[:size].tobytes().decode("utf-8", errors="ignore")
     prose = path is not None and Path(path.name.lower().removesuffix(".gz")).suffix in ("", ".txt", ".text")
-    dialect = sniff.detect_dialect(sample, whole, prose, source, options, log)
+    original, dialect_log = text, ReadLog()
+    dialect = sniff.detect_dialect(sample, whole, prose, source, options, dialect_log)
+    enclosed = enclose_stray_quotes(text, dialect, log)
+    if enclosed is not text:  # the quotes may have hidden lines of the sample
+        text, dialect_log = enclosed, ReadLog()
+        sample = text.data[:size].tobytes().decode("utf-8", errors="ignore")
+        dialect = sniff.detect_dialect(sample, whole, prose, source, options, dialect_log)
+    log.notes += dialect_log.notes
     undelimited = prose and dialect.delimiter == sniff.NO_DELIMITER and dialect.names is None
     if undelimited and columns is None and options.header is None and is_prose(sample):
-        return plain_table(text.data.tobytes().decode(), source, log)
+        return plain_table(original.data.tobytes().decode(), source, log)
     if dialect.delimiter == " ":
         text = _one_space(text)
     header = dialect.names or [f"column_{i}" for i in range(1, dialect.width + 1)]
     header = unguarded(pl.Series(header)).to_list()
     names = column_names(header, columns, source)
-    frame = _read_cells(text, dialect, source, options, log)
+    frame, number_texts = _read_cells(text, dialect, source, options, log)
     frame = frame.with_columns(unguarded(c) for c in frame if c.dtype == pl.String)
     frame.columns = names
     if columns is None and frame.height:
         nameless = [name for name, cell in zip(names, header, strict=True) if not cell.strip()]
         frame = frame.drop([name for name in nameless if frame[name].null_count() == frame.height])
-    return table_from_frame(frame, source, log, text=True, missing=options.missing)
+    return table_from_texts(frame, source, log, options, number_texts, dialect.delimiter == ";")
 
 
 # -- cells -------------------------------------------------------------------------------------------------------
@@ -97,20 +106,21 @@ def table_of_text(
 
 def _read_cells(
     text: Utf8Text, dialect: sniff.Dialect, source: str, options: SourceOptions, log: ReadLog
-) -> pl.DataFrame:
-    """All rows, columns called c0, c1, ...; typed where the fast reader could."""
+) -> tuple[pl.DataFrame, set[str]]:
+    """All rows, columns called c0, c1, ...; typed where the fast reader could. And the texts for missing numbers."""
     lines = count_lines(text.data, dialect)
     if dialect.spaced and not lines.quoted and lines.regular:
         text, dialect = _no_spaces(text, dialect), dialect._replace(spaced=False)
     if dialect.escape is None and not dialect.spaced and lines.regular and lines.rows:
-        frame = _read_with_polars(text, dialect, options, log)
-        if frame is not None and frame.height == lines.rows + lines.blank:
-            if not lines.blank:
-                return frame
-            if frame.width == 1:  # a blank line is a missing value there, but not at the end
-                return frame.head(_last_value(frame["c0"]))
-            return frame.filter(~pl.all_horizontal(pl.all().is_null()))
-    return _read_with_csv(text, dialect, source, log)
+        cells = _read_with_polars(text, dialect, options)
+        if cells is not None and cells[0].height == lines.rows + lines.blank:
+            frame, number_texts = cells
+            if lines.blank and frame.width == 1:  # a blank line is a missing value there, but not at the end
+                frame = frame.head(_last_value(frame["c0"]))
+            elif lines.blank:
+                frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+            return frame, number_texts
+    return _read_with_csv(text, dialect, source, log), set()
 
 
 def _no_spaces(text: Utf8Text, dialect: sniff.Dialect) -> Utf8Text:
@@ -126,34 +136,36 @@ def _last_value(series: pl.Series) -> int:
 
 
 def _read_with_polars(
-    text: Utf8Text, dialect: sniff.Dialect, options: SourceOptions, log: ReadLog
-) -> pl.DataFrame | None:
-    """The cells as polars reads them; None if it fails.
+    text: Utf8Text, dialect: sniff.Dialect, options: SourceOptions
+) -> tuple[pl.DataFrame, set[str]] | None:
+    """The cells as polars reads them, and the texts for missing numbers; None if it fails.
 
     Types are inferred from the first rows. If a later value does not fit, its column is read as text or as floats;
-    after `_MAX_MISFITS` such columns the types are inferred from all rows.
+    after `_MAX_MISFITS` such columns the types are inferred from all rows. Columns of text with missing values are
+    read again as they are written, and so are floats in a file with decimal commas, where a point may separate
+    thousands.
     """
     keys = [f"c{i}" for i in range(dialect.width)]
-    missing = [*MISSING, *options.missing]
+    missing = candidates_of(options)
     codes, markers = _codes_and_markers(text.data, dialect, missing)
-    if markers:
-        log.note("missing", ", ".join(map(repr, sorted(markers))), "read as missing")
     types: dict[str, type[pl.DataType]] = {keys[i]: pl.String for i in codes}
     misfits = 0
+    source = text.path or text.data.tobytes()
+    settings = {
+        **{"has_header": False, "skip_lines": dialect.skip, "separator": dialect.delimiter},
+        **{"quote_char": None if dialect.quote == NO_QUOTE else dialect.quote, "glob": False},  # stars are no pattern
+    }
     while True:
         try:
-            return pl.read_csv(
-                text.path or io.BytesIO(text.data.tobytes()),
-                has_header=False,
-                skip_lines=dialect.skip,
+            frame = pl.read_csv(
+                source,
                 new_columns=keys,
-                separator=dialect.delimiter,
-                quote_char=dialect.quote,
                 null_values=missing,
-                glob=False,  # a star or a bracket in a file's name is no pattern
                 infer_schema_length=_INFER_ROWS if misfits < _MAX_MISFITS else None,
                 schema_overrides=types,
+                **settings,
             )
+            break
         except pl.exceptions.PolarsError as error:
             odd = re.search(r"could not parse `(.*)` as dtype `(\w+)` at column '(c\d+)'", str(error), re.DOTALL)
             if misfits > _MAX_MISFITS or (misfits < _MAX_MISFITS and odd is None):
@@ -162,19 +174,33 @@ def _read_with_polars(
             if odd is not None:
                 number = odd[2].startswith("i") and re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?", odd[1], re.IGNORECASE)
                 types[odd[3]] = pl.Float64 if number and odd[3] not in types else pl.String
+    texts = [key for key in keys if frame[key].dtype == pl.String]
+    again = [key for key in texts if frame[key].null_count()]
+    if any(proves_comma(frame[key]) for key in texts):
+        again += [key for key in keys if frame[key].dtype.is_float()]
+    if again:
+        positions = [keys.index(key) for key in again]
+        strings = dict.fromkeys(keys, pl.String)
+        as_written = pl.read_csv(source, columns=positions, new_columns=keys, schema_overrides=strings, **settings)
+        frame = frame.with_columns(as_written)
+    numbers = set(keys).difference(texts, again)
+    return frame, set().union(*(markers[keys.index(key)] for key in numbers if keys.index(key) in markers))
 
 
-def _codes_and_markers(data: np.ndarray, dialect: sniff.Dialect, missing: Sequence[str]) -> tuple[set[int], set[str]]:
-    """From three windows: columns with leading zeros, which integers would lose, and markers of missing values."""
+def _codes_and_markers(
+    data: np.ndarray, dialect: sniff.Dialect, missing: Sequence[str]
+) -> tuple[set[int], dict[int, set[str]]]:
+    """From three windows: columns with leading zeros, which integers would lose, and texts for missing values."""
     codes: set[int] = set()
-    markers: set[str] = set()
-    size, markers_of_missing = 64 * 1024, set(missing) - {""}
+    markers: dict[int, set[str]] = {}
+    size, texts = 64 * 1024, set(missing) - {""}
     for start in {offset(data, dialect.skip), len(data) // 2, max(0, len(data) - size)}:
         lines = data[start : start + size].tobytes().decode("utf-8", errors="ignore").split("\n")
         for row in dialect.reader(lines):
             if len(row) == dialect.width:
                 codes |= {i for i, cell in enumerate(row) if len(cell) > 1 and cell[0] == "0" and cell.isdigit()}
-                markers |= markers_of_missing.intersection(row)
+                for i in (i for i, cell in enumerate(row) if cell in texts):
+                    markers.setdefault(i, set()).add(row[i])
     return codes, markers
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from deepglass.data.sources.base import IMAGE_SUFFIXES, SPLIT_WORDS, ReadLog
+from deepglass.data.sources.base import ReadLog
 from deepglass.data.sources.listing import natural_key, walk
+from deepglass.data.sources.split_names import split_in
+from deepglass.features._suffixes import IMAGES
 from deepglass.features.base import Media
 from deepglass.files import open_file, read_file
 
-_ROBOFLOW = ("_annotations.", "_classes.", "_darknet.")  # they begin with an underscore, as hidden files do
 _LABELS = re.compile(r"(^|/)(masks?|labels?|annot|annotations?|SegmentationObject)/", re.IGNORECASE)
 
 
@@ -24,15 +26,18 @@ class FileTree:
     folder: Path
     files: tuple[str, ...]
     empty: tuple[str, ...] = ()  # folders without files
+    hidden: tuple[str, ...] = ()  # files and folders that are not read
 
     @staticmethod
     def of(folder: Path) -> FileTree:
-        names = sorted(walk(folder, visible_prefixes=_ROBOFLOW), key=natural_key)
-        return FileTree(folder, tuple(f for f in names if f[-1] != "/"), tuple(f[:-1] for f in names if f[-1] == "/"))
+        hidden: list[str] = []
+        names = sorted(walk(folder, hidden=hidden), key=natural_key)
+        files, empty = (f for f in names if f[-1] != "/"), (f[:-1] for f in names if f[-1] == "/")
+        return FileTree(folder, tuple(files), tuple(empty), tuple(hidden))
 
     @cached_property
     def images(self) -> tuple[str, ...]:
-        return tuple(f for f in self.files if ending(f) in IMAGE_SUFFIXES)
+        return tuple(f for f in self.files if ending(f) in IMAGES)
 
     def ending_in(self, *endings: str) -> list[str]:
         return [f for f in self.files if ending(f) in endings]
@@ -48,7 +53,9 @@ class FileTree:
         """The files without those in folders of masks or labels other than `masks`."""
         return self.only(f for f in self.files if f.startswith(f"{masks}/") or not _LABELS.search(f))
 
-    def skip_empty_folders(self, log: ReadLog) -> None:
+    def skip_unread(self, log: ReadLog) -> None:
+        """Log the empty folders and the hidden files."""
+        log.note_hidden(self.hidden)
         for folder in self.empty:
             log.skip(f"{folder}/", "an empty folder")
 
@@ -77,7 +84,7 @@ def ending(name: str) -> str:
 
 def stem(name: str) -> str:
     """A file's name without folders and ending."""
-    last = name.rpartition("/")[2]
+    last = unicodedata.normalize("NFC", name.rpartition("/")[2])
     return last.rpartition(".")[0] or last
 
 
@@ -87,11 +94,7 @@ def folders(name: str) -> list[str]:
 
 def split_of(name: str) -> str | None:
     """The split that a parent folder names: "train" of images/train2017/1.jpg."""
-    for folder in folders(name):
-        word = re.sub(r"[-_ ]?(\d+|images?|imgs?)$", "", folder.lower())
-        if word in SPLIT_WORDS:
-            return SPLIT_WORDS[word]
-    return None
+    return next((match.split for folder in folders(name) if (match := split_in(folder))), None)
 
 
 class FileMatcher:

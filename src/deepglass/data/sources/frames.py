@@ -1,16 +1,18 @@
 """Tables from polars frames and arrays: column names, missing values, inferred types."""
 
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import SPLIT_WORDS, ReadLog
+from deepglass.data.sources.base import SPLIT_WORDS, ReadLog, SourceOptions
+from deepglass.data.sources.text_columns import note_dates, type_texts
 from deepglass.data.sources.token_tags import with_tags
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
-from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_numbers
+from deepglass.parsing import ALWAYS_MISSING, MISSING, is_missing, parse_dates, parse_numbers, to_numbers
 
 
 def check_names(names: Sequence[str], source: str) -> list[str]:
@@ -49,39 +51,45 @@ def column_names(names: Sequence[str], columns: Sequence[str] | None, source: st
     return check_names(columns, "--columns")
 
 
-def table_from_frame(
-    frame: pl.DataFrame,
-    source: str,
-    log: ReadLog,
-    *,
-    columns: Sequence[str] | None = None,
-    text: bool = False,
-    missing: Iterable[str] = (),
-) -> Table:
-    """A table from a polars frame.
+def table_from_frame(frame: pl.DataFrame, source: str, log: ReadLog, *, columns: Sequence[str] | None = None) -> Table:
+    """A table from a polars frame of typed columns. Texts stay as they are, but `?` and the like are missing values.
 
     Args:
         frame: the cells.
         source: name of the source, for messages.
         log: of the reader.
         columns: names from --columns.
-        text: the cells are text, so numbers and missing values must be parsed.
-        missing: further texts that stand for a missing value.
 
     Raises:
         SourceError: `empty-source` without columns, `no-rows` without rows.
     """
+    frame = _named(frame, source, columns)
+    return _table([_note_format(_set_missing_null(s, log), log) for s in _unnested(frame, source)], source, log)
+
+
+def table_from_texts(
+    frame: pl.DataFrame,
+    source: str,
+    log: ReadLog,
+    options: SourceOptions,
+    number_texts: Collection[str] = (),
+    semicolons: bool = False,
+) -> Table:
+    """A table from a frame whose cells were text; arguments and errors as of `table_from_frame` and `type_texts`."""
+    typed = type_texts(_named(frame, source, None), options, log, number_texts, semicolons)
+    return replace(_table(typed.columns, source, log), values=typed.values)
+
+
+def _named(frame: pl.DataFrame, source: str, columns: Sequence[str] | None) -> pl.DataFrame:
     if not frame.width:
         raise SourceError("empty-source", f"{source}: there are no columns in it")
     if not frame.height:
         raise SourceError("no-rows", f"{source}: it has column names ({', '.join(frame.columns[:8])}) but no rows")
-    frame = frame.rename(dict(zip(frame.columns, column_names(frame.columns, columns, source), strict=True)))
-    raw_columns: dict[str, Raw] = {}
-    for series in _unnested(frame, source):
-        if series.dtype == pl.String:
-            series = _set_missing_null(series, missing, log) if text else series
-            series = _infer_text(series, text, log)
-        raw_columns[series.name] = _infer_dtype(series, log)
+    return frame.rename(dict(zip(frame.columns, column_names(frame.columns, columns, source), strict=True)))
+
+
+def _table(columns: Iterable[pl.Series], source: str, log: ReadLog) -> Table:
+    raw_columns = {series.name: _infer_dtype(series, log) for series in columns}
     split = _split_column(raw_columns, log)
     return with_tags(Table(raw_columns, source, *log.entries, split))
 
@@ -112,48 +120,31 @@ def _unnested(frame: pl.DataFrame, source: str) -> pl.DataFrame:
     return frame
 
 
-def _set_missing_null(series: pl.Series, missing: Iterable[str], log: ReadLog) -> pl.Series:
-    """Set texts that stand for a missing value to null."""
-    absent = is_missing(series)
-    if extra := list(missing):
-        absent = absent | series.str.strip_chars().is_in(extra).fill_null(False)
+def _set_missing_null(series: pl.Series, log: ReadLog) -> pl.Series:
+    """Set texts that stand for a missing value to null: among numbers and dates more than among other texts."""
+    if series.dtype != pl.String:
+        return series
+    is_quantity = parse_numbers(series) is not None or parse_dates(series) is not None
+    absent = is_missing(series, MISSING if is_quantity else ALWAYS_MISSING)
     markers = series.filter(absent).drop_nulls().str.strip_chars().unique().sort()
     if texts := [repr(marker) for marker in markers if marker]:
         log.note("missing", f"{series.name}: {', '.join(texts)}", f"read as missing in {absent.sum()} rows")
     return series.set(absent, None)
 
 
-def _infer_text(series: pl.Series, text: bool, log: ReadLog) -> pl.Series:
-    """Convert a column whose values are all numbers or booleans; other formats are only noted."""
-    name, truths = series.name, {"true": True, "false": False}
-    if text and series.count() and series.head(100).drop_nulls().str.to_lowercase().is_in(list(truths)).all():
-        lowered = series.str.to_lowercase()
-        if lowered.drop_nulls().is_in(list(truths)).all():
-            return lowered.replace_strict(truths, return_dtype=pl.Boolean)
-    numbers = parse_numbers(series)
-    if numbers is not None:
-        if numbers.leading_zeros:
-            log.note("text", name, "its numbers have leading zeros, so they are codes")
-            return series
-        values, bad = to_numbers(series, numbers)
-        if bad:
-            odd = series.filter(values.is_null() & series.is_not_null())[0]
-            log.note("mixed", name, f"mostly numbers, but {bad} values are not, such as {odd!r}")
-        elif numbers.plain and text:
-            return _whole(series, values)
-        else:
-            log.note("numbers", name, f"as text with {numbers}")
-    elif (dates := parse_dates(series)) is not None:
-        log.note("dates", name, f"{dates.share:.0%} of its texts are dates like {series.drop_nulls()[0]!r}: {dates}")
+def _note_format(series: pl.Series, log: ReadLog) -> pl.Series:
+    """Note what a column of text holds: numbers in some format, or dates."""
+    numbers = parse_numbers(series) if series.dtype == pl.String else None
+    if numbers is None:
+        if series.dtype == pl.String:
+            note_dates(series, log)
+    elif numbers.leading_zeros:
+        log.note("text", series.name, "its numbers have leading zeros, so they are codes")
+    elif bad := to_numbers(series, numbers)[1]:
+        log.note("mixed", series.name, f"mostly numbers, but {bad} values are not")
+    else:
+        log.note("numbers", series.name, f"as text with {numbers}")
     return series
-
-
-def _whole(series: pl.Series, values: pl.Series) -> pl.Series:
-    """Integers where all values are written as such; beyond 64 bits they stay text."""
-    if not series.drop_nulls().str.contains(r"^\s*[+-]?\d+\s*$").all():
-        return values
-    whole = series.str.strip_chars().str.strip_prefix("+").cast(pl.Int64, strict=False)
-    return whole if whole.null_count() == series.null_count() else series
 
 
 def _infer_dtype(series: pl.Series, log: ReadLog) -> Raw:

@@ -13,6 +13,7 @@ _MASK_WORDS = (
 )
 _IMAGE_WORDS = "images?|imgs?|jpegimages|pictures?|photos?|inputs?|rgb|frames|leftimg8bit|original|data"
 _MASK_FOLDER = re.compile(rf"(.*?)[-_ ]?(?:{_MASK_WORDS})", re.IGNORECASE)
+_IMAGE_FOLDER = re.compile(rf"(.*?)[-_ ]?(?:{_IMAGE_WORDS})", re.IGNORECASE)
 _ROLE = re.compile(rf"(.*?)[-_ ]?(?:{_MASK_WORDS}|{_IMAGE_WORDS})", re.IGNORECASE)
 _MASK_STEM = re.compile(
     r"(?:mask|label|seg|gt)[-_ ]?(?P<behind>\d.*)|(?P<before>.+?)[-_ ](?:masks?|l|labels?|segs?|segmentation|gt|annot"
@@ -31,10 +32,25 @@ class ImageMaskPair(NamedTuple):
     mask: str
 
 
+def is_mask_folder(name: str, images: str | None = None) -> bool:
+    """Whether a folder has the name of one with masks, as `masks` and `trainannot`.
+
+    Args:
+        images: the name of the folder with their images, as `train`; None for any.
+    """
+    match = _MASK_FOLDER.fullmatch(name)
+    return match is not None and images in (None, match[1].lower())
+
+
+def is_image_folder(name: str) -> bool:
+    """Whether a folder has the name of one with the images of masks, as `images`."""
+    return _IMAGE_FOLDER.fullmatch(name) is not None
+
+
 def mask_files(tree: FileTree) -> list[str]:
     """Image files that are masks: in a folder of masks, or named as the mask of another image."""
     parents = {tuple(folders(name)) for name in tree.images}
-    mask_folders = {parent for parent in parents if any(map(_MASK_FOLDER.fullmatch, parent))}
+    mask_folders = {parent for parent in parents if any(map(is_mask_folder, parent))}
     stems = {(*folders(name), stem(name).lower()) for name in tree.images}
 
     def is_mask(name: str) -> bool:
@@ -68,6 +84,12 @@ def pair_masks(images: Sequence[str], masks: Sequence[str], log: ReadLog) -> lis
         if name not in image_of:
             log.skip(name, "a mask without an image, or a second one")
     return pairs
+
+
+def corresponds(pair: ImageMaskPair) -> bool:
+    """Whether a mask lies beside its image, or in the folder of masks that corresponds to the image's."""
+    beside = folders(pair.image) == folders(pair.mask)
+    return beside or bare_folders(pair.image, _ROLE) == bare_folders(pair.mask, _ROLE)
 
 
 def _mask_of(name: str, by_folder: dict[tuple[str, ...], str], by_stem: dict[str, list[str]]) -> str | None:

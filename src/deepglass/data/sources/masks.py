@@ -15,7 +15,7 @@ from deepglass.data.sources.base import ReadLog
 from deepglass.data.sources.class_names import class_names, list_names
 from deepglass.data.sources.file_tree import FileTree
 from deepglass.data.sources.image_headers import HeaderReader, ImageHeader, read_header
-from deepglass.data.sources.mask_pairs import ImageMaskPair, pair_masks
+from deepglass.data.sources.mask_pairs import ImageMaskPair, corresponds, pair_masks
 from deepglass.data.sources.palettes import MAX_COLOURS, to_class_indices
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
@@ -45,10 +45,13 @@ def read_masks(tree: FileTree, masks: Sequence[str], source: str) -> Table | Non
     pairs = pair_masks(images, masks, log)
     if 2 * len(pairs) < min(len(masks), len(images)):
         return None
+    elsewhere = sum(not corresponds(pair) for pair in pairs)
+    if 2 * elsewhere > len(pairs) and look_like_masks(tree.only(images)):
+        return None  # faces in a folder `mask` beside others in `face`
     usable, hints = _usable(tree, pairs, log)
     if not usable:
         raise SourceError("mismatched-files", f"{source}: none of its masks can be used, such as {log.first_skipped}")
-    tree.skip_empty_folders(log)
+    tree.skip_unread(log)
     names = [pair.image for pair, _ in usable]
     table = Table(
         {"image": [tree.media(name) for name in names], "mask": [media for _, media in usable]},

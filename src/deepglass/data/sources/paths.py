@@ -14,7 +14,8 @@ from deepglass.data.sources.captions import lists_captions, with_captions
 from deepglass.data.sources.delimited import table_of_text
 from deepglass.data.sources.idx import is_idx, partners, read_idx_files
 from deepglass.data.sources.listing import list_folder
-from deepglass.data.sources.media import are_animated, holds_media, media_kind, read_media_folder, with_media
+from deepglass.data.sources.media import are_animated, holds_media, media_kind, read_media_folder
+from deepglass.data.sources.media_cells import with_media
 from deepglass.data.sources.npz import read_npz
 from deepglass.data.sources.parallel import parallel_files, read_parallel
 from deepglass.data.sources.plain import is_plain, texts_below

@@ -1,6 +1,8 @@
 """JSON: a list of records, columns by name, or one record per line (JSON Lines)."""
 
 import json
+import mmap
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from deepglass.data.table import Table
 from deepglass.documents import parse_json
 from deepglass.errors import SourceError
 from deepglass.files import open_file
+
+MAX_BITS = 126  # of an integer; polars reads larger ones than Int128 holds as missing
 
 
 def read_json(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
@@ -50,11 +54,17 @@ def read_json_lines(path: Path, source: str, columns: Sequence[str] | None, opti
         try:
             with open_file(path, source) as file:
                 frame = pl.read_ndjson(file, infer_schema_length=None)
-            if frame.width:
+            if frame.width and not _has_huge_integers(path):
                 return table_from_frame(frame, source, log, columns=columns)
         except (pl.exceptions.PolarsError, OSError):
             pass  # the slower reader below names the line that is wrong, or reads what polars cannot
     return _table(_lines(load_bytes(path, source).tobytes(), source), source, columns, log)
+
+
+def _has_huge_integers(path: Path) -> bool:
+    """Whether a file may have integers that polars reads as missing: more digits in a row than `MAX_BITS` have."""
+    with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return re.search(rb"\d{38}", content) is not None
 
 
 def table_of_json(content: Any, source: str, columns: Sequence[str] | None = None) -> Table:
@@ -115,7 +125,8 @@ def _table(records: Any, source: str, columns: Sequence[str] | None, log: ReadLo
 def _series(name: str, values: list[Any]) -> pl.Series:
     """One column: numbers if all values are numbers, text if their types differ."""
     types = {type(v) for v in values if v is not None}
-    if types <= {int, float} or len(types) <= 1:
+    huge = int in types and any(type(v) is int and v.bit_length() > MAX_BITS for v in values)  # polars makes them null
+    if (types <= {int, float} or len(types) <= 1) and not huge:
         try:
             return pl.Series(name, values, strict=types <= {list, dict})
         except (TypeError, OverflowError, pl.exceptions.PolarsError):

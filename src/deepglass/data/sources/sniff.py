@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from deepglass.data.sources.base import ReadLog, SourceOptions
+from deepglass.data.sources.base import NO_QUOTE, ReadLog, SourceOptions
 from deepglass.data.sources.header import has_header, is_number
 from deepglass.errors import SourceError
 
@@ -52,7 +52,8 @@ class Dialect(NamedTuple):
         return csv.reader(
             (line.rstrip("\r\n").replace("\r", " ") + "\n" for line in lines),
             delimiter=self.delimiter,
-            quotechar=self.quote,
+            quotechar=None if self.quote == NO_QUOTE else self.quote,
+            quoting=csv.QUOTE_NONE if self.quote == NO_QUOTE else csv.QUOTE_MINIMAL,
             escapechar=self.escape,
             doublequote=self.escape is None,
             skipinitialspace=self.spaced,

@@ -72,7 +72,10 @@ def read_table_folder(
         return replace(read_table_file(files[0], files[0].name, columns, options), name=source)
     paths = _split_files(files)
     if paths is not None:
-        tables = {split: read_table_file(path, path.name, columns, options) for split, path in paths.items()}
+        tables: dict[str, Table] = {}
+        for split, path in paths.items():  # training first
+            tables[split] = read_table_file(path, path.name, columns, options)
+            options = options.with_values(tables[split].values)
         return merge_splits(tables, {split: path.name for split, path in paths.items()}, source)
     if columns is None and {ending(p) for p in files} == {".txt"}:
         texts = [read_table_file(p, p.name, columns, options) for p in files[:_NUM_CHECKED]]

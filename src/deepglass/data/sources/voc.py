@@ -7,6 +7,8 @@ Files with a document type are refused, so that no entity is expanded or fetched
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -19,7 +21,7 @@ from deepglass.files import read_file
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _MAX_BYTES = 2**24  # of one annotation
 _MAX_DEPTH = 50
-_NUM_CHECKED = 10  # files that are checked for the format
+_HEAD = 2**16  # bytes in which the root has to begin
 
 
 @dataclass
@@ -42,7 +44,7 @@ class XmlNode:
 def read_voc(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
     """Each image with its boxes; None without VOC files."""
     files = tree.ending_in(".xml")
-    if not any(_is_voc(tree, file) for file in files[:_NUM_CHECKED]):
+    if not any(_is_voc(tree, file) for file in files):
         return None
     matcher = FileMatcher(tree.images)
     annotated: dict[str, AnnotatedImage] = {}
@@ -61,13 +63,26 @@ def read_voc(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
             log.skip(file, f"a second annotation of {image}, after {annotated_by[image]}")
         else:
             annotated_by[image] = file
-            annotated[image] = AnnotatedImage(image, _boxes(root, file, log), _stated(root))
+            objects = sum(node.tag == "object" for node in root.children)
+            boxes = _boxes(root, file, log)
+            annotated[image] = AnnotatedImage(image, boxes, _stated(root), faults=objects - len(boxes))
     log.note("annotations", f"{len(annotated)} Pascal VOC files", "XML with one object per box")
     return [annotated.get(image) or AnnotatedImage(image, None) for image in tree.images]
 
 
 def _is_voc(tree: FileTree, file: str) -> bool:
-    return b"<annotation>" in tree.head(file, 4096)
+    """Whether the root of an XML file is called annotation, whatever stands before it and in it."""
+    parser = expat.ParserCreate()
+    tags: list[str] = []
+    parser.StartElementHandler = lambda tag, _: tags.append(tag)
+    with suppress(expat.ExpatError, SourceError, ValueError, LookupError):  # it is reported where the file is parsed
+        parser.Parse(tree.head(file, _HEAD), False)
+    return bool(tags) and _local(tags[0]) == "annotation"
+
+
+def _local(tag: str) -> str:
+    """A tag in small letters, without the prefix of its namespace."""
+    return tag.rpartition(":")[2].lower()
 
 
 def _boxes(root: XmlNode, file: str, log: ReadLog) -> list[AnnotatedBox]:
@@ -76,8 +91,11 @@ def _boxes(root: XmlNode, file: str, log: ReadLog) -> list[AnnotatedBox]:
         if node.tag != "object":
             continue
         where = f"{file}, line {node.line}"
-        corners = node.find("bndbox")
+        corners, polygon = node.find("bndbox"), node.find("polygon")
         label = node.value("name")
+        if label and corners is None and polygon is not None and (sides := _around(polygon)):
+            boxes.append(AnnotatedBox(label, sides, where))
+            continue
         if corners is None or not label:
             log.skip(where, "an object without a name" if corners else "an object without a bndbox")
             continue
@@ -90,6 +108,16 @@ def _boxes(root: XmlNode, file: str, log: ReadLog) -> list[AnnotatedBox]:
             continue
         boxes.append(AnnotatedBox(label, (left, top, right, bottom), where))
     return boxes
+
+
+def _around(polygon: XmlNode) -> tuple[float, float, float, float] | None:
+    """The bounding box of a polygon: its elements x1, y1, x2, ..., or pt with x and y; None if they are no numbers."""
+    leaves = [leaf for node in polygon.children for leaf in (node.children or [node])]
+    try:
+        x, y = ([float(leaf.text) for leaf in leaves if re.fullmatch(rf"{axis}\d*", leaf.tag)] for axis in "xy")
+    except ValueError:
+        return None
+    return (min(x), min(y), max(x), max(y)) if len(x) == len(y) > 2 else None
 
 
 def _stated(root: XmlNode) -> tuple[int, int] | None:
@@ -125,7 +153,7 @@ def _parse(data: bytes) -> XmlNode:
     stack = [root]
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        node = XmlNode(tag, parser.CurrentLineNumber)
+        node = XmlNode(_local(tag), parser.CurrentLineNumber)
         stack[-1].children.append(node)
         stack.append(node)
         if len(stack) > _MAX_DEPTH:

@@ -16,5 +16,8 @@ class ReproduceSection(Section):
 
     def collect(self, report: ReportData) -> Mapping[str, Any]:
         shared = {name: report.metrics[name] for name in ("versions", "seed", "weights_sha256")}
-        command = f"deepglass train {report.context.path / 'spec.yaml'}"
+        path = report.context.path
+        commands = [f"deepglass train {path / 'spec.yaml'} --out RUN"] if report.context.plan.stages else []
+        commands += [f"deepglass resume RUN {stage.length}" for stage in report.context.plan.stages]
+        command = "\n".join(commands or [f"deepglass train {path / 'spec.yaml'}"])
         return {**shared, "command": command, "spec": report.context.spec_text}

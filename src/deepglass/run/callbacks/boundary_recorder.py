@@ -83,9 +83,10 @@ class BoundaryRecorder(Callback):
 
     def on_train_start(self, plan: Plan, step: int) -> None:
         num_queries = 2 * len(self.rows) + (len(self.plane) if self.plane is not None else 0)
-        self.every = max(steps_per_record(plan, num_queries, ROWS_PER_QUERY), plan.last_step // (4 * MAX_SNAPSHOTS))
+        self.every = steps_per_record(plan, num_queries, ROWS_PER_QUERY)
+        self.every = max(self.every, plan.steps // (4 * MAX_SNAPSHOTS))  # not of a replan, as when the run began
         self.last = plan.last_step
-        self.next = min(self.every, plan.last_step // MAX_SNAPSHOTS)
+        self.next = min(self.every, plan.steps // MAX_SNAPSHOTS)
         if step == 0:
             self._record(0)
             return

@@ -18,6 +18,7 @@ from deepglass.run.callbacks.layer_diagnostics import FILE, LayerStatistics, dia
 from deepglass.run.callbacks.unit_activity import UnitActivity
 from deepglass.run.context import RunContext
 from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile
+from deepglass.training.clock import CHECK_EVERY
 from deepglass.training.plan import Plan
 
 STUDENT = "student."
@@ -42,7 +43,7 @@ class DiagnosticsRecorder(Callback):
         self.network, self.callbacks = context.experiment.architecture, callbacks
         self.names = layer_names(self.objective)
         self.weights = [(n, p) for n, p in _weights(self.objective) if n in self.names]
-        self.gradient_ratios: list[tuple[float, str]] = []
+        self.gradient_ratios: dict[int, tuple[float, str]] = {}  # step -> the largest ratio, and its layer
         self.non_finite = 0
         self.plan: Plan | None = None
         self.records = [LayerStatistics(**r) for r in self.file.earlier]
@@ -52,23 +53,31 @@ class DiagnosticsRecorder(Callback):
         self.plan = plan
         self.reported = {(a.kind, a.layer) for a in diagnose(self.records, self.network, plan)}
 
+    def state_dict(self) -> dict[str, Any]:
+        ratios = [(step, *ratio) for step, ratio in self.gradient_ratios.items()]
+        return {"gradient_ratios": ratios, "non_finite": self.non_finite}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.gradient_ratios = {step: (value, name) for step, value, name in state.get("gradient_ratios", ())}
+        self.non_finite = state.get("non_finite", 0)
+
     def on_step_end(self, step: int, plan: Plan, loss: float) -> None:
-        if ratios := self._ratios():
-            name = max(ratios, key=lambda n: ratios[n])
-            self.gradient_ratios.append((ratios[name], name))
+        if step % CHECK_EVERY == 0:  # other checks of the loss follow the clock, which a resumed run does not read
+            self._add_ratio(step)
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.event.startswith("non-finite"):
             self.non_finite += 1
             return
+        self._add_ratio(record.step)
         dead, saturated, gates = UnitActivity(self.objective, self.names).measure(self.data)
-        ratios = self.gradient_ratios or [(0.0, "")]
+        ratios = list(self.gradient_ratios.values()) or [(0.0, "")]
         (most, where), usual = max(ratios), float(np.median([value for value, _ in ratios]))
         statistics = LayerStatistics(
             record.step, dead, saturated, self._ratios(), most, where, usual, self.non_finite, gates
         )
         self.records.append(statistics)
-        self.gradient_ratios, self.non_finite = [], 0
+        self.gradient_ratios, self.non_finite = {}, 0
         self.file.append({k: _rounded(v) for k, v in statistics._asdict().items()})
         assert self.plan is not None  # since `on_train_start`
         for diagnostic in diagnose(self.records, self.network, self.plan):
@@ -76,6 +85,11 @@ class DiagnosticsRecorder(Callback):
                 self.reported.add((diagnostic.kind, diagnostic.layer))
                 for callback in self.callbacks:
                     callback.on_diagnostic(str(diagnostic), diagnostic.step)
+
+    def _add_ratio(self, step: int) -> None:
+        if ratios := self._ratios():
+            name = max(ratios, key=lambda n: ratios[n])
+            self.gradient_ratios[step] = (ratios[name], name)
 
     def _ratios(self) -> dict[str, float]:
         """Layer -> norm of its gradient relative to its weights', or to a fresh layer's where these are larger."""

@@ -89,7 +89,8 @@ def informative_planes(prepared: PreparedData, output: Output) -> list[Plane]:
     rows = prepared.rows("train")
     truth = output.encode(take_raw(prepared.table[output.column], rows))
     numbers = {f.name: _values(prepared, f, rows) for f in prepared.inputs if isinstance(f, Number)}
-    scores = {n: _association(v, truth, not output.has_classes) for n, v in numbers.items() if np.nanstd(v) > 0}
+    varying = {n: v for n, v in numbers.items() if len(np.unique(v[~np.isnan(v)])) > 1}
+    scores = {n: _association(v, truth, not output.has_classes) for n, v in varying.items()}
     chosen = sorted(sorted(scores, key=lambda n: -scores[n])[:MAX_COLUMNS], key=lambda n: list(scores).index(n))
     pairs = sorted(itertools.combinations(chosen, 2), key=lambda p: -sum(scores[n] for n in p))
     return [make_plane(prepared, pair) for pair in pairs]

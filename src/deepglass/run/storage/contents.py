@@ -9,18 +9,17 @@ from deepglass.files import is_partial
 from deepglass.formatting import first_names
 from deepglass.run.storage.lock import LOCK
 
-STARTING = {LOCK, "log.txt", "labels.csv", "findings.json", "spec.yaml", "features.json", "split.parquet"}
+STARTING = {  # files of a run that has no plan.json yet, before which it has not begun
+    *(LOCK, "log.txt", "stages.json", "labels.csv", "findings.json", "spec.yaml", "features.json", "split.parquet"),
+    *("ancestors.parquet", "history.jsonl", "diagnostics.jsonl", "pseudo_labels.jsonl"),
+}
 FILES = STARTING | {
     "manifest.json",
-    "stages.json",
     "plan.json",
     "model.safetensors",
     "metrics.json",
     "predictions.parquet",
     "report.html",
-    "history.jsonl",
-    "diagnostics.jsonl",
-    "pseudo_labels.jsonl",
     "margins.safetensors",
 }
 FOLDERS = {  # folder -> pattern of its files
@@ -60,13 +59,25 @@ def _walk(run: Path) -> Iterator[tuple[Path, bool]]:
 
 
 def delete_contents(run: Path) -> None:
-    """Delete the files of a run, and the folders that are empty then; its lock stays, as it is held."""
+    """Delete the files of a run, and the folders that are empty then; its lock stays, as it is held.
+
+    Files without which it is no run any more are deleted last, so that this can be repeated if it is interrupted.
+    """
     files = [path for path in own_files(run) if path != run / LOCK]
+    files.sort(key=lambda path: (path.name in STARTING, path.name == "spec.yaml", path.name == "log.txt"))
     for path in files:
         path.unlink(missing_ok=True)
     for folder in sorted({path.parent for path in files} - {run}, reverse=True):
         if not any(folder.iterdir()):
             folder.rmdir()
+
+
+def has_not_begun(path: Path) -> bool:
+    """Whether a folder is empty, or that of a run which stopped before it was planned."""
+    if not path.is_dir():
+        return False
+    names = {p.name for p in path.iterdir() if not is_partial(p)}
+    return names <= STARTING and ("log.txt" in names or names <= {LOCK})
 
 
 def is_occupied(path: Path, force: bool = False) -> bool:
@@ -75,10 +86,7 @@ def is_occupied(path: Path, force: bool = False) -> bool:
     Raises:
         SpecError: `already-exists`, for a run unless forced, and for anything else.
     """
-    if not path.exists():
-        return False
-    names = {p.name for p in path.iterdir() if not is_partial(p)} if path.is_dir() else {path.name}
-    if path.is_dir() and names <= STARTING and (not names or "log.txt" in names or names == {LOCK}):
+    if not path.exists() or has_not_begun(path):
         return False
     if not (path / "spec.yaml").exists():
         raise SpecError(

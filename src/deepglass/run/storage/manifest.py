@@ -6,6 +6,7 @@ A run without a manifest has not finished.
 """
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,7 +90,12 @@ def damaged(path: Path, reason: str) -> SourceError:
     """
     run = path.parent
     if path.name in REWRITTEN:
-        fix = f"`deepglass resume {run}` writes it again from the newest checkpoint"
+        fix = f"{resume_command(run)} writes it again from the newest checkpoint"
     else:
-        fix = f"restore it from a copy, or train again: `deepglass train {run / 'spec.yaml'} --out RUN`"
+        fix = f"restore it from a copy, or train again: `deepglass train {shlex.quote(f'{run}/spec.yaml')} --out RUN`"
     return SourceError("damaged-run", f"{path}: damaged or replaced since it was written ({reason}); {fix}")
+
+
+def resume_command(run: Path) -> str:
+    """The command that goes on with a run, for messages."""
+    return f"`deepglass resume {shlex.quote(str(run))}`"

@@ -17,7 +17,7 @@ from deepglass.files import file_sha256
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.experiment import Experiment
 from deepglass.run.storage.lock import lock_holder
-from deepglass.run.storage.manifest import MANIFEST, damaged, damaged_values, read_manifest
+from deepglass.run.storage.manifest import MANIFEST, damaged, damaged_values, read_manifest, resume_command
 from deepglass.spec.spec import Spec
 
 
@@ -25,13 +25,16 @@ class RunState(NamedTuple):
     """What features.json and spec.yaml of a run folder hold.
 
     Args:
-        source: "name", "rows", "fingerprint", "notes", "warnings" and "skipped" of the source at training time.
+        source: "name", "rows", "fingerprint", "notes", "warnings", "skipped" and "hashed_columns" of the source at
+            training time.
+        missing: input -> share of its values that were missing in training; {} while the run trains.
     """
 
     experiment: Experiment
     column_roles: tuple[ColumnRole, ...]
     calibration: Mapping[str, Calibration]
     source: Mapping[str, Any]
+    missing: Mapping[str, float]
 
 
 class _Source(NamedTuple):
@@ -43,6 +46,13 @@ class _Source(NamedTuple):
     notes: tuple[tuple[str, str, str], ...]  # name, value and reason
     warnings: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]  # name and reason
+    hashed_columns: tuple[str, ...] = ()  # whose content identifies a row
+
+
+class _Missing(NamedTuple):
+    """Input name -> share of its values that were missing in training, as features.json has it."""
+
+    missing: dict[str, float]
 
 
 class _Calibrations(NamedTuple):
@@ -69,6 +79,7 @@ def read_state(path: Path, content: Mapping[str, Any], spec: Spec) -> RunState:
             tuple(restore(ColumnRole, c, f"columns[{i}]") for i, c in enumerate(content["columns"])),
             restore(_Calibrations, {"calibration": content["calibration"]}, "features").calibration,
             restore(_Source, content["source"], "source")._asdict(),
+            restore(_Missing, {"missing": content["missing"]}, "features").missing,
         )
 
 
@@ -156,17 +167,15 @@ class StoredFiles:
     def _absent(self, name: str) -> SourceError:
         if folds := self.folds():
             hint = f"this is a run a fold, give one of them, such as {folds[0]}"
-        elif (self.path / "plan.json").exists():
-            hint = self.unfinished()
         else:
-            hint = "the run stopped before its first step: start it again with `deepglass train`"
+            hint = self.unfinished()
         return SourceError("not-found", f"{self.path / name}: no such file; {hint}")
 
     def unfinished(self) -> str:
-        """What to tell about a run without a manifest."""
+        """What to tell about a run that is not trained to its end."""
         if holder := lock_holder(self.path):
             return f"{self.path} is still training ({holder})"
-        return f"{self.path} did not finish: `deepglass resume {self.path}` goes on"
+        return f"{self.path} is not finished: {resume_command(self.path)} goes on"
 
 
 def _file_state(path: Path) -> tuple[int, int, int]:

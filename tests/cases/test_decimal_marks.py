@@ -1,0 +1,71 @@
+"""The decimal mark is that of the file, and new files are read by their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import CASES
+
+import deepglass
+from deepglass.data.sources import read
+
+
+def table_of(tmp_path: Path, text: str, name: str = "a.csv") -> dict[str, list[object]]:
+    (tmp_path / name).write_text(text)
+    table = read(tmp_path / name)
+    return {column: table[column].to_list() for column in table.names}
+
+
+def test_a_comma_that_another_column_proves() -> None:
+    table = read(CASES / "02-decimal-comma" / "vibration.csv")
+    assert table["diesel"][:3].to_list() == [1.759, 1.76, 1.761]
+    assert table["e10"][:2].to_list() == [1.6, 1.602]
+    assert "as in the whole file" in next(n.why for n in table.notes if n.value == "diesel")
+
+
+@pytest.mark.parametrize("name", ["fuel.csv", "fuel2.csv"])
+def test_fuel(name: str) -> None:
+    assert read(CASES / "02-decimal-comma" / name)["diesel"][:2].to_list() == [1.5, 1.51]
+
+
+def test_german_thousands() -> None:
+    table = read(CASES / "33-german-thousands" / "orte.csv")
+    assert table["Einwohner"][:4].to_list() == [34481, 857, 355, 33318]
+    assert table["Dichte"][0] == 238.6
+
+
+def test_thousands_beside_points(tmp_path: Path) -> None:
+    columns = table_of(tmp_path, 'price,count\n1.5,"1,234"\n2.25,857\n3.125,"12,001"\n')
+    assert columns == {"price": [1.5, 2.25, 3.125], "count": [1234, 857, 12001]}
+
+
+def test_quoted_commas_in_a_comma_file(tmp_path: Path) -> None:
+    columns = table_of(tmp_path, 'a,b\n"1,5","1,759"\n"2,25","2,003"\n"3,0","0,125"\n')
+    assert columns == {"a": [1.5, 2.25, 3.0], "b": [1.759, 2.003, 0.125]}
+
+
+def test_units_in_the_format_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a;b\n0,00025;1,759 €\n0,00026;2,001 €\n0,1;1,5 €\n")
+    (tmp_path / "b.csv").write_text("a;b\n0,00025;1,759 €\n0,00026;2,001 €\n0,1;1,500 €\n")
+    from deepglass.features.number import Number
+
+    for name in ("a.csv", "b.csv"):
+        raw = read(tmp_path / name)["b"]
+        assert np.allclose(Number(name="b").fit([raw]).encode(raw).values, [1.759, 2.001, 1.5])
+
+
+def test_points_in_one_column_and_commas_in_another(tmp_path: Path) -> None:
+    columns = table_of(tmp_path, "a;b\n1.5;1,5\n2.25;2,75\n0.125;3,0\n")
+    assert columns == {"a": [1.5, 2.25, 0.125], "b": [1.5, 2.75, 3.0]}
+
+
+def test_new_rows_in_another_writing(tmp_path: Path) -> None:
+    path = CASES / "02-decimal-comma" / "fuel.csv"
+    run = deepglass.train(path, "diesel", out=tmp_path / "run", steps=20, baselines=False)
+    new = [run.predict(CASES / "02-decimal-comma" / name) for name in ("new.csv", "new2.csv")]
+    assert [row["diesel"]["value"] for row in new[0]] == [row["diesel"]["value"] for row in new[1]]
+    assert run.predict({"station": "S1", "volume": "21,5"})[0]["diesel"]["value"] == new[0][0]["diesel"]["value"]
+    metrics = run.evaluate(CASES / "02-decimal-comma" / "new2.csv")["diesel"]
+    assert 0 < metrics["mae"] < 1
