@@ -56,7 +56,8 @@ class CategoryOutput(Category, ClassOutput):
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, its `confidence`, and the `probabilities` of the five most likely classes."""
         log_probs = calibrated(mode["log_probs"], calibration)
-        order = np.argsort(-log_probs, axis=1, kind="stable")[:, :_MAX_PROBABILITIES]
+        blocks = [log_probs[rows] for rows in metrics.row_blocks(log_probs.shape)] or [log_probs]
+        order = np.concatenate([np.argsort(-b, axis=1, kind="stable")[:, :_MAX_PROBABILITIES] for b in blocks])
         probs = np.exp(np.take_along_axis(log_probs, order, 1).astype(np.float64))
         names, values = self.class_names, self.class_values
         return [
