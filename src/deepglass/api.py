@@ -35,6 +35,7 @@ from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback
+from deepglass.training.hooks import call
 from deepglass.training.interrupt import raise_interruption
 from deepglass.training.settings import TrainingSettings
 
@@ -282,8 +283,7 @@ def _train_one(
     setup = fit.set_up(experiment, data)
     log = LogFile()
     callbacks = [*callbacks, log]
-    for callback in callbacks:
-        callback.on_data_ready(data)
+    call(callbacks, "on_data_ready", data)
     labels = None if spec.data.label_corrections is None else read_file(Path(spec.data.label_corrections))
     with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder, log.errors():
         log.open(folder.path / "log.txt")
@@ -293,8 +293,7 @@ def _train_one(
             folder.store_labels(labels)
         findings = before_training(experiment.spec, data)
         write_findings(folder, findings)
-        for callback in callbacks:
-            callback.on_findings(findings)
+        call(callbacks, "on_findings", findings)
         trained = fit.train(setup, folder, callbacks, started)
         _finish(trained, log, started)
     return Run(folder.path)
@@ -325,8 +324,7 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
     for i, fold in enumerate(specs):
         path = folder.path / f"fold-{i}"
         log.lines(f"fold {i + 1} of {len(specs)}: {path}")
-        for callback in callbacks:
-            callback.on_fold_start(i, len(specs))
+        call(callbacks, "on_fold_start", i, len(specs))
         if Folder(path).is_planned:
             run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, callbacks)
         else:

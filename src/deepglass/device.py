@@ -130,10 +130,10 @@ def deterministic() -> Iterator[None]:
     The CPU needs this too: with two threads, the gradient of `x[index]` is summed in the order in which they arrive.
     An operation without a deterministic kernel runs with the fast one.
     """
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    before = torch.get_deterministic_debug_mode()
     settings: Any = torch.utils.deterministic
     fill, benchmark = settings.fill_uninitialized_memory, torch.backends.cudnn.benchmark
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # `use_deterministic_algorithms` loads the compiler, for 1.5 s
     settings.fill_uninitialized_memory = False  # a debugging aid, which costs a write of each new tensor
     torch.backends.cudnn.benchmark = False
     try:
@@ -141,7 +141,7 @@ def deterministic() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
             yield
     finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.set_deterministic_debug_mode(before)
         settings.fill_uninitialized_memory = fill
         torch.backends.cudnn.benchmark = benchmark
 

@@ -231,6 +231,7 @@ _LOOKS_LIKE_DATE = (
     r"|^[A-Za-z]{3,9},? \d{4}$|^(?:[A-Za-z]{3} ){1,2} ?\d{1,2} \d\d:\d\d:\d\d .*\d{4}$"
 )
 _LOOKS_LIKE_TIME = r"^\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?: [AaPp][Mm])?$"
+_EPOCH = "since 1970 in "
 _NUM_TRIED = 200  # values that each pattern is tried on
 _MAX_PATTERNS = 4  # in one column
 _MIN_PATTERN_SHARE = 0.05  # of these values; rarer formats are errors
@@ -268,6 +269,19 @@ def parse_dates(series: pl.Series) -> DateFormat | None:
         return None
     format = DateFormat(patterns[0], 1.0, ":" in patterns[0], ambiguous, tuple(patterns[1:]))
     return format._replace(share=1 - _parse(values, format).null_count() / len(values))
+
+
+def parse_epochs(series: pl.Series) -> DateFormat | None:
+    """The unit of whole numbers that count from 1970 on, if nearly all values are such; they are dates only on request.
+
+    The years 1973 to 2286 have 9 or 10 digits in seconds, and 3, 6 or 9 more in smaller units.
+    """
+    values = _sample(series).str.strip_chars()
+    for digits, unit in ((0, "s"), (3, "ms"), (6, "us"), (9, "ns")):
+        share = _share(values.str.contains(rf"^\d{{{9 + digits},{10 + digits}}}$")) if len(values) else 0.0
+        if share > 0.95:
+            return DateFormat(f"{_EPOCH}{unit}", share, has_time=True)
+    return None
 
 
 def _best_pattern(values: pl.Series, used: Collection[str]) -> str:
@@ -317,6 +331,10 @@ def _parse(values: pl.Series, format: DateFormat) -> pl.Series:
 
 def _strptime(values: pl.Series, pattern: str) -> pl.Series:
     values = values.str.strip_chars()
+    if pattern.startswith(_EPOCH):
+        unit = {"s": 10**6, "ms": 10**3, "us": 1, "ns": 1}[pattern.removeprefix(_EPOCH)]
+        numbers = values.cast(pl.Int64, strict=False) // (1000 if pattern.endswith("ns") else 1)
+        return (numbers * unit).cast(pl.Datetime("us"))
     if pattern in _TIMES:  # a time of day: on the first day of the epoch
         values, pattern = "1970-01-01 " + values, f"%Y-%m-%d {pattern}"
     if "%d" not in pattern:  # a month becomes its first day

@@ -10,6 +10,7 @@ import pytest
 from deepglass.cli.console import _ResultConsole, grid_of
 from deepglass.cli.escaping import EscapingStream, escaped, escaped_json
 from deepglass.cli.main import main
+from deepglass.documents import parse_yaml
 
 EVIL = "a\x1b]0;title\x07b\x7f\x9b31m\u202ec\u200b\ufeff\U000e0041\r\x00"
 CONTROLS = [c for c in EVIL if c not in "a]0;titleb31mc"]
@@ -58,3 +59,27 @@ def test_no_command_writes_control_characters(words, tmp_path, monkeypatch, caps
     written = "".join(capsys.readouterr())
     assert written
     assert not any(c in written for c in CONTROLS)
+
+
+def test_a_spec_on_stdout_has_the_true_names_and_no_control_characters(tmp_path, monkeypatch, capsys):
+    names = [
+        EVIL[:-2],
+        "line\nobjective: dqn",
+        "a\u2028b",
+        "a\x85b",
+        "two  spaces " + "long " * 4000,
+        "\U0001f468\u200d\U0001f469",
+    ]
+    constant = "x\nnetwork: {trunk: lstm}\u2028seed: 7"
+    rows = {name.strip(): [i**2 % 7 / 3 + k for i in range(30)] for k, name in enumerate(names)}
+    pl.DataFrame({**rows, constant: ["same"] * 30, "y": ["a", "b"] * 15}).write_json(tmp_path / "data.json")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["deepglass", "new", "data.json", "--target", "y"])
+    with pytest.raises(SystemExit):
+        main()
+    written = capsys.readouterr().out
+    assert not any(c in written for c in CONTROLS)
+    spec = parse_yaml(written, "spec")
+    assert [f["name"] for f in spec["inputs"]] == list(rows)
+    assert set(spec) == {"data", "inputs", "outputs", "objective", "training"}
+    assert spec["objective"] == "supervised"

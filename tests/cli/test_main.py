@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 from conftest import Command
 
-from deepglass.cli import main as console
+import deepglass
+from deepglass import cli
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def app(**_: object) -> None:
+    def listing(_: object) -> None:
         raise error
 
-    monkeypatch.setattr(console, "app", app)
+    monkeypatch.setattr(cli, "listing", listing, raising=False)
 
 
 def test_an_unexpected_error_is_internal_and_its_traceback_is_in_a_file(
@@ -107,3 +108,17 @@ def test_an_error_without_a_file_is_internal(command: Command, monkeypatch: pyte
     result = command("list")
     assert result.code == 1
     assert "[internal]" in result.err
+
+
+def test_a_time_budget_that_holds_hardly_a_step_is_said(table_file: Path, command: Command) -> None:
+    """In what the command prints, in the log, in the metrics and in the report."""
+    run = table_file.parent / "run"
+    small = ("--time", "0.001s", "network.width=8")
+    printed = command("train", table_file, "--target", "price", "--out", run, *small)
+    assert printed.code == 0
+    note = "the time budget of 0.0 s holds 1 step, fewer than 10"
+    assert note in " ".join(printed.err.split())
+    assert note in (run / "log.txt").read_text()
+    assert [n for n in deepglass.Run(run).metrics["notes"] if n.startswith(note)]
+    deepglass.report(run)
+    assert note in (run / "report.html").read_text().replace("\N{NO-BREAK SPACE}", " ")

@@ -9,7 +9,10 @@ import pytest
 from PIL import Image as Pillow
 
 from deepglass.data.sources import read
+from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
+from deepglass.features.base import FEATURES
+from deepglass.features.outputs.base import OUTPUTS
 from deepglass.inspection import inspect
 from deepglass.prepare.sources import read_source
 from deepglass.spec.spec import Spec
@@ -179,3 +182,43 @@ def test_a_list_written_for_the_working_folder_is_read_from_it(folder: Path, mon
     assert any(str(folder / "images") in note.why for note in table.notes)
     private = folder.parent / "private" / "x.png"
     assert _code(_table(folder, ["words", *INSIDE, str(private)]))[0] == "unsafe-path"
+
+
+FILE_KINDS = sorted({name for registry in (FEATURES, OUTPUTS) for name, kind in registry if kind.file_based})
+
+
+def test_kinds_that_read_files_say_so() -> None:
+    assert {"image", "audio", "video", "mask"} <= set(FILE_KINDS)
+
+
+@pytest.mark.parametrize("kind", FILE_KINDS)
+def test_texts_that_a_kind_reads_as_files_stay_in_their_folder(
+    folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names have no ending of a media file, so only the kind makes them paths."""
+    private = folder.parent / "private" / "secret"
+    (folder.parent / "private" / "x.png").rename(private)
+    for i in range(10):
+        (folder / "images" / f"{i}.png").rename(folder / "images" / str(i))
+    monkeypatch.chdir(folder.parent)
+    inside = [f"images/{i}" for i in range(10)]
+    column = {"mask": "outputs"}.get(kind, "inputs")
+
+    def source(cells: list[str], **data: object) -> Table:
+        spec = {"data": {"source": str(_table(folder, cells)), **data}, column: [{"name": "image", "kind": kind}]}
+        return read_source(Spec.from_dict(spec))
+
+    table = source(inside)
+    assert [media.path for media in table["image"]] == [folder / name for name in inside]
+    for cell in (str(private), "../private/secret", "images/../../private/secret", "/dev/zero"):
+        with pytest.raises(SourceError) as error:
+            source([*inside, cell])
+        assert error.value.code == "unsafe-path"
+    allowed = source([*inside, str(private)], data_root=[str(private.parent)])
+    assert allowed["image"][-1].path == private
+    with zipfile.ZipFile(folder.parent / "all.zip", "w") as archive:
+        archive.write(_table(folder, [str(private)] * 10), "labels.csv")
+    closed = {"data": {"source": str(folder.parent / "all.zip")}, column: [{"name": "image", "kind": kind}]}
+    with pytest.raises(SourceError) as error:
+        read_source(Spec.from_dict(closed))
+    assert error.value.code == "unsafe-path"

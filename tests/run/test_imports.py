@@ -56,6 +56,17 @@ def test_using_a_run_imports_no_training_code(run: Path, statement: str) -> None
     assert len([m for m in modules if not m.startswith(own)]) <= 150
 
 
+def test_training_does_not_load_the_compiler_of_torch(tmp_path: Path) -> None:
+    """It takes more than a second, and nothing is compiled."""
+    code = f"""
+import sys, deepglass
+deepglass.train("sklearn:iris", out={str(tmp_path / "run")!r}, steps=2, baselines=False, network={{"width": 8}})
+print(sorted({{"torch._dynamo", "torch._inductor", "sympy"}} & set(sys.modules)))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
 @pytest.fixture
 def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each file of a run folder is read, and the trunk is chosen, from here on."""

@@ -142,8 +142,11 @@ def handled() -> Iterator[None]:
 def _assert_same_run(run: deepglass.Run, whole: Path, reported: bool) -> None:
     """After resuming, a run is as one that was never interrupted."""
     expected = deepglass.Run(whole).metrics
-    keys = ("train", "valid", "test", "weights_sha256", "stop_reason", *(["baselines"] if reported else []))
-    assert {k: run.metrics[k] for k in keys} == {k: expected[k] for k in keys}
+    for key in ("train", "valid", "test", "weights_sha256", "stop_reason"):
+        assert run.metrics[key] == expected[key], key
+    assert reported == bool(run.metrics["baselines"])
+    for name, baseline in run.metrics["baselines"].get("price", {}).items():
+        assert {**baseline, "seconds": 0} == {**expected["baselines"]["price"][name], "seconds": 0}
     assert (run.path / "report.html").exists() == reported
     assert run.folder.is_complete()
     assert deepglass.check(run.path) == []
@@ -253,3 +256,14 @@ def test_a_signal_ends_the_labelling_page(whole: Path, monkeypatch: pytest.Monke
     assert process.returncode == code, errors
     assert ("rows answered" if code == 0 else f"interrupted by {name}") in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("words", [("list",), pytest.param(("inspect", "houses.csv"), marks=pytest.mark.slow)])
+def test_a_command_whose_output_is_closed_ends_quietly(folder: Path, words: tuple[str, ...]) -> None:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([*COMMAND[:3], *words], text=True, **pipes)  # type: ignore[call-overload]
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None  # for communicate
+    _, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (0, "")

@@ -241,3 +241,16 @@ def test_the_probe_does_not_change_the_state() -> None:
     assert loader.state_dict() == {"epoch": 0, "position": 0}
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(before[n], t) for n, t in objective.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("steps", "says"),
+    [(1, "holds 1 step, fewer than 10: the network has hardly learned"), (40, "holds 40 steps, less than an epoch: "
+     "training sees 40 % of its rows"), (100, None)],
+)  # fmt: skip
+def test_a_budget_of_too_few_steps_is_said(steps: int, says: str | None) -> None:
+    plan = replace(PLAN, steps=steps, batches_per_epoch=100)
+    assert plan.budget_warning is None  # its length was chosen in steps
+    warning = replace(plan, budget=5.0).budget_warning
+    assert (says is None) == (warning is None)
+    assert (says or "") in (warning or "")

@@ -95,11 +95,15 @@ def _run() -> int:
     warnings.simplefilter("always", DataWarning)
     warnings.simplefilter("always", UnfinishedRunWarning)
     warnings.showwarning = lambda text, category, *_: message(f"{_word(category)}: {text}")
-    code: Any = 0
+    code = 0
     try:
         with raise_signals():
-            code = app(standalone_mode=False)  # of typer.Exit
+            command = typer.main.get_command(app)
+            with command.make_context("deepglass", sys.argv[1:]) as context:  # typer's own call hides how it ended
+                command.invoke(context)
             sys.stdout.flush()
+    except typer.Exit as end:
+        code = end.exit_code
     except USAGE_ERROR as error:
         error.show()
         code = 2
@@ -114,7 +118,7 @@ def _run() -> int:
         code = failure.exit_code
     finally:
         gc.freeze()  # no garbage collection at exit
-    return code if isinstance(code, int) else 0
+    return code
 
 
 def _advice(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from deepglass.cli.console import err, grid_of
 from deepglass.doctor.base import Finding
 from deepglass.formatting import first_names, plain_number
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.run.callbacks.log_file import END_REASONS, column_groups, data_line, plan_lines
+from deepglass.run.callbacks.log_file import column_groups, data_line, end_lines, plan_lines
 from deepglass.training.callbacks import Callback, EvaluationRecord, total_loss
 from deepglass.training.plan import Plan
 
@@ -19,6 +19,8 @@ READING_NOTES = ("delimiter", "header", "quote")  # notes on a source that train
 
 class ProgressBar(Callback):
     """A progress bar on stderr: time left, loss and first metric; a few lines where stderr is no terminal."""
+
+    displays = True
 
     def __init__(self) -> None:
         self.progress: Progress | None = None
@@ -47,6 +49,7 @@ class ProgressBar(Callback):
                 err.print(f"  {finding.kind}: {finding.text}{fix}")
 
     def on_train_start(self, plan: Plan, step: int) -> None:
+        self.start = self.plan = plan
         for text in plan_lines(plan):
             err.print(text)
         columns = (
@@ -60,6 +63,9 @@ class ProgressBar(Callback):
         self.progress = Progress(*columns, console=err, transient=True)
         self.task = self.progress.add_task("training", total=plan.last_step, completed=step, metrics="")
         self.progress.start()
+
+    def on_replan(self, plan: Plan) -> None:
+        self.plan = plan
 
     def on_step_end(self, step: int, plan: Plan, loss: float) -> None:
         assert self.progress is not None
@@ -85,5 +91,9 @@ class ProgressBar(Callback):
     def on_train_end(self, reason: str) -> None:
         assert self.progress is not None
         self.progress.stop()
-        if reason in END_REASONS:
-            err.print(f"  {END_REASONS[reason]}")
+        for text in end_lines(self.start, self.plan, reason):
+            err.print(f"  {text}")
+
+    def close(self) -> None:
+        if self.progress is not None:
+            self.progress.stop()

@@ -32,6 +32,9 @@ class Split:
         seed: of the split; training has its own.
         folds: number of cross-validation folds, one of which is the test.
         fold: index of that fold; None: one run per fold.
+        file: a table with the split of each row of the source in its column `split`: "train", "valid" or "test", empty
+            for a row that is not used; with a column `row` of indices in the source only of these rows. The
+            split.parquet of a run is one. `prepare.sources.read_source` reads it.
         rows: numbers of training, validation and test rows in the order of the source; further rows are not used.
 
     Raises:
@@ -49,12 +52,15 @@ class Split:
     folds: int | None = None
     fold: int | None = None
     rows: tuple[int, int, int] | None = None
+    file: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise _bad(f"expected a seed of at least 0, got {self.seed}")
         if not (0 <= self.test < 1 and 0 <= self.valid < 1 and self.test + self.valid < 1):
             raise _bad(f"expected test + valid below 1, to leave training rows, got {self.test} and {self.valid}")
+        if self.file is not None and (self.by not in (None, "predefined") or self.folds or self.rows):
+            raise _bad("file: gives the split of each row; leave out by, folds and rows")
         word, colon, column = (self.by or "random").partition(":")
         if word not in ("random", "predefined", "order", "time", "group") or (word in ("time", "group")) != bool(
             colon and column

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +46,8 @@ class Table:
         values: column -> texts that look missing and are values, such as {"country": ("NA",)}.
         hints: column -> feature settings that the source determines, such as {"mask": {"names": ["sky", "road"]}}.
         environment: that the rows were observed in, for reinforcement learning.
+        folder: that paths in its cells start from; None for Python objects, whose paths are the user's own.
+        roots: further folders that its cells may name; None where it is from an archive, which may name none.
         derived: whether it has the columns of table transforms and of features that read several columns.
     """
 
@@ -59,6 +62,8 @@ class Table:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: Environment | None = None
+    folder: Path | None = None
+    roots: tuple[Path, ...] | None = ()
     derived: bool = False
 
     def __len__(self) -> int:

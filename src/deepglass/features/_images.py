@@ -100,6 +100,10 @@ def decode_indices(image: RawImage) -> np.ndarray:
             pixels = np.asarray(opened if opened.mode in ("P", "1") else _to_array(opened))
         except BROKEN as error:
             raise SourceError("unreadable-image", f"{_name(image)}: cannot be read as a mask ({error})") from error
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and not isinstance(image, np.ndarray):
+        pixels, alpha = pixels[..., :-1], pixels[..., -1]
+        if pixels.min() == pixels.max() and alpha.min() < alpha.max():
+            pixels = alpha  # one colour, whose transparency is the mask
     if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
         pixels = pixels[..., 0]
     if pixels.ndim != 2 or (pixels.dtype.kind == "f" and not _whole_numbers(pixels)):

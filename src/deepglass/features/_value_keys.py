@@ -1,5 +1,6 @@
 """Single values as text keys, so that 3, 3.0 and "3" are one category of a numeric column."""
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -10,6 +11,7 @@ from deepglass.errors import SourceError
 from deepglass.features.base import Raw
 from deepglass.parsing import MISSING, is_missing
 
+_DIGITS = r"^\+?(-?)0*([0-9]+)$"  # whole numbers of any length, which floats would round
 _FEW_ROWS = 32  # up to here plain Python is faster than polars, for one row ten times
 _WHITESPACE = "".join(
     c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f"
@@ -79,7 +81,9 @@ def _vectorised_keys(series: pl.Series, type_: ValueType) -> pl.Series:
         keys = series.str.strip_chars()
         if type_ in ("integer", "number"):
             numbers = keys.cast(pl.Float64, strict=False)
-            keys = keys.zip_with(numbers.is_null(), _number_keys(numbers))
+            digits = keys.str.contains(_DIGITS).fill_null(False)
+            exact = keys.str.replace(_DIGITS, "$1$2").str.replace("^-0$", "0")
+            keys = keys.zip_with(numbers.is_null() & ~digits, exact.zip_with(digits, _number_keys(numbers)))
         elif type_ == "boolean":
             keys = keys.str.to_lowercase().replace(_BOOLEAN_WORDS)
     elif series.dtype == pl.Boolean:
@@ -139,6 +143,8 @@ def _key(value: str | float | bool | None, type_: ValueType) -> str | None:
             return None
         if type_ == "boolean":
             return _BOOLEAN_WORDS.get(text.lower(), text.lower())
+        if numeric and re.match(_DIGITS, text):
+            return str(int(text))
         number = pl.Series(values=[text]).cast(pl.Float64, strict=False)[0] if numeric else None
         return text if number is None else _number_key(number)
     if value is None or value != value:

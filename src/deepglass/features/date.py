@@ -13,12 +13,15 @@ from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._statistics import scaled_change, scaling
 from deepglass.features._text_format import text_format
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
-from deepglass.parsing import MISSING, DateFormat, is_missing, parse_dates, to_dates
+from deepglass.parsing import MISSING, DateFormat, is_missing, parse_dates, parse_epochs, to_dates
 
 if TYPE_CHECKING:
     from torch import nn
 
 _DAY = 86_400.0
+_MAX_SCALED = 10.0  # standard deviations, in columns with sentinels
+_MAX_DISTANCE = 10.0  # of a date from the median of the distinct ones, in their interquartile range
+_MIN_RANGE = 366 * _DAY  # of dates: what is beyond 10 of it is no date among dates of a few days
 _YEAR = 365.2425 * _DAY
 
 
@@ -28,6 +31,30 @@ def _month(seconds: np.ndarray) -> np.ndarray:
     first = days.astype("datetime64[M]")
     length = ((first + 1).astype("datetime64[D]") - first.astype("datetime64[D]")).astype(np.float64)
     return (days - first.astype("datetime64[D]")).astype(np.float64) / length
+
+
+def _usual(seconds: np.ndarray) -> np.ndarray:
+    """Without sentinels, which stand for no date or an open one: 9999-12-31, 1900-01-01 among dates of this year."""
+    lower, median, upper = np.quantile(np.unique(seconds), [0.25, 0.5, 0.75])
+    usual = np.abs(seconds - median) <= _MAX_DISTANCE * max(upper - lower, _MIN_RANGE)
+    return seconds if usual.all() else seconds[usual]
+
+
+def _whole_as_text(raw: Raw) -> Raw:
+    """Whole numbers as text, such as 20240131 or seconds since 1970."""
+    if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind in "iuf":
+        raw = pl.Series(raw)
+    if not isinstance(raw, pl.Series) or not raw.dtype.is_numeric():
+        return raw
+    if raw.dtype.is_float():
+        whole = raw.is_finite() & (raw == raw.floor())
+        raw = raw.set(~whole.fill_null(False), None).cast(pl.Int64, strict=False)
+    return raw.cast(pl.String)
+
+
+def _parse(texts: pl.Series) -> DateFormat | None:
+    """The format of dates, among them whole numbers of seconds, milli-, micro- or nanoseconds since 1970."""
+    return parse_epochs(texts) or parse_dates(texts)
 
 
 _PARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -62,6 +89,7 @@ class Date(Feature):
     mean_: tuple[float, ...] | None = None
     std_: tuple[float, ...] | None = None
     format_: tuple[Any, ...] = ()  # a `DateFormat`; empty for columns of dates
+    has_sentinels_: bool = False  # dates far from all others, such as 9999-12-31 for "open"
 
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
@@ -88,12 +116,15 @@ class Date(Feature):
         return [Statistic("time", floats(microseconds))]
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
-        chunks = list(chunks)
-        format = text_format(chunks, parse_dates, "dates", self.column)
+        chunks = [_whole_as_text(raw) for raw in chunks]
+        format = text_format(chunks, _parse, "dates", self.column)
         seconds = np.concatenate([np.zeros(0), *(self._seconds(raw, format) for raw in chunks)])
         seconds = seconds[np.isfinite(seconds)]
         if not len(seconds):
             seconds = np.zeros(1)
+        usual = _usual(seconds)
+        sentinels = len(usual) < len(seconds)
+        seconds = usual
         parts = {name: part(seconds) for name, part in _PARTS.items()}
         # Cyclic components with a small range add nothing to the days.
         names = [name for name, x in parts.items() if x.std() > (0 if name == "since" else 0.05)] or ["since"]
@@ -103,6 +134,7 @@ class Date(Feature):
             mean_=tuple(float(parts[name].mean()) for name in names),
             std_=tuple(float(parts[name].std()) or 1.0 for name in names),
             format_=() if format is None else tuple(format),
+            has_sentinels_=sentinels,
         )
 
     def encode(self, raw: Raw) -> Column:
@@ -114,6 +146,8 @@ class Date(Feature):
             (_PARTS[name](seconds) - mean) / std
             for name, mean, std in zip(self.parts_, self.mean_, self.std_, strict=True)
         ]
+        if self.has_sentinels_:
+            columns = [np.clip(x, -_MAX_SCALED, _MAX_SCALED) for x in columns]
         return Column(np.stack(columns, axis=1).astype(np.float32) * mask[:, None], mask)
 
     def to_axis(self, column: Column) -> np.ndarray:
@@ -128,7 +162,8 @@ class Date(Feature):
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         seconds = self._seconds(raw, DateFormat(*self.format_) if self.format_ else None)
-        unreadable = int(np.isnan(seconds).sum()) - int(is_missing(cast(pl.Series, raw), MISSING).sum())
+        missing = is_missing(raw, MISSING) if isinstance(raw, pl.Series) else np.isnan(raw.astype(float))
+        unreadable = int(np.isnan(seconds).sum()) - int(missing.sum())
         return {"not a date": unreadable} if unreadable else {}
 
     def normalizer(self, scale: str = "standard") -> nn.Module:
@@ -147,12 +182,13 @@ class Date(Feature):
 
     def _seconds(self, raw: Raw, format: DateFormat | None) -> np.ndarray:
         """Seconds since 1970 (N,) float64, NaN = missing or unreadable; seconds of the day for times."""
+        raw = _whole_as_text(raw)
         if not isinstance(raw, pl.Series) or raw.dtype not in (pl.Date, pl.Datetime, pl.Time, pl.String, pl.Null):
             raise self.bad_type("dates", raw)
         if raw.dtype == pl.Time:
             return raw.cast(pl.Int64).cast(pl.Float64).to_numpy() / 1e9
         if raw.dtype == pl.String:
-            format = format or parse_dates(raw)
+            format = format or _parse(raw)
             if format is None:
                 return np.full(len(raw), np.nan)
         dates, _ = to_dates(raw, format or DateFormat("native"))

@@ -66,6 +66,7 @@ class Mask(Feature):
     counts_: tuple[int, ...] | None = None
 
     dense: ClassVar[bool] = True
+    file_based: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:

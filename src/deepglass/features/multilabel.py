@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _SEPARATORS = (";", "|", ",")  # in order of preference: a comma may be part of a label
+_BLANK = " "  # between labels of one word, where no other separator occurs
 MIN_CASES = 10  # rows with a label and rows without it, needed to fit its own threshold
 _MAX_INFERENCE_ROWS = 5_000  # texts that the kind is inferred from
 
@@ -32,7 +33,8 @@ class Multilabel(Feature):
 
     Args:
         names: of the columns of an array; empty names them "0", "1", ...
-        separator: between the labels of a text; empty learns it: the first of ; | , in at least a tenth of the texts.
+        separator: between the labels of a text; empty learns it: the first of ; | , in at least a tenth of the texts,
+            or a blank between labels that repeat.
         max_labels: size limit of the vocabulary, most frequent first; > 0.
 
     Example:
@@ -168,7 +170,7 @@ def _infer_from_text(raw: pl.Series) -> TypeGuess | None:
     texts = raw.filter(~is_missing(raw))
     texts = texts.gather_every(max(1, len(texts) // _MAX_INFERENCE_ROWS)).str.strip_chars()
     distinct = texts.n_unique()
-    for separator in _SEPARATORS:
+    for separator in (*_SEPARATORS, _BLANK):
         lists = texts.str.split(separator).list.eval(pl.element().str.strip_chars())
         sizes = lists.list.len()
         counts = sizes.value_counts()["count"].sort(descending=True)
@@ -192,4 +194,6 @@ def _separator(chunks: Sequence[Raw]) -> str:
     texts = [t for raw in chunks if isinstance(raw, pl.Series) and raw.dtype == pl.String for t in raw.drop_nulls()]
     shares = {s: sum(s in t for t in texts) / len(texts) for s in _SEPARATORS} if texts else {}
     often = next((s for s, share in shares.items() if share >= 0.1), None)
-    return often or next((s for s, share in shares.items() if share), _SEPARATORS[0])
+    if separator := often or next((s for s, share in shares.items() if share), None):
+        return separator
+    return _BLANK if texts and _infer_from_text(pl.Series(texts, dtype=pl.String)) else _SEPARATORS[0]

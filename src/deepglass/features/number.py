@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
+_MAX_EXACT = 2.0**53  # from here on float64 skips whole numbers
 MAX_CODES = 20  # distinct integers; more are quantities, not codes of classes
 
 _MIN_SCALE = 1e-30  # a smaller scale counts as constant: float32 ends near 1e-38
@@ -91,6 +92,8 @@ class Number(Feature):
             return TypeGuess(0.5 * format.share, f"{format.share:.0%} of the values are numbers")
         if format is not None and format.leading_zeros:
             return TypeGuess(0.3, "digits with leading zeros, more likely a code")
+        if isinstance(raw, pl.Series) and _has_long_integers(raw, finite):
+            return TypeGuess(0.15, "whole numbers of more than 15 digits, which are codes: floats cannot hold them")
         distinct = len(np.unique(finite))
         if looks_like_codes(finite, name):
             return TypeGuess(0.65, f"whole numbers, but only {distinct} different ones")
@@ -209,6 +212,15 @@ def as_floats(raw: Raw, format: NumberFormat | None) -> np.ndarray | None:
     if raw.dtype.is_numeric() or raw.dtype in (pl.Boolean, pl.Null):
         return raw.cast(pl.Float64).to_numpy()
     return None
+
+
+def _has_long_integers(raw: pl.Series, values: np.ndarray) -> bool:
+    """Whether a column has whole numbers that float64 cannot tell apart."""
+    if np.abs(values).max() < _MAX_EXACT:
+        return False
+    if raw.dtype == pl.String:
+        return bool(raw.str.contains(r"^\s*[+-]?\d{16,}\s*$").any())
+    return raw.dtype.is_integer()
 
 
 def looks_like_codes(values: np.ndarray, name: str) -> bool:

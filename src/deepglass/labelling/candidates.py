@@ -20,7 +20,7 @@ from deepglass.prepare.label_corrections import (
     load_corrections,
     read_corrections,
 )
-from deepglass.prepare.sources import fingerprint_of, read_like, read_source
+from deepglass.prepare.sources import file_columns, fingerprint_of, read_like, read_source
 from deepglass.run.folder import LABELS
 from deepglass.run.run import Run
 
@@ -57,7 +57,7 @@ def find_candidates(run: Run, source: Any, output: Output, path: Path) -> Candid
     """
     spec = run.spec
     own = source is None or (isinstance(source, str | Path) and str(source) == str(spec.data.source))
-    table = read_source(spec) if own else read_like(spec.data, source)
+    table = read_source(spec) if own else read_like(spec.data, source, file_columns(run.predictor.inputs))
     origin = Origin(table.name, len(table), fingerprint_of(table))
     own = own or origin.fingerprint == run.state.source["fingerprint"]
     earlier: dict[tuple[int, str], LabelCorrection] = {}

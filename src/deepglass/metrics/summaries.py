@@ -13,6 +13,8 @@ from deepglass import metrics
 from deepglass.metrics import ece
 from deepglass.metrics.calibration import apply_temperature
 
+MAX_VALUE = float(np.finfo(float).max) / 4  # of a histogram: the difference of two is finite
+
 
 class Histogram(NamedTuple):
     """Histogram: `counts` in bins of equal width from `low` to `high`."""
@@ -80,13 +82,17 @@ class Thresholds:
 def histogram(values: np.ndarray, bins: int = 24) -> Histogram | None:
     """Histogram of the finite values, None without any; far outliers are counted in the end bins."""
     values = np.asarray(values, dtype=float)
-    values = values[np.isfinite(values)]
+    values = values[np.isfinite(values)].clip(-MAX_VALUE, MAX_VALUE)
     if not len(values):
         return None
     least, low, high, greatest = np.quantile(values, [0, 0.005, 0.995, 1])
     far = (high - low) / 2 or np.inf
     low, high = least if low - least <= far else low, greatest if greatest - high <= far else high
-    counts, _ = np.histogram(np.clip(values, low, high), bins=1 if low == high else bins, range=(low, high))
+    if low == high:
+        return Histogram(float(low), float(high), (len(values),))
+    if high - low < 2 * bins * np.spacing(max(abs(low), abs(high))):  # no float lies between the edges of a bin
+        bins = 1
+    counts, _ = np.histogram(np.clip(values, low, high), bins=bins, range=(low, high))
     return Histogram(float(low), float(high), tuple(int(c) for c in counts))
 
 

@@ -161,7 +161,7 @@ def _useless(raw: Raw) -> str | None:
     if raw.n_unique() == 1:
         return "the same value in every row"
     if raw.dtype.is_integer() and len(raw) > 20:
-        steps = raw.cast(pl.Int64).diff().drop_nulls()
+        steps = raw.cast(pl.Int128).diff().drop_nulls()
         if steps.min() == steps.max() == 1:
             return "a row number: it counts up by one"
     return None

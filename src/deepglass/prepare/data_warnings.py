@@ -50,11 +50,10 @@ def data_warnings(
     warnings += [f"left out: {s.name} ({s.reason})" for s in table.skipped[:MAX_NAMED]]
     if (more := len(table.skipped) - MAX_NAMED) > 0:
         warnings.append(f"left out: {more} more, {len(table.skipped)} in all")
-    features: list[Feature] = [*inputs, *outputs]
-    for feature in features:
-        if feature.sequential or feature.ordered:  # truncated, infinite or too large values, tags not in training rows
-            anomalies = feature.count_anomalies(table[feature.column])
-            warnings += [f"{feature.name}: {what}: {count:,}" for what, count in anomalies.items()]
+    for part in (*inputs, *outputs):
+        if part.sequential or part.ordered:  # truncated, infinite or too large values, tags not in training rows
+            anomalies = part.count_anomalies(table[part.column])
+            warnings += [f"{part.name}: {what}: {count:,}" for what, count in anomalies.items()]
     return [*warnings, *_memory(table, inputs)]
 
 

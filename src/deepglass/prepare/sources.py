@@ -1,17 +1,20 @@
 """Read and combine the sources of a spec, and compute their fingerprint."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from deepglass.data.missing import null_like
 from deepglass.data.sources import read
 from deepglass.data.sources.frames import concat_columns
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
-from deepglass.features.base import Media
+from deepglass.features.base import FEATURES, Feature, Media
+from deepglass.features.outputs.base import OUTPUTS
 from deepglass.limits import limits_changed
 from deepglass.spec.spec import DataSpec, Source, Spec
 
@@ -19,23 +22,44 @@ from deepglass.spec.spec import DataSpec, Source, Spec
 def read_source(spec: Spec) -> Table:
     """The source as one table; with a test source, the two together and a split between them.
 
-    Rows of an unlabelled source come last, without answers.
+    Rows of an unlabelled source come last, without answers. `data.split.file` gives the split of the rows before them.
     """
-    table = read_like(spec.data, spec.data.source)
+    files = _named_files(spec)
+    table = read_like(spec.data, spec.data.source, files)
     if spec.data.test is not None:
-        test = read_like(spec.data.with_values(table.values), spec.data.test)
+        test = read_like(spec.data.with_values(table.values), spec.data.test, files)
         table = _together(table, test, np.repeat(["train", "test"], [len(table), len(test)]))
+    if spec.data.split.file is not None:
+        table = replace(table, split=_split_of_file(spec.data.split.file, table))
     if spec.data.unlabelled is not None:
         named = [c for s in spec.outputs for c in s.source_columns] or [table.target or ""]
-        more = read_like(spec.data.with_values(table.values), spec.data.unlabelled)
+        more = read_like(spec.data.with_values(table.values), spec.data.unlabelled, files)
         more = more.with_columns({n: null_like(table[n], len(more)) for n in named if n})
         split = None if table.split is None else np.concatenate([table.split, np.full(len(more), "train")])
         table = _together(table, more, split)
     return table
 
 
-def read_like(data: DataSpec, source: Source) -> Table:
-    """A source read with the options of a spec."""
+def _named_files(spec: Spec) -> list[str]:
+    """The columns that a spec reads as files by their kind."""
+    kinds = {**spec.kinds, **{c: f.kind for f in (*spec.inputs, *spec.outputs) if f.kind for c in f.source_columns}}
+    if not kinds:
+        return []
+    file_kinds = {name for registry in (FEATURES, OUTPUTS) for name, kind in registry if kind.file_based}
+    return [column for column, kind in kinds.items() if kind in file_kinds]
+
+
+def file_columns(features: Iterable[Feature]) -> list[str]:
+    """The columns that features read as files."""
+    return [column for feature in features if feature.file_based for column in feature.source_columns]
+
+
+def read_like(data: DataSpec, source: Source, files: Sequence[str] = ()) -> Table:
+    """A source read with the options of a spec.
+
+    Args:
+        files: columns whose texts are paths.
+    """
     columns = data.columns if isinstance(source, str | Path) else ()
     with limits_changed(data.limits):
         return read(
@@ -44,6 +68,7 @@ def read_like(data: DataSpec, source: Source) -> Table:
             filename_pattern=data.filename_pattern,
             data_root=tuple(map(Path, data.data_root)),
             options=data,
+            files=files,
         )
 
 
@@ -56,6 +81,33 @@ def fingerprint_of(table: Table) -> str:
             plain = value.name if isinstance(value, Media) else value
             digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(plain).encode())
     return digest.hexdigest()
+
+
+def _split_of_file(file: str, table: Table) -> np.ndarray:
+    """The split of each row of a table, (N,), as a file states it.
+
+    Raises:
+        SourceError: `unknown-column`, `mismatched-files`, `bad-value`, and what reading the file raises.
+    """
+    content = read(file)
+    raw = content["split"] if content.split is None else content.split  # raises for a file without this column
+    values = pl.Series(values=raw).cast(pl.String).fill_null("")
+    if len(unknown := values.filter(~values.is_in(["train", "valid", "test", ""]))):
+        raise SourceError(
+            "bad-value", f"data.split.file: {file}: expected train, valid, test or nothing as split, got {unknown[0]!r}"
+        )
+    if "row" not in content.columns:
+        if len(values) != len(table):
+            text = f"data.split.file: {file} has {len(values):,} rows, {table.name} has {len(table):,}"
+            raise SourceError("mismatched-files", f"{text}; give a column `row` if it names only some of them")
+        return values.to_numpy().astype("U5")
+    rows = pl.Series(content["row"]).cast(pl.Int64, strict=False)
+    if rows.null_count() or rows.n_unique() != len(rows) or not rows.is_between(0, len(table) - 1).all():
+        text = f"expected each row of {table.name} once at most, from 0 to {len(table) - 1:,}"
+        raise SourceError("bad-value", f"data.split.file: {file}: column row: {text}")
+    split = np.full(len(table), "", "U5")
+    split[rows.to_numpy()] = values.to_numpy()
+    return split
 
 
 def _together(table: Table, more: Table, split: np.ndarray | None) -> Table:

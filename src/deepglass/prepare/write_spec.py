@@ -37,10 +37,10 @@ def commented_spec(table: Table, spec: Spec, folder: Path | None = None) -> str:
         f"  split: {split}",
     ]
     for role in ("inputs", "outputs"):
-        chosen = [f"  - {entries[c]:<{width}}  # {c.why}" for c in columns if c.role == role[:-1]]
+        chosen = [f"  - {entries[c]:<{width}}  # {_comment(c.why)}" for c in columns if c.role == role[:-1]]
         empty = f"{role}: []   # name the target column, or choose an objective without one"
         lines += [f"{role}:", *chosen] if chosen else [empty]
-    lines += [f"# left out: {c.name} ({c.why})" for c in columns if c.role == "ignored"]
+    lines += [f"# left out: {_comment(f'{c.name} ({c.why})')}" for c in columns if c.role == "ignored"]
     lines += [
         "# network: {trunk: mlp, depth: 3}     # `deepglass list trunks`; the default follows from the inputs",
         "objective: supervised                # `deepglass list objectives`",
@@ -52,6 +52,15 @@ def commented_spec(table: Table, spec: Spec, folder: Path | None = None) -> str:
 
 
 def _flow(value: Any) -> str:
-    """A value as YAML on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
-    return text.removesuffix("\n").removesuffix("\n...")
+    """A value as YAML on one line; characters that cannot be printed are escaped by YAML, which keeps the value."""
+    for allow_unicode in (True, False):
+        text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=allow_unicode, width=2**30)
+        text = text.removesuffix("\n").removesuffix("\n...")
+        if text.isprintable():
+            break
+    return text
+
+
+def _comment(text: str) -> str:
+    """A text of one line without control characters: a line break of the data would end the comment."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

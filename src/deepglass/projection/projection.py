@@ -118,7 +118,7 @@ def projection_map(context: RunContext, embedded: EmbeddedPoints, options: MapOp
         default_layout=TITLES[options.method],
         colourings=points_colourings,
         detailed_points=embedded.detailed,
-        neighbours=nearest_points(embedded.points, embedded.detailed),
+        neighbours=nearest_points(axes(embedded.points), embedded.detailed),
         steps=steps,
         trajectories=trajectories,
         trajectory_points=whose,

@@ -1,7 +1,7 @@
 """Each tested output: metrics with bootstrap intervals, baselines, and the rows that are worth a look."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np

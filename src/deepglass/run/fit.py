@@ -38,6 +38,7 @@ from deepglass.training.augmentation import augmentation_for, set_audio_augmenta
 from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import State, weights_sha256
 from deepglass.training.clock import Clock
+from deepglass.training.hooks import call
 from deepglass.training.loop import begin_stage
 from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget
@@ -181,8 +182,7 @@ def resume(
     if state is not None and state.values["first_step"] != plan.first_step:
         state = begin_stage(state, plan)
     for path in folder.checkpoints.damaged():
-        for callback in callbacks:
-            callback.on_diagnostic(f"{path} is damaged and was skipped: going on from step {step}", step)
+        call(callbacks, "on_diagnostic", f"{path} is damaged and was skipped: going on from step {step}", step)
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
     pseudo_labels = pseudo_label_recorder(context, step)
     return _fit(setup, context, datasets, pseudo_labels, callbacks, started, clock, state)
@@ -282,7 +282,9 @@ def _finish(
         }
         scores[split] = {**evaluation.metrics, **scored}  # the objective's own, and the outputs' after calibration
     trained = RunContext.of(context.folder, experiment, data, objective, calibration, history.plan)
-    metrics = _metrics(trained, history, scores, valid.warnings if valid is not None else (), seconds, started)
+    budget = history.plan.budget_warning if history.stop_reason != "interrupted" else None
+    warnings = [*(valid.warnings if valid is not None else ()), *([budget] if budget else [])]
+    metrics = _metrics(trained, history, scores, warnings, seconds, started)
     missing = missing_shares(datasets)
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":

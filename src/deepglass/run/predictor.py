@@ -31,7 +31,7 @@ from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
 from deepglass.prepare.derived_columns import apply_transform, derive_columns
 from deepglass.prepare.prepared_data import add_context
-from deepglass.prepare.sources import read_like
+from deepglass.prepare.sources import file_columns, read_like
 from deepglass.run.build import load_objective
 from deepglass.run.folder import Folder
 from deepglass.run.storage.stored_files import RunState
@@ -253,7 +253,7 @@ class Predictor:
         if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):
             names = dict.fromkeys(k for row in rows for k in row)
             return Table({n: _series(n, [row.get(n) for row in rows]) for n in names})
-        return self._renamed(read_like(self.data, rows))
+        return self._renamed(read_like(self.data, rows, file_columns(self.inputs)))
 
     def _renamed(self, table: Table) -> Table:
         """The table with its only column of files named as the run's only input of that kind."""
@@ -381,7 +381,7 @@ def _row(predictor: Predictor, value: Any, argument: str) -> Mapping[str, Any]:
         return {only_input.column: str(value)}
     if only_input is not None and isinstance(only_input, Text) and not Path(value).exists():
         return {only_input.column: str(value)}
-    table = read_like(predictor.data, value)
+    table = read_like(predictor.data, value, file_columns(predictor.inputs))
     if len(table) != 1:
         raise SourceError("bad-value", f"verify: {argument}: {value}: expected one row, got {len(table)}")
     row = {name: sequence_of(table[name])[0] for name in table.names}

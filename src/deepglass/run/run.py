@@ -17,7 +17,7 @@ from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number
 from deepglass.objectives.base import Objective
 from deepglass.prepare.lineage import split_of
-from deepglass.prepare.sources import fingerprint_of, read_like
+from deepglass.prepare.sources import file_columns, fingerprint_of, read_like
 from deepglass.registry import Modules, allow_modules
 from deepglass.run.context import RunContext, load_data
 from deepglass.run.folder import Folder
@@ -136,7 +136,7 @@ class Run:
     def _evaluate(self, source: Any, include_trained: bool) -> dict[str, dict[str, float]]:
         if isinstance(source, str) and source.startswith(PREFIX):  # the user names its module
             allow_modules(filter(None, [module_of(source.removeprefix(PREFIX))]))
-        table = read_like(self.spec.data, source)
+        table = read_like(self.spec.data, source, file_columns(self.predictor.inputs))
         if table.environment is not None and self.objective.learns_from == "environment":
             metrics = self.objective.evaluate(self.predictor.dataset(table), 1024).metrics
             return {name: dict(values) for name, values in metrics.items()}

@@ -222,7 +222,9 @@ class Spec:
         """The same with paths that start from a folder; absolute ones without it, for use from another folder."""
         folder = folder or Path.cwd()
         roots = tuple(str(_relative(root, folder)) for root in self.data.data_root)
-        data = replace(self.data, data_root=roots, **{k: _relative(getattr(self.data, k), folder) for k in PATHS})
+        split = replace(self.data.split, file=_relative(self.data.split.file, folder))
+        paths = {k: _relative(getattr(self.data, k), folder) for k in PATHS}
+        data = replace(self.data, data_root=roots, split=split, **paths)
         network = replace(self.network, init_from=_relative(self.network.init_from, folder))
         return replace(self, data=data, network=network)
 

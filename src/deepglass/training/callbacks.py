@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from deepglass.config import parse_record
 from deepglass.documents import parse_json
@@ -56,9 +56,14 @@ class Callback:
 
     Attributes:
         control: commands to the trainer; set before `on_train_start`.
+        displays: it only shows what happens, as a progress bar does. An exception switches it off with a
+            `DisplayWarning`, and the training goes on; that of another callback ends the training.
+        switched_off: whether a hook of such a callback has failed.
     """
 
     control: TrainerControl
+    displays: ClassVar[bool] = False
+    switched_off: bool = False
 
     def on_fold_start(self, number: int, folds: int) -> None: ...
 
@@ -84,6 +89,9 @@ class Callback:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Load what `state_dict` gave; {} where it gave nothing. Called before `on_train_start`."""
+
+    def close(self) -> None:
+        """Give back the terminal or window of a display that was switched off."""
 
 
 def total_loss(losses: Mapping[str, float]) -> float:

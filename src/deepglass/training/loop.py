@@ -18,6 +18,7 @@ from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
 from deepglass.training.clock import CHECK_EVERY, Clock
 from deepglass.training.control import TrainerControl
+from deepglass.training.hooks import call
 from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan
 from deepglass.training.tracking import BestWeights, WeightedAverages
@@ -296,8 +297,7 @@ class TrainingLoop:
         return self.earlier_seconds + since
 
     def _call(self, hook: str, *arguments: Any) -> None:
-        for callback in self.settings.callbacks:
-            getattr(callback, hook)(*arguments)
+        call(self.settings.callbacks, hook, *arguments)
 
 
 def begin_stage(state: State, plan: Plan) -> State:

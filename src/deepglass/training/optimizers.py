@@ -10,6 +10,7 @@ regularising it. A parameter with an attribute `lr_multiplier` uses that multipl
 stores its peak learning rate as `initial_lr`; `set_learning_rates` scales it.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -32,6 +33,16 @@ ParamGroup = dict[str, Any]
 Setting = float | bool | tuple[float, float]
 
 _FUSED = ("cpu", "cuda", "mps")  # devices with fused kernels in torch
+
+
+def _light(cls: type[Optimizer]) -> type[Optimizer]:
+    """An optimizer of torch that does not load torch's compiler.
+
+    Torch loads it, which takes more than a second, only to exclude some methods from compilation.
+    """
+    names = ("step", "add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    methods = {name: inspect.unwrap(getattr(cls, name)) for name in names}
+    return type(cls.__name__, (cls,), {**methods, "step": torch.no_grad()(methods["step"])})
 
 
 class Lion(Optimizer):
@@ -95,14 +106,14 @@ class OptimizerEntry(NamedTuple):
 
 _ADAM: dict[str, Setting] = {"betas": (0.9, 0.999), "eps": 1e-8}
 OPTIMIZERS: dict[str, OptimizerEntry] = {
-    "sgd": OptimizerEntry(SGD, 0.1, {"momentum": 0.0, "nesterov": False}),
-    "momentum": OptimizerEntry(SGD, 0.05, {"momentum": 0.9}),
-    "nesterov": OptimizerEntry(SGD, 0.05, {"momentum": 0.9}, {"nesterov": True}),
+    "sgd": OptimizerEntry(_light(SGD), 0.1, {"momentum": 0.0, "nesterov": False}),
+    "momentum": OptimizerEntry(_light(SGD), 0.05, {"momentum": 0.9}),
+    "nesterov": OptimizerEntry(_light(SGD), 0.05, {"momentum": 0.9}, {"nesterov": True}),
     "rmsprop": OptimizerEntry(
-        RMSprop, 1e-3, {"alpha": 0.99, "eps": 1e-8, "momentum": 0.0}, {"foreach": True}, fusable=False
+        _light(RMSprop), 1e-3, {"alpha": 0.99, "eps": 1e-8, "momentum": 0.0}, {"foreach": True}, fusable=False
     ),
-    "adam": OptimizerEntry(Adam, 1e-3, _ADAM),
-    "adamw": OptimizerEntry(AdamW, 1e-3, _ADAM),
+    "adam": OptimizerEntry(_light(Adam), 1e-3, _ADAM),
+    "adamw": OptimizerEntry(_light(AdamW), 1e-3, _ADAM),
     "lion": OptimizerEntry(Lion, 3e-4, {"betas": (0.9, 0.99)}, fusable=False),
     "muon": OptimizerEntry(Muon, 3e-3, {"momentum": 0.95, "betas": (0.9, 0.95), "eps": 1e-8}),
 }

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from deepglass.config import restore
+from deepglass.formatting import plain_duration
 
 
 class Replan(NamedTuple):
@@ -27,6 +28,9 @@ class Stage(NamedTuple):
 
     first_step: int
     length: str
+
+
+MIN_STEPS = 10  # of a time budget: fewer change the network hardly
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,18 @@ class Plan:
     @property
     def epochs(self) -> float:
         return self.last_step / self.batches_per_epoch
+
+    @property
+    def budget_warning(self) -> str | None:
+        """What to tell where a time budget holds too few steps to learn from; None where it does not."""
+        steps = self.last_step - self.first_step
+        if self.budget is None or (steps >= MIN_STEPS and steps >= self.batches_per_epoch):
+            return None
+        held = f"the time budget of {plain_duration(self.budget)} holds {steps:,} step{'' if steps == 1 else 's'}"
+        if steps < MIN_STEPS:
+            return f"{held}, fewer than {MIN_STEPS}: the network has hardly learned; a longer time budget is needed"
+        share = f"{100 * steps / self.batches_per_epoch:.0f} %"
+        return f"{held}, less than an epoch: training sees {share} of its rows; a longer time budget would help"
 
     def progress(self, step: int) -> float:
         """Progress of the last stage at a step, 0 to 1; continuous over replans."""

@@ -15,6 +15,7 @@ Each file here is one kind of source; `paths.py` chooses the reader of a file or
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
@@ -48,6 +49,7 @@ def read(
     filename_pattern: str | None = None,
     data_root: Path | Sequence[Path] = (),
     options: SourceOptions | None = None,
+    files: Sequence[str] = (),
 ) -> Table:
     """Read a data source as a table.
 
@@ -59,6 +61,7 @@ def read(
         data_root: the folders of the named sets, by default $DEEPGLASS_DATA; files in them may be named by data in
             other folders, too.
         options: delimiter, encoding and others, in place of the detected ones.
+        files: columns of a file's table whose texts are paths of files, whatever they look like.
 
     Raises:
         SourceError: with a stable code; the text names file and line, what was expected, and the near miss.
@@ -84,10 +87,11 @@ def read(
         from deepglass.data.sources.gym import read_gym
 
         return read_object(read_gym(text.removeprefix(GYM)), columns)
-    from deepglass.data.sources import paths  # all readers of files, which rows in memory do not need
+    from deepglass.data.sources import media_cells, paths  # all readers of files, which rows in memory do not need
 
     if text == "-":
-        return paths.read_bytes(sys.stdin.buffer.read(), "standard input", columns, options)
+        table = paths.read_bytes(sys.stdin.buffer.read(), "standard input", columns, options)
+        return media_cells.with_named_files(replace(table, folder=Path.cwd(), roots=data_root), files)
     if text.startswith(named.PREFIX):
         path, name = named.locate(text.removeprefix(named.PREFIX), data_root), text
     else:
@@ -95,6 +99,7 @@ def read(
         name = path.name or text
         paths.check_exists(path, text)
     try:
-        return paths.read_path(path, text, name, columns, filename_pattern, options, Access(data_root))
+        table = paths.read_path(path, text, name, columns, filename_pattern, options, Access(data_root))
+        return media_cells.with_named_files(table, files)
     except PermissionError as error:
         raise SourceError("unreadable-file", f"{text}: may not be read ({error.filename})") from error

@@ -18,6 +18,7 @@ import polars as pl
 from deepglass.data.sources import sniff
 from deepglass.data.sources.base import NO_QUOTE, ReadLog, SourceOptions
 from deepglass.data.sources.csv_shape import count_lines, offset
+from deepglass.data.sources.encodings import SAMPLE_BYTES
 from deepglass.data.sources.frames import column_names, table_from_texts
 from deepglass.data.sources.missing_texts import candidates_of
 from deepglass.data.sources.plain import is_prose, plain_table
@@ -69,7 +70,7 @@ def table_of_text(
     A .txt file whose lines have no delimiter is plain text, unless the user gives columns or `data.header`.
     """
     text = as_utf8(data, path, source, options, log)
-    if not len(text.data) or not text.data[: sniff.SAMPLE_BYTES].tobytes().strip():
+    if not len(text.data) or not text.data[:SAMPLE_BYTES].tobytes().strip():
         raise SourceError("empty-source", f"{source}: the file is empty")
     check_lines(text.data, source)
     size = _sample_size(text.data)
@@ -272,7 +273,7 @@ def _one_space(text: Utf8Text) -> Utf8Text:
 
 def _sample_size(data: np.ndarray) -> int:
     """Bytes from which the dialect is detected: more where the first lines are long, as a header of 100,000 names."""
-    if np.count_nonzero(data[: sniff.SAMPLE_BYTES] == ord("\n")) >= MIN_SAMPLE_LINES:
-        return sniff.SAMPLE_BYTES
+    if np.count_nonzero(data[:SAMPLE_BYTES] == ord("\n")) >= MIN_SAMPLE_LINES:
+        return SAMPLE_BYTES
     ends = np.flatnonzero(data[: MIN_SAMPLE_LINES * limit("line_bytes")] == ord("\n"))[:MIN_SAMPLE_LINES]
-    return max(sniff.SAMPLE_BYTES, int(ends[-1]) + 1 if len(ends) else 0)
+    return max(SAMPLE_BYTES, int(ends[-1]) + 1 if len(ends) else 0)

@@ -151,6 +151,10 @@ def _infer_dtype(series: pl.Series, log: ReadLog) -> Raw:
     """Convert to a type that features support: numbers, bool, text, dates, lists; arrays of numbers as numpy."""
     dtype = series.dtype
     if dtype in (pl.Int128, pl.UInt128):
+        whole = series.cast(pl.UInt64, strict=False)
+        if whole.null_count() == series.null_count():
+            return whole
+    if dtype in (pl.Int128, pl.UInt128):
         log.note("text", series.name, "its integers have more than 64 bits, so they are codes")
     if dtype in (pl.Categorical, pl.Enum, pl.Time, pl.Null, pl.Int128, pl.UInt128):
         return series.cast(pl.String)

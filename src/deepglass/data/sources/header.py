@@ -8,6 +8,9 @@ import polars as pl
 
 from deepglass.parsing import MISSING, parse_dates, parse_numbers
 
+_MIN_BODY = 3  # rows of values below a row of units
+_MAX_UNIT = 12  # characters
+
 
 def has_header(rows: Sequence[Sequence[str]], option: bool | None = None) -> tuple[bool, str]:
     """Whether the first of these rows holds names rather than values, and why.
@@ -45,6 +48,20 @@ def has_header(rows: Sequence[Sequence[str]], option: bool | None = None) -> tup
     if all(len(name) <= 60 and not re.search(r"[.!?]\s|[\n\r]", name) for name in named):
         return True, "its cells are short and different, and do not occur below"
     return False, "the first line reads like the others"
+
+
+def is_units_row(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first of the rows below the names holds units, such as [km/h]: words over columns of numbers."""
+    units, body = rows[0] if rows else [], rows[1:]
+    columns = [[row[i] for row in body if i < len(row) and row[i].strip() not in MISSING] for i in range(len(units))]
+    numeric = [
+        unit.strip() for unit, values in zip(units, columns, strict=True) if values and all(map(is_number, values))
+    ]
+    words = [unit for unit in numeric if unit not in MISSING]
+    if len(body) < _MIN_BODY or not words or any(map(is_number, words)):
+        return False
+    bracketed = all(re.fullmatch(r"\[.*\]|\(.*\)", unit) for unit in words)
+    return bracketed or (len(words) >= 2 and all(len(unit) <= _MAX_UNIT for unit in words))
 
 
 def is_number(cell: str) -> bool:

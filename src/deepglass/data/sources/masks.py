@@ -14,9 +14,10 @@ from deepglass.data.sources.annotation_split import with_split
 from deepglass.data.sources.base import ReadLog
 from deepglass.data.sources.class_names import class_names, list_names
 from deepglass.data.sources.file_tree import FileTree
+from deepglass.data.sources.grey_levels import are_levels, count_greys, find_levels, to_levels
 from deepglass.data.sources.image_headers import HeaderReader, ImageHeader, read_header
 from deepglass.data.sources.mask_pairs import ImageMaskPair, corresponds, pair_masks
-from deepglass.data.sources.palettes import MAX_COLOURS, to_class_indices
+from deepglass.data.sources.palettes import MAX_COLOURS, count_colours, to_class_indices
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features._images import BROKEN, RawImage, decode, decode_indices, map_images
@@ -71,11 +72,12 @@ def _usable(
     pairs = _of_one_size(tree, pairs, log)
     indexed = to_class_indices([tree.media(pair.mask) for pair in pairs], tree, log)
     names, file = (indexed.names, indexed.file) if indexed.names else class_names(tree, "mask", log)
-    faults, values = _mask_contents(indexed.masks)
+    masks = indexed.masks if indexed.names else to_levels(indexed.masks, names, log)
+    faults, values = _mask_contents(masks)
     hints = _hints(values, faults, names, file, log)
     for mask, fault in faults.items():
         log.skip(mask, fault)
-    both = zip(pairs, indexed.masks, strict=True)
+    both = zip(pairs, masks, strict=True)
     return [(pair, media) for pair, media in both if pair.mask not in faults], hints
 
 
@@ -87,12 +89,13 @@ def look_like_masks(tree: FileTree) -> bool:
 
 def _may_be_mask(media: Media) -> bool:
     try:
-        if read_header(media).format == "JPEG":
-            return False
         pixels = decode(media)
+        if read_header(media).format != "JPEG" and (pixels.shape[2] < 3 or count_colours(pixels) <= MAX_COLOURS):
+            return True
     except (SourceError, *BROKEN):
         return False
-    return pixels.shape[2] < 3 or len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) <= MAX_COLOURS
+    counts = count_greys(media)
+    return counts is not None and find_levels(counts) is not None
 
 
 # -- contents ----------------------------------------------------------------------------------------------------
@@ -159,6 +162,9 @@ def _hints(
     if set(values) == {0, _BORDER} and not names:
         names = {0: "background", _BORDER: "object"}
         log.note("classes", "0 background, 255 object", "the only values in the masks; no file names them")
+    elif are_levels(sorted(values)) and not names:
+        names = {value: f"class {value}" for value in values}
+        log.note("classes", ", ".join(map(str, sorted(values))), "grey levels in the masks; no file names them")
     max_stray = _MAX_STRAY_SHARE * max(map(len, values.values()), default=0)
     for value in sorted(set(values) - set(names) - {_BORDER}) if names else ():
         if len(values[value]) <= max_stray:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -13,10 +13,10 @@ from deepglass.data.sources.access import OWN_FOLDER, Access, check_inside
 from deepglass.data.sources.listing import list_folder
 from deepglass.data.sources.media import KINDS, are_animated, media_kind
 from deepglass.data.table import Note, Table
-from deepglass.features.base import Media
+from deepglass.features.base import Media, Raw
 from deepglass.files import outside
 
-_MAX_PATH = 4096  # bytes, of Linux
+_MAX_PATH, _MAX_NAME = 4096, 255  # bytes, of Linux
 _MEDIA_NAME = rf"(?i)({'|'.join(re.escape(e) for endings in KINDS.values() for e in sorted(endings))})$"
 
 
@@ -60,6 +60,34 @@ def with_media(table: Table, folder: Path, access: Access = OWN_FOLDER) -> Table
         notes.append(Note("paths", name, f"its cells name {target}{shortened}"))
     notes = [note for note in notes if note.what != "numbers" or note.value not in kinds]  # 1.jpg is no quantity
     return replace(table, columns=columns, kinds=kinds, notes=tuple(notes))
+
+
+def with_named_files(table: Table, names: Collection[str]) -> Table:
+    """Convert text columns that a feature reads as files, whatever their cells look like, by the rules of `with_media`.
+
+    Args:
+        names: of the columns; those that hold no text stay.
+
+    Raises:
+        SourceError: `unsafe-path`.
+    """
+    texts = {n: raw for n in names if isinstance(raw := table.columns.get(n), pl.Series) and raw.dtype == pl.String}
+    if table.folder is None or not texts:
+        return table
+    access = Access(table.roots or (), table.roots is None)
+    columns: dict[str, list[Media | None]] = {}
+    for name, raw in texts.items():
+        cells = [cell for cell in raw.drop_nulls().head(20).to_list() if len(cell.encode()) < _MAX_NAME]
+        start = _start(table.folder, cells, access) if cells else None
+        if start is None and not access.closed and any(os.path.isfile(cell) for cell in cells if "\0" not in cell):
+            start = Path.cwd(), None
+        base, last = start or (table.folder, None)
+        files = [None if cell is None else Media(cell, base / _as_path(cell, last)) for cell in raw.to_list()]
+        present = [file for file in files if file is not None]
+        where = f"{table.name}, column {name!r}"
+        check_inside([f.path for f in present], [f.name for f in present], table.folder, access, where)
+        columns[name] = files
+    return table.with_columns(cast(dict[str, Raw], columns))
 
 
 def _check_texts(raw: pl.Series, where: str, folder: Path, access: Access) -> None:

@@ -79,6 +79,11 @@ def to_class_indices(masks: Sequence[Media], tree: FileTree, log: ReadLog) -> In
     return IndexMasks(indexed, dict(enumerate(classes.values())), "the file of colours")
 
 
+def count_colours(pixels: np.ndarray) -> int:
+    """The number of different colours of an image (Y, X, C)."""
+    return len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0))
+
+
 def _code(colours: np.ndarray) -> np.ndarray:
     """Colours (..., 3) as one number each."""
     return np.asarray(colours[..., 0] * 65_536 + colours[..., 1] * 256 + colours[..., 2])

@@ -44,6 +44,23 @@ def read_path(
     access: Access = OWN_FOLDER,
 ) -> Table:
     """Read a file or folder; `user_path` is the path as the user wrote it, `name` the table's name."""
+    table = _read_path(path, user_path, name, columns, pattern, options, access)
+    if table.folder is not None:  # of an archive
+        return table
+    return replace(
+        table, folder=path if path.is_dir() else path.parent, roots=None if access.closed else tuple(access.roots)
+    )
+
+
+def _read_path(
+    path: Path,
+    user_path: str,
+    name: str,
+    columns: Sequence[str] | None,
+    pattern: str | None,
+    options: SourceOptions,
+    access: Access,
+) -> Table:
     if path.is_dir():
         beside = [p for p in list_folder(path) if p.is_file() and not media_kind(p.name)]
         elsewhere = check_inside(beside, [p.name for p in beside], path, access, name)

@@ -1,28 +1,21 @@
-"""Dialect detection of text tables: encoding, delimiter, quoting, header, each with its reason."""
+"""Dialect detection of text tables: delimiter, quoting, header, each with its reason."""
 
-import codecs
 import csv
 import re
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from deepglass.data.sources.base import NO_QUOTE, ReadLog, SourceOptions
-from deepglass.data.sources.header import has_header, is_number
+from deepglass.data.sources.header import has_header, is_number, is_units_row
 from deepglass.errors import SourceError
 
-SAMPLE_BYTES = 256 * 1024
 _SAMPLE_ROWS = 2_000
 _DELIMITERS = {"\t": "tab", ";": "';'", "|": "'|'", ",": "','"}  # in the order in which a tie is settled
+_COMMENTS = ("#", "%", "//")
 NO_DELIMITER = "\x1f"  # a delimiter that does not occur in text: one column
-_CHUNK = 16 * 2**20
-_BOMS = {  # the marks of utf-32 begin with those of utf-16
-    "utf-8": (codecs.BOM_UTF8,),
-    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
-    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
-}
 
 csv.field_size_limit(2**31 - 1)  # a cell may hold a whole document
 
@@ -60,41 +53,6 @@ class Dialect(NamedTuple):
         )
 
 
-# -- encoding ----------------------------------------------------------------------------------------------------
-
-
-def detect_encoding(data: np.ndarray, options: SourceOptions, log: ReadLog) -> str:
-    """The codec of some bytes; "utf-8" includes plain ASCII."""
-    if options.encoding is not None:
-        try:
-            return codecs.lookup(options.encoding).name
-        except LookupError:
-            raise SourceError("bad-value", f"data.encoding: no encoding is called {options.encoding!r}") from None
-    head = data[:SAMPLE_BYTES].tobytes()
-    for name, boms in _BOMS.items():
-        if head.startswith(boms):
-            log.note("encoding", name, "the file begins with its byte order mark")
-            return name
-    if head.count(0) > 0.2 * len(head):
-        order = "le" if head[1::2].count(0) > head[::2].count(0) else "be"
-        log.note("encoding", f"utf-16-{order}", "every other byte is zero")
-        return f"utf-16-{order}"
-    if _is_utf8(data):
-        return "utf-8"
-    name = "cp1252" if not re.search(rb"[\x81\x8d\x8f\x90\x9d]", head) else "latin-1"
-    log.note("encoding", name, "its bytes are not utf-8; give data.encoding where letters look wrong")
-    return name
-
-
-def _is_utf8(data: np.ndarray) -> bool:
-    chunks = (data[start : start + _CHUNK].tobytes() for start in range(0, len(data), _CHUNK))
-    try:
-        deque(codecs.iterdecode(chunks, "utf-8"), maxlen=0)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 # -- cells -------------------------------------------------------------------------------------------------------
 
 
@@ -118,13 +76,18 @@ def detect_dialect(sample: str, whole: bool, prose: bool, source: str, options: 
         dialect = dialect._replace(spaced=True)
         rows, ends = _rows(dialect, sample, whole)
     width = _width(rows)
-    first = _first_row(rows, width, log)
+    first, comments = _first_row(rows, width, options, log)
     header, why = has_header(rows[first:], options.header)
+    if comments:
+        rows[first] = [rows[first][0].lstrip("#%/ "), *rows[first][1:]]
     if prose and delimiter == NO_DELIMITER and options.header is None and "stands over" not in why:
         return Dialect(delimiter, quote, escape, skip=before, width=1)
     log.note("header", "the first line" if header else "none", why)
     skip = before + (ends[first] if header else (ends[first - 1] if first else 0))
     names = _names(rows[first], rows[first + 1 :], width, f"{source}, line {skip}", log) if header else None
+    if names and is_units_row(rows[first + 1 :]):
+        log.note("units", ", ".join(rows[first + 1]), f"line {ends[first + 1]}, below the names: left out")
+        skip = before + ends[first + 1]
     return dialect._replace(skip=skip, names=names, width=width)
 
 
@@ -147,7 +110,7 @@ def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: 
     for delimiter in _DELIMITERS:
         rows, _ = _rows(Dialect(delimiter, quote, escape, spaced=True), sample, whole)
         filled_rows = (row for row in rows if len(row) == 1 or any(map(str.strip, row)))
-        counts = Counter(len(row) for row in filled_rows if not row[0].lstrip().startswith("#"))
+        counts = Counter(len(row) for row in filled_rows if _begins_otherwise(row))
         if not counts:
             continue
         width, count = counts.most_common(1)[0]
@@ -223,14 +186,27 @@ def _width(rows: Sequence[Sequence[str]]) -> int:
     return counts.most_common(1)[0][0] if counts else 0
 
 
-def _first_row(rows: Sequence[Sequence[str]], width: int, log: ReadLog) -> int:
-    """The index of the first row of the table, after blank lines, `#` comments and titles."""
+def _first_row(rows: Sequence[Sequence[str]], width: int, options: SourceOptions, log: ReadLog) -> tuple[int, bool]:
+    """The index of the first row of the table, after blank lines, comments and titles; and whether it is a comment.
+
+    A comment before the values may hold the names, as in `#a,b`; not if a row of names follows it.
+    """
+    commented = None
     for i, row in enumerate(rows[:50]):
         cells = [cell for cell in row if cell.strip()]
-        comment = bool(cells) and cells[0].lstrip().startswith("#") and len(row) != width
         title = width >= 3 and len(cells) <= 1 and len(row) != width and i + 1 < len(rows)
-        if cells and not comment and not title:
+        if cells and cells[0].lstrip().startswith(_COMMENTS) and any(_begins_otherwise(r) for r in rows[i + 1 :]):
+            commented = i if len(row) == width else None
+        elif cells and not title:
+            if commented is not None and (options.header or not has_header(rows[i:])[0]):
+                i, is_comment = commented, True
+            else:
+                is_comment = False
             if i:
                 log.note("preamble", f"{i} lines", "blank, a comment or a title: left out")
-            return i
-    return 0
+            return i, is_comment
+    return 0, False
+
+
+def _begins_otherwise(row: Sequence[str]) -> bool:
+    return bool(row) and not row[0].lstrip().startswith(_COMMENTS)

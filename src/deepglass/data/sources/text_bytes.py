@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.data.sources import sniff
 from deepglass.data.sources.base import ReadLog, SourceOptions
+from deepglass.data.sources.encodings import SAMPLE_BYTES, TextEncoding, detect_encoding
 from deepglass.errors import SourceError
 from deepglass.files import open_file
 from deepglass.limits import check_limit, check_unpacked, limit
@@ -76,18 +76,19 @@ def read_text(path: Path, source: str, options: SourceOptions, log: ReadLog) -> 
 
 def as_utf8(data: np.ndarray, path: Path | None, source: str, options: SourceOptions, log: ReadLog) -> Utf8Text:
     """The bytes in UTF-8, with line feeds between lines and without a byte order mark."""
-    encoding = sniff.detect_encoding(data, options, log)
-    head = data[: sniff.SAMPLE_BYTES].tobytes()
-    if encoding == "utf-8" and b"\0" in head:
+    encoding = detect_encoding(data, options, log)
+    plain = encoding == TextEncoding("utf-8")
+    head = data[:SAMPLE_BYTES].tobytes()
+    if encoding.name == "utf-8" and b"\0" in head:
         raise SourceError("unreadable-file", f"{source}: it holds zero bytes, so it is no text table")
     old_breaks = b"\r" in head and b"\n" not in head
-    if encoding == "utf-8" and not head.startswith(codecs.BOM_UTF8) and not old_breaks:
+    if plain and not head.startswith(codecs.BOM_UTF8) and not old_breaks:
         return Utf8Text(data, path if isinstance(data, np.memmap) else None)
     try:
-        text = data.tobytes().decode(encoding).removeprefix("\ufeff").encode()
+        text = encoding.decode(data.tobytes()).encode()
     except UnicodeDecodeError as error:
-        message = f"{source}: byte {error.start} is not {encoding}; give another data.encoding"
+        message = f"{source}: byte {error.start} is not {encoding.name}; give another data.encoding"
         raise SourceError("unreadable-file", message) from error
-    if b"\r" in text[: sniff.SAMPLE_BYTES] and b"\n" not in text[: sniff.SAMPLE_BYTES]:
+    if b"\r" in text[:SAMPLE_BYTES] and b"\n" not in text[:SAMPLE_BYTES]:
         text = text.replace(b"\r", b"\n")
     return Utf8Text(np.frombuffer(text, np.uint8), None)

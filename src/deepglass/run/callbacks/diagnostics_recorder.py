@@ -19,6 +19,7 @@ from deepglass.run.callbacks.unit_activity import UnitActivity
 from deepglass.run.context import RunContext
 from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile
 from deepglass.training.clock import CHECK_EVERY
+from deepglass.training.hooks import call
 from deepglass.training.plan import Plan
 
 STUDENT = "student."
@@ -83,8 +84,7 @@ class DiagnosticsRecorder(Callback):
         for diagnostic in diagnose(self.records, self.network, self.plan):
             if (diagnostic.kind, diagnostic.layer) not in self.reported:
                 self.reported.add((diagnostic.kind, diagnostic.layer))
-                for callback in self.callbacks:
-                    callback.on_diagnostic(str(diagnostic), diagnostic.step)
+                call(self.callbacks, "on_diagnostic", str(diagnostic), diagnostic.step)
 
     def _add_ratio(self, step: int) -> None:
         if ratios := self._ratios():

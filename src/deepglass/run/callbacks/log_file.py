@@ -69,6 +69,7 @@ class LogFile(Callback):
         self.lines(*(f"  {finding.kind}: {finding.text}" for finding in findings))
 
     def on_train_start(self, plan: Plan, step: int) -> None:
+        self.start = self.plan = plan
         self.lines(*plan_lines(plan), *([f"  resumed at step {step}"] if step else []))
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
@@ -77,8 +78,12 @@ class LogFile(Callback):
     def on_diagnostic(self, text: str, step: int) -> None:
         self.lines(f"  step {step}, health: {text}")
 
+    def on_replan(self, plan: Plan) -> None:
+        self.plan = plan
+
     def on_train_end(self, reason: str) -> None:
-        self.lines(f"training ended ({END_REASONS.get(reason, reason)})")
+        texts = end_lines(self.start, self.plan, reason) or [reason]
+        self.lines(f"training ended ({'; '.join(texts)})")
 
 
 def data_line(prepared: PreparedData) -> str:
@@ -108,7 +113,18 @@ def plan_lines(plan: Plan) -> list[str]:
         f"training for {length}: {count(plan.last_step, 'step')} of {count(plan.batch_size, 'row')}{stage}",
         f"  {plan.optimizer} at {plan.learning_rate:g}, {plan.precision}, {plan.device}{threads}",
         *([sample] if plan.evaluation_rows else []),
+        *([f"  note: {plan.budget_warning}"] if plan.budget_warning else []),
     ]
+
+
+def end_lines(start: Plan, end: Plan, reason: str) -> list[str]:
+    """Why training ended, where it is not by its plan, and what `start` did not say about the time budget.
+
+    Args:
+        start, end: the plan when training began and when it ended.
+    """
+    warning = end.budget_warning if reason == "done" and end.budget_warning != start.budget_warning else None
+    return [*([END_REASONS[reason]] if reason in END_REASONS else []), *([f"note: {warning}"] if warning else [])]
 
 
 def evaluation_line(record: EvaluationRecord) -> str:
