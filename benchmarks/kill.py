@@ -1,6 +1,6 @@
-"""Kill -9 at random writes of small runs of every objective and kind; what `deepglass resume` makes of them.
+"""Kill -9, or a full disk, at random writes of small runs of every objective and kind; what `resume` makes of them.
 
-    python benchmarks/kill.py [--kills 10] [--seed 0] [--only lstm,report-table] [--jobs 1]
+    python benchmarks/kill.py [--kills 10] [--seed 0] [--only lstm,report-table] [--jobs 1] [--fault full]
 
 An unbroken run of each task counts its writes. Each further run is killed at one of them: before it, or with half of
 its content written; the positions are spread over setup, training, the end (calibration, test) and what comes after it
@@ -8,7 +8,11 @@ its content written; the positions are spread over setup, training, the end (cal
 weights, metrics, history, predictions, findings and all recorded moments must equal those of the unbroken run, the
 manifest must list the same files, `deepglass check` must be clean, and no partial file may be left. What was killed
 before its spec was stored is trained again under its name. A run with a time budget is compared with a replay of its
-plan from the first step. The last line of stdout is a JSON summary.
+plan from the first step. Each unbroken run is made twice and has to be the same.
+
+With `--fault full` (no space from a write on) or `too-large` (one file may not grow) the command has to end with exit
+code 1 and [disk-full] and leave no partial file; it is then resumed as above. The last line of stdout is a JSON
+summary.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kill_tasks import EARLIER, TASKS, Task
-from write_faults import Fault, WriteFaults
+from write_faults import TAKING_SPACE, Fault, WriteFaults
 
 import deepglass
 
@@ -165,9 +169,11 @@ def phases(writes: list[str]) -> list[str]:
     ]
 
 
-def positions(by_phase: list[str], kills: int, chance: random.Random) -> list[int]:
-    """Random writes, spread over the phases."""
-    groups = {phase: [i for i, p in enumerate(by_phase) if p == phase] for phase in PHASES}
+def positions(writes: list[str], kills: int, chance: random.Random, fault: Fault) -> list[int]:
+    """Random writes, spread over the phases; only those that take space, unless the fault is a kill."""
+    by_phase = phases(writes)
+    usable = [i for i, write in enumerate(writes) if fault == "kill" or write.startswith(TAKING_SPACE)]
+    groups = {phase: [i for i in usable if by_phase[i] == phase] for phase in PHASES}
     total = sum(share for phase, share in PHASES.items() if groups[phase])
     wanted = {p: max(1, round(kills * share / total)) for p, share in PHASES.items() if groups[p]}
     wanted["training"] = max(1, wanted["training"] + kills - sum(wanted.values()))
@@ -182,8 +188,8 @@ class Killer:
         work: folder of the runs.
     """
 
-    def __init__(self, name: str, task: Task, sources: Path, work: Path, seed: int) -> None:
-        self.name, self.task, self.sources, self.work = name, task, sources, work
+    def __init__(self, name: str, task: Task, sources: Path, work: Path, seed: int, fault: Fault = "kill") -> None:
+        self.name, self.task, self.sources, self.work, self.fault = name, task, sources, work, fault
         self.chance = random.Random(f"{seed}-{name}")
         self.log = work / "writes.txt"
 
@@ -204,24 +210,33 @@ class Killer:
     def kills(self, count: int) -> list[Kill]:
         """Kill that many runs and resume them."""
         expected, writes = self.unbroken()
-        by_phase = phases(writes)
-        chosen = positions(by_phase, count, self.chance)
+        chosen = positions(writes, count, self.chance, self.fault)
         twice = set(self.chance.sample(chosen, max(1, count // 5)))
-        return [self.kill(i, writes, by_phase, i in twice, expected) for i in chosen]
+        killed = [self.kill(i, writes, phases(writes)[i], i in twice, expected) for i in chosen]
+        return [*self.repeated(expected), *killed]
 
-    def kill(self, position: int, writes: list[str], by_phase: list[str], twice: bool, expected: dict) -> Kill:
+    def repeated(self, expected: dict[str, Any]) -> list[Kill]:
+        """Another unbroken run, which has to be the same; none with a time budget."""
+        if "--time" in self.task.words:
+            return []
+        run = self.work / "repeated"
+        ended = self.train(run)
+        found = differences(expected, contents(run)) if not ended.code else [ended.errors[-2000:]]
+        return [Kill("repeat", "", False, False, found)]
+
+    def kill(self, position: int, writes: list[str], phase: str, twice: bool, expected: dict) -> Kill:
         """Kill a run at a write, resume it and compare it with the unbroken one."""
         run = self.work / "killed"
         shutil.rmtree(run, ignore_errors=True)
         fault = self._fault(writes[position])
         ended = self.train(run, WriteFaults(run, None, position, fault))
-        found = [] if ended.code == -9 else [f"not killed, exit {ended.code}"]
+        found = self._wrong_end(ended, run)
         replay = "--time" in self.task.words and (run / "plan.json").exists()
         if replay:
             expected = self._replayed(run)
         if twice:
             second = self.chance.randrange(max(1, (len(writes) - position) // 2))
-            twice = self.resume(run, WriteFaults(run, None, second, self._fault(""))).code == -9
+            twice = self.resume(run, WriteFaults(run, None, second, self._fault(""))).code in (-9, 1)
         ended = self.resume(run)
         again = ended.code == 2 and "[not-found]" in ended.errors
         if again:
@@ -230,7 +245,7 @@ class Killer:
             found.append(f"exit {ended.code}: {ended.errors.strip()[-300:]}")
         elif replay or "--time" not in self.task.words:
             found += differences(expected, contents(run))
-        return Kill(by_phase[position], f"{fault} {writes[position]}", twice, again, found)
+        return Kill(phase, f"{fault} {writes[position]}", twice, again, found)
 
     def _replayed(self, run: Path) -> dict[str, Any]:
         """The content of a run that goes through the plan of a killed run from its first step."""
@@ -243,7 +258,17 @@ class Killer:
         return contents(replay) if not ended.code else {"replay": ended.errors}
 
     def _fault(self, write: str) -> Fault:
-        return "torn" if write.startswith(("write", "fsync")) and self.chance.random() < 0.7 else "kill"
+        torn = write.startswith(("write", "fsync")) and self.chance.random() < 0.7
+        return "torn" if torn and self.fault == "kill" else self.fault
+
+    def _wrong_end(self, ended: Command, run: Path) -> list[str]:
+        """What is wrong with how a command ended at a fault."""
+        if self.fault == "kill":
+            return [] if ended.code == -9 else [f"not killed, exit {ended.code}"]
+        wrong = (
+            [] if ended.code == 1 and "[disk-full]" in ended.errors else [f"exit {ended.code}: {ended.errors[-300:]}"]
+        )
+        return wrong + [f"partial file {path.name}" for path in run.rglob("*.partial-*")]
 
 
 def kill_tasks(names: list[str], options: argparse.Namespace, root: Path, results: Path) -> None:
@@ -252,7 +277,7 @@ def kill_tasks(names: list[str], options: argparse.Namespace, root: Path, result
         work, start = root / f"work-{name}", time.perf_counter()
         work.mkdir()
         try:
-            done = Killer(name, TASKS[name], root / "sources", work, options.seed).kills(options.kills)
+            done = Killer(name, TASKS[name], root / "sources", work, options.seed, options.fault).kills(options.kills)
         except Exception as error:
             done = [Kill("unbroken", "", False, False, [f"{type(error).__name__}: {error}"])]
         print(_row(name, done, time.perf_counter() - start), flush=True)
@@ -278,6 +303,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=10, help="of each task")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fault", choices=("kill", "full", "too-large"), default="kill")
     parser.add_argument("--only", default="", help="names of tasks that begin so, separated by commas")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--work", type=Path, help="folder of the runs, by default a temporary one")
@@ -304,14 +330,16 @@ def main() -> int:
     done = [kill for line in lines for kill in json.loads(line)["kills"]]
     summary = {
         "seed": options.seed,
+        "fault": options.fault,
         "tasks": len(lines),
-        "kills": len(done),
-        "same": sum(not kill["differences"] for kill in done),
+        "kills": len(done) - sum(kill["phase"] == "repeat" for kill in done),
+        "repeats": sum(kill["phase"] == "repeat" for kill in done),
+        "different": sum(bool(kill["differences"]) for kill in done),
         "twice": sum(kill["twice"] for kill in done),
         "again": sum(kill["again"] for kill in done),
     }
     print(json.dumps(summary))
-    return int(summary["same"] < summary["kills"] or summary["tasks"] < len(names))
+    return int(summary["different"] > 0 or summary["tasks"] < len(names))
 
 
 if __name__ == "__main__":

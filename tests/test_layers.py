@@ -23,6 +23,7 @@ LAYERS = {
                 "limits",
                 "files",
                 "documents",
+                "temporary",
                 "failures",
                 "registry",
                 "config",

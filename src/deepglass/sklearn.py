@@ -11,7 +11,6 @@ matrices, multi-output classification.
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +39,7 @@ from deepglass.metrics.calibration import apply_temperature
 from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictor
 from deepglass.run.run import Run
+from deepglass.temporary import temporary_folder
 
 MIN_ROWS = 10  # as `train` requires
 
@@ -110,9 +110,9 @@ class _Estimator(BaseEstimator):
 
     @cached_property
     def _predictor(self) -> Predictor:
-        with tempfile.TemporaryDirectory(prefix="deepglass-") as folder, _own_randomness():
-            _unpack(self._packed, Path(folder))
-            return _lenient(Predictor.load(Folder.open(Path(folder))))
+        with temporary_folder() as folder, _own_randomness():
+            _unpack(self._packed, folder)
+            return _lenient(Predictor.load(Folder.open(folder)))
 
     def _train(self, table: Table, target: np.ndarray, kind: str) -> None:
         name = "y"
@@ -123,9 +123,9 @@ class _Estimator(BaseEstimator):
         split = {"test": 0.0, "valid": self.valid, "seed": seed}
         own = {"time": self.time, "epochs": self.epochs, "network.trunk": self.network}
         settings = {**own, **(self.settings or {})}
-        with tempfile.TemporaryDirectory(prefix="deepglass-") as folder, _own_randomness():
+        with temporary_folder() as folder, _own_randomness():
             try:
-                out = Path(folder) / "run"
+                out = folder / "run"
                 run = train(table, name, out=out, baselines=False, seed=seed, split=split, settings=settings)
             except UserError as error:
                 raise ValueError(str(error)) from error  # as scikit-learn's estimators do

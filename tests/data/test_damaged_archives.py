@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from deepglass.data.sources import archives, read
+from deepglass.data.sources import read
 from deepglass.errors import SourceError
+from deepglass.temporary import remove_folders, temporary_folder
 
 CSV = "a,b\n" + "".join(f"{random.Random(i).random()},{i}\n" for i in range(2000))
 
@@ -152,5 +153,36 @@ def test_a_refused_archive_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     assert not list((tmp_path / "tmp").iterdir())
     read(tmp_path / "a.tar.gz")
     assert list((tmp_path / "tmp").iterdir())
-    archives.remove_unpacked()
+    remove_folders()
     assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_folders_of_killed_programs_go_when_the_next_one_makes_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    code = f"""if True:
+        from deepglass.data.sources import read
+        read({str(_archive(tmp_path / "a.zip"))!r})
+        print("ready", flush=True)
+        input()
+    """
+    words, pipes = [sys.executable, "-c", code], {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    processes = [subprocess.Popen(words, env={**os.environ, "TMPDIR": str(temporary)}, **pipes) for _ in range(2)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+    folders = list(temporary.iterdir())
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    processes[0].kill()
+    processes[0].communicate()
+    with temporary_folder():
+        assert {*folders} < {*temporary.iterdir()}, "one that was just made may not be locked yet"
+    for folder in folders:
+        os.utime(folder, (0, 0))
+    with temporary_folder():
+        pass
+    assert len(list(temporary.iterdir())) == 1, "that of the process that runs"
+    processes[1].communicate(b"\n")
+    assert not list(temporary.iterdir())

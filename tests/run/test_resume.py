@@ -1,4 +1,4 @@
-"""A killed and resumed run ends with the weights of an uninterrupted one."""
+"""An interrupted and resumed run ends with the weights of an uninterrupted one; for killed ones see test_kill.py."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from conftest import made_up
 
 import deepglass
-from deepglass.run.folder import Folder
 
 COMMAND = [
     sys.executable, "-m", "deepglass", "train", "houses.csv", "--target", "price", "--steps", "160", "--no-baselines",
@@ -34,17 +32,6 @@ def _sha(run: Path) -> str:
     return json.loads((run / "metrics.json").read_text())["weights_sha256"]
 
 
-def _assert_same_end(one: Folder, other: Folder) -> None:
-    """The best weights may be older than the kill, so the last state is compared too."""
-    ends = [folder.checkpoints.load() for folder in (one, other)]
-    assert ends[0] is not None
-    assert ends[1] is not None
-    assert ends[0].values["step"] == ends[1].values["step"] == 160
-    assert ends[0].tensors.keys() == ends[1].tensors.keys()
-    for name, tensor in ends[0].tensors.items():
-        assert torch.equal(tensor, ends[1].tensors[name]), name
-
-
 def _wait_for(path: Path, lines: int, process: subprocess.Popen[bytes]) -> None:
     while process.poll() is None and not (path.exists() and len(path.read_text().splitlines()) >= lines):
         time.sleep(0.005)
@@ -57,22 +44,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made_up().write_csv(folder / "houses.csv")
     assert _start(folder, "whole").wait() == 0
     return folder
-
-
-@pytest.mark.parametrize("lines", [1, 9, 23])
-def test_killed_run_resumes_to_the_same_weights(folder: Path, lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    killed = folder / f"killed-{lines}"
-    process = _start(folder, killed.name)
-    _wait_for(killed / "history.jsonl", lines, process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (killed / "metrics.json").exists(), "the run was over before it was killed"
-    monkeypatch.chdir(folder)
-    run = deepglass.resume(killed)
-    assert run.metrics["weights_sha256"] == _sha(folder / "whole")
-    _assert_same_end(run.folder, Folder(folder / "whole"))
-    steps = [r["step"] for r in run.history]
-    assert steps == sorted(set(steps)), "a resumed history has each evaluation once"
 
 
 def test_interrupted_run_is_usable_and_resumes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

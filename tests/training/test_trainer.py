@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from torch import nn
 
+import deepglass
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import TrainingError
 from deepglass.features.base import Column
@@ -241,6 +245,30 @@ def test_the_probe_does_not_change_the_state() -> None:
     assert loader.state_dict() == {"epoch": 0, "position": 0}
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(before[n], t) for n, t in objective.state_dict().items())
+
+
+class Memory(Callback):
+    """The resident memory of the process at each evaluation, in bytes."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        self.sizes.append(pages * resource.getpagesize())
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell the resident memory")
+@pytest.mark.slow
+def test_two_thousand_steps_take_no_more_memory(tmp_path: Path) -> None:
+    memory = Memory()
+    table = pl.DataFrame({"x": np.linspace(-1, 1, 64), "y": np.linspace(0, 3, 64)})
+    settings = {"network.width": 8, "network.ensemble_size": 1, "training.threads": 1, "training.batch_size": 8}
+    deepglass.train(
+        table, "y", steps=2_000, out=tmp_path / "run", baselines=False, settings=settings, callbacks=[memory]
+    )
+    assert len(memory.sizes) == 40
+    assert memory.sizes[-1] - memory.sizes[9] < 10 * 2**20, "after the first 500 steps"
 
 
 @pytest.mark.parametrize(

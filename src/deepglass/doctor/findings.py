@@ -57,13 +57,11 @@ def read_findings(folder: Folder) -> tuple[Finding, ...] | None:
     """The findings of a run folder; None without the file.
 
     Raises:
-        SourceError: `unreadable-file` for a damaged file.
+        SourceError: `damaged-run`, `unreadable-file`.
     """
-    path = folder.path / FILE
-    if not path.exists():
-        return None
     where = f"{folder.path.name}/{FILE}"
-    return parse_record(read_json(path, where), tuple[Finding, ...], where)
+    contents = [read_json(path, where) for path in folder.files.recorded(FILE)]
+    return parse_record(contents[0], tuple[Finding, ...], where) if contents else None
 
 
 def findings_of(

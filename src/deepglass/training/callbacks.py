@@ -139,11 +139,6 @@ class HistoryFile(Callback):
         self.file.append(record.to_json())
 
 
-def read_history(path: Path) -> list[dict[str, Any]]:
-    """The records of history.jsonl; [] without the file. Raises as `read_records`."""
-    return list(read_records(path, EvaluationRecord))
-
-
 def read_records(path: Path, kind: type, skip_damaged: bool = False) -> Iterator[dict[str, Any]]:
     """The lines of a jsonl file of records, without an incomplete last line; none without the file.
 

@@ -1,12 +1,10 @@
 """zip and tar archives, unpacked safely into a temporary folder that is removed when the program ends."""
 
-import atexit
 import bz2
 import gzip
 import io
 import lzma
 import os
-import shutil
 import stat
 import tarfile
 import tempfile
@@ -19,9 +17,10 @@ from typing import IO, NamedTuple
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from deepglass.data.sources.listing import list_folder
-from deepglass.errors import SourceError, StorageError
+from deepglass.errors import SourceError
 from deepglass.files import STORAGE_ERRORS, open_file, storage_error
 from deepglass.limits import check_limit, check_unpacked
+from deepglass.temporary import make_folder, remove_folder
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _PIECE = 2**20  # bytes
@@ -38,7 +37,6 @@ _COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], io.BufferedIOBase]] = {
 """First bytes of a compressed file -> how it is opened."""
 
 _unpacked: dict[tuple[str, int, int], Path] = {}  # (path, mtime, size) -> folder
-_folders: dict[Path, int] = {}  # folder that is to be removed -> process that made it
 
 
 class _Member(NamedTuple):
@@ -63,39 +61,15 @@ def unpack(path: Path, source: str) -> Path:
     """
     status = path.stat()
     key = (str(path.resolve()), status.st_mtime_ns, status.st_size)
-    if key not in _unpacked:
-        folder = _new_folder(source)
+    if key not in _unpacked or not _unpacked[key].exists():
+        folder = make_folder(source)
         try:
             _extract(path, folder, source)
         except BaseException:
-            _remove(folder)
+            remove_folder(folder)
             raise
         _unpacked[key] = folder
     return _inner(_unpacked[key], source)
-
-
-@atexit.register
-def remove_unpacked() -> None:
-    """Remove all temporary folders of this process."""
-    _unpacked.clear()
-    for folder, process in list(_folders.items()):
-        if process == os.getpid():  # a forked process knows the folders too
-            _remove(folder)
-
-
-def _new_folder(source: str) -> Path:
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="deepglass-"))
-    except OSError as error:
-        text = f"{source}: there is no temporary folder to unpack it to ({error.strerror}); set TMPDIR to one"
-        raise StorageError("read-only", text) from error
-    _folders[folder] = os.getpid()
-    return folder
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    _folders.pop(folder, None)
 
 
 def _inner(folder: Path, source: str) -> Path:

@@ -7,7 +7,6 @@ network over columns are stored too, so that the boundary over any two columns c
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +23,7 @@ from deepglass.run.callbacks.embedding_recorder import MAX_ABS
 from deepglass.run.callbacks.planes import CLASSES, informative_planes, only_tabular
 from deepglass.run.callbacks.snapshots import Snapshots, read_snapshots
 from deepglass.run.context import RunContext
+from deepglass.run.folder import Folder
 from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.plan import Plan, steps_per_record
 
@@ -177,9 +177,9 @@ def boundary_rows(prepared: PreparedData) -> np.ndarray:
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int))] if len(rows) else rows
 
 
-def read_boundaries(folder: Path) -> list[BoundarySnapshot]:
+def read_boundaries(run: Folder) -> list[BoundarySnapshot]:
     """The snapshots of a run, in order. Raises as `read_snapshots`."""
-    return read_snapshots(folder / FOLDER, _snapshot)
+    return read_snapshots(run, FOLDER, _snapshot)
 
 
 def _snapshot(step: int, arrays: Mapping[str, np.ndarray]) -> BoundarySnapshot:

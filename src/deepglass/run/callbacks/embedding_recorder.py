@@ -1,7 +1,6 @@
 """Records the embedding of some rows as a network learns: at most a file an evaluation."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.snapshots import Snapshots, read_snapshots
 from deepglass.run.context import RunContext
+from deepglass.run.folder import Folder
 from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.plan import Plan, steps_per_record
 
@@ -107,9 +107,9 @@ def recorded_rows(prepared: PreparedData, objective: Objective) -> np.ndarray:
     return rows[np.unique(np.linspace(0, len(rows) - 1, most).astype(int))] if most >= 3 else np.zeros(0, int)
 
 
-def read_embeddings(folder: Path) -> list[EmbeddingSnapshot]:
+def read_embeddings(run: Folder) -> list[EmbeddingSnapshot]:
     """The snapshots of a run, in order; [] without any. Raises as `read_snapshots`."""
-    return read_snapshots(folder / FOLDER, _snapshot)
+    return read_snapshots(run, FOLDER, _snapshot)
 
 
 def _snapshot(step: int, arrays: Mapping[str, np.ndarray]) -> EmbeddingSnapshot:
