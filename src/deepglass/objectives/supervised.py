@@ -37,8 +37,10 @@ class Supervised(Objective):
             names = ", ".join(f.name for f in inputs[:8]) + (", ..." if len(inputs) > 8 else "")
             raise SpecError("bad-value", f"--target: expected the column to predict, one of: {names}")
         classes = sum(len(f.class_names) for f in outputs if f.has_classes)
-        defaults = {"mlp": {"ensemble_size": 1}} if classes > MAX_ENSEMBLE_CLASSES else None
-        self.network = make_network(inputs, outputs, defaults=defaults)
+        if classes <= MAX_ENSEMBLE_CLASSES:
+            self.network = make_network(inputs, outputs)
+        else:
+            self.network = make_network(inputs, outputs, defaults={"mlp": {"ensemble_size": 1}})
         # an autoregressive head reads its target, and a mixed row has two
         self.supports_mixup = not any(isinstance(head, AutoregressiveHead) for head in self.network.heads.values())
         self.baseline_loss = nn.Buffer(torch.ones(len(outputs)))
