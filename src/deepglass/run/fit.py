@@ -218,6 +218,7 @@ def _fit(
     trainer = Trainer([*recorders, *callbacks], folder.checkpoints, folder.store_plan)
     loader = setup.loader(datasets["train"], plan)
     if clock is not None:
+        call(callbacks, "on_phase_start", "planning")
         costs = trainer.probe(objective, loader, plan, datasets["valid"], MAX_PROBE * clock.budget)
         limit = max_steps(plan, setup.defaults)
         plan = fit_to_budget(plan, clock.budget - clock.elapsed(), costs, limit)
@@ -228,6 +229,7 @@ def _fit(
     with record_margins(loader, objective, len(datasets["train"]), folder.path) as recorded:
         history = trainer.fit(objective, recorded, plan, datasets["valid"], clock, state)
     earlier_seconds = state.values["seconds"] if state else 0.0
+    call(callbacks, "on_phase_start", "calibrating and testing")
     return _finish(context, datasets, history, started, clock, earlier_seconds)
 
 

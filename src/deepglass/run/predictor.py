@@ -16,6 +16,8 @@ import torch
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.data.missing import is_null
+from deepglass.data.sources.header import numbered
+from deepglass.data.sources.listing import natural_key
 from deepglass.data.table import Table
 from deepglass.data.transforms.base import TableTransform
 from deepglass.device import pick
@@ -104,6 +106,36 @@ class Predictor:
         decoded = self.decode(self.predict_arrays(rows, batch_size))
         return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]
 
+    def predict_table(
+        self, rows: Rows, keep: Sequence[str] = (), probabilities: bool = False, batch_size: int = 1024
+    ) -> pl.DataFrame:
+        """Predictions as a table, in the order of the rows: a column per output and value, such as `price.low`.
+
+        Args:
+            rows: as for `predict`.
+            keep: columns of the rows to have before the predictions; "all" for all.
+            probabilities: add the probability of each class, `OUTPUT.probability.CLASS`.
+
+        Raises:
+            SourceError: `unknown-column` for a column to keep.
+            SpecError: `bad-value` for `probabilities` without an output with classes.
+        """
+        if probabilities and not any(f.has_classes for f in self.outputs):
+            raise SpecError("bad-value", "--probabilities: no output of the run has classes")
+        table = self._table(rows)
+        kept = table.names if list(keep) == ["all"] else list(keep)
+        columns: dict[str, Any] = {name: _plain_column(table[name]) for name in kept}
+        arrays = self.predict_arrays(rows if self._is_single(rows) else table, batch_size)
+        for f in self.outputs:
+            mode, calibration = arrays[f.name], self.calibration.get(f.name)
+            for key, values in f.prediction_columns(mode, calibration).items():
+                name = f.name if key == "value" else f"{f.name}.{key}"
+                columns[f"{name}.predicted" if name in columns else name] = values
+            if probabilities and (shares := f.class_probabilities(mode, calibration)) is not None:
+                names = (f"{f.name}.probability.{name}" for name in f.class_names)
+                columns |= dict(zip(names, shares.T, strict=True))
+        return pl.DataFrame(columns, strict=False)
+
     def predict_arrays(self, rows: Rows, batch_size: int = 1024) -> dict[str, PredictionArrays]:
         """The modes of the predictions as arrays, rows first."""
         columns = self.encode(rows)
@@ -120,6 +152,7 @@ class Predictor:
 
     def dataset(self, table: Table) -> Dataset:
         """Encoded inputs and targets of labelled rows."""
+        table = self._by_position(table)
         for column in (c for f in self.outputs for c in ([f.column] if table.derived else f.source_columns)):
             if column not in table.columns:
                 hint = near_miss(column, table.columns)
@@ -128,8 +161,33 @@ class Predictor:
         inputs = self.encode(table)
         self.check_readable(table, inputs)
         with limits_changed(self.data.limits):
-            targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
+            encoded = self._encode_targets(table)
+            targets = {f.name: f.to_input_frame(encoded[f.name], inputs) for f in self.outputs}
         return Dataset(inputs, targets, self.device, table.environment)
+
+    def _encode_targets(self, table: Table) -> dict[str, Column]:
+        """Encoded targets; those that cannot be read or are of no class of the run are counted.
+
+        Raises:
+            SourceError: `unreadable-column` or, where all are missing, `no-rows`, if no row can be compared.
+        """
+        columns = {f.name: f.encode(table[f.column]) for f in self.outputs}
+        problems = []
+        for output in self.outputs:
+            raw, mask = table[output.column], columns[output.name].mask
+            unreadable = np.flatnonzero(~mask & ~is_null(raw))
+            if not len(unreadable):
+                problems.append(SourceError("no-rows", f"{table.name}: column {output.column!r} has no values"))
+                continue
+            values = list(dict.fromkeys(repr(raw[int(i)]) for i in unreadable[:100]))[:3]
+            what = f"values of {output.column!r} that the run cannot predict, such as {', '.join(values)}"
+            self.notes[f"not evaluated: {what}"] += len(unreadable)
+            classes = f"; it predicts {first_names(output.class_names, 8)}" if output.class_names else ""
+            text = f"{table.name}: no row can be evaluated: {len(unreadable):,} {what}{classes}"
+            problems.append(SourceError("unreadable-column", text))
+        if columns and not any(column.mask.any() for column in columns.values()):
+            raise problems[0]
+        return columns
 
     def evaluate(self, table: Table, batch_size: int = 1024) -> dict[str, dict[str, float]]:
         """Metrics on labelled rows."""
@@ -253,7 +311,30 @@ class Predictor:
         if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):
             names = dict.fromkeys(k for row in rows for k in row)
             return Table({n: _series(n, [row.get(n) for row in rows]) for n in names})
-        return self._renamed(read_like(self.data, rows, file_columns(self.inputs)))
+        return self._by_position(self._renamed(read_like(self.data, rows, file_columns(self.inputs))))
+
+    def _by_position(self, table: Table) -> Table:
+        """A table without names: columns without the target get the names that they had in training.
+
+        Raises:
+            SourceError: `mismatched-files` for another number of columns.
+        """
+        targets = {c for f in self.outputs for c in f.source_columns}
+        others = self.ignored.union(*(f.source_columns for f in self.inputs)) - targets
+        own, width = sorted(others, key=natural_key), len(others) + len(targets)
+        nameless = table.names == numbered(len(table.names)) and others | targets == {*numbered(width)}
+        if table.derived or not nameless or len(table.names) == width:
+            return table
+        if len(table.names) != len(own):
+            raise SourceError(
+                "mismatched-files",
+                f"{table.name}: {len(table.names)} columns without names; expected {width} as in "
+                f"training, or {len(own)} without {first_names(sorted(targets, key=natural_key), 3)}",
+            )
+        if own == table.names:  # the target is behind them
+            return table
+        self.notes["columns matched by position, as there is none for the target"] += len(table)
+        return replace(table, columns=dict(zip(own, table.columns.values(), strict=True)))
 
     def _renamed(self, table: Table) -> Table:
         """The table with its only column of files named as the run's only input of that kind."""
@@ -310,6 +391,11 @@ def _axes(value: Any) -> int:
     if isinstance(value, list | tuple):
         return 1 + (_axes(value[0]) if value else 0)
     return int(np.ndim(value))
+
+
+def _plain_column(raw: Raw) -> Any:
+    """A raw column for a table: files by their names."""
+    return [getattr(item, "name", None) for item in raw] if isinstance(raw, list) else raw
 
 
 def _series(name: str, values: list[Any]) -> Raw:
