@@ -26,6 +26,7 @@ from deepglass.data.sources.plain import is_prose, plain_table
 from deepglass.data.sources.quotes import enclose_stray_quotes
 from deepglass.data.sources.text_bytes import Utf8Text, as_utf8, check_lines, load_bytes, read_text
 from deepglass.data.sources.text_columns import proves_comma
+from deepglass.data.sources.word_rows import sentences_of_rows, sentences_of_text
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.formulas import unguarded
@@ -78,6 +79,8 @@ def table_of_text(
     whole = len(text.data) <= size
     sample = text.data[:size].tobytes().decode("utf-8", errors="ignore")
     prose = path is not None and Path(path.name.lower().removesuffix(".gz")).suffix in ("", ".txt", ".text")
+    if columns is None and (tagged := sentences_of_text(sample, text.data.tobytes, source, log)) is not None:
+        return tagged
     original, dialect_log = text, ReadLog()
     dialect = sniff.detect_dialect(sample, whole, prose, source, options, dialect_log)
     enclosed = enclose_stray_quotes(text, dialect, log)
@@ -100,6 +103,8 @@ def table_of_text(
     if columns is None and frame.height:
         nameless = [name for name, cell in zip(names, header, strict=True) if not cell.strip()]
         frame = frame.drop([name for name in nameless if frame[name].null_count() == frame.height])
+    if (tagged := sentences_of_rows(frame, source, log)) is not None:
+        return tagged
     return table_from_texts(frame, source, log, options, number_texts, dialect.delimiter == ";")
 
 
