@@ -200,8 +200,9 @@ def test_rows_columns_and_frames_are_the_same(run: Run) -> None:
     rows = [GOOD, GOOD | {"size": None}, GOOD | {"colour": "blue", "size": 50.0}]
     expected = [a["worth"]["value"] for a in run.predict(rows)]
     columns = {name: [row[name] for row in rows] for name in GOOD}
-    for same in (columns, pl.DataFrame(columns), pd.DataFrame(columns), pl.DataFrame(columns).lazy()):
-        assert [a["worth"]["value"] for a in run.predict(same)] == pytest.approx(expected, rel=1e-6)
+    assert [a["worth"]["value"] for a in run.predict(columns)] == pytest.approx(expected, rel=1e-6)
+    for same in (pl.DataFrame(columns), pd.DataFrame(columns), pl.DataFrame(columns).lazy()):
+        assert list(run.predict(same)["worth"]) == pytest.approx(expected, rel=1e-6)
     assert [value(run, row) for row in rows] == pytest.approx(expected, rel=1e-5), "one at a time as all together"
 
 

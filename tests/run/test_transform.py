@@ -114,7 +114,7 @@ def test_a_group_mean_of_the_target_is_fitted_on_training_rows_and_applied_every
 
     rows = pl.DataFrame({"city": ["c1", "nowhere", None, "c7"], "size": [30.0, 40.0, 50.0, 60.0]})
     rows.write_csv(module / "rows.csv")
-    of_python = [a["price"]["value"] for a in run.predict(rows)]
+    of_python = run.predict(rows)["price"].to_list()
     loaded = deepglass.Run(module / "run")
     assert [a["price"]["value"] for a in loaded.predict(module / "rows.csv")] == of_python
     assert [a["price"]["value"] for a in loaded.predict(rows.to_dicts())] == of_python

@@ -106,6 +106,36 @@ class Predictor:
         decoded = self.decode(self.predict_arrays(rows, batch_size))
         return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]
 
+    def predict_table(
+        self, rows: Rows, keep: Sequence[str] = (), probabilities: bool = False, batch_size: int = 1024
+    ) -> pl.DataFrame:
+        """Predictions as a table, in the order of the rows: a column per output and value, such as `price.low`.
+
+        Args:
+            rows: as for `predict`.
+            keep: columns of the rows to have before the predictions; "all" for all.
+            probabilities: add the probability of each class, `OUTPUT.probability.CLASS`.
+
+        Raises:
+            SourceError: `unknown-column` for a column to keep.
+            SpecError: `bad-value` for `probabilities` without an output with classes.
+        """
+        if probabilities and not any(f.has_classes for f in self.outputs):
+            raise SpecError("bad-value", "--probabilities: no output of the run has classes")
+        table = self._table(rows)
+        kept = table.names if list(keep) == ["all"] else list(keep)
+        columns: dict[str, Any] = {name: _plain_column(table[name]) for name in kept}
+        arrays = self.predict_arrays(rows if self._is_single(rows) else table, batch_size)
+        for f in self.outputs:
+            mode, calibration = arrays[f.name], self.calibration.get(f.name)
+            for key, values in f.prediction_columns(mode, calibration).items():
+                name = f.name if key == "value" else f"{f.name}.{key}"
+                columns[f"{name}.predicted" if name in columns else name] = values
+            if probabilities and (shares := f.class_probabilities(mode, calibration)) is not None:
+                names = (f"{f.name}.probability.{name}" for name in f.class_names)
+                columns |= dict(zip(names, shares.T, strict=True))
+        return pl.DataFrame(columns, strict=False)
+
     def predict_arrays(self, rows: Rows, batch_size: int = 1024) -> dict[str, PredictionArrays]:
         """The modes of the predictions as arrays, rows first."""
         columns = self.encode(rows)
@@ -361,6 +391,11 @@ def _axes(value: Any) -> int:
     if isinstance(value, list | tuple):
         return 1 + (_axes(value[0]) if value else 0)
     return int(np.ndim(value))
+
+
+def _plain_column(raw: Raw) -> Any:
+    """A raw column for a table: files by their names."""
+    return [getattr(item, "name", None) for item in raw] if isinstance(raw, list) else raw
 
 
 def _series(name: str, values: list[Any]) -> Raw:

@@ -8,20 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from torch import nn
 
 from deepglass.data.environments import PREFIX, module_of
 from deepglass.data.table import Table
-from deepglass.errors import SourceError, UnfinishedRunWarning
+from deepglass.data.trained_rows import split_of
+from deepglass.errors import SourceError, SpecError, UnfinishedRunWarning, near_miss
+from deepglass.features.outputs._classes import ClassOutput
 from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number
 from deepglass.objectives.base import Objective
-from deepglass.prepare.lineage import split_of
 from deepglass.prepare.sources import file_columns, fingerprint_of, read_like
 from deepglass.registry import Modules, allow_modules
 from deepglass.run.context import RunContext, load_data
 from deepglass.run.folder import Folder
-from deepglass.run.predictor import Predictions, Predictor, Rows, reading_rows, verify
+from deepglass.run.predictor import Predictor, Rows, reading_rows, verify
 from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
 
@@ -99,8 +101,11 @@ class Run:
             warnings.warn(text, UnfinishedRunWarning, stacklevel=4)
         self._is_checked = True
 
-    def predict(self, rows: Rows, allow_missing: Sequence[str] = ()) -> Predictions:
+    def predict(self, rows: Rows, allow_missing: Sequence[str] = ()) -> Any:
         """Predictions in the order of the rows, {OUTPUT: {"value": ..., "confidence": ...}} each.
+
+        For a polars or pandas frame they are a frame of the same library, as `predict_table` makes it; a pandas frame
+        keeps its index.
 
         Warns with `DataWarning` of unusual values, and of columns that are missing or not used.
 
@@ -111,7 +116,59 @@ class Run:
             SourceError: `missing-column`, `unreadable-column`; a single row as a dict may leave out columns.
         """
         with reading_rows(self.predictor, allow_missing):
-            return self.predictor.predict(rows)
+            if (frame_type := type(rows).__module__.partition(".")[0]) not in ("polars", "pandas"):
+                return self.predictor.predict(rows)
+            table = self.predictor.predict_table(rows)
+        return table if frame_type == "polars" else type(rows)(table.to_dict(as_series=False), index=rows.index)
+
+    def predict_table(
+        self,
+        rows: Rows,
+        *,
+        keep: Sequence[str] = (),
+        probabilities: bool = False,
+        allow_missing: Sequence[str] = (),
+    ) -> pl.DataFrame:
+        """Predictions as a table: a column per output and value, such as `price` and `price.low`.
+
+        Args:
+            rows: as for `predict`.
+            keep: columns of the rows to have before the predictions, such as an id; ["all"] for all of them.
+            probabilities: add the probability of each class, `OUTPUT.probability.CLASS`.
+            allow_missing: columns that may be absent or unreadable, though training had them.
+        """
+        with reading_rows(self.predictor, allow_missing):
+            return self.predictor.predict_table(rows, keep, probabilities)
+
+    def predict_proba(self, rows: Rows, output: str | None = None) -> np.ndarray:
+        """Calibrated class probabilities, (N, K), in the order of `classes`.
+
+        Args:
+            output: name of an output with classes; None for the first.
+
+        Raises:
+            SpecError: `bad-value` if the run has none.
+        """
+        feature = self._class_output(output)
+        with reading_rows(self.predictor):
+            arrays = self.predictor.predict_arrays(rows)[feature.name]
+        shares = feature.class_probabilities(arrays, self.predictor.calibration.get(feature.name))
+        assert shares is not None
+        return shares
+
+    def classes(self, output: str | None = None) -> list[Any]:
+        """The classes of an output, in the order of `predict_proba`."""
+        return list(self._class_output(output).class_values)
+
+    def _class_output(self, name: str | None) -> ClassOutput:
+        outputs = {f.name: f for f in self.predictor.outputs if isinstance(f, ClassOutput)}
+        if name is None and outputs:
+            return next(iter(outputs.values()))
+        if name not in outputs:
+            what = "" if name is None else f" {name!r}"
+            hint = near_miss(str(name), outputs) if outputs else ""
+            raise SpecError("bad-value", f"{self.path}: there is no output{what} with classes{hint}")
+        return outputs[name]
 
     def evaluate(
         self, source: Any = None, include_trained: bool = False, allow_missing: Sequence[str] = ()

@@ -15,12 +15,14 @@ from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.captions import lists_captions, with_captions
 from deepglass.data.sources.database import HEAD, read_database
 from deepglass.data.sources.delimited import table_of_text
+from deepglass.data.sources.file_names import with_names
 from deepglass.data.sources.idx import is_idx, partners, read_idx_files
 from deepglass.data.sources.listing import list_folder, natural_key
 from deepglass.data.sources.media import are_animated, holds_media, media_kind, read_media_folder
 from deepglass.data.sources.media_cells import with_media
 from deepglass.data.sources.npz import read_npz
 from deepglass.data.sources.parallel import parallel_files, read_parallel
+from deepglass.data.sources.path_lists import is_path_list
 from deepglass.data.sources.plain import is_plain, texts_below
 from deepglass.data.sources.records import table_of_json_text
 from deepglass.data.sources.tables import read_table_file, read_table_folder, read_tables, table_files
@@ -106,7 +108,8 @@ def _read_folder(
     if pattern is None and (annotated := read_annotated(folder, name, options, access)) is not None:
         return annotated
     tables = table_files(entries) if pattern is None else []
-    sure = [p for p in tables if p.suffix.lower() != ".txt" or lists_captions(p)]  # classes.txt is no table
+    tables += [p for p in entries if p not in tables and p.is_file() and is_path_list(p)] if pattern is None else []
+    sure = [p for p in tables if p.suffix.lower() != ".txt" or lists_captions(p) or is_path_list(p)]
     if not sure and pattern is None and (stems := parallel_files(entries)):
         return read_parallel(stems, name, columns, options)
     if sure or (tables and not holds_media(folder)):
@@ -130,7 +133,7 @@ def _read_folder(
 
 def _with_files(table: Table, folder: Path, access: Access) -> Table:
     """The table with the files beside it that its cells name."""
-    return with_captions(with_media(table, folder, access), folder)
+    return with_captions(with_names(with_media(table, folder, access), folder, access), folder)
 
 
 def _class_names(folder: Path) -> list[Note]:

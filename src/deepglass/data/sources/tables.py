@@ -14,6 +14,7 @@ from deepglass.data.sources.conllu import read_conllu
 from deepglass.data.sources.delimited import read_delimited, read_plain
 from deepglass.data.sources.excel import read_excel
 from deepglass.data.sources.frames import concat_columns
+from deepglass.data.sources.path_lists import is_path_list, read_path_list
 from deepglass.data.sources.plain import documents, is_plain
 from deepglass.data.sources.records import read_json, read_json_lines
 from deepglass.data.table import Table
@@ -49,6 +50,8 @@ def read_table_file(path: Path, source: str, columns: Sequence[str] | None, opti
     """Read one file with the reader of its ending, or by its first bytes if no reader has this ending."""
     if path.stat().st_size == 0:
         raise SourceError("empty-source", f"{source}: the file is empty")
+    if is_path_list(path):
+        return read_path_list(path, source, columns, options)
     reader = READERS.get(ending(path))
     if reader is None:
         with open_file(path, source) as file:

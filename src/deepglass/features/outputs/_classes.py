@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import polars as pl
 
 from deepglass.features._classes import ClassFeature
 from deepglass.features._value_keys import to_native
@@ -54,6 +55,19 @@ class ClassOutput(ClassFeature, Output):
 
         index = self.class_values.index(row.decoded["value"])
         return class_target(str(row.decoded["value"]), index, row.calibration.get("temperature", 1.0))
+
+    def prediction_columns(
+        self, mode: PredictionArrays, calibration: Calibration | None = None
+    ) -> dict[str, Sequence[Any]]:
+        classes = self.predicted_classes(mode, calibration)
+        shares = self.class_probabilities(mode, calibration)
+        return {
+            "value": pl.Series(self.class_values)[classes],
+            "confidence": np.take_along_axis(shares, classes[:, None], 1)[:, 0],
+        }
+
+    def class_probabilities(self, mode: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
+        return np.exp(calibrated(mode["log_probs"], calibration).astype(np.float64))
 
     @property
     def class_values(self) -> list[str | int | float | bool]:

@@ -199,6 +199,18 @@ class Output(Feature):
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """Predictions in the user's terms: a dict a row with `value` and mostly `confidence`."""
 
+    def prediction_columns(
+        self, mode: PredictionArrays, calibration: Calibration | None = None
+    ) -> dict[str, Sequence[Any]]:
+        """The same as columns of a table: the parts of `decode` that are single values or lists, for many rows."""
+        rows = self.decode(mode, calibration)
+        names = dict.fromkeys(name for row in rows for name, value in row.items() if not isinstance(value, Mapping))
+        return {name: [row.get(name) for row in rows] for name in names}
+
+    def class_probabilities(self, mode: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray | None:
+        """Calibrated probability of each class, (N, K); None for outputs without classes."""
+        return None
+
     def context(self, inputs: Mapping[str, Column]) -> PredictionArrays:
         """Arrays of the inputs that `decode` needs beside the prediction, such as letterboxes; rows first."""
         return {}

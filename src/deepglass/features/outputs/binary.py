@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,14 @@ class BinaryOutput(Binary, ClassOutput):
             }
             for p, k in zip(np.exp(log_probs.astype(np.float64)).tolist(), predicted.tolist(), strict=True)
         ]
+
+    def prediction_columns(
+        self, mode: PredictionArrays, calibration: Calibration | None = None
+    ) -> dict[str, Sequence[Any]]:
+        return {
+            **super().prediction_columns(mode, calibration),
+            "probability": self.class_probabilities(mode, calibration)[:, 1],
+        }
 
     def _decide(self, mode: PredictionArrays, calibration: Calibration | None) -> tuple[np.ndarray, np.ndarray]:
         """Calibrated log probabilities (N, 2) and the index of the predicted class (N,)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,20 @@ class NumberOutput(Number, RegressionOutput):
             return [{"value": v} for v in values]
         half, confidence_level = calibration["half_width"], calibration["confidence_level"]
         return [{"value": v, "low": v - half, "high": v + half, "confidence": confidence_level} for v in values]
+
+    def prediction_columns(
+        self, mode: PredictionArrays, calibration: Calibration | None = None
+    ) -> dict[str, Sequence[Any]]:
+        values = mode["value"].astype(np.float64) + self.offset_
+        if not calibration:
+            return {"value": values}
+        half, confidence_level = calibration["half_width"], calibration["confidence_level"]
+        return {
+            "value": values,
+            "low": values - half,
+            "high": values + half,
+            "confidence": np.full(len(values), confidence_level),
+        }
 
 
 class NumberPrediction(Prediction):
