@@ -194,7 +194,25 @@ class Killer:
         self.log = work / "writes.txt"
 
     def train(self, run: Path, faults: WriteFaults | None = None) -> Command:
-        return run_command([*self.task.arguments(), "--out", str(run)], self.sources, self.work / "stderr.txt", faults)
+        """Train a run, or train a finished one further, where the task does so."""
+        words = [*self.task.arguments(), "--out", str(run)]
+        if self.task.further:
+            words = ["resume", str(run), *self.task.further.split()]
+            if not run.exists():
+                self._finished(run)
+        return run_command(words, self.sources, self.work / "stderr.txt", faults)
+
+    def _finished(self, run: Path) -> None:
+        """A copy of a finished run, which is trained once."""
+        first = self.work / "first"
+        if not first.exists():
+            run_command([*self.task.arguments(), "--out", str(first)], self.sources, self.work / "stderr.txt")
+        shutil.copytree(first, run)
+
+    def _lacks_stage(self, run: Path) -> bool:
+        """Whether a run that is trained further was killed before that was stored, and so has only its first stage."""
+        metrics = [json.loads((folder / "metrics.json").read_text()) for folder in (run, self.work / "first")]
+        return metrics[0]["step"] == metrics[1]["step"]
 
     def resume(self, run: Path, faults: WriteFaults | None = None) -> Command:
         return run_command(["resume", str(run)], self.sources, self.work / "stderr.txt", faults)
@@ -239,6 +257,7 @@ class Killer:
             twice = self.resume(run, WriteFaults(run, None, second, self._fault(""))).code in (-9, 1)
         ended = self.resume(run)
         again = ended.code == 2 and "[not-found]" in ended.errors
+        again = again or (self.task.further != "" and ended.code == 0 and self._lacks_stage(run))
         if again:
             ended = self.train(run)
         if ended.code:
