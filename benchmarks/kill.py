@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kill_tasks import EARLIER, TASKS, Task
-from write_faults import TAKING_SPACE, Fault, WriteFaults
+from write_faults import TAKING_SPACE, Fault, WriteFaults, without_step
 
 import deepglass
 
@@ -247,7 +247,10 @@ class Killer:
         run = self.work / "killed"
         shutil.rmtree(run, ignore_errors=True)
         fault = self._fault(writes[position])
-        ended = self.train(run, WriteFaults(run, None, position, fault))
+        if "--time" not in self.task.words:
+            ended = self.train(run, WriteFaults(run, None, position, fault))
+        else:
+            ended = self._kill_by_name(run, writes, position)
         found = self._wrong_end(ended, run)
         replay = "--time" in self.task.words and (run / "plan.json").exists()
         if replay:
@@ -265,6 +268,17 @@ class Killer:
         elif replay or "--time" not in self.task.words:
             found += differences(expected, contents(run))
         return Kill(phase, f"{fault} {writes[position]}", twice, again, found)
+
+    def _kill_by_name(self, run: Path, writes: list[str], position: int) -> Command:
+        """Kill a run at a write of the same file, since the clock decides how many writes there are."""
+        counted = without_step(writes[position])
+        number = list(map(without_step, writes[:position])).count(counted)
+        while True:
+            faults = WriteFaults(run, None, number, self._fault(writes[position]), counted)
+            if (ended := self.train(run, faults)).code == -9 or not number:
+                return ended
+            number //= 2
+            shutil.rmtree(run)
 
     def _replayed(self, run: Path) -> dict[str, Any]:
         """The content of a run that goes through the plan of a killed run from its first step."""
