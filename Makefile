@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow fuzz clean
+.PHONY: demo test test-slow fuzz damage clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m deepglass.cli.demo
@@ -18,15 +18,19 @@ test: $(VENV)/.installed-test
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist load -m slow
 
-# Ten thousand damaged files, specs and settings: `make fuzz SEED=7`; what fails is written to FINDS.
+# Ten thousand damaged files, runs, specs and settings: `make fuzz SEED=7`; what fails is written to FINDS.
 TRIES ?= 10000
 SEED ?= 0
 FINDS ?= /tmp/deepglass-finds
 FUZZED := csv,tsv,json,parquet,arrow,npy,npz,idx,zip,tar,images,sounds,listed,masks,yolo,coco,voc,text,reviews,conllu
-FUZZED := $(FUZZED),spec,settings,kinds
+FUZZED := $(FUZZED),spec,settings,kinds,run
 
 fuzz: $(VENV)/.installed-test
 	$(BIN)/python tests/fuzz/fuzz.py --tries $(TRIES) --seed $(SEED) --only $(FUZZED) --out $(FINDS)
+
+# Each file of runs of eight kinds, damaged in six ways, times nine commands.
+damage: $(VENV)/.installed-test
+	$(BIN)/python tests/fuzz/damage.py --seed $(SEED) --out $(FINDS)
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

@@ -35,7 +35,7 @@ def main(steps: int) -> None:
             out = Path(folder) / name
             run = deepglass.train(f"synthetic:{name}", objective="gan", training=settings, out=out, baselines=False)
             print(name, run.metrics["test"]["gan"], f"{run.metrics['seconds']['train']:.0f} s")
-            samples = read_samples(out)
+            samples = read_samples(run.folder)
             steps_recorded = sorted(samples)
             near = [min(steps_recorded, key=lambda step: abs(step - part * steps)) for part in MOMENTS]
             rows.append((name, [(step, samples[step]) for step in near]))

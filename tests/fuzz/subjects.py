@@ -1,6 +1,6 @@
-"""What the fuzzer mutates: one small source of each kind, spec files, and runs of seven kinds.
+"""What the fuzzer mutates: one small source of each kind, spec files, and runs of eight kinds.
 
-    python tests/fuzz/subjects.py FOLDER [runs]
+    python tests/fuzz/subjects.py FOLDER [run_NAME ...]
 
 writes them below a folder and prints them as JSON. The fuzzer starts this as a process of its own, since polars starts
 threads, after which no process may be forked.
@@ -13,21 +13,20 @@ import io
 import json
 import shutil
 import struct
-import subprocess
 import sys
 import tarfile
 import wave
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from fuzz import Subject
+from commands import Subject
 from PIL import Image
 
 ROWS = 24
-STEPS = "2"
 
 
 TRAIN = ("train", "{path}", "--out", "{out}", "training.steps=2", "training.threads=1", "--no-baselines")
@@ -38,14 +37,16 @@ KINDS = (
     (*TRAIN, "--target", "{column}", "--kind", "{kind}"),
     ("inspect", "{path}", "--kind", "{kind}"),
 )
-PREDICTING = (
+ON_RUNS = (  # `{other}` is a whole run of the same kind with another seed
     ("predict", "{path}", "{rows}", "--json"),
     ("evaluate", "{path}"),
-    ("report", "{path}", "--no-samples"),
-    ("compare", "{path}", "{path}"),
-    ("embed", "{path}", "{rows}", "--out", "{out}.csv"),
-    ("explain", "{path}", "{rows}", "--fast", "--json"),
     ("resume", "{path}"),
+    ("compare", "{path}", "{other}"),
+    ("report", "{path}", "--no-samples"),
+    ("embed", "{path}", "{rows}", "--out", "{out}.tsv"),
+    ("label", "{path}", "--json", "--out", "{out}.csv"),
+    ("explain", "{path}", "{rows}", "--fast", "--json"),
+    ("check", "{path}"),
 )
 
 
@@ -81,31 +82,28 @@ def make_specs(root: Path) -> list[Subject]:
     return subjects
 
 
-def make_runs(root: Path) -> list[Subject]:
-    """Runs of seven kinds, each trained for two steps on a source beside it."""
+def make_runs(root: Path, names: Iterable[str]) -> list[Subject]:
+    """Runs, each trained with two seeds for two steps on a source beside it: `run`, and `other` for comparison."""
+    from deepglass.cli.main import main
+
     subjects = []
-    for name, (source, arguments) in RUNS.items():
+    for name in names:
+        source, arguments = RUNS[name]
         folder = root / name
         folder.mkdir(parents=True)
         entry, write = SOURCES[source]
         write(folder, np.random.default_rng(0))
-        run, rows = folder / "run", folder / entry
-        command = [
-            sys.executable,
-            "-m",
-            "deepglass",
-            "train",
-            str(rows),
-            *arguments,
-            "--out",
-            str(run),
-            "--steps",
-            STEPS,
-        ]
-        command += ["--no-baselines", "training.threads=1"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
-        commands = tuple(tuple(word.replace("{rows}", str(rows)) for word in c) for c in PREDICTING)
-        subjects.append(Subject(name, "run", commands))
+        for seed, run in enumerate((folder / "run", folder / "other")):
+            settings = [f"training.seed={seed}", *RUN_SETTINGS]
+            sys.argv = ["deepglass", "train", str(folder / entry), *arguments, "--out", str(run), *settings]
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as errors:
+                try:
+                    main()
+                except SystemExit as end:
+                    if end.code:
+                        raise RuntimeError(f"{name}: {errors.getvalue()}") from end
+        commands = tuple(tuple(w.replace("{other}", str(folder / "other")) for w in words) for words in ON_RUNS)
+        subjects.append(Subject(name, "run", commands, entry))
     return subjects
 
 
@@ -273,6 +271,9 @@ objective: {name: autoencoder, latent_dim: 2}
 training: {steps: 2, batch_size: 8}
 """,
 }
+RUN_SETTINGS = (
+    "--steps=2", "--no-baselines", "training.threads=1", "data.split.test=0.25", "data.split.valid=0.25"
+)  # fmt: skip
 RUNS = {
     "run_table": ("csv", ("--target", "price")),
     "run_images": ("images", ()),
@@ -280,10 +281,11 @@ RUNS = {
     "run_audio": ("sounds", ()),
     "run_masks": ("masks", ()),
     "run_boxes": ("yolo", ()),
-    "run_autoencoder": ("csv", ("--objective", "autoencoder", "--ignore", "built")),
+    "run_variational": ("csv", ("--objective", "variational", "--ignore", "built")),
+    "run_pseudo_label": ("csv", ("--target", "sold", "--objective", "pseudo_label", "data.num_labels=8")),
 }
 
 
 if __name__ == "__main__":
     root = Path(sys.argv[1])
-    print(json.dumps([*make_sources(root), *make_specs(root), *(make_runs(root) if "runs" in sys.argv[2:] else ())]))
+    print(json.dumps([*make_sources(root), *make_specs(root), *make_runs(root, sys.argv[2:])]))

@@ -1,4 +1,7 @@
-"""The fuzzer on data and specs, with fixed seeds: no traceback, no signal, no hang, no excess of memory."""
+"""The fuzzer on data, specs and runs, with fixed seeds: no traceback, no signal, no hang, no excess of memory.
+
+What commands give for damaged runs is as for whole ones, or the damage is named.
+"""
 
 import os
 import subprocess
@@ -7,24 +10,26 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("fuzz.py")
-QUICK = "csv,tsv,json,parquet,arrow,npy,npz,idx,zip,tar,images,listed,text,reviews,conllu,spec,settings"
-DATA = f"{QUICK},sounds,masks,yolo,coco,voc,kinds"  # the runs come in when their manifest is checked
+FOLDER = Path(__file__).parent
+QUICK = "csv,tsv,json,parquet,arrow,npy,npz,idx,zip,tar,images,listed,text,reviews,conllu,spec,settings,run_table"
+ALL = f"{QUICK},sounds,masks,yolo,coco,voc,kinds,run"
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="each try is a forked process")
 
 
-def _fuzz(tries: int, seed: int, subjects: str, folder: Path) -> None:
-    command = [sys.executable, str(SCRIPT), "--tries", str(tries), "--seed", str(seed)]
-    command += ["--only", subjects, "--out", str(folder / "finds")]
-    done = subprocess.run(command, capture_output=True, text=True)
+def _run(script: str, *options: object) -> None:
+    done = subprocess.run([sys.executable, FOLDER / script, *map(str, options)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="each try is a forked process")
 def test_two_hundred_tries(tmp_path: Path) -> None:
-    _fuzz(200, 0, QUICK, tmp_path)
+    _run("fuzz.py", "--tries", 200, "--seed", 0, "--only", QUICK, "--out", tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="each try is a forked process")
 def test_more_tries_of_all_subjects(tmp_path: Path) -> None:
-    _fuzz(600, 1, DATA, tmp_path)
+    _run("fuzz.py", "--tries", 600, "--seed", 1, "--only", ALL, "--out", tmp_path)
+
+
+@pytest.mark.slow
+def test_damage_to_runs(tmp_path: Path) -> None:
+    _run("damage.py", "--sample", 200, "--seed", 0, "--out", tmp_path)

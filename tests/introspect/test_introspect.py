@@ -168,7 +168,7 @@ def test_recording_diagnostics_does_not_change_weights(tmp_path: Path, monkeypat
 
 
 def test_the_decision_boundary_is_the_circle(healthy: dg.Run) -> None:
-    moments = read_boundaries(healthy.path)
+    moments = read_boundaries(healthy.folder)
     assert moments[0].step == 0
     assert moments[-1].step == 200
     ground = moments[-1].ground

@@ -113,7 +113,7 @@ def test_the_trajectory_ends_at_the_final_map(run: Run, page: tuple[str, dict[st
     data = page[1]
     steps = data["trajectories"]["steps"]
     assert steps[0] == 0
-    assert len(steps) == len(read_embeddings(run.path)) >= 2
+    assert len(steps) == len(read_embeddings(run.folder)) >= 2
     which = unpacked(data["trajectories"]["points"]).astype(int)
     course = unpacked(data["trajectories"]["positions"]).reshape(len(steps), len(which), 2)
     places = unpacked(data["layouts"][0]["positions"]).reshape(-1, 2)[which]
@@ -162,5 +162,5 @@ def test_recording_embeddings_does_not_change_weights(
     monkeypatch.setattr("deepglass.run.callbacks.embedding_recorder.EmbeddingRecorder._record", lambda *_: None)
     again = deepglass.train(frame(), "kind", out=tmp_path / "run", steps=30, baselines=False, seed=0)
     torch.set_rng_state(before)
-    assert not read_embeddings(again.path)
+    assert not read_embeddings(again.folder)
     assert again.metrics["weights_sha256"] == run.metrics["weights_sha256"]

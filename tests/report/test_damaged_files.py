@@ -16,13 +16,14 @@ import deepglass
 from deepglass.errors import SourceError
 from deepglass.failures import SectionWarning
 from deepglass.report.sections.health import HealthSection
+from deepglass.run.storage.manifest import write_manifest
 
 SETTINGS = {"network": {"depth": 1, "width": 8}, "training": {"threads": 1}}
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classification, a generative and a semi-supervised run."""
+    """A classification run."""
     folder = tmp_path_factory.mktemp("recorded")
     made_up().write_csv(folder / "houses.csv")
     common = {"out": None, "baselines": False, **SETTINGS}
@@ -30,11 +31,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def report_of_copy(runs: Path, name: str, file: str, content: bytes, tmp_path: Path) -> str:
-    run = tmp_path / name
-    shutil.copytree(runs / name, run)
+def report_of_copy(runs: Path, file: str, content: bytes, tmp_path: Path, listed: bool = True) -> str:
+    """The page of a run one of whose files has another content, which its manifest lists."""
+    run = tmp_path / "classes"
+    shutil.copytree(runs / "classes", run)
     path = next(run.glob(file))
     path.write_bytes(content)
+    if listed:
+        write_manifest(run)
     before = (run / "model.safetensors").read_bytes()
     deepglass.report(run)
     assert (run / "model.safetensors").read_bytes() == before
@@ -59,12 +63,8 @@ FILES = {
 )
 @pytest.mark.parametrize("file", FILES)
 def test_a_section_says_that_its_file_is_damaged(runs: Path, tmp_path: Path, file: str, content: bytes) -> None:
-    html = report_of_copy(runs, "classes", file, content, tmp_path)
-    assert all(
-        f">{title}</h2>" in html
-        for title in ("Summary", "Test metrics", "Confusion matrix", "Reproduce")
-        if title != "Summary"
-    )
+    html = report_of_copy(runs, file, content, tmp_path)
+    assert all(f">{title}</h2>" in html for title in ("Test metrics", "Confusion matrix", "Reproduce"))
     reasons = notes(html)
     if file.endswith("jsonl") and not content:  # as after no evaluation
         assert not reasons
@@ -72,6 +72,27 @@ def test_a_section_says_that_its_file_is_damaged(runs: Path, tmp_path: Path, fil
         assert reasons
         assert all(file.rstrip("*") in reason for reason in reasons), reasons
         assert all(str(tmp_path) not in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_section_says_that_its_file_is_not_the_one_that_was_recorded(runs: Path, tmp_path: Path, file: str) -> None:
+    """A digit is another one, or the file is gone: what is left would be read without an error."""
+    path = next((runs / "classes").glob(file))
+    content = bytearray(path.read_bytes())
+    if digits := [i for i, byte in enumerate(content) if 0x30 < byte < 0x39]:
+        content[digits[-1]] += 1
+    else:
+        content += b" "
+    html = report_of_copy(runs, file, bytes(content), tmp_path / "changed", listed=False)
+    reasons = notes(html)
+    assert reasons
+    assert all(path.name in reason and "its sha256 is not that of manifest.json" in reason for reason in reasons)
+    shutil.copytree(runs / "classes", tmp_path / "classes")
+    (tmp_path / "classes" / path.relative_to(runs / "classes")).unlink()
+    deepglass.report(tmp_path / "classes")
+    reasons = notes((tmp_path / "classes/report.html").read_text())
+    assert reasons
+    assert all("it is missing" in reason for reason in reasons)
 
 
 @pytest.mark.parametrize("change", ["shape", "missing", "nan"])
@@ -89,7 +110,7 @@ def test_arrays_of_a_wrong_shape_are_no_fault(runs: Path, tmp_path: Path, file: 
             del changed[name]
         folder = tmp_path / name.replace("/", "_")
         folder.mkdir()
-        html = report_of_copy(runs, "classes", file, save(changed), folder)
+        html = report_of_copy(runs, file, save(changed), folder)
         assert all(file.rstrip("*") in reason for reason in notes(html))
 
 
@@ -105,7 +126,7 @@ def test_values_of_another_type_are_no_fault(runs: Path, tmp_path: Path, file: s
             lines = json.dumps(changed) if file.endswith(".json") else "".join(json.dumps(r) + "\n" for r in changed)
             folder = tmp_path / f"{key} {value!r}".replace("/", "_")
             folder.mkdir()
-            html = report_of_copy(runs, "classes", file, lines.encode(), folder)
+            html = report_of_copy(runs, file, lines.encode(), folder)
             assert all(file in reason for reason in notes(html))
 
 

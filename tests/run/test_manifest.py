@@ -133,6 +133,6 @@ def test_a_run_without_manifest_is_read_from_its_checkpoint(copy: Path) -> None:
     for name in ("manifest.json", "metrics.json", "model.safetensors"):
         (copy / name).unlink()
     assert deepglass.Run(copy).predict([ROW])[0]["price"]["value"] == expected
-    assert deepglass.check(copy) == []
+    assert [(p.file, p.problem) for p in deepglass.check(copy)] == [("manifest.json", "missing")]
     with pytest.raises(UserError, match=r"\[not-found\].*deepglass resume"):
         deepglass.Run(copy).metrics  # noqa: B018

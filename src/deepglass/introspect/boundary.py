@@ -71,7 +71,7 @@ def boundaries(context: RunContext, pair: tuple[str, str] | None = None) -> tupl
     if output is None or len(rows) < 3:
         return ()
     objective.eval()
-    snapshots = read_boundaries(context.path)
+    snapshots = read_boundaries(context.folder)
     paint = _Paint(output, context, rows)
     if pair is not None:
         planes = [_chosen_plane(make_plane(prepared, pair), snapshots, paint)]

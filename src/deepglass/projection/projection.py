@@ -170,7 +170,7 @@ def _trajectories(
     context: RunContext, embedded: EmbeddedPoints, axes: PrincipalAxes, options: MapOptions
 ) -> tuple[tuple[int, ...], np.ndarray | None, np.ndarray | None]:
     """Steps, positions (E, F, 2) and points (F,); none for another layer, or without recorded embeddings."""
-    moments = read_embeddings(context.path) if not options.layer else []
+    moments = read_embeddings(context.folder) if not options.layer else []
     rows = recorded_rows(context.data, context.objective)
     moments = [m for m in moments if m.points.shape == (len(rows), len(axes.mean))]
     if len(moments) < 2:

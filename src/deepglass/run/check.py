@@ -60,6 +60,8 @@ def _check_one(run: Path) -> Iterator[RunProblem]:
         yield RunProblem(MANIFEST, "damaged", str(error))
         return
     if digests is None:
+        if not Folder(run).stages.missing():
+            yield RunProblem(MANIFEST, "missing", "the run is finished; `deepglass resume` writes it again")
         return
     for name, digest in digests.items():
         path, is_checkpoint = run / name, name.startswith("checkpoint/")

@@ -118,7 +118,7 @@ class RunContext:
     @cached_property
     def layer_statistics(self) -> list[LayerStatistics]:
         """diagnostics.jsonl, layer statistics of each evaluation."""
-        return read_layer_statistics(self.path)
+        return read_layer_statistics(self.folder)
 
     @property
     def spec_text(self) -> str:

@@ -16,14 +16,19 @@ import numpy as np
 import polars as pl
 import yaml
 
+from deepglass.data.trained_rows import (
+    ANCESTOR_COLUMNS,
+    ANCESTORS,
+    TrainedRows,
+    ancestor_table,
+    read_ancestors,
+)
 from deepglass.errors import SourceError, StorageError, near_miss
 from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.files import STORAGE_ERRORS, remove_partial_files, storage_error, write_file
 from deepglass.objectives.base import Objective
 from deepglass.prepare.experiment import Experiment
-from deepglass.prepare.lineage import TrainedRows
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.run.storage.ancestors import ANCESTOR_COLUMNS, ANCESTORS, ancestor_table, read_ancestors
 from deepglass.run.storage.contents import delete_contents, has_not_begun, is_occupied
 from deepglass.run.storage.lock import lock_folder
 from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged_values, resume_command, write_manifest
@@ -31,7 +36,7 @@ from deepglass.run.storage.stages import TRAINING, Stages
 from deepglass.run.storage.stored_files import RunState, StoredFiles, read_state
 from deepglass.run.write_predictions import prediction_table
 from deepglass.spec.spec import Spec
-from deepglass.training.callbacks import read_history
+from deepglass.training.callbacks import EvaluationRecord, read_records
 from deepglass.training.checkpoint import Checkpoints, load_weights, save_weights
 from deepglass.training.plan import Plan
 
@@ -269,7 +274,18 @@ class Folder:
         return self.files.read_json("metrics.json")
 
     def history(self) -> list[dict[str, Any]]:
-        return read_history(self.path / "history.jsonl")
+        return self.records("history.jsonl", EvaluationRecord)
+
+    def records(self, name: str, kind: type) -> list[dict[str, Any]]:
+        """What a run recorded in a jsonl file, a record an evaluation; [] without it.
+
+        Args:
+            kind: NamedTuple or dataclass with the fields of a record.
+
+        Raises:
+            SourceError: `damaged-run`, `unreadable-file`.
+        """
+        return [record for path in self.files.recorded(name) for record in read_records(path, kind)]
 
     def state(self, spec: Spec | None = None) -> RunState:
         """Experiment, column roles and calibration of the run; reads features.json and spec.yaml.

@@ -15,7 +15,6 @@ from deepglass.report.data import ReportData, View
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.sections.base import Section
 from deepglass.run.callbacks.pseudo_label_recorder import FILE, PseudoLabelRecord
-from deepglass.training.callbacks import read_records
 
 BASELINE = "labelled_rows_alone"
 MAX_CLASS_LINES = 4  # more classes are drawn as highest, mean and lowest
@@ -64,7 +63,7 @@ class PseudoLabelsSection(Section):
     files = ("metrics.json", FILE)
 
     def collect(self, report: ReportData) -> tuple[PseudoLabelFacts, ...] | None:
-        lines = list(read_records(report.context.path / FILE, PseudoLabelRecord))
+        lines = report.context.folder.records(FILE, PseudoLabelRecord)
         prepared = report.context.data
         if not lines:
             return None

@@ -61,7 +61,7 @@ class SamplesSection(Section):
     files = (f"{FOLDER}/*",)
 
     def collect(self, report: ReportData) -> SampleFacts | None:
-        recorded, prepared = read_samples(report.context.path), report.context.data
+        recorded, prepared = read_samples(report.context.folder), report.context.data
         if not recorded:
             return None
         chosen = evenly_spaced(np.array(list(recorded)), MAX_SHEETS).tolist()

@@ -3,13 +3,12 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from deepglass.networks.trunks.base import TRUNKS
-from deepglass.training.callbacks import read_records
+from deepglass.run.folder import Folder
 from deepglass.training.plan import Plan
 
 FILE = "diagnostics.jsonl"
@@ -68,9 +67,9 @@ class Diagnostic:
         return f"{self.layer}: {self.text}; {self.suggestion}"
 
 
-def read_layer_statistics(folder: Path) -> list[LayerStatistics]:
-    """The statistics that a run recorded; [] without any."""
-    return [LayerStatistics(**record) for record in read_records(folder / FILE, LayerStatistics)]
+def read_layer_statistics(folder: Folder) -> list[LayerStatistics]:
+    """The statistics that a run recorded; [] without any. Raises as `Folder.records`."""
+    return [LayerStatistics(**record) for record in folder.records(FILE, LayerStatistics)]
 
 
 def diagnose(records: Sequence[LayerStatistics], network: Mapping[str, Any], plan: Plan) -> list[Diagnostic]:

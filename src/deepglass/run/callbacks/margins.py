@@ -121,13 +121,14 @@ def read_margins(folder: Folder, count: int, rows: np.ndarray | None = None) -> 
         rows: indices of the run's rows in the result; None: their indices in the source.
 
     Raises:
-        SourceError: `unreadable-file` for a damaged file.
+        SourceError: `damaged-run`, `unreadable-file`.
     """
-    path, where = folder.path / FILE, f"{folder.path.name}/{FILE}"
-    if not path.exists():
+    where = f"{folder.path.name}/{FILE}"
+    paths = folder.files.recorded(FILE)
+    if not paths:
         return {}
     try:
-        arrays = load(read_file(path, where))
+        arrays = load(read_file(paths[0], where))
     except SafetensorError as error:
         raise SourceError("unreadable-file", f"{where}: damaged ({error})") from error
     split = folder.split()

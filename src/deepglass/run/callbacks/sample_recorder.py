@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,9 @@ from deepglass.features.outputs.base import as_output
 from deepglass.files import write_file
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions
-from deepglass.run.callbacks.snapshots import snapshot_paths
+from deepglass.run.callbacks.snapshots import snapshots_of
 from deepglass.run.context import RunContext
+from deepglass.run.folder import Folder
 from deepglass.run.write_predictions import Predictions
 from deepglass.training.callbacks import Callback, EvaluationRecord
 
@@ -115,14 +115,14 @@ def _field(name: str, value: object, features: Sequence[Feature], count: int, de
     return Field(values, torch.ones(count, dtype=torch.bool, device=device))
 
 
-def read_samples(folder: Path) -> dict[int, dict[str, list]]:
+def read_samples(run: Folder) -> dict[int, dict[str, list]]:
     """Step -> samples of a run, in order.
 
     Raises:
-        SourceError: `unreadable-file` for a damaged file.
+        SourceError: `damaged-run`, `unreadable-file`.
     """
     samples = {}
-    for path in snapshot_paths(folder / FOLDER, ".json"):
-        where = f"{folder.name}/{FOLDER}/{path.name}"
-        samples[int(path.stem)] = parse_record(read_json(path, where), dict[str, list[Any]], where)
+    for step, path in snapshots_of(run, FOLDER, ".json"):
+        where = f"{run.path.name}/{FOLDER}/{path.name}"
+        samples[step] = parse_record(read_json(path, where), dict[str, list[Any]], where)
     return samples

@@ -10,6 +10,7 @@ from safetensors.numpy import load, save
 
 from deepglass.errors import SourceError
 from deepglass.files import read_file, write_file
+from deepglass.run.folder import Folder
 
 T = TypeVar("T")
 
@@ -50,26 +51,33 @@ class Snapshots:
         return self.folder / f"{step:08d}{ENDING}"
 
 
-def read_snapshots(folder: Path, snapshot: Callable[[int, dict[str, np.ndarray]], T]) -> list[T]:
-    """The snapshots of a folder in order.
+def read_snapshots(run: Folder, folder: str, snapshot: Callable[[int, dict[str, np.ndarray]], T]) -> list[T]:
+    """The snapshots of a run in order.
 
     Args:
+        folder: the name of theirs in the run folder.
         snapshot: makes one of its step and its arrays.
 
     Raises:
-        SourceError: `unreadable-file` for a damaged one, also where arrays are missing or have wrong shapes.
+        SourceError: `damaged-run`, or `unreadable-file` where arrays are missing or have wrong shapes.
     """
     snapshots = []
-    for path in snapshot_paths(folder):
-        where = f"{folder.parent.name}/{folder.name}/{path.name}"
+    for step, path in snapshots_of(run, folder, ENDING):
+        where = f"{run.path.name}/{folder}/{path.name}"
         content = read_file(path, where)
         try:
-            snapshots.append(snapshot(int(path.stem), load(content)))
+            snapshots.append(snapshot(step, load(content)))
         except (SafetensorError, KeyError, ValueError, IndexError, TypeError) as error:
             raise SourceError("unreadable-file", f"{where}: damaged ({error})") from error
     return snapshots
 
 
-def snapshot_paths(folder: Path, ending: str = ENDING) -> list[Path]:
-    """The files of a folder that are named after a step, in order."""
-    return sorted(path for path in folder.glob(f"*{ending}") if path.stem.isdecimal())
+def snapshots_of(run: Folder, folder: str, ending: str) -> list[tuple[int, Path]]:
+    """Step and path of the snapshots of a run, in order. Raises as `StoredFiles.recorded`."""
+    paths = run.files.recorded(f"{folder}/[0-9]*{ending}")
+    return [(int(path.stem), path) for path in paths if path.stem.isdecimal()]
+
+
+def snapshot_paths(folder: Path) -> list[Path]:
+    """The snapshots of a folder, which are named after their steps, in order."""
+    return sorted(path for path in folder.glob(f"*{ENDING}") if path.stem.isdecimal())

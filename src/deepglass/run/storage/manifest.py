@@ -96,6 +96,18 @@ def damaged(path: Path, reason: str) -> SourceError:
     return SourceError("damaged-run", f"{path}: damaged or replaced since it was written ({reason}); {fix}")
 
 
+def damaged_record(run: Path, name: str, reason: str) -> SourceError:
+    """The error to raise for a file that a run has recorded for its report, on which no prediction depends.
+
+    Args:
+        name: of the file, in the run folder.
+        reason: what is wrong with it.
+    """
+    fix = "restore it from a copy; no prediction depends on it"
+    place = f"{run.name}/{name}"  # not the whole path, since it stands in reports
+    return SourceError("damaged-run", f"{place}: damaged or replaced since it was written ({reason}); {fix}")
+
+
 def resume_command(run: Path) -> str:
     """The command that goes on with a run, for messages."""
     return f"`deepglass resume {shlex.quote(str(run))}`"

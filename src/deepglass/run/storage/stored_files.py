@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,14 @@ from deepglass.files import file_sha256
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.experiment import Experiment
 from deepglass.run.storage.lock import lock_holder
-from deepglass.run.storage.manifest import MANIFEST, damaged, damaged_values, read_manifest, resume_command
+from deepglass.run.storage.manifest import (
+    MANIFEST,
+    damaged,
+    damaged_record,
+    damaged_values,
+    read_manifest,
+    resume_command,
+)
 from deepglass.spec.spec import Spec
 
 
@@ -130,9 +138,31 @@ class StoredFiles:
         return frame
 
     def has(self, name: str) -> bool:
-        """Whether the run has a file, by its manifest if there is one."""
-        digests = self.digests()
-        return (self.path / name).exists() if digests is None else name in digests
+        """Whether the run has a file, by its manifest if there is one.
+
+        Raises:
+            SourceError: `damaged-run` for a file that the manifest should list.
+        """
+        digests, exists = self.digests(), (self.path / name).exists()
+        if exists and digests is not None and name not in digests:
+            raise damaged(self.path / name, f"{MANIFEST} does not list it")
+        return exists if digests is None else name in digests
+
+    def recorded(self, pattern: str) -> list[Path]:
+        """The paths of what a run recorded for its report, in order of their names, compared as by `checked`.
+
+        Args:
+            pattern: of their names, such as `history.jsonl` or `embeddings/*.safetensors`.
+
+        Raises:
+            SourceError: `damaged-run`, also for one that is missing.
+        """
+        names = {str(path.relative_to(self.path)) for path in self.path.glob(pattern)}
+        names.update(fnmatch.filter(self.digests() or (), pattern))
+        for name in names:
+            if reason := self._damage(name):
+                raise damaged_record(self.path, name, reason)
+        return [self.path / name for name in sorted(names)]
 
     def checked(self, name: str) -> Path:
         """The path of a file of the run, whose content is compared with the manifest at its first use.
@@ -143,18 +173,25 @@ class StoredFiles:
         path, digests = self.path / name, self.digests()
         if not path.exists() and (digests is None or self.folds()):
             raise self._absent(name)
+        if reason := self._damage(name):
+            raise damaged(path, reason)
+        return path
+
+    def _damage(self, name: str) -> str:
+        """How a file differs from the manifest; empty where it does not, or while the run trains."""
+        path, digests = self.path / name, self.digests()
         if digests is None:
-            return path
+            return ""
         if name not in digests:
-            raise damaged(path, f"{MANIFEST} does not list it")
+            return f"{MANIFEST} does not list it"
         if not path.exists():
-            raise damaged(path, "it is missing")
+            return "it is missing"
         state = _file_state(path)
         if self._checked.get(name) != (state, digests[name]):
             if file_sha256(path) != digests[name]:
-                raise damaged(path, f"its sha256 is not that of {MANIFEST}")
+                return f"its sha256 is not that of {MANIFEST}"
             self._checked[name] = (state, digests[name])
-        return path
+        return ""
 
     def digests(self) -> dict[str, str] | None:
         """The manifest, read again when it has changed."""
