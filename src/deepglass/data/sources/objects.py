@@ -10,12 +10,12 @@ import polars as pl
 
 from deepglass.data.sources.base import ReadLog
 from deepglass.data.sources.frames import array_column, check_lengths, check_names, column_names, table_from_frame
-from deepglass.data.sources.media import media_kind
 from deepglass.data.sources.npz import input_columns
 from deepglass.data.sources.records import table_of_json
 from deepglass.data.sources.stored_files import stored_column, stored_series
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
+from deepglass.features._suffixes import media_kind
 from deepglass.features.base import Media, Raw
 
 

@@ -139,11 +139,11 @@ def _table(records: Any, source: str, columns: Sequence[str] | None, log: ReadLo
     if not records:
         raise SourceError("empty-source", f"{source}: the list of records is empty")
     names = list(dict.fromkeys(name for record in records for name in record))
-    frame = pl.DataFrame([_series(name, [record.get(name) for record in records]) for name in names])
+    frame = pl.DataFrame([typed_series(name, [record.get(name) for record in records]) for name in names])
     return table_from_frame(frame, source, log, columns=columns)
 
 
-def _series(name: str, values: list[Any]) -> pl.Series:
+def typed_series(name: str, values: list[Any]) -> pl.Series:
     """One column: numbers if all values are numbers, text if their types differ."""
     types = {type(v) for v in values if v is not None}
     huge = int in types and any(type(v) is int and v.bit_length() > MAX_BITS for v in values)  # polars makes them null

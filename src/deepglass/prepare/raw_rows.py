@@ -1,6 +1,6 @@
 """Raw values as rows of a run's only input: an image, a text, a lone file, or a column of any name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from PIL import Image as Pillow
 
 from deepglass.data.sources.stored_files import stored_column
 from deepglass.data.table import Table
+from deepglass.errors import SpecError
 from deepglass.features._quantize import PixelFeature
-from deepglass.features.base import Feature, Media
+from deepglass.features.base import Feature, Media, Raw
 from deepglass.features.text import Text
 
 
@@ -44,7 +45,7 @@ def is_one_image(value: Any, feature: Feature) -> bool:
     return value.ndim == 2 or (value.ndim == 3 and value.shape[2] in (3, 4) and (feature.channels_ or 1) > 1)
 
 
-def rename_only_column(table: Table, inputs: Sequence[Feature], others: Sequence[str]) -> tuple[Table, str]:
+def rename_only_column(table: Table, inputs: Sequence[Feature], others: Collection[str]) -> tuple[Table, str]:
     """The table with the column that the only input can be named as it, and that column's name; "" if none is.
 
     Args:
@@ -64,6 +65,25 @@ def rename_only_column(table: Table, inputs: Sequence[Feature], others: Sequence
     columns = {wanted if name == names[0] else name: raw for name, raw in table.columns.items()}
     kinds = {wanted if name == names[0] else name: kind for name, kind in table.kinds.items()}
     return replace(table, columns=columns, kinds=kinds), names[0]
+
+
+def column_of_cells(name: str, values: list[Any]) -> Raw:
+    """A column of the cells of rows from Python.
+
+    Raises:
+        SpecError: `bad-value` for values of several types.
+    """
+    values = [v.item() if isinstance(v, np.generic) else str(v) if isinstance(v, Path) else v for v in values]
+    first = next((v for v in values if v is not None), None)
+    shapes = {np.shape(v) for v in values if isinstance(v, np.ndarray)}
+    if isinstance(first, np.ndarray) and len(shapes) == 1 and all(isinstance(v, np.ndarray | None) for v in values):
+        return np.stack([v if v is not None else np.full_like(first, np.nan, dtype=float) for v in values])
+    if shapes or any(isinstance(v, Pillow.Image | Media | bytes) for v in values):
+        return values  # files, and images that are already open
+    try:
+        return pl.Series(name, values, strict=False)
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise SpecError("bad-value", f"column {name!r}: expected values of one type ({error})") from error
 
 
 def _looks_like_source(text: str) -> bool:
