@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from deepglass.prepare.new_rows import Rows
 from deepglass.prepare.sources import read_source
 from deepglass.registry import Modules
 from deepglass.run.embedding import RowEmbeddings
 from deepglass.run.embedding import embed as embed_rows
-from deepglass.run.predictor import Rows, reading_rows
 from deepglass.run.run import Run, open_run
 
 
@@ -25,5 +25,5 @@ def embed(
         vectors, metadata = deepglass.embed("runs/mnist-1", "photos/")
     """
     run = open_run(run, allow_code)
-    with reading_rows(run.predictor, allow_missing):
+    with run.predictor.reader.reading(allow_missing):
         return embed_rows(run.predictor, read_source(run.spec) if rows is None else rows)

@@ -7,8 +7,8 @@ from typing import Any
 from deepglass.errors import SourceError
 from deepglass.explain import load
 from deepglass.features.outputs.identity import Verdict
+from deepglass.prepare.new_rows import Rows
 from deepglass.registry import Modules
-from deepglass.run.predictor import Rows, reading_rows
 from deepglass.run.run import Run, open_run
 
 
@@ -50,11 +50,11 @@ def predict(
     run = open_run(run, allow_code)
     if not explain:
         return run.predict(rows, allow_missing)
-    with reading_rows(run.predictor, allow_missing):
+    with run.predictor.reader.reading(allow_missing):
         predictions = run.predictor.predict(rows)
-        notes = run.predictor.notes.copy()  # so that rows are not counted twice
+        notes = run.predictor.reader.notes.copy()  # so that rows are not counted twice
         explanations = _explain(run, rows, fast=True)
-        run.predictor.notes = notes
+        run.predictor.reader.notes = notes
     keys = ("attributions", "score", "baseline", "unit", "method")
     return [
         {name: p | {k: explanation[name][k] for k in keys} if name in explanation else p for name, p in row.items()}
@@ -87,7 +87,7 @@ def explain(
         SpecError: `bad-value` for a run whose predictions cannot be explained, or an index without a row.
     """
     run = open_run(run, allow_code)
-    with reading_rows(run.predictor, allow_missing):
+    with run.predictor.reader.reading(allow_missing):
         return _explain(run, rows, source, which=which, fast=fast, out=None if out is None else Path(out))
 
 
@@ -109,7 +109,7 @@ def _explain(run: Run, rows: Rows, source: Any = None, **options: Any) -> list[d
         context = run.context if source is None else run.context_of(source)
         reference = load("reference").training_rows(context.data)
     except SourceError as error:
-        run.predictor.notes[f"explained without the training rows ({error})"] += 1
+        run.predictor.reader.notes[f"explained without the training rows ({error})"] += 1
         reference = None
     explanations: list[dict[str, Any]] = explainer.explain_rows(run.predictor, rows, reference, **options)
     return explanations

@@ -205,7 +205,7 @@ def active_learning_scores(
 
 def embed_rows(predictor: Predictor, table: Table, output: Output | None = None) -> EmbeddedTable:
     """The embedding of rows, and the class log probabilities of an output."""
-    data = Dataset(predictor.encode(table), {}, predictor.device)
+    data = Dataset(predictor.reader.encode(table), {}, predictor.device)
     embedding = embed_dataset(predictor.objective, data, BATCH)
     if output is None or not output.class_names:
         return EmbeddedTable(embedding, None)

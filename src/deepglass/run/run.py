@@ -19,11 +19,12 @@ from deepglass.features.outputs._classes import ClassOutput
 from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number
 from deepglass.objectives.base import Objective
+from deepglass.prepare.new_rows import Rows
 from deepglass.prepare.sources import file_columns, fingerprint_of, read_like
 from deepglass.registry import Modules, allow_modules
 from deepglass.run.context import RunContext, load_data
 from deepglass.run.folder import Folder
-from deepglass.run.predictor import Predictor, Rows, reading_rows, verify
+from deepglass.run.predictor import Predictor, verify
 from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
 
@@ -115,7 +116,7 @@ class Run:
         Raises:
             SourceError: `missing-column`, `unreadable-column`; a single row as a dict may leave out columns.
         """
-        with reading_rows(self.predictor, allow_missing):
+        with self.predictor.reader.reading(allow_missing):
             if (frame_type := type(rows).__module__.partition(".")[0]) not in ("polars", "pandas"):
                 return self.predictor.predict(rows)
             table = self.predictor.predict_table(rows)
@@ -137,7 +138,7 @@ class Run:
             probabilities: add the probability of each class, `OUTPUT.probability.CLASS`.
             allow_missing: columns that may be absent or unreadable, though training had them.
         """
-        with reading_rows(self.predictor, allow_missing):
+        with self.predictor.reader.reading(allow_missing):
             return self.predictor.predict_table(rows, keep, probabilities)
 
     def predict_proba(self, rows: Rows, output: str | None = None) -> np.ndarray:
@@ -150,7 +151,7 @@ class Run:
             SpecError: `bad-value` if the run has none.
         """
         feature = self._class_output(output)
-        with reading_rows(self.predictor):
+        with self.predictor.reader.reading():
             arrays = self.predictor.predict_arrays(rows)[feature.name]
         shares = feature.class_probabilities(arrays, self.predictor.calibration.get(feature.name))
         assert shares is not None
@@ -187,7 +188,7 @@ class Run:
         """
         if source is None:
             return self.metrics.get("test", {})
-        with reading_rows(self.predictor, allow_missing):
+        with self.predictor.reader.reading(allow_missing):
             return self._evaluate(source, include_trained)
 
     def _evaluate(self, source: Any, include_trained: bool) -> dict[str, dict[str, float]]:
@@ -210,7 +211,7 @@ class Run:
         if not (trained := sum(counts.values())):
             return table
         if include_trained:
-            self.predictor.notes[f"rows that {self.path} has learned from are in the metrics"] += trained
+            self.predictor.reader.notes[f"rows that {self.path} has learned from are in the metrics"] += trained
             return table
         kind = f"{counts['train']:,} training and {counts['valid']:,} validation rows"
         if trained == len(table):
@@ -219,7 +220,7 @@ class Run:
                 f"{table.name}: all {trained:,} rows are {kind} of {self.path}; give other rows, "
                 "or evaluate on these with --include-trained (include_trained=True)",
             )
-        self.predictor.notes[f"left out: rows that {self.path} has learned from, by their inputs"] += trained
+        self.predictor.reader.notes[f"left out: rows that {self.path} has learned from, by their inputs"] += trained
         return table.take(np.flatnonzero(~np.isin(split, ("train", "valid"))))
 
     def verify(self, a: Any, b: Any) -> Verdict:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+import polars as pl
 
 from deepglass.errors import Code, SourceError, SpecError
 from deepglass.features.base import FEATURES, Column, Feature, restore_kind
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 PredictionArrays = dict[str, np.ndarray]
 """`Prediction.mode` as arrays, rows first, such as {"log_probs": (N, K)}; the output of an exported model."""
+
+PredictionColumns = dict[str, "pl.Series | np.ndarray | list[Any]"]
+"""Predictions as columns of a table: `value`, `confidence` and the like."""
 
 Calibration = dict[str, Any]
 """Parameters fitted on the validation rows, such as a temperature; plain JSON."""
@@ -199,9 +203,7 @@ class Output(Feature):
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """Predictions in the user's terms: a dict a row with `value` and mostly `confidence`."""
 
-    def prediction_columns(
-        self, mode: PredictionArrays, calibration: Calibration | None = None
-    ) -> dict[str, Sequence[Any]]:
+    def prediction_columns(self, mode: PredictionArrays, calibration: Calibration | None = None) -> PredictionColumns:
         """The same as columns of a table: the parts of `decode` that are single values or lists, for many rows."""
         rows = self.decode(mode, calibration)
         names = dict.fromkeys(name for row in rows for name, value in row.items() if not isinstance(value, Mapping))

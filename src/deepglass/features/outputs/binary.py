@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from deepglass import metrics
 from deepglass.features.base import Column
 from deepglass.features.binary import Binary
 from deepglass.features.outputs._classes import ClassOutput, calibrated
-from deepglass.features.outputs.base import Calibration, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Prediction, PredictionArrays, PredictionColumns
 from deepglass.features.outputs.category import CategoryPrediction
 from deepglass.metrics.calibration import best_threshold
 
@@ -77,9 +76,7 @@ class BinaryOutput(Binary, ClassOutput):
             for p, k in zip(np.exp(log_probs.astype(np.float64)).tolist(), predicted.tolist(), strict=True)
         ]
 
-    def prediction_columns(
-        self, mode: PredictionArrays, calibration: Calibration | None = None
-    ) -> dict[str, Sequence[Any]]:
+    def prediction_columns(self, mode: PredictionArrays, calibration: Calibration | None = None) -> PredictionColumns:
         return {
             **super().prediction_columns(mode, calibration),
             "probability": self.class_probabilities(mode, calibration)[:, 1],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from deepglass.features.base import Column
 from deepglass.features.number import Number
 from deepglass.features.outputs._intervals import RegressionOutput
-from deepglass.features.outputs.base import Calibration, PredictedRow, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, PredictedRow, Prediction, PredictionArrays, PredictionColumns
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -68,9 +68,7 @@ class NumberOutput(Number, RegressionOutput):
         half, confidence_level = calibration["half_width"], calibration["confidence_level"]
         return [{"value": v, "low": v - half, "high": v + half, "confidence": confidence_level} for v in values]
 
-    def prediction_columns(
-        self, mode: PredictionArrays, calibration: Calibration | None = None
-    ) -> dict[str, Sequence[Any]]:
+    def prediction_columns(self, mode: PredictionArrays, calibration: Calibration | None = None) -> PredictionColumns:
         values = mode["value"].astype(np.float64) + self.offset_
         if not calibration:
             return {"value": values}
