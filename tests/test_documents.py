@@ -2,12 +2,13 @@
 
 import ast
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 import deepglass
-from deepglass.documents import parse_json, parse_yaml, read_json, read_yaml
+from deepglass.documents import _parsed_size, parse_json, parse_yaml, read_json, read_yaml
 from deepglass.errors import DeepglassError, SourceError, SpecError
 from deepglass.limits import limits_changed
 
@@ -99,3 +100,23 @@ def test_json_and_yaml_are_parsed_in_one_place() -> None:
             if names & PARSERS:
                 parsing.add(path.relative_to(root).as_posix())
     assert parsing == set(PARSING)
+
+
+def test_json_that_would_fill_the_memory_is_refused_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "[" + ",".join(["[1]"] * 5_000_000) + "]"  # 20 MB, 600 MB as objects
+    monkeypatch.setattr("deepglass.documents.free_memory", lambda: 500_000_000)
+    monkeypatch.setattr("json.loads", lambda *_, **__: pytest.fail("parsed"))
+    with pytest.raises(SourceError, match=r"a\.json: 20,000,001 characters .* free;") as error:
+        parse_json(text, "a.json")
+    assert error.value.code == "too-large"
+
+
+@pytest.mark.parametrize("row", ["[1]", "[[], {}]", '{"a": 1.5}', '"some words"', "[1.25, 2.5, 3.75]"])
+def test_the_estimate_of_json_in_memory_is_near_the_truth(row: str) -> None:
+    text = "[" + ", ".join([row] * 20_000) + "]"
+    tracemalloc.start()
+    content = json.loads(text)
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert content
+    assert 0.4 < _parsed_size(text) / size < 2.5

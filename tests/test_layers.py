@@ -46,7 +46,7 @@ LAYERS = {
             ("labelling", "export", "report"),
             ("serve",),
             ("studio",),
-            ("catalogue", "comparison", "inference", "inspection", "generation"),
+            ("catalogue", "comparison", "embedding", "inference", "inspection", "generation"),
             ("api",),
             ("sklearn",),
             ("",),  # deepglass/__init__.py: the public names, loaded lazily
@@ -62,6 +62,7 @@ OPTIONAL = {
     "onnxruntime",
     "onnxscript",
     "fastexcel",
+    "xlsxwriter",
     "pandas",
     "pyarrow",
     "huggingface_hub",

@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deepglass.api import compare, label, report, resume, train
     from deepglass.data.table import Table
+    from deepglass.embedding import embed
     from deepglass.errors import DeepglassError, UserError
     from deepglass.features.base import Column, Feature
     from deepglass.features.outputs.base import Prediction
     from deepglass.generation import generate, sample
-    from deepglass.inference import embed, evaluate, explain, predict, verify
+    from deepglass.inference import evaluate, explain, predict, verify
     from deepglass.inspection import inspect, new
     from deepglass.networks.network import Network
     from deepglass.objectives.base import Loss, Objective
@@ -50,11 +51,12 @@ if "OMP_WAIT_POLICY" not in os.environ:
 _NAMES = {
     "deepglass.api": ("compare", "label", "report", "resume", "train"),
     "deepglass.data.table": ("Table",),
+    "deepglass.embedding": ("embed",),
     "deepglass.errors": ("DeepglassError", "UserError"),
     "deepglass.features.base": ("Column", "Feature"),
     "deepglass.features.outputs.base": ("Prediction",),
     "deepglass.generation": ("generate", "sample"),
-    "deepglass.inference": ("embed", "evaluate", "explain", "predict", "verify"),
+    "deepglass.inference": ("evaluate", "explain", "predict", "verify"),
     "deepglass.inspection": ("inspect", "new"),
     "deepglass.networks.network": ("Network",),
     "deepglass.objectives.base": ("Loss", "Objective"),

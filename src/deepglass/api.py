@@ -184,12 +184,12 @@ def resume(
         log.open(folder.path / "log.txt")
         with log.errors(), limits_changed(spec.data.limits):
             if stage is None and folder.is_trained():
-                _finish(Trained(Run(folder.path).context_of(source), {}), log, started)
+                _finish(Trained(Run(folder.path).context_of(source), {}), callbacks, log, started)
             else:
                 state = folder.state(spec)
                 data = load_data(folder, state, source)
                 trained = fit.resume(state.experiment, data, folder, folder.plan(), [*callbacks, log], started, stage)
-                _finish(trained, log, started)
+                _finish(trained, callbacks, log, started)
     return Run(folder.path)
 
 
@@ -279,6 +279,7 @@ def _train_one(
     spec: Spec, path: Path | None, force: bool, callbacks: Sequence[Callback], baselines: bool, started: float
 ) -> Run:
     spec = inherit_architecture(spec, path)
+    call(callbacks, "on_phase_start", "reading")
     experiment, data = prepare(spec, earlier_run(spec))
     setup = fit.set_up(experiment, data)
     log = LogFile()
@@ -291,15 +292,16 @@ def _train_one(
         folder.store_spec(experiment.spec)
         if labels is not None:
             folder.store_labels(labels)
+        call(callbacks, "on_phase_start", "checking")
         findings = before_training(experiment.spec, data)
         write_findings(folder, findings)
         call(callbacks, "on_findings", findings)
         trained = fit.train(setup, folder, callbacks, started)
-        _finish(trained, log, started)
+        _finish(trained, callbacks, log, started)
     return Run(folder.path)
 
 
-def _finish(trained: Trained, log: LogFile, started: float) -> None:
+def _finish(trained: Trained, callbacks: Sequence[Callback], log: LogFile, started: float) -> None:
     """Fit the baselines and write the report, as far as they are wanted and missing."""
     context = trained.context
     if "stop_signal" in context.metrics:  # the process must end soon; a resumed run has them
@@ -307,9 +309,11 @@ def _finish(trained: Trained, log: LogFile, started: float) -> None:
     stages = context.folder.stages
     missing = stages.missing()
     if "baselines" in missing:
+        call(callbacks, "on_phase_start", "baselines")
         context = add_baselines(context, started)
         stages.add("baselines")
     if "reported" in missing:
+        call(callbacks, "on_phase_start", "report")
         tested = trained.predictions.get("test")
         add_report(context, None if tested is None else TestPredictions(tested))
         stages.add("reported")

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from deepglass.data.trained_rows import occurrences
 from deepglass.features.outputs.base import Output
-from deepglass.prepare.lineage import occurrences
 from deepglass.run.run import Run
 from deepglass.run.storage.stored_files import RunState
 

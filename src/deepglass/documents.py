@@ -12,9 +12,15 @@ import yaml
 
 from deepglass.errors import SourceError, SpecError
 from deepglass.files import read_file
-from deepglass.limits import check_limit, limit
+from deepglass.limits import check_limit, free_memory, limit
 
 MAX_DIGITS = 4_000  # of an integer; Python itself refuses more than 4,300
+MIN_ESTIMATED_SIZE = 2**24  # characters; smaller texts fit into memory whatever they hold
+_LIST_BYTES, _DICT_BYTES, _VALUE_BYTES = (
+    88,
+    184,
+    32,
+)  # a small list or dict, a number and its reference
 _NO_BRACKET = re.compile(r"[^\[\]{}]+")
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # a pair of them is one character, which is checked once parsed
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -37,6 +43,12 @@ def parse_json(text: str | bytes, where: str, line: int = 0) -> Any:
     """
     place = f"{where}, line {line}" if line else where
     text = _decode(text, place)
+    if len(text) > MIN_ESTIMATED_SIZE and (size := _parsed_size(text)) > (free := free_memory()):
+        raise SourceError(
+            "too-large",
+            f"{place}: {len(text):,} characters take about {size:,} bytes as Python objects, of which this machine has "
+            f"{free:,} free; use a part of it, or store it as JSON Lines or parquet",
+        )
     check_limit("document_depth", _depth(text), place, "nested lists and objects")
     try:
         content = json.loads(text, parse_int=_integer)
@@ -67,6 +79,12 @@ def _integer(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
         raise ValueError(f"an integer of {len(digits):,} digits")
     return int(digits)
+
+
+def _parsed_size(text: str) -> int:
+    """About how many bytes the lists, objects and values of a JSON text take: many times the text for small lists."""
+    values = text.count(",") + text.count(":")
+    return len(text) + _LIST_BYTES * text.count("[") + _DICT_BYTES * text.count("{") + _VALUE_BYTES * values
 
 
 def _depth(text: str) -> int:

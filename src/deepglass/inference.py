@@ -1,4 +1,4 @@
-"""Inference with a trained run: evaluate, predict, explain, embed, verify. Imports no training code."""
+"""Inference with a trained run: evaluate, predict, explain, verify. Imports no training code."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,11 +7,8 @@ from typing import Any
 from deepglass.errors import SourceError
 from deepglass.explain import load
 from deepglass.features.outputs.identity import Verdict
-from deepglass.prepare.sources import read_source
+from deepglass.prepare.new_rows import Rows
 from deepglass.registry import Modules
-from deepglass.run.embedding import RowEmbeddings
-from deepglass.run.embedding import embed as embed_rows
-from deepglass.run.predictor import Predictions, Rows, reading_rows
 from deepglass.run.run import Run, open_run
 
 
@@ -42,8 +39,8 @@ def predict(
     *,
     allow_missing: Sequence[str] = (),
     allow_code: Modules = (),
-) -> Predictions:
-    """Predictions for rows, in their order.
+) -> Any:
+    """Predictions for rows, in their order: a list of dicts, or a frame for a frame, as `Run.predict` gives them.
 
     Args:
         explain: add `attributions` by the fast method; see `explain`.
@@ -51,13 +48,13 @@ def predict(
         allow_code: modules outside the package that the run may name; importing them runs their code.
     """
     run = open_run(run, allow_code)
-    with reading_rows(run.predictor, allow_missing):
+    if not explain:
+        return run.predict(rows, allow_missing)
+    with run.predictor.reader.reading(allow_missing):
         predictions = run.predictor.predict(rows)
-        if not explain:
-            return predictions
-        notes = run.predictor.notes.copy()  # so that rows are not counted twice
+        notes = run.predictor.reader.notes.copy()  # so that rows are not counted twice
         explanations = _explain(run, rows, fast=True)
-        run.predictor.notes = notes
+        run.predictor.reader.notes = notes
     keys = ("attributions", "score", "baseline", "unit", "method")
     return [
         {name: p | {k: explanation[name][k] for k in keys} if name in explanation else p for name, p in row.items()}
@@ -90,26 +87,8 @@ def explain(
         SpecError: `bad-value` for a run whose predictions cannot be explained, or an index without a row.
     """
     run = open_run(run, allow_code)
-    with reading_rows(run.predictor, allow_missing):
+    with run.predictor.reader.reading(allow_missing):
         return _explain(run, rows, source, which=which, fast=fast, out=None if out is None else Path(out))
-
-
-def embed(
-    run: str | Path | Run, rows: Rows = None, *, allow_missing: Sequence[str] = (), allow_code: Modules = ()
-) -> RowEmbeddings:
-    """Embeddings of rows, and their columns.
-
-    Args:
-        rows: as for `predict`; None: all rows of the run's source.
-        allow_missing: columns that may be absent or unreadable, though training had them.
-        allow_code: modules outside the package that the run may name; importing them runs their code.
-
-    Example:
-        vectors, metadata = deepglass.embed("runs/mnist-1", "photos/")
-    """
-    run = open_run(run, allow_code)
-    with reading_rows(run.predictor, allow_missing):
-        return embed_rows(run.predictor, read_source(run.spec) if rows is None else rows)
 
 
 def verify(run: str | Path | Run, a: Any, b: Any, *, allow_code: Modules = ()) -> Verdict:
@@ -130,7 +109,7 @@ def _explain(run: Run, rows: Rows, source: Any = None, **options: Any) -> list[d
         context = run.context if source is None else run.context_of(source)
         reference = load("reference").training_rows(context.data)
     except SourceError as error:
-        run.predictor.notes[f"explained without the training rows ({error})"] += 1
+        run.predictor.reader.notes[f"explained without the training rows ({error})"] += 1
         reference = None
     explanations: list[dict[str, Any]] = explainer.explain_rows(run.predictor, rows, reference, **options)
     return explanations

@@ -289,7 +289,7 @@ def _pack(folder: Path) -> bytes:
 
 def _lenient(predictor: Predictor) -> Predictor:
     """The predictor with missing values wherever a column has none, as scikit-learn's estimators take them."""
-    predictor.missing = {}
+    predictor.reader.missing = {}
     return predictor
 
 

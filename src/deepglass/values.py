@@ -1,5 +1,6 @@
 """Values from text: YAML, durations, and settings by their path."""
 
+import csv
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +31,14 @@ def parse_value(text: str, where: str = "") -> Any:
         except ValueError:
             return value
     return value
+
+
+def literal_texts(text: str) -> list[str]:
+    """Texts of the command line that are not YAML: `[a, "b, c", -]`, or one without brackets."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return [text]
+    cells = next(csv.reader([text[1:-1]], skipinitialspace=True), [])
+    return [cell.strip().strip("'") for cell in cells]
 
 
 def frozen(value: Any) -> Any:

@@ -92,5 +92,5 @@ def test_new_rows_are_read_as_in_training(tmp_path: Path) -> None:
     run = deepglass.train(path, "country", out=tmp_path / "run", steps=20, baselines=False)
     assert len(run.predictor.outputs[0].class_names) == 5
     (tmp_path / "new.csv").write_text("pop,gdp,country\n0.2345,0.9,NA\n0.3456,0.8,NA\n")
-    assert run.predictor.read(tmp_path / "new.csv")["country"].to_list() == ["NA", "NA"]
+    assert run.predictor.reader.read(tmp_path / "new.csv")["country"].to_list() == ["NA", "NA"]
     assert 0 <= run.evaluate(tmp_path / "new.csv")["country"]["accuracy"] <= 1

@@ -262,7 +262,7 @@ def test_predict_keeps_the_order_of_rows(command: Command, tmp_path: Path) -> No
     frame.write_parquet(tmp_path / "rows.parquet")
     (tmp_path / "rows.json").write_text(json.dumps(frame.to_dicts()))
     frame.write_ndjson(tmp_path / "rows.jsonl")
-    expected = [a["price"]["value"] for a in deepglass.predict("price", frame)]
+    expected = deepglass.predict("price", frame)["price"].to_list()
     for ending in ("csv", "parquet", "json", "jsonl"):
         said = command("predict", "price", tmp_path / f"rows.{ending}", "--json")
         assert said.code == 0, said.err

@@ -215,7 +215,7 @@ def test_predictions_have_explanations_on_request(houses: Path, command: Command
     assert {p["part"] for p in answers[0]["price"]["attributions"]} == {"size", "place"}
     run = deepglass.Run(houses / "run")
     deepglass.predict(run, [{"size": 3.0}], explain=True)
-    assert run.predictor.notes["column 'place' is missing"] == 1
+    assert run.predictor.reader.notes["column 'place' is missing"] == 1
     said = command("predict", run.path, houses / "houses.csv", "--explain").out.splitlines()
     assert len(said) == 3 * len(answers)  # two outputs below each row
     assert re.fullmatch(r"  sold: [+-]\S+ (size|place).* \(log-odds\)", said[2])

@@ -17,6 +17,7 @@ import torch
 from deepglass.errors import SpecError
 from deepglass.explain.explainer import explain_rows
 from deepglass.explain.reference import ReferenceRows, training_rows
+from deepglass.prepare.new_rows import RowReader
 from deepglass.prepare.prepare import prepare
 from deepglass.run.build import build
 from deepglass.run.predictor import Predictor
@@ -101,7 +102,7 @@ def untrained(source: dict[str, Any], outputs: list[dict[str, Any]], **spec: Any
     whole = build_spec({"data": {"source": source}, "outputs": outputs, "network": small, **spec}, None, {})
     experiment, prepared = prepare(whole)
     objective = build(experiment, "cpu").eval()
-    return Predictor(objective, prepared.inputs, prepared.outputs, {}, whole.data), training_rows(prepared)
+    return Predictor(objective, RowReader(prepared.inputs, prepared.outputs, whole.data), {}), training_rows(prepared)
 
 
 def adds_up(predictor: Predictor, rows: Any, known: ReferenceRows | None) -> list[dict[str, Any]]:

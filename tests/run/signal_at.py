@@ -28,7 +28,7 @@ PHASES = {  # phase -> module, function, and the call of it at which the signal 
     "predicting": ("deepglass.run.predictor", "Predictor.predict_arrays", 1),
     "reading rows": ("deepglass.run.predictor", "read_like", 1),
     "evaluating rows": ("deepglass.run.run", "read_like", 1),
-    "embedding": ("deepglass.inference", "embed_rows", 1),
+    "embedding": ("deepglass.embedding", "embed_rows", 1),
     "inspecting": ("deepglass.inspection", "inspect_table", 1),
     "labelling": ("deepglass.api", "rank_questions", 1),
     "serving": ("deepglass.serve.label", "_listen", 1),

@@ -162,4 +162,4 @@ def test_long_and_empty_texts(tmp_path: Path) -> None:
         baselines=False,
     )  # fmt: skip
     run.predict([{"en": "red " * 2_500_000}, {"en": ""}, {"en": None}])
-    assert any("longer than 1,000 words" in note for note in run.predictor.notes)
+    assert any("longer than 1,000 words" in note for note in run.predictor.reader.notes)

@@ -57,9 +57,9 @@ def value(run: Run, row: dict[str, Any]) -> float:
 
 def test_a_valid_row_has_no_notes(run: Run) -> None:
     value(run, GOOD)
-    assert not run.predictor.notes
+    assert not run.predictor.reader.notes
     value(run, GOOD | {"useless": 1})
-    assert not run.predictor.notes, "a column that training left out is not worth a word"
+    assert not run.predictor.reader.notes, "a column that training left out is not worth a word"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_valid_row_has_no_notes(run: Run) -> None:
 def test_unusual_values_are_counted(run: Run, change: dict[str, Any], note: str) -> None:
     value(run, GOOD | change)
     run.predict([GOOD | change, GOOD | change])
-    assert run.predictor.notes == {note: 3}
+    assert run.predictor.reader.notes == {note: 3}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_column_that_was_often_missing_in_training_may_be_missing(tmp_path: Pa
 def test_a_missing_column_is_a_missing_value(run: Run, name: str) -> None:
     without = {n: v for n, v in GOOD.items() if n != name}
     assert value(run, without) == value(run, GOOD | {name: None})
-    assert run.predictor.notes == {f"column {name!r} is missing": 1}
+    assert run.predictor.reader.notes == {f"column {name!r} is missing": 1}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_missing_column_is_a_missing_value(run: Run, name: str) -> None:
 )
 def test_equal_values_of_another_type_are_equal(run: Run, same: dict[str, Any]) -> None:
     assert value(run, GOOD | same) == pytest.approx(value(run, GOOD), rel=1e-6)
-    assert not run.predictor.notes
+    assert not run.predictor.reader.notes
 
 
 @pytest.mark.parametrize("nothing", [None, float("nan"), float("inf"), "", "NA"])
@@ -200,8 +200,9 @@ def test_rows_columns_and_frames_are_the_same(run: Run) -> None:
     rows = [GOOD, GOOD | {"size": None}, GOOD | {"colour": "blue", "size": 50.0}]
     expected = [a["worth"]["value"] for a in run.predict(rows)]
     columns = {name: [row[name] for row in rows] for name in GOOD}
-    for same in (columns, pl.DataFrame(columns), pd.DataFrame(columns), pl.DataFrame(columns).lazy()):
-        assert [a["worth"]["value"] for a in run.predict(same)] == pytest.approx(expected, rel=1e-6)
+    assert [a["worth"]["value"] for a in run.predict(columns)] == pytest.approx(expected, rel=1e-6)
+    for same in (pl.DataFrame(columns), pd.DataFrame(columns), pl.DataFrame(columns).lazy()):
+        assert list(run.predict(same)["worth"]) == pytest.approx(expected, rel=1e-6)
     assert [value(run, row) for row in rows] == pytest.approx(expected, rel=1e-5), "one at a time as all together"
 
 
@@ -297,7 +298,7 @@ def test_an_image_needs_no_table_where_the_run_has_one_image_input(seen: Path) -
         run.predict(seen / "photos")
     assert run.predict(seen / "photos/dark/1.png", allow_missing=["weight"])[0]["label"]["value"] == "dark"
     assert len(run.predict(seen / "photos", allow_missing=["weight"])) == 24
-    assert run.predictor.notes["column 'weight' is missing"] == 25
+    assert run.predictor.reader.notes["column 'weight' is missing"] == 25
 
 
 def test_an_unreadable_row_has_no_embedding(seen: Path, tmp_path: Path) -> None:
@@ -307,6 +308,6 @@ def test_an_unreadable_row_has_no_embedding(seen: Path, tmp_path: Path) -> None:
     run = deepglass.Run(seen / "run")
     vectors, about = deepglass.embed(run, tmp_path)
     assert (len(vectors), about["row"].to_list(), about["image"].to_list()) == (2, [1, 2], ["1.png", "2.png"])
-    assert run.predictor.notes["row left out, as it cannot be read"] == 1
+    assert run.predictor.reader.notes["row left out, as it cannot be read"] == 1
     with pytest.raises(UserError, match=r"\[unreadable-image\] 0.png"):
         deepglass.embed(run, tmp_path / "0.png")

@@ -20,7 +20,7 @@ from deepglass.errors import UnfinishedRunWarning
 
 COMMAND = [
     sys.executable, "-m", "deepglass", "train", "houses.csv", "--target", "price", "--out", "run", "--no-baselines",
-    "network.width=8", "network.ensemble_size=1", "training.threads=1",
+    "network.width=8", "network.ensemble_size=1", "training.threads=1", "training.precision=float32",
 ]  # fmt: skip
 ROW = {"size": 100.0, "place": "north", "sold": "no"}
 
@@ -82,7 +82,7 @@ def test_a_signal_before_training_is_said_and_leaves_the_name_free(folder: Path,
     assert process.stdout.readline() == "reading\n"
     process.send_signal(signal.Signals[name])
     _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (128 + signal.Signals[name], f"interrupted by {name}\n")
+    assert (process.returncode, errors) == (128 + signal.Signals[name], f"reading ...\ninterrupted by {name}\n")
     assert not Path("run").exists()
 
 
@@ -102,7 +102,7 @@ def test_a_closed_pipe_ends_quietly_and_kills_no_training(folder: Path, merged: 
     assert deepglass.check("run") == []
 
 
-TRAIN = [*COMMAND[3:-3], *COMMAND[-3:], "--steps", "60"]
+TRAIN = [*COMMAND[3:], "--steps", "60"]
 SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"]
 BEFORE_THE_FOLDER = ("reading", "fitting features")
 IN_TRAINING = ("first steps", "training", "evaluating")
@@ -124,6 +124,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         small = {"network.width": 8, "network.ensemble_size": 1, "training.threads": 1}
+        small |= {"training.precision": "float32"}
         deepglass.train("houses.csv", "price", steps=60, out="run", settings=small)
     return folder / "run"
 

@@ -80,7 +80,7 @@ def test_two_outputs_with_missing_labels_in_one() -> None:
     missing = sum(frame["class"][int(r)] is None for r in split.filter(split="train")["row"])
     assert f"class: {missing} training rows have no label and are skipped" in run.metrics["notes"]
     assert len(split) == ROWS, "a row with one answer is used"
-    answer = run.predict(frame[:1])[0]
+    answer = run.predict(frame[:1].to_dicts())[0]
     assert set(answer) == {"worth", "class"}
     assert answer["class"]["value"] in ("dear", "cheap")
     assert 0 <= answer["class"]["confidence"] <= 1
@@ -168,7 +168,7 @@ def test_stored_predictions_equal_those_of_the_run(target: str) -> None:
     assert stored["row"].to_list() == rows.to_list()
     assert stored[f"{target}.true"].to_list() == frame[target][rows].to_list()
     again = deepglass.Run(run.path)  # loaded from the disk
-    answers = [a[target] for a in again.predict(frame[rows])]
+    answers = [a[target] for a in again.predict(frame[rows].to_dicts())]
     for key in {"value", "confidence", "low", "high"} & set(answers[0]):
         given = [a[key] for a in answers]
         expected = stored[f"{target}.{key}"].to_list()

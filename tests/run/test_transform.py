@@ -114,7 +114,7 @@ def test_a_group_mean_of_the_target_is_fitted_on_training_rows_and_applied_every
 
     rows = pl.DataFrame({"city": ["c1", "nowhere", None, "c7"], "size": [30.0, 40.0, 50.0, 60.0]})
     rows.write_csv(module / "rows.csv")
-    of_python = [a["price"]["value"] for a in run.predict(rows)]
+    of_python = run.predict(rows)["price"].to_list()
     loaded = deepglass.Run(module / "run")
     assert [a["price"]["value"] for a in loaded.predict(module / "rows.csv")] == of_python
     assert [a["price"]["value"] for a in loaded.predict(rows.to_dicts())] == of_python
@@ -123,7 +123,7 @@ def test_a_group_mean_of_the_target_is_fitted_on_training_rows_and_applied_every
     np.testing.assert_allclose(pl.read_csv(module / "answers.csv")["price"], of_python, rtol=1e-6)
     at_mean = [run.predict(row)[0]["price"]["value"] for row in ({"city": "elsewhere", "size": 40.0}, {"size": 40.0})]
     assert at_mean == pytest.approx([of_python[1]] * 2, rel=1e-5)  # the global mean, both times
-    assert run.predictor.notes["column 'city' is missing"] == 1
+    assert run.predictor.reader.notes["column 'city' is missing"] == 1
 
     test = frame[data.source_rows[data.rows("test")]]
     assert run.evaluate(test)["price"]["rmse"] == pytest.approx(run.metrics["test"]["price"]["rmse"], rel=1e-5)

@@ -486,3 +486,21 @@ def test_the_url_is_printed_and_opened_by_a_private_file(
     serve_label(queue, port=0)
     assert len(pages) == 1
     assert not pages[0].exists()
+
+
+# -- paths -------------------------------------------------------------------------------------------------------
+
+STEPS = ("..", "%2e%2e", "..%2f", "%2e%2e%2f", "..%5c", "....//", "%252e%252e", ".%00.", "//")
+TARGETS = ("etc/passwd", "label.py", "spec.yaml", "labels.csv", "__init__.py", "palette.py", "~/.ssh/id_rsa")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_no_path_leads_out_of_the_page(queue: Queue, step: str) -> None:
+    client, row = page(queue), queue.items[0].row
+    for target in TARGETS:
+        for address in (f"/page/{step}/{target}", f"/page/{step}{step}{step}{target}", f"/{step}/{target}",
+                        f"/media/{row}/{step}/{target}", f"/media/{step}/{target}"):  # fmt: skip
+            reply = client.get(f"http://127.0.0.1:8000{address}")
+            assert reply.status_code in (404, 422), address
+            assert "root:" not in reply.text
+            assert "import " not in reply.text

@@ -78,6 +78,24 @@ def test_learns_and_keeps_the_best_weights() -> None:
     assert history.records[-1].monitor < 0.3 * history.records[0].monitor
 
 
+def test_evaluations_during_training_use_a_sample_and_the_last_one_all_validation_rows() -> None:
+    class Counted(Line):
+        def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
+            samples.append(data.columns["x"].values)
+            return super().evaluate(data, batch_size, search)
+
+    samples: list[np.ndarray] = []
+    history = _fit(Counted(), replace(PLAN, evaluation_rows=12, patience=2))
+    *sampled, last = samples
+    assert len(sampled) == len(history.records)
+    assert {len(s) for s in sampled} == {12}
+    assert all((s == sampled[0]).all() for s in sampled)
+    assert len(last) == 64
+    assert history.evaluation is not None
+    plain = _fit(Line())
+    assert [r.monitor for r in history.records] == [r.monitor for r in plain.records]  # steps have the same bits
+
+
 def test_equal_plans_give_identical_weights() -> None:
     a, b = Line(), Line()
     _fit(a), _fit(b)

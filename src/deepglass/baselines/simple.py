@@ -29,6 +29,7 @@ _MAX_ITERATIONS = 200  # trees of each class
 _MIN_ITERATIONS = 20
 _MIN_ROWS = 2000
 _LINEAR_ITERATIONS = 100
+_MAX_CLASSES = 1000  # of which more than the constant is fitted: a few thousand rows hold one or two of each of more
 _INVERSE_PENALTIES = (0.01, 0.1, 1.0, 10.0)  # of the penalty, tried on a part of the rows
 _MIN_PROBABILITY = 1e-6  # the least probability of a class, among them those that the fitted rows lack
 
@@ -51,7 +52,8 @@ def baselines(
 ) -> dict[str, dict[str, float]]:
     """Test metrics of three simple models, each with its training `rows` and its `seconds`.
 
-    A model is left out where it does not support the output (no boosting of vectors) or no input can be flattened.
+    A model is left out where it does not support the output (no boosting of vectors, of more than 1,000 classes only
+    the constant) or no input can be flattened.
 
     Args:
         train: rows to fit on; unlabelled ones are left out.
@@ -68,9 +70,9 @@ def baselines(
     constant = output.baseline(truth)
     best = {name: np.repeat(value, len(test), axis=0) for name, value in constant.items()}
     results = {"constant": {**output.score(best, test_truth), "rows": float(len(rows))}}
-    if not (output.has_classes or output.ordered):
-        return results
     classes = constant["log_probs"].shape[1] if output.has_classes else None
+    if not (output.has_classes or output.ordered) or (classes or 0) > _MAX_CLASSES:
+        return results
     rows = rows[: _rows_to_read(train, len(test), inputs, 0.4 * seconds)]
     # On shared cores OpenMP's threads wait for each other at every node of a tree: measured twenty times slower.
     with threadpool_limits(1):

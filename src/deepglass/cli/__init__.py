@@ -14,6 +14,8 @@ _HOMES = {
     "show": "deepglass.cli.show",
     "spec_schema": "deepglass.spec.schema",
     "write_predictions": "deepglass.run.write_predictions",
+    "TABLES": "deepglass.run.write_predictions",
+    "write_table": "deepglass.run.write_predictions",
     "write_texts": "deepglass.run.write_predictions",
     "write_vectors": "deepglass.run.embedding",
 }

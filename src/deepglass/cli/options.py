@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from deepglass.errors import Code, SpecError
-from deepglass.values import parse_value
+from deepglass.values import literal_texts, parse_value
 
 
 def argument(metavar: str, text: str) -> Any:
@@ -26,6 +26,10 @@ def flag(name: str, text: str) -> Any:
 
 
 SOURCES = "A file, a folder, sklearn:NAME, synthetic:NAME or data:NAME"
+
+LITERALS = ("data.delimiter", "data.quote", "data.encoding", "data.sheet")
+LITERAL_LISTS = ("data.missing", "data.keep")
+"""Settings whose values are texts: `-`, `;`, `01`, `null` and `NA` mean themselves there."""
 
 Source = Annotated[str, argument("SOURCE", f"{SOURCES}.")]
 RunFolder = Annotated[Path, argument("RUN", "Run folder.")]
@@ -66,12 +70,18 @@ def parse_settings(
         SpecError: `unknown-key` or `bad-value` for text without a name and an equals sign.
     """
     expected = "settings: expected KEY=VALUE, such as training.batch_size=64"
-    settings = {key: parse_value(value, key) for key, value in split_pairs(pairs, expected, "unknown-key")}
+    settings = {key: _value(key, value) for key, value in split_pairs(pairs, expected, "unknown-key")}
     by_column = dict(split_pairs(kinds, "--kind: expected COLUMN=KIND, such as year=category", split=str.rpartition))
     names = [name.strip() for name in columns.split(",")] if columns else None
     values = {"ignore": ignore, "columns": names, "filename_pattern": filename_pattern}
     settings |= {"kinds": {**settings.get("kinds", {}), **by_column}} if by_column else {}
     return settings | {key: value for key, value in values.items() if value}
+
+
+def _value(key: str, text: str) -> Any:
+    if key in LITERALS:
+        return text
+    return literal_texts(text) if key in LITERAL_LISTS else parse_value(text, key)
 
 
 def split_pairs(

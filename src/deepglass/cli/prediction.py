@@ -30,7 +30,13 @@ def predict(
     run: RunFolder,
     source: Rows,
     explain: Annotated[bool, flag("--explain", "Add a fast explanation to each prediction.")] = False,
-    out: Annotated[Path | None, option("FILE", ".csv, .parquet, .json or .jsonl file, or a folder for images.")] = None,
+    out: Annotated[
+        Path | None, option("FILE", ".csv, .tsv, .parquet, .xlsx, .json or .jsonl file, or a folder for images.")
+    ] = None,
+    keep: Annotated[
+        str, option("COLUMNS", "Columns of the rows to write beside the predictions, such as id,name; or all.")
+    ] = "",
+    probabilities: Annotated[bool, flag("--probabilities", "Write the probability of each class.")] = False,
     excel_safe: Annotated[
         bool, flag("--excel-safe", "Write an apostrophe before texts of csv that a spreadsheet takes for formulas.")
     ] = False,
@@ -41,12 +47,26 @@ def predict(
 ) -> None:
     """Predict new rows, in their order.
 
-    Example: deepglass predict runs/houses-1 new.csv --out predictions.csv
+    Example: deepglass predict runs/houses-1 new.csv --out predictions.csv --keep id
     """
     check_not_exists(out, force)
     if excel_safe and (out is None or out.suffix not in (".csv", ".tsv")):
         raise SpecError("bad-value", f"--excel-safe: expected --out FILE.csv or FILE.tsv, got {out or 'no file'}")
     loaded = deepglass.Run(run, allow_code or ())
+    if out is not None and out.suffix in cli.TABLES and not explain:
+        table = loaded.predict_table(
+            rows_of(source),
+            keep=[name for name in keep.split(",") if name],
+            probabilities=probabilities,
+            allow_missing=allow_missing or (),
+        )
+        cli.write_table(out, table, excel_safe)
+        message(f"{len(table)} predictions in {out}")
+        return
+    if keep or probabilities:
+        raise SpecError(
+            "bad-value", f"--keep and --probabilities need --out with {', '.join(cli.TABLES)}, without --explain"
+        )
     predictions = deepglass.predict(loaded, rows_of(source), explain=explain, allow_missing=allow_missing or ())
     output_rows(predictions, "predictions", out, as_json, excel_safe)
 

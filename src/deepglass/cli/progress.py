@@ -30,6 +30,9 @@ class ProgressBar(Callback):
     def on_fold_start(self, number: int, folds: int) -> None:
         err.print(f"fold {number + 1} of {folds}", style="bold")
 
+    def on_phase_start(self, name: str) -> None:
+        err.print(f"{name} ...", style="dim")
+
     def on_data_ready(self, prepared: PreparedData) -> None:
         err.print(data_line(prepared), style="bold")
         grid = grid_of()

@@ -1,5 +1,6 @@
 """Results as text in the terminal: metrics, tables, predictions, explanations."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from deepglass.formatting import plain_duration, plain_number, prediction_text
 from deepglass.run.check import RunProblem
 from deepglass.run.run import Run
 
+MAX_INPUTS = 400  # that inspect lists
 MAX_PARTS = 8  # of an explanation
 MAX_PARTS_BESIDE_PREDICTION = 4
 
@@ -61,16 +63,24 @@ def show_inspection(inspection: Inspection) -> None:
         out.print(f"  {note.what}: {note.value} ({note.why})")
     for skipped in inspection.skipped[:20]:
         out.print(f"  left out: {skipped.name} ({skipped.reason})")
+    inputs = [c for c in inspection.columns if c.role == "input"]
+    left_out = {c.name for c in inputs[MAX_INPUTS:]}
     missing = any(c.missing for c in inspection.columns)
     grid = grid_of("column", "kind", "role", *(["missing"] if missing else []), "example", "why", right=False)
     for column in grid.columns:
         column.no_wrap = column.header in ("kind", "role", "missing", "example")
     grid.columns[0].max_width, grid.columns[-2].max_width = 26, 14
     for c in inspection.columns:
+        if c.name in left_out:
+            continue
         missing_rows = [str(c.missing or "")] if missing else []
         grid.add_row(c.name, c.kind, c.role, *missing_rows, " ".join(c.example.split()), c.why)
     out.print()
     out.print(grid)
+    if left_out:
+        kinds = Counter(c.kind for c in inputs[MAX_INPUTS:])
+        listing = ", ".join(f"{number:,} of the kind {kind}" for kind, number in kinds.most_common())
+        out.print(f"and {len(left_out):,} more inputs: {listing}; --json lists all")
     if inspection.findings:
         out.print()
     for finding in inspection.findings:

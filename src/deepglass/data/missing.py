@@ -15,8 +15,7 @@ from deepglass.parsing import is_missing
 def is_null(raw: Raw) -> np.ndarray:
     """Whether each row of a raw column is missing, (N,) bool; a row of numbers is missing if none is finite."""
     if isinstance(raw, pl.Series):
-        infinite = raw.is_infinite().fill_null(False) if raw.dtype.is_float() else False
-        return (is_missing(raw) | infinite).to_numpy()
+        return ~np.isfinite(raw.to_numpy()) if raw.dtype.is_float() else is_missing(raw).to_numpy()
     if isinstance(raw, np.ndarray):
         if raw.dtype.kind != "f":
             return np.zeros(len(raw), bool)

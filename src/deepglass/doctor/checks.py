@@ -5,12 +5,13 @@ from deepglass.doctor.class_sizes import few_examples, imbalance
 from deepglass.doctor.drift import drift
 from deepglass.doctor.duplicate import duplicate, split_duplicate
 from deepglass.doctor.leak import leak
-from deepglass.doctor.media_items import odd_size, unreadable
+from deepglass.doctor.media_items import altered, odd_size, unreadable
 from deepglass.doctor.texts import mixed_encoding, mixed_language
 from deepglass.doctor.uninformative_columns import constant, id_column
 
 CHECKS: tuple[Check, ...] = (
     unreadable,
+    altered,
     leak,
     split_duplicate,
     duplicate,

@@ -41,13 +41,14 @@ def cross_fitted(embedding: np.ndarray, labels: np.ndarray, classes: int, seed: 
 
 def _standard(embedding: np.ndarray) -> Tensor:
     """The embedding (N, D) standardised and reduced to at most `MAX_DIMS` principal components."""
-    x = np.nan_to_num(embedding.astype(np.float32, copy=False))
-    x = (x - x.mean(0)) / (x.std(0) + 1e-6)
+    x = torch.from_numpy(embedding.astype(np.float32, copy=False)).nan_to_num()
+    deviation, mean = torch.std_mean(x, 0, correction=0)
+    x = (x - mean) / (deviation + 1e-6)
     if x.shape[1] > MAX_DIMS and len(x) > MAX_DIMS:
         some = x[np.random.default_rng(0).permutation(len(x))[:PCA_ROWS]]
-        x = x @ fit_pca(some, MAX_DIMS).directions.T
-        x /= x.std(0) + 1e-6
-    return torch.from_numpy(np.ascontiguousarray(x))
+        x = x @ torch.from_numpy(fit_pca(some.numpy(), MAX_DIMS).directions).T
+        x /= x.std(0, correction=0) + 1e-6
+    return x.contiguous()
 
 
 def _fit(x: Tensor, y: Tensor, fold_of: Tensor, folds: int, classes: int) -> Tensor:

@@ -12,7 +12,7 @@ from deepglass.data.batches import Dataset
 from deepglass.doctor.base import DataContext, Finding, merge_findings
 from deepglass.doctor.checks import READABLE_CHECKS, run_checks
 from deepglass.doctor.label_findings import label_findings
-from deepglass.doctor.labels import MIN_LABELS, find_label_issues
+from deepglass.doctor.labels import MIN_LABELS, checked_labels, find_label_issues
 from deepglass.documents import read_json
 from deepglass.features.base import take_raw
 from deepglass.files import write_file
@@ -101,6 +101,8 @@ def _label_findings(run: RunContext, embedded: EmbeddedRows | None) -> list[Find
         labels = truth.values[labelled].astype(np.int64) - 1
         if len(labelled) >= MIN_LABELS and len(np.unique(labels)) > 1:
             own = margins[output.name][rows[labelled]] if output.name in margins else None
+            if (checked := len(checked_labels(labels, len(output.class_names)))) < len(labels):
+                searched = f" among {checked:,} checked, of the most frequent classes"
             errors = find_label_issues(embedding[labelled], labels, output.class_names, rows[labelled], own)
             findings += label_findings(context, output.column, errors, searched)
     return findings

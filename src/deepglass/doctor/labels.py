@@ -21,6 +21,7 @@ from deepglass.run.predictor import Predictor
 MIN_PROBABILITY = 0.5  # of being wrong, from which a label is reported
 MIN_HELD_OUT = 200  # rows that were not trained on, from which the noise of the others is estimated
 MIN_LABELS = 20
+MAX_CHECKED_VALUES, MIN_CHECKED_CLASSES = 1_000_000, 100  # labels x classes that are checked; with more, some classes
 MAX_CANDIDATES = 2000  # the least certain rows, among which those to label are chosen
 MAX_COMPARED = 2000  # labelled rows that the candidates are compared with
 BATCH = 128
@@ -114,6 +115,11 @@ def find_label_issues(
     Shapes:
         embedding: (N, D); labels: (N,) int from 0.
     """
+    if len(checked := checked_labels(labels, len(names))) < len(labels):
+        embedding, rows = embedding[checked], rows[checked]
+        margins = None if margins is None else margins[checked]
+        codes, labels = np.unique(labels[checked], return_inverse=True)
+        names = tuple(names[code] for code in codes)
     log_probs = cross_fitted(embedding, labels, len(names))
     others = log_probs.copy()
     others[np.arange(len(labels)), labels] = -np.inf
@@ -126,6 +132,19 @@ def find_label_issues(
         LabelError(int(rows[i]), names[labels[i]], names[suggestion[i]], round(float(probability[i]), 4))
         for i in chosen
     ]
+
+
+def checked_labels(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Indices of the labels that are checked: all, or of thousands of classes those of the most frequent ones.
+
+    Labels of classes of a few rows each cannot be judged, and the time grows with rows x classes.
+    """
+    if len(labels) * classes <= MAX_CHECKED_VALUES or classes <= MIN_CHECKED_CLASSES:
+        return np.arange(len(labels))
+    counts = np.bincount(labels, minlength=classes)
+    order = np.argsort(-counts, kind="stable")
+    count = int((np.cumsum(counts[order]) * np.arange(1, classes + 1) <= MAX_CHECKED_VALUES).sum())
+    return np.flatnonzero(np.isin(labels, order[: max(count, MIN_CHECKED_CLASSES)]))
 
 
 def _error_probability(
@@ -186,7 +205,7 @@ def active_learning_scores(
 
 def embed_rows(predictor: Predictor, table: Table, output: Output | None = None) -> EmbeddedTable:
     """The embedding of rows, and the class log probabilities of an output."""
-    data = Dataset(predictor.encode(table), {}, predictor.device)
+    data = Dataset(predictor.reader.encode(table), {}, predictor.device)
     embedding = embed_dataset(predictor.objective, data, BATCH)
     if output is None or not output.class_names:
         return EmbeddedTable(embedding, None)

@@ -5,6 +5,7 @@ in a text.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -54,43 +55,103 @@ def leak_score(x: np.ndarray, y: np.ndarray, unordered: bool, target: Target) ->
     """
     n = len(x)
     if target.classes is None:
-        predicted = _neighbour_prediction(x, y[:, None], unordered)[:, 0]
+        predicted = _neighbour_prediction(x, y, unordered)
         errors = [((y - predicted) ** 2).sum()] + ([] if unordered else [((y - _line(x, y)) ** 2).sum()])
         total = max(float(((y - y.mean()) ** 2).sum()), 1e-300)
         score = 1 - float(min(errors)) / total
         return LeakScore(score, score)
     codes = np.unique(y, return_inverse=True)[1]
-    K = codes.max() + 1
-    predicted = _neighbour_prediction(x, np.eye(K, dtype=np.float32)[codes], unordered).argmax(1)
     baseline = 1 - np.bincount(codes).max() / n
-    wrong = float((predicted != codes).mean())
+    wrong = float((_neighbour_class(x, codes, unordered) != codes).mean())
     centre, spread = (wrong + 2 / n) / (1 + 4 / n), 2 * np.sqrt(wrong * (1 - wrong) / n + 1 / n**2) / (1 + 4 / n)
     return LeakScore(1 - wrong / baseline, 1 - (centre + spread) / baseline)
 
 
-def _neighbour_prediction(x: np.ndarray, y: np.ndarray, unordered: bool) -> np.ndarray:
-    """Out-of-fold prediction: the mean of y (n, K) over the rows with the same value, or of the nearest values."""
-    n = len(x)
-    x = np.where(np.isfinite(x), x, np.nanmin(x) - 1 if np.isfinite(x).any() else 0.0)
-    fold_of = np.random.default_rng(0).permutation(n) % NUM_FOLDS
-    predicted = np.empty(y.shape, np.float64)
+class _Fold(NamedTuple):
+    """The held-out rows of a fold, and the other rows by their distinct values.
+
+    Args:
+        held: (h,) indices of the held-out rows.
+        others: (m,) indices of the other rows by ascending value; starts: (v,) where each distinct value begins.
+        values: (v,) the distinct values.
+        before, at: (h,) indices in `values` of the neighbours of the held-out rows.
+        exact: (h,) whether `at` is the row's own value; nearer: (h,) whether `before` is nearer than `at`.
+    """
+
+    held: np.ndarray
+    others: np.ndarray
+    starts: np.ndarray
+    values: np.ndarray
+    before: np.ndarray
+    at: np.ndarray
+    exact: np.ndarray
+    nearer: np.ndarray
+
+
+def _folds(x: np.ndarray) -> Iterator[_Fold]:
+    order = np.argsort(x, kind="stable")
+    fold_of = _fold_of(len(x))
     for fold in range(NUM_FOLDS):
-        held, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
-        values, index, counts = np.unique(x[others], return_inverse=True, return_counts=True)
-        order = np.argsort(index, kind="stable")
-        sums = np.add.reduceat(y[others][order], np.concatenate([[0], np.cumsum(counts)[:-1]]), axis=0)
-        at = np.searchsorted(values, x[held]).clip(0, len(values) - 1)
-        exact = values[at] == x[held]
-        mean = sums / counts[:, None]
+        held, others = np.flatnonzero(fold_of == fold), order[fold_of[order] != fold]
+        ascending, sought = x[others], x[held]
+        starts = np.flatnonzero(np.append(True, ascending[1:] != ascending[:-1]))
+        values = ascending[starts]
+        at = np.searchsorted(values, sought).clip(0, len(values) - 1)
         before = (at - 1).clip(0)
-        nearer = np.abs(values[before] - x[held]) < np.abs(values[at] - x[held])
-        beside = y[others].mean(0)[None] if unordered else mean[np.where(nearer, before, at)]
-        if y.shape[1] == 1 and not unordered:  # numbers: linear interpolation
-            width = np.maximum(values[at] - values[before], 1e-300)
-            share = np.clip((x[held] - values[before]) / width, 0, 1)[:, None]
-            beside = mean[before] * (1 - share) + mean[at] * share
-        predicted[held] = np.where(exact[:, None], mean[at], beside)
+        nearer = np.abs(values[before] - sought) < np.abs(values[at] - sought)
+        yield _Fold(held, others, starts, values, before, at, values[at] == sought, nearer)
+
+
+@cache
+def _fold_of(n: int) -> np.ndarray:
+    return np.random.default_rng(0).permutation(n) % NUM_FOLDS
+
+
+def _finite(x: np.ndarray) -> np.ndarray:
+    """Missing values as one further value below all others."""
+    present = np.isfinite(x)
+    return x if present.all() else np.where(present, x, x[present].min() - 1 if present.any() else 0.0)
+
+
+def _neighbour_prediction(x: np.ndarray, y: np.ndarray, unordered: bool) -> np.ndarray:
+    """Out-of-fold prediction (n,): the mean of y over the rows with the same value, or between the nearest values."""
+    predicted, x = np.empty(len(x)), _finite(x)
+    for fold in _folds(x):
+        own = y[fold.others]
+        mean = np.add.reduceat(own, fold.starts) / np.diff(np.append(fold.starts, len(own)))
+        if unordered:
+            beside = np.full(len(fold.held), own.mean())
+        else:  # linear interpolation
+            width = np.maximum(fold.values[fold.at] - fold.values[fold.before], 1e-300)
+            share = np.clip((x[fold.held] - fold.values[fold.before]) / width, 0, 1)
+            beside = mean[fold.before] * (1 - share) + mean[fold.at] * share
+        predicted[fold.held] = np.where(fold.exact, mean[fold.at], beside)
     return predicted
+
+
+def _neighbour_class(x: np.ndarray, codes: np.ndarray, unordered: bool) -> np.ndarray:
+    """Out-of-fold prediction (n,): the most frequent class of the rows with the same value, or with the nearest one."""
+    predicted = np.empty(len(x), np.int64)
+    for fold in _folds(_finite(x)):
+        own = codes[fold.others]
+        classes = own if len(fold.starts) == len(own) else _most_frequent(own, fold.starts)
+        beside = np.bincount(own).argmax() if unordered else classes[np.where(fold.nearer, fold.before, fold.at)]
+        predicted[fold.held] = np.where(fold.exact, classes[fold.at], beside)
+    return predicted
+
+
+def _most_frequent(codes: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The most frequent code of each group of neighbouring rows, the smallest of several.
+
+    Shapes:
+        codes: (m,) int from 0; starts: (v,) where each group begins; returns: (v,).
+    """
+    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(codes))))
+    width = int(codes.max()) + 1
+    pairs, counts = np.unique(group * width + codes, return_counts=True)  # by group, then code
+    order = np.lexsort((-counts, pairs // width))
+    first = np.searchsorted((pairs // width)[order], np.arange(len(starts)))
+    return pairs[order][first] % width
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> np.ndarray:

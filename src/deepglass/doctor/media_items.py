@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding, join_limited
-from deepglass.features.base import Media
+from deepglass.doctor.media_summary import spread_evenly
+from deepglass.features.base import Media, take_raw
 
 MIN_SIZE_FACTOR = 4.0  # from the median side; twice as much for a length
 MIN_SHAPE_FACTOR = 2.0  # from the median aspect ratio
+MAX_ALTERED = 300  # files that are opened for changes in reading
 MAX_SHARE = 0.05  # of the items; beyond it sizes are simply mixed
 
 
@@ -21,6 +23,23 @@ def unreadable(context: DataContext) -> Iterator[Finding]:
         text = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
         rows = sorted({row for rows in broken.values() for row in rows})
         yield context.finding("unreadable", rows, list(broken), 1.0, text, "data.fix=[unreadable]")
+
+
+def altered(context: DataContext) -> Iterator[Finding]:
+    """One finding per column of files that reading changes, from a sample of its rows."""
+    for feature in context.inputs:
+        raw = context.table[feature.column]
+        if not feature.file_based or isinstance(raw, np.ndarray):
+            continue
+        sample = spread_evenly(len(raw), min(context.max_media, MAX_ALTERED))
+        texts = {int(sample[i]): text for i, text in feature.alterations(take_raw(raw, sample)).items()}
+        names = {row: item.name if isinstance(item := raw[row], Media) else f"row {row}" for row in texts}
+        if texts:
+            listed = join_limited([f"{names[row]} ({text})" for row, text in texts.items()], 3)
+            opened = f"{len(texts)} of {len(sample):,} files that were opened"
+            yield context.finding(
+                "altered", list(texts), [feature.column], 0.5, f"{feature.column}: {opened}: {listed}"
+            )
 
 
 def odd_size(context: DataContext) -> Iterator[Finding]:

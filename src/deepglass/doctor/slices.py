@@ -205,7 +205,9 @@ def _pair(inside: np.ndarray, each: np.ndarray, shares: bool) -> tuple[int, int,
     """The two slices (S, N), 0 or 1, with the worst intersection, and a bound on its probability given one of them."""
     whole = each.sum(1)[:, None, None]
     own = each @ inside.T  # (4, S)
-    both = np.stack([(inside * one) @ inside.T for one in each])  # (4, S, S)
+    count, errors = inside @ inside.T, (inside * each[1]) @ inside.T
+    others = [errors, errors] if shares else [(inside * one) @ inside.T for one in each[2:]]  # scores are errors
+    both = np.stack([count, errors, *others])  # (4, S, S)
     parents = (own[:, :, None], own[:, None, :])
     fits = np.triu(both[0] >= MIN_ROWS, 1)
     for parent in parents:

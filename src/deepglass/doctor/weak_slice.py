@@ -37,7 +37,7 @@ def weak_slices_of_run(context: DataContext, predictor: Predictor) -> list[Findi
     if not outputs or len(context.table) < 3 * MIN_ROWS:
         return []
     best = predictor.predict_arrays(context.table)
-    inputs = predictor.encode(context.table) if any(f.dense for f in outputs) else {}
+    inputs = predictor.reader.encode(context.table) if any(f.dense for f in outputs) else {}
     results: dict[str, SliceResult] = {}
     for output in (f for f in outputs if f.name in best):
         truth = output.to_input_frame(output.encode(context.table[output.column]), inputs)

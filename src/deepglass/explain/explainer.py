@@ -92,16 +92,16 @@ class Explainer:
         Raises:
             SpecError: `bad-value` for an index without a row.
         """
-        table = self.predictor.read(rows)
+        table = self.predictor.reader.read(rows)
         which = list(range(len(table))) if which is None else list(which)
         for index in which:
             if not 0 <= index < len(table):
                 raise SpecError("bad-value", f"--rows: there is no row {index}; there are {len(table)}, from 0")
         if self.rows is None and len(table) >= MIN_BACKGROUND:
-            encoded = self.predictor.encode(table)
+            encoded = self.predictor.reader.encode(table)
             self.rows = ReferenceRows(table, np.arange(len(table)), encoded, "of the explained rows")
         chosen = table.take(np.array(which, np.int64))
-        inputs = self.predictor.encode(chosen)
+        inputs = self.predictor.reader.encode(chosen)
         data = Dataset(inputs, {}, self.predictor.device)
         separate = mode == "full" if self.separate is None else self.separate
         explanations = []
@@ -153,11 +153,11 @@ def explain_rows(
     if out is not None:
         check_ending(out)
     explainer = Explainer(predictor, reference)
-    table = predictor.read(rows)
+    table = predictor.reader.read(rows)
     if isinstance(which, int):
         which = range(min(which, len(table)))
     explanations = explainer.explain(table, which, "fast" if fast else "full")
     if out is not None:
         index = range(len(table)) if which is None else which
-        write(out, explanations, predictor, predictor.encode(table.take(np.array(list(index), np.int64))))
+        write(out, explanations, predictor, predictor.reader.encode(table.take(np.array(list(index), np.int64))))
     return to_json(explanations)

@@ -48,6 +48,18 @@ def read_audio(media: Media, rate: int | None, seconds: float) -> np.ndarray:
     Raises:
         SourceError: `not-found`; `unreadable-file` for a file that is no audio, empty, truncated, or has NaN samples.
     """
+    channels, file_rate = _read_channels(media, seconds)
+    return as_int16(resample(to_full_scale(channels).mean(1), file_rate, rate or file_rate))
+
+
+def is_floating(media: Media) -> bool:
+    """Whether the samples of a file are floating-point numbers, which may be beyond 1."""
+    with _open(media) as file:
+        return file.subtype in ("FLOAT", "DOUBLE")
+
+
+def _read_channels(media: Media, seconds: float) -> tuple[np.ndarray, int]:
+    """The samples of each channel, (samples, channels) float32, and the sample rate."""
     with _open(media) as file:
         samples = min(file.frames, int(seconds * file.samplerate))
         size = media.path.stat().st_size if media.member is None else len(media.read())
@@ -68,10 +80,29 @@ def read_audio(media: Media, rate: int | None, seconds: float) -> np.ndarray:
         raise SourceError(
             "unreadable-file", f"{media.name}: is truncated: expected {samples:,} samples, got {len(channels):,}"
         )
-    wave = channels.mean(1)
-    if not np.isfinite(wave).all():
+    if not np.isfinite(channels).all():
         raise SourceError("unreadable-file", f"{media.name}: some of its samples are NaN or infinite")
-    return as_int16(resample(wave, file_rate, rate or file_rate))
+    return channels, file_rate
+
+
+def to_full_scale(wave: np.ndarray) -> np.ndarray:
+    """Samples of floating-point numbers; those beyond 1 are scaled down by the largest instead of being cut off."""
+    peak = float(np.abs(wave).max(initial=0.0))
+    return wave / np.float32(peak) if peak > 1 else wave
+
+
+def alteration(media: Media, seconds: float) -> str | None:
+    """What `read_audio` changes in the sound of a file, or what is lost in it; None for usual and unreadable ones."""
+    try:
+        channels, _ = _read_channels(media, seconds)
+    except SourceError:
+        return None
+    if np.abs(channels).max(initial=0.0) > 1:
+        return "sound beyond full scale, scaled down to it"
+    loudness = float(np.sqrt((channels**2).mean()))
+    if channels.shape[1] > 1 and loudness > 0 and float(np.sqrt((channels.mean(1) ** 2).mean())) < 0.05 * loudness:
+        return "sound whose channels are opposite, so that their mean is nearly silent"
+    return None
 
 
 def resample(wave: np.ndarray, source_rate: int, rate: int) -> np.ndarray:

@@ -149,6 +149,14 @@ def count_frames(image: RawImage) -> int:
         return 0
 
 
+def holds_fractions(image: RawImage) -> bool:
+    """Whether an image file has floating-point pixels, by its header; False where it cannot be read."""
+    try:
+        return image is not None and not isinstance(image, np.ndarray) and _open(image).mode == "F"
+    except (SourceError, *BROKEN):
+        return False
+
+
 def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Pixels (Y, X, C) resized to (rows, columns) with an antialiased bilinear filter, in the same dtype."""
     if pixels.shape[:2] == size:

@@ -82,7 +82,9 @@ def background_of(sample: Sequence[np.ndarray]) -> float:
 
 
 def range_of(sample: Sequence[np.ndarray]) -> Range:
-    """The range of a column's raw values, from the sample."""
+    """The range of a column's raw values, from the sample; of a few images of fractions, from the others."""
+    whole = [pixels for pixels in sample if pixels.dtype.kind == "u"]
+    sample = whole if 2 * len(whole) >= len(sample) and whole else sample
     if all(pixels.dtype == np.uint8 for pixels in sample):
         return Range(0.0, 255.0, 255)
     if all(pixels.dtype.kind == "u" for pixels in sample):
@@ -102,6 +104,22 @@ def _are_integers(values: np.ndarray) -> bool:
 def code_dtype(levels: int) -> type[np.unsignedinteger]:
     """The smallest unsigned dtype for codes from 0 to `levels`."""
     return np.uint8 if levels <= 255 else np.uint16
+
+
+def to_range(values: np.ndarray, value_range: Range) -> np.ndarray:
+    """An image of fractions in the range of a column of whole numbers; other images unchanged.
+
+    Values from 0 to 1 are shares of the largest number. Values beyond the range are scaled from their own to it.
+    """
+    is_whole = value_range.low == 0 and value_range.high == value_range.levels
+    if values.dtype.kind != "f" or not is_whole or not np.isfinite(values).any():
+        return values
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if low >= 0 and high <= 1 and not _are_integers(values):
+        return values * value_range.high
+    if low >= 0 and high <= value_range.high:
+        return values
+    return (values - low) * (value_range.high / (high - low)) if high > low else np.clip(values, 0, value_range.high)
 
 
 def quantize(values: np.ndarray, value_range: Range) -> np.ndarray:

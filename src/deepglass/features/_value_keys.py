@@ -33,10 +33,25 @@ def value_type(raw: Raw) -> ValueType | None:
     if dtype.is_integer():
         return "integer"
     if dtype.is_numeric():
-        x = _series(raw).cast(pl.Float64)
-        x = x.filter(x.is_not_nan().fill_null(False))
-        return "integer" if (x == x.floor()).all() and (x.abs() < 2**53).all() else "number"
+        x = _without_nan(_series(raw))
+        return "integer" if (x == np.floor(x)).all() and (np.abs(x) < 2**53).all() else "number"
     return "string"
+
+
+def number_values(raw: Raw) -> np.ndarray | None:
+    """The values of a column of numbers that are not missing; None for other columns."""
+    if isinstance(raw, list) or (isinstance(raw, np.ndarray) and raw.ndim != 1):
+        return None
+    series = _series(raw)
+    if series.dtype.is_integer():
+        return (series.drop_nulls() if series.null_count() else series).to_numpy()
+    return _without_nan(series) if series.dtype.is_numeric() else None
+
+
+def _without_nan(series: pl.Series) -> np.ndarray:
+    """Values as float64, without NaN and null."""
+    x = series.cast(pl.Float64).to_numpy()
+    return x[~np.isnan(x)]
 
 
 def common_type(chunks: Sequence[Raw], column: str) -> ValueType:

@@ -12,7 +12,15 @@ import numpy as np
 
 from deepglass.constraints import Count, Positive
 from deepglass.errors import SourceError
-from deepglass.features._audio_files import as_int16, read_audio, read_header, resample
+from deepglass.features._audio_files import (
+    alteration,
+    as_int16,
+    is_floating,
+    read_audio,
+    read_header,
+    resample,
+    to_full_scale,
+)
 from deepglass.features._reading import read_errors, sample_rows, try_read
 from deepglass.features._statistics import scaling
 from deepglass.features._suffixes import AUDIO
@@ -118,7 +126,15 @@ class Audio(Feature):
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         files = map(_as_media, raw)
         cut = sum(isinstance(m, Media) and (h := read_header(m)).samples > self.seconds * h.rate for m in files)
-        return {f"audio longer than {self.seconds:g} seconds, truncated": cut} if cut else {}
+        anomalies = Counter({f"audio longer than {self.seconds:g} seconds, truncated": cut} if cut else {})
+        floating = (m for m in map(_as_media, raw) if isinstance(m, Media) and is_floating(m))
+        anomalies.update(text for m in floating if (text := alteration(m, self.seconds)))
+        return anomalies
+
+    def alterations(self, raw: Raw) -> dict[int, str]:
+        """Sounds beyond full scale, and those whose channels cancel each other."""
+        texts = (alteration(m, self.seconds) if isinstance(m, Media) else None for m in map(_as_media, raw))
+        return {row: text for row, text in enumerate(texts) if text}
 
     def normalizer(self, scale: str = "standard") -> Spectrogram:
         """Waves (B, samples) int16 to spectrograms (B, T, M)."""
@@ -161,7 +177,7 @@ class Audio(Feature):
         if samples.dtype == np.int16:
             return samples
         wave = samples.astype(np.float32) / (1.0 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max)
-        return as_int16(resample(np.nan_to_num(wave), self.rate or self.rate_, self.rate_))
+        return as_int16(resample(to_full_scale(np.nan_to_num(wave)), self.rate or self.rate_, self.rate_))
 
 
 def _as_media(item: Media | np.ndarray | str | None) -> Media | np.ndarray | None:

@@ -168,6 +168,10 @@ class Feature(ABC):
         """Row -> why it cannot be encoded; such rows are left out and reported before training."""
         return {}
 
+    def alterations(self, raw: Raw) -> dict[int, str]:
+        """Row -> what reading it changes, or what is lost in it, for files that are unlike the others."""
+        return {}
+
     @classmethod
     def statistics(cls, raw: Raw) -> list[Statistic]:
         """Numbers that describe each cell, for data checks, slices and the map; the codes of a kind with classes."""

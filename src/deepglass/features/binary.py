@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self, cast
 
+import numpy as np
 import polars as pl
 
 from deepglass.features._classes import ClassFeature
-from deepglass.features._value_keys import as_keys, common_type, count_values, value_type
+from deepglass.features._value_keys import as_keys, common_type, count_values, number_values, value_type
 from deepglass.features.base import Raw, TypeGuess
 
 _POSITIVE = frozenset(["true", "t", "yes", "y", "1", "positive", "pos", "on", "spam", "sick", "present"])
@@ -41,6 +42,9 @@ class Binary(ClassFeature):
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         type_ = value_type(raw)
         if type_ is None:
+            return None
+        numbers = number_values(raw)
+        if numbers is not None and len(np.unique(numbers)) > _MAX_SPELLINGS:
             return None
         keys = as_keys(raw, type_).drop_nulls()
         values = (

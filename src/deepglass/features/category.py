@@ -4,11 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self, cast
 
+import numpy as np
 import polars as pl
 
 from deepglass.constraints import Count
 from deepglass.features._classes import ClassFeature
-from deepglass.features._value_keys import as_keys, common_type, count_values, to_native, value_type
+from deepglass.features._value_keys import (
+    as_keys,
+    common_type,
+    count_values,
+    number_values,
+    to_native,
+    value_type,
+)
 from deepglass.features.base import Raw, TypeGuess
 from deepglass.features.number import MAX_CODES, looks_like_codes
 
@@ -40,15 +48,16 @@ class Category(ClassFeature):
         type_ = value_type(raw)
         if type_ is None:
             return None
-        keys = as_keys(raw, type_).drop_nulls()
+        numbers = number_values(raw)
+        keys = as_keys(raw, type_).drop_nulls() if numbers is None else pl.Series(values=numbers)
         if not len(keys):
             return TypeGuess(0.1, "no value")
-        distinct = keys.n_unique()
+        distinct = keys.n_unique() if numbers is None else len(np.unique(numbers))
         why = f"{distinct} different values in {len(keys):,} rows"
         if type_ == "boolean":
             return TypeGuess(0.6, "true and false")
-        if type_ != "string":
-            codes = looks_like_codes(keys.cast(pl.Float64).to_numpy(), name)
+        if numbers is not None:
+            codes = looks_like_codes(numbers.astype(np.float64), name)
             return TypeGuess(0.7, f"whole numbers, {why}") if codes else TypeGuess(0.2, f"numbers, {why}")
         if distinct == 1:
             return TypeGuess(0.6, "one value only")

@@ -29,6 +29,7 @@ from deepglass.features._images import (
     decode,
     decode_sized,
     full_frames,
+    holds_fractions,
     letterbox,
     map_images,
     resize,
@@ -46,6 +47,7 @@ from deepglass.features._quantize import (
     quantize,
     range_of,
     sample_images,
+    to_range,
 )
 from deepglass.features._reading import read_errors
 from deepglass.features._statistics import scaling
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from deepglass.nn.warp import Warp
 
 DEFAULT_MAX_SIDE = 128  # pixels; larger images rarely improve the metrics enough for their time
+_FRACTIONS = "image of fractions among whole numbers, scaled to their range"
 CHUNK = 4096  # images that are decoded before they are copied into the column
 
 
@@ -167,8 +170,19 @@ class Image(PixelFeature):
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         if isinstance(raw, np.ndarray):
             return {}
-        animated = sum(count > 1 for count in map_images(count_frames, as_images(raw)))
-        return {"animated image, only its first frame is used": animated} if animated else {}
+        images = as_images(raw)
+        animated = sum(count > 1 for count in map_images(count_frames, images))
+        anomalies = {"animated image, only its first frame is used": animated}
+        if self.low_ == 0 and self.high_ == self.levels_:
+            anomalies[_FRACTIONS] = sum(map_images(holds_fractions, images))
+        return {text: count for text, count in anomalies.items() if count}
+
+    def alterations(self, raw: Raw) -> dict[int, str]:
+        """A few images of fractions among whole numbers."""
+        if isinstance(raw, np.ndarray):
+            return {}
+        rows = np.flatnonzero(map_images(holds_fractions, as_images(raw)))
+        return dict.fromkeys(rows.tolist(), _FRACTIONS) if 2 * len(rows) <= len(raw) else {}
 
     def normalizer(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.conv import ImageNormalizer
@@ -213,7 +227,8 @@ class Image(PixelFeature):
         """Pixels as codes (C, <= Y, <= X), scaled to fit the size."""
         pixels = with_channels(pixels, self.channels_, self.background_, image)
         _top, _left, *inner = letterbox(pixels.shape, self.size_)
-        codes = quantize(resize(pixels, (inner[0], inner[1])), Range(self.low_, self.high_, self.levels_))
+        value_range = Range(self.low_, self.high_, self.levels_)
+        codes = quantize(resize(to_range(pixels, value_range), (inner[0], inner[1])), value_range)
         return codes.transpose(2, 0, 1)
 
     def _fill_letterbox(self, codes: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from deepglass.metrics.classes import (
     log_loss,
     multi_label,
     roc_auc,
+    row_blocks,
 )
 from deepglass.metrics.images import class_metrics, psnr, segmentation
 from deepglass.metrics.intervals import Interval, interval, share_interval
@@ -50,6 +51,7 @@ __all__ = [
     "regression",
     "rmse",
     "roc_auc",
+    "row_blocks",
     "segmentation",
     "share_interval",
 ]

@@ -8,7 +8,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from deepglass.metrics import ece, log_loss
+from deepglass.metrics import ece, log_loss, row_blocks
+
+MIN_FITTED_ROWS, MAX_FITTED_VALUES = 500, 5_000_000  # of a temperature
 
 # -- classes: temperature ------------------------------------------------------------------------------------------
 
@@ -28,13 +30,17 @@ def apply_temperature(log_probs: np.ndarray, temperature: float) -> np.ndarray:
     """Log probabilities of softmax(logits / temperature), (N, K); a temperature above 1 lowers the confidence."""
     if temperature == 1:
         return log_probs
-    return _log_softmax(log_probs.astype(np.float64) / temperature).astype(log_probs.dtype)
+    scaled = np.empty_like(log_probs)
+    for rows in row_blocks(log_probs.shape):
+        scaled[rows] = _log_softmax(log_probs[rows].astype(np.float64) / temperature)
+    return scaled
 
 
 def fit_temperature(log_probs: np.ndarray, labels: np.ndarray, folds: int = 5, seed: int = 0) -> Temperature:
     """Temperature scaling: the temperature of least log loss, if it also improves the cross-fitted log loss.
 
-    Each fold is scored with the temperature fitted to the others.
+    Each fold is scored with the temperature fitted to the others. Of thousands of classes it is fitted to some of the
+    rows, chosen at random: `MAX_FITTED_VALUES` probabilities in all.
 
     Shapes:
         log_probs: (N, K) float, any logits; labels: (N,) int.
@@ -42,6 +48,9 @@ def fit_temperature(log_probs: np.ndarray, labels: np.ndarray, folds: int = 5, s
     Source: Guo et al., 2017, arXiv 1706.04599, section 4.2. Ours fits log T, so that T is positive,
     with a weak prior at T = 1, so that a few rows, all correct, do not lead to certainty.
     """
+    if (count := max(MIN_FITTED_ROWS, MAX_FITTED_VALUES // max(log_probs.shape[1], 1))) < len(labels):
+        rows = np.sort(np.random.default_rng(seed).choice(len(labels), count, replace=False))
+        log_probs, labels = log_probs[rows], labels[rows]
     labels = labels.astype(np.int64)
     logits = np.maximum(log_probs.astype(np.float64), -1e4)  # avoids 0 * infinity for probabilities of 0
     before = _log_softmax(logits)

@@ -5,10 +5,13 @@ log_loss(labels, log_probs)            log_probs: (N, K) float, or (N,) probabil
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from deepglass.metrics.numbers import finite
+
+MAX_BLOCK_VALUES = 4_000_000  # of a temporary array
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -26,19 +29,27 @@ def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
     """Mean recall of the classes that occur."""
     if not len(labels):
         return math.nan
-    counts = confusion_matrix(labels, predicted, 1 + int(max(labels.max(), predicted.max())))
-    present = counts.sum(1) > 0
-    return float(np.mean(counts.diagonal()[present] / counts.sum(1)[present]))
+    hits, occurring, _ = _class_counts(labels, predicted)
+    present = occurring > 0
+    return float(np.mean(hits[present] / occurring[present]))
 
 
 def f1_macro(labels: np.ndarray, predicted: np.ndarray) -> float:
     """Mean F1, 2 TP / (2 TP + FP + FN), over the classes that occur or are predicted."""
     if not len(labels):
         return math.nan
-    counts = confusion_matrix(labels, predicted, 1 + int(max(labels.max(), predicted.max())))
-    totals = counts.sum(0) + counts.sum(1)
+    hits, occurring, predictions = _class_counts(labels, predicted)
+    totals = occurring + predictions
     present = totals > 0
-    return float(np.mean(2 * counts.diagonal()[present] / totals[present]))
+    return float(np.mean(2 * hits[present] / totals[present]))
+
+
+def _class_counts(labels: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of each class that are predicted correctly, that are of the class, and that are predicted as it."""
+    classes = 1 + int(max(labels.max(), predicted.max()))
+    hits = labels[labels == predicted]
+    counts = [np.bincount(codes.astype(np.int64), minlength=classes) for codes in (hits, labels, predicted)]
+    return counts[0], counts[1], counts[2]
 
 
 def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -49,7 +60,7 @@ def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
             rest.
     """
     if scores.ndim == 2:
-        aucs = [_auc(labels == k, scores[:, k]) for k in range(scores.shape[1])]
+        aucs = [_auc(labels == k, scores[:, k]) for k in np.unique(labels).tolist()]
         aucs = [auc for auc in aucs if not math.isnan(auc)]
         return float(np.mean(aucs)) if aucs else math.nan
     return _auc(labels == 1, scores)
@@ -108,9 +119,13 @@ def brier(labels: np.ndarray, probs: np.ndarray) -> float:
         return math.nan
     if probs.ndim == 1:
         return float(np.mean((probs - (labels == 1)) ** 2))
-    # sum_k (p_k - y_k)^2 = sum_k p_k^2 - 2 p_label + 1
-    distance = np.mean((probs**2).sum(1) - 2 * _of_label(probs, labels) + 1)
+    distance = np.mean(_squared_distances(labels, probs))
     return float(distance / 2 if probs.shape[1] == 2 else distance)
+
+
+def _squared_distances(labels: np.ndarray, probs: np.ndarray) -> np.ndarray:
+    """sum_k (p_k - y_k)^2 = sum_k p_k^2 - 2 p_label + 1 of each row, (N,)."""
+    return np.asarray((probs**2).sum(1) - 2 * _of_label(probs, labels) + 1)
 
 
 def ece(labels: np.ndarray, probs: np.ndarray, bins: int = 15) -> float:
@@ -136,17 +151,31 @@ def classification(labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndar
     Shapes:
         labels: (N,) int; log_probs: (N, K) float; predicted: (N,) int.
     """
-    probs = np.exp(log_probs)
+    if not len(labels):
+        return {}
     predicted = log_probs.argmax(1) if predicted is None else predicted
+    distances, confidences, correct = [], [], []
+    for rows in row_blocks(log_probs.shape):
+        probs = np.exp(log_probs[rows])
+        distances.append(_squared_distances(labels[rows], probs))
+        confidences.append(probs.max(1).astype(np.float64))
+        correct.append(probs.argmax(1) == labels[rows])
+    distance = np.mean(np.concatenate(distances))
     return finite(
         accuracy=accuracy(labels, predicted),
         balanced_accuracy=balanced_accuracy(labels, predicted),
         f1_macro=f1_macro(labels, predicted),
         roc_auc=roc_auc(labels, log_probs),
         log_loss=log_loss(labels, log_probs),
-        brier=brier(labels, probs),
-        ece=ece(labels, probs),
+        brier=float(distance / 2 if log_probs.shape[1] == 2 else distance),
+        ece=binned_error(np.concatenate(confidences), np.concatenate(correct)),
     )
+
+
+def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Blocks of rows of an array (N, K), so that temporary arrays stay small: 10,000 classes are 40 kB a row."""
+    size = max(1, MAX_BLOCK_VALUES // max(shape[1], 1))
+    return (slice(start, start + size) for start in range(0, shape[0], size))
 
 
 def multi_label(truth: np.ndarray, scores: np.ndarray, predicted: np.ndarray) -> dict[str, float]:

@@ -138,6 +138,9 @@ class Agent(Objective):
         params = self.policy(self.encode_observations(observations))
         return params.argmax(1) if isinstance(self.action_feature, Category) else params
 
+    def examples_per_evaluation(self, data: Dataset) -> int:
+        return 0  # it plays episodes, and predicts no rows
+
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
         """Play whole episodes greedily: 20, or 100 with `search`. Each has its own seed."""
         count, seed = (TEST_EPISODES, TEST_SEED) if search else (VALID_EPISODES, VALID_SEED)

@@ -192,6 +192,15 @@ class Objective(nn.Module, ABC):
         """Loader of the training batches: shuffled rows by default."""
         return ShuffledLoader(data, batch_size, seed, transform)
 
+    def examples_per_evaluation(self, data: Dataset) -> int:
+        """Number of examples that an evaluation of these rows predicts."""
+        return len(data)
+
+    def validation_sample(self, data: Dataset, count: int, seed: int) -> Dataset:
+        """Rows chosen at random, with about `count` of the examples of `examples_per_evaluation`, in their order."""
+        random = np.random.default_rng(seed)
+        return data.subset(np.sort(random.choice(len(data), min(count, len(data)), replace=False)))
+
     @abstractmethod
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
         """Evaluate on a data set.

@@ -88,6 +88,15 @@ class NextToken(Objective):
     def examples_per_epoch(self, train: Dataset) -> int:
         return max(len(train.inputs[self.feature.name].values) // self.context_length, 1)
 
+    def examples_per_evaluation(self, data: Dataset) -> int:
+        """Number of windows, which overlap by half."""
+        return 2 * len(data.inputs[self.feature.name].values) // self.context_length
+
+    def validation_sample(self, data: Dataset, count: int, seed: int) -> Dataset:
+        """The first rows, as a text has an order."""
+        rows = math.ceil(len(data) * count / max(self.examples_per_evaluation(data), 1))
+        return data.subset(torch.arange(min(max(rows, 1), len(data))).numpy())
+
     def make_loader(self, data: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None) -> Loader:
         return WindowLoader(data, self.feature.name, self.context_length, batch_size, seed)
 

@@ -18,6 +18,9 @@ from deepglass.nn.decoding import AutoregressiveHead
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, concatenate_predictions
 
+MAX_ENSEMBLE_CLASSES = 1_000  # beyond which the members' heads would take most of the time
+MAX_EVALUATED_VALUES = 4_000_000  # logits of a batch in an evaluation
+
 
 class Supervised(Objective):
     """One network with a head for each output.
@@ -33,7 +36,11 @@ class Supervised(Objective):
         if not outputs:
             names = ", ".join(f.name for f in inputs[:8]) + (", ..." if len(inputs) > 8 else "")
             raise SpecError("bad-value", f"--target: expected the column to predict, one of: {names}")
-        self.network = make_network(inputs, outputs)
+        classes = sum(len(f.class_names) for f in outputs if f.has_classes)
+        if classes <= MAX_ENSEMBLE_CLASSES:
+            self.network = make_network(inputs, outputs)
+        else:
+            self.network = make_network(inputs, outputs, defaults={"mlp": {"ensemble_size": 1}})
         # an autoregressive head reads its target, and a mixed row has two
         self.supports_mixup = not any(isinstance(head, AutoregressiveHead) for head in self.network.heads.values())
         self.baseline_loss = nn.Buffer(torch.ones(len(outputs)))
@@ -53,6 +60,8 @@ class Supervised(Objective):
         total = torch.zeros(len(names))
         count = torch.zeros(len(names))
         batches: dict[str, list[dict[str, Tensor]]] = {name: [] for name in names}
+        classes = max((len(f.class_names) for f in self.network.features.values() if f.has_classes), default=1)
+        batch_size = max(1, min(batch_size, MAX_EVALUATED_VALUES // (classes * self.network.ensemble_size)))
         with torch.inference_mode():
             for batch in data.batches(batch_size):
                 for i, (name, prediction) in enumerate(self.predict(batch).items()):

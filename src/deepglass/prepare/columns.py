@@ -1,7 +1,7 @@
 """Kind and role of each column of a source."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from deepglass.spec.spec import FeatureSpec, Spec
 from deepglass.values import plain
 
 MAX_INFERENCE_ROWS = 10_000  # rows from which a kind is inferred
+MAX_CLASS_SHARE = 0.3  # of different texts in the rows of a column that may be classes
 
 F = TypeVar("F", bound=Feature)
 
@@ -65,7 +66,7 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
     inputs: list[Feature] = []
     outputs: list[Output] = []
     for i, feature in enumerate(targets):
-        kind, why = _kind(table, feature, spec)
+        kind, why = _kind(table, feature, spec, True)
         advice = f"choose another kind, such as --kind {feature.name}=category"
         cls = output_class(kind, f"outputs[{i}]", advice)
         outputs.append(_feature(table, feature, kind, cls, "outputs"))
@@ -75,7 +76,7 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
         where = f"inputs[{i}]" if chosen else f"inputs.{feature.name}"
         for column in feature.source_columns:
             check_column(table, column, where)
-        kind, why = _kind(table, feature, spec)
+        kind, why = _kind(table, feature, spec, False)
         if not chosen and (useless := _useless(table[feature.name])):
             column_roles.append(ColumnRole(feature.name, kind, useless, "ignored"))
             continue
@@ -125,7 +126,7 @@ def _feature(
     return construct(cls, settings, f"{group}.{spec.name}", beside=["kind"])
 
 
-def _kind(table: Table, feature: FeatureSpec, spec: Spec) -> tuple[str, str]:
+def _kind(table: Table, feature: FeatureSpec, spec: Spec, is_output: bool) -> tuple[str, str]:
     name, column = feature.name, feature.column
     if explicit_kind := feature.kind or spec.kinds.get(name):
         source_kind = table.kinds.get(column, explicit_kind)
@@ -145,7 +146,7 @@ def _kind(table: Table, feature: FeatureSpec, spec: Spec) -> tuple[str, str]:
         )
     if column in table.kinds:
         return table.kinds[column], "stated by the source"
-    return infer_type(_head(table[column]), column)
+    return infer_type(_sample(table[column], is_output), column)
 
 
 def _useless(raw: Raw) -> str | None:
@@ -166,8 +167,18 @@ def _useless(raw: Raw) -> str | None:
     return None
 
 
-def _head(raw: Raw) -> Raw:
+def _sample(raw: Raw, is_output: bool) -> Raw:
+    """Rows from which a kind is inferred, at random; of an output with thousands of texts, all rows of some texts.
+
+    A random sample holds each of thousands of classes about once, as if they were no classes.
+    """
     if len(raw) <= MAX_INFERENCE_ROWS:
         return raw
     rows = np.random.default_rng(0).choice(len(raw), MAX_INFERENCE_ROWS, replace=False)
-    return take_raw(raw, np.sort(rows))
+    sample = take_raw(raw, np.sort(rows))
+    if is_output and isinstance(sample, pl.Series) and sample.dtype == pl.String:
+        values = cast(pl.Series, raw).unique().sort()
+        if sample.n_unique() >= MAX_CLASS_SHARE * len(sample) and len(values) < MAX_CLASS_SHARE * len(raw):
+            some = values.gather_every(-(-len(raw) // MAX_INFERENCE_ROWS))
+            return cast(pl.Series, raw).filter(cast(pl.Series, raw).is_in(some.implode()))
+    return sample

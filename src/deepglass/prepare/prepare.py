@@ -6,8 +6,9 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from deepglass.data.row_hashes import row_hashes
+from deepglass.data.label_budget import LabelBudget
 from deepglass.data.table import Table
+from deepglass.data.trained_rows import TrainedRows, row_hashes
 from deepglass.data.transforms.base import TableTransform
 from deepglass.features.base import Column, Feature, take_raw
 from deepglass.features.outputs.base import Output
@@ -17,12 +18,11 @@ from deepglass.prepare.data_warnings import data_warnings
 from deepglass.prepare.derived_columns import derive_columns, fit_transforms, join_columns
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.label_corrections import correct_labels, load_corrections
-from deepglass.prepare.lineage import TrainedRows, inherit_split
+from deepglass.prepare.lineage import inherit_split
 from deepglass.prepare.prepared_data import PreparedData, hide_targets
 from deepglass.prepare.resolve import adapt_features, resolve_network, trunk_for_size
 from deepglass.prepare.rows import (
     choose_split,
-    hidden_rows,
     missing_targets,
     usable_rows,
     uses_unlabelled,
@@ -72,7 +72,7 @@ def prepare(spec: Spec, earlier: EarlierRun | None = None) -> tuple[Experiment, 
     chosen_split = choose_split(spec, labelled, outputs)
     ancestors = () if earlier is None else earlier.lineage
     split[~absent], split_notes = inherit_split(chosen_split, labelled, outputs, ancestors)
-    hidden = hidden_rows(spec, table, outputs, split) & ~np.isin(source_rows, corrected)
+    hidden = _hidden_rows(spec, table, outputs, split) & ~np.isin(source_rows, corrected)
     split[hidden] = "train" if unlabelled else ""
     split[np.isin(source_rows, spec.data.drop)] = ""  # the others stay in their split
     table = hide_targets(table, outputs, hidden)
@@ -106,6 +106,13 @@ def prepare(spec: Spec, earlier: EarlierRun | None = None) -> tuple[Experiment, 
         lineage,
     )
     return resolve_network(experiment, len(data.rows("train"))), data
+
+
+def _hidden_rows(spec: Spec, table: Table, outputs: Sequence[Output], split: np.ndarray) -> np.ndarray:
+    """Rows whose labels the label budget hides, (N,) bool."""
+    if spec.data.num_labels is None or not outputs:
+        return np.zeros(len(table), bool)
+    return LabelBudget.of(spec.data.num_labels).hidden(table[outputs[0].column], split, spec.data.split.seed)
 
 
 def _own_rows(table: Table, readers: Sequence[Feature | TableTransform]) -> tuple[TrainedRows, ...]:

@@ -8,10 +8,10 @@ import numpy as np
 from deepglass.data.batches import Dataset
 from deepglass.data.missing import set_null
 from deepglass.data.table import Table
+from deepglass.data.trained_rows import TrainedRows
 from deepglass.features.base import Column, Feature
 from deepglass.features.outputs.base import Output, PredictionArrays
 from deepglass.prepare.columns import ColumnRole
-from deepglass.prepare.lineage import TrainedRows
 
 SPLITS = ("train", "valid", "test")
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from deepglass.data.label_budget import LabelBudget
 from deepglass.data.missing import is_null
 from deepglass.data.split import Split
 from deepglass.data.table import Skipped, Table
@@ -113,13 +112,6 @@ def assign_split(split: Split, table: Table, outputs: Sequence[Output]) -> np.nd
     first = table[outputs[0].column] if outputs else None
     stratify = bool(outputs) and outputs[0].has_classes
     return split.assign(table, first, stratify)
-
-
-def hidden_rows(spec: Spec, table: Table, outputs: Sequence[Output], split: np.ndarray) -> np.ndarray:
-    """Rows whose labels the label budget hides, (N,) bool."""
-    if spec.data.num_labels is None or not outputs:
-        return np.zeros(len(table), bool)
-    return LabelBudget.of(spec.data.num_labels).hidden(table[outputs[0].column], split, spec.data.split.seed)
 
 
 def _repeated_images(table: Table) -> str | None:

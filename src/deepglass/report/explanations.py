@@ -30,6 +30,7 @@ from deepglass.introspect.rows import row_pixels
 from deepglass.mel import log_mel
 from deepglass.metrics import summaries as measure
 from deepglass.objectives.base import Objective
+from deepglass.prepare.new_rows import RowReader
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.explanation_facts import (
     NOTHING,
@@ -65,7 +66,7 @@ def explanations_of(
     rows = prepared.rows("test")
     if not len(rows) or not best:
         return {}
-    predictor = Predictor(objective, prepared.inputs, prepared.outputs, calibration, device=device)
+    predictor = Predictor(objective, RowReader(prepared.inputs, prepared.outputs), calibration, device)
     references = training_rows(prepared, NUM_REFERENCE_ROWS)
     try:
         explainer = Explainer(

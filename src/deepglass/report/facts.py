@@ -93,6 +93,7 @@ class PlanFacts:
     precision: str = "float32"
     device: str = "cpu"
     threads: int | None = None
+    evaluation_rows: int | None = None  # of an evaluation during training; None for all validation rows
     seconds: float | None = None  # of training alone
     seconds_total: float | None = None
     parameters: int | None = None
@@ -175,6 +176,7 @@ def plan_facts(context: RunContext) -> PlanFacts:
         precision=plan.precision,
         device=metrics["device"],
         threads=plan.threads,
+        evaluation_rows=plan.evaluation_rows,
         seconds=metrics["seconds"]["train"],
         seconds_total=metrics["seconds"]["total"],
         parameters=metrics["parameters"],

@@ -36,7 +36,8 @@ class ClassFacts:
     """The test predictions of an output with classes.
 
     Args:
-        names: class names.
+        names: of the classes of the matrix; of thousands of classes the last stands for all that it lacks.
+        total: number of classes; None for that of the names.
         confusion: counts, a row a true class, a column a predicted one.
         reliability: how good the confidences are.
         thresholds: binary outputs only.
@@ -46,6 +47,7 @@ class ClassFacts:
     """
 
     names: tuple[str, ...]
+    total: int | None = None
     confusion: np.ndarray | None = None
     reliability: Reliability | None = None
     thresholds: Thresholds | None = None

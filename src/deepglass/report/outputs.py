@@ -1,7 +1,7 @@
 """Each tested output: metrics with bootstrap intervals, baselines, and the rows that are worth a look."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ NUM_RESAMPLES = 100  # bootstrap samples of the test rows
 MAX_SECONDS = 2.0  # for the intervals of an output; with less than a fifth of the samples there are none
 MAX_RESAMPLED_ROWS = 2_000
 MAX_NUMBER_MISTAKES = 24
+MAX_COMPARED_CLASSES = 500  # of a confusion matrix, which has as many rows and columns
 
 
 def tested_outputs(
@@ -149,9 +150,29 @@ def _classes(feature: Output, rows: OutputRows) -> tuple[ClassFacts, tuple[RowCa
         )
         for some in (mistakes, others)
     ]
-    confusion = metrics.confusion_matrix(labels[labelled], predicted[labelled], len(names))
-    facts = ClassFacts(names=names, confusion=confusion, reliability=reliability, thresholds=thresholds)
+    compared, confusion = _confusion(labels[labelled], predicted[labelled], names)
+    facts = ClassFacts(
+        names=compared, total=len(names), confusion=confusion, reliability=reliability, thresholds=thresholds
+    )
     return facts, cards[0], cards[1]
+
+
+def _confusion(labels: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """The confusion matrix and the names of its classes.
+
+    Of thousands of classes it has those of the most mistakes, and one for all others, without their mistakes among
+    each other.
+    """
+    if len(names) <= MAX_COMPARED_CLASSES:
+        return tuple(names), metrics.confusion_matrix(labels, predicted, len(names))
+    wrong = labels != predicted
+    mistakes = np.bincount(np.concatenate([labels[wrong], predicted[wrong]]), minlength=len(names))
+    chosen = np.sort(np.argsort(-mistakes, kind="stable")[: MAX_COMPARED_CLASSES - 1])
+    position = np.full(len(names), len(chosen))
+    position[chosen] = np.arange(len(chosen))
+    kept = ~wrong | (position[labels] < len(chosen)) | (position[predicted] < len(chosen))
+    compared = (*(names[k] for k in chosen), f"{len(names) - len(chosen):,} other classes")
+    return compared, metrics.confusion_matrix(position[labels[kept]], position[predicted[kept]], len(compared))
 
 
 def _tag_classes(feature: TagsOutput, rows: OutputRows) -> ClassFacts | None:
@@ -164,8 +185,8 @@ def _tag_classes(feature: TagsOutput, rows: OutputRows) -> ClassFacts | None:
     predicted, names = calibrated.argmax(1), feature.class_names
     confidence = np.exp(calibrated.max(1))
     reliability = summaries.reliability(log_probs, labels, temperature, confidence, predicted == labels)
-    confusion = metrics.confusion_matrix(labels, predicted, len(names))
-    return ClassFacts(names=names, confusion=confusion, reliability=reliability)
+    compared, confusion = _confusion(labels, predicted, names)
+    return ClassFacts(names=compared, total=len(names), confusion=confusion, reliability=reliability)
 
 
 def _label_mistakes(feature: MultilabelOutput, rows: OutputRows) -> tuple[RowCard, ...]:

@@ -55,14 +55,14 @@ def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> RowEmbeddi
     Raises:
         SourceError: none of the rows can be read.
     """
-    table = predictor.read(rows)
+    table = predictor.reader.read(rows)
     unreadable = [row for row, _ in unreadable_rows(table, predictor.inputs)]
     rows_used = np.setdiff1d(np.arange(len(table)), np.array(unreadable, np.int64))
     if unreadable and len(rows_used):
-        predictor.notes["row left out, as it cannot be read"] += len(table) - len(rows_used)
+        predictor.reader.notes["row left out, as it cannot be read"] += len(table) - len(rows_used)
         table = table.take(rows_used)
-    data = Dataset(predictor.encode(table), {}, predictor.device)
-    predictor.check_readable(table, data.columns)
+    data = Dataset(predictor.reader.encode(table), {}, predictor.device)
+    predictor.reader.check_readable(table, data.columns)
     points = embed_dataset(predictor.objective, data, batch_size)
     return RowEmbeddings(points, _metadata(table.columns, rows_used), _images(predictor, data.columns))
 

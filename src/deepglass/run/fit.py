@@ -137,7 +137,9 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     context = RunContext(folder, experiment, data, objective, {}, setup.device)
     pseudo_labels = pseudo_label_recorder(context)  # before the clock starts, as it reads rows
     clock = Clock(training.budget) if training.budget else None
-    plan = make_plan(training, setup.defaults, objective.examples_per_epoch(datasets["train"]), setup.device)
+    rows = objective.examples_per_epoch(datasets["train"])
+    evaluated_rows = objective.examples_per_evaluation(datasets["valid"])
+    plan = make_plan(training, setup.defaults, rows, setup.device, evaluated_rows)
     _read_initial_weights(setup)
     objective.on_fit_start(datasets["train"])
     folder.begin(experiment, data)
@@ -172,7 +174,8 @@ def resume(
     objective.on_fit_start(datasets["train"])
     step = state.values["step"] if state else 0
     if stage is not None:
-        plan = append_stage(plan, stage, setup.defaults, step)
+        evaluated_rows = objective.examples_per_evaluation(datasets["valid"])
+        plan = append_stage(plan, stage, setup.defaults, step, evaluated_rows)
     folder.reopen(experiment, data)
     clock = Clock(stage.budget) if stage is not None and stage.budget else None
     if clock is None:  # else it is fitted to the time budget first
@@ -216,6 +219,7 @@ def _fit(
     trainer = Trainer([*recorders, *callbacks], folder.checkpoints, folder.store_plan)
     loader = setup.loader(datasets["train"], plan)
     if clock is not None:
+        call(callbacks, "on_phase_start", "planning")
         costs = trainer.probe(objective, loader, plan, datasets["valid"], MAX_PROBE * clock.budget)
         limit = max_steps(plan, setup.defaults)
         plan = fit_to_budget(plan, clock.budget - clock.elapsed(), costs, limit)
@@ -226,6 +230,7 @@ def _fit(
     with record_margins(loader, objective, len(datasets["train"]), folder.path) as recorded:
         history = trainer.fit(objective, recorded, plan, datasets["valid"], clock, state)
     earlier_seconds = state.values["seconds"] if state else 0.0
+    call(callbacks, "on_phase_start", "calibrating and testing")
     return _finish(context, datasets, history, started, clock, earlier_seconds)
 
 

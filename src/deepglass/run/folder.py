@@ -16,14 +16,19 @@ import numpy as np
 import polars as pl
 import yaml
 
+from deepglass.data.trained_rows import (
+    ANCESTOR_COLUMNS,
+    ANCESTORS,
+    TrainedRows,
+    ancestor_table,
+    read_ancestors,
+)
 from deepglass.errors import SourceError, StorageError, near_miss
 from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.files import STORAGE_ERRORS, remove_partial_files, storage_error, write_file
 from deepglass.objectives.base import Objective
 from deepglass.prepare.experiment import Experiment
-from deepglass.prepare.lineage import TrainedRows
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.run.storage.ancestors import ANCESTOR_COLUMNS, ANCESTORS, ancestor_table, read_ancestors
 from deepglass.run.storage.contents import delete_contents, has_not_begun, is_occupied
 from deepglass.run.storage.lock import lock_folder
 from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged_values, resume_command, write_manifest

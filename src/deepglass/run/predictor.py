@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,59 +12,45 @@ import polars as pl
 import torch
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.data.missing import is_null
 from deepglass.data.table import Table
-from deepglass.data.transforms.base import TableTransform
 from deepglass.device import pick
 from deepglass.documents import parse_json
-from deepglass.errors import DataWarning, SourceError, SpecError, near_miss
+from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Column, Feature, Media, Raw, sequence_of
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.features.outputs.identity import IdentityOutput, Verdict
 from deepglass.features.text import Text
-from deepglass.formatting import first_names
-from deepglass.limits import limits_changed
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
-from deepglass.prepare.derived_columns import apply_transform, derive_columns
+from deepglass.prepare.new_rows import RowReader, Rows
 from deepglass.prepare.prepared_data import add_context
 from deepglass.prepare.sources import file_columns, read_like
 from deepglass.run.build import load_objective
 from deepglass.run.folder import Folder
 from deepglass.run.storage.stored_files import RunState
 from deepglass.run.write_predictions import Predictions
-from deepglass.spec.spec import DataSpec
-
-Rows = Any  # a source, a dict, or a list of dicts
-
-MAX_MISSING_SHARE = 0.05  # of an input's values in training, below which an absent or unreadable column is an error
-MIN_EMPTY_ROWS = 10  # in fewer rows a column may be empty by chance
 
 
 @dataclass
 class Predictor:
-    """A trained objective with its features and table transforms.
+    """A trained objective, and the reader of its rows.
 
     Args:
-        data: options for reading rows from files.
-        ignored: columns that training ignored; rows with them get no note.
-        notes: counts of unusual values in all rows so far.
-        missing: input -> share of its values that were missing in training; without it absent and unreadable columns
-            are missing values. Else they are errors, but for inputs that were often missing in training.
-        allow_missing: columns or inputs that may be absent or unreadable.
+        calibration: output -> its calibration.
     """
 
     objective: Objective
-    inputs: tuple[Feature, ...]
-    outputs: tuple[Output, ...]
+    reader: RowReader
     calibration: Mapping[str, Calibration]
-    data: DataSpec = field(default_factory=DataSpec)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    ignored: frozenset[str] = frozenset()
-    transforms: tuple[TableTransform, ...] = ()
-    notes: Counter[str] = field(default_factory=Counter)
-    missing: Mapping[str, float] = field(default_factory=dict)
-    allow_missing: frozenset[str] = frozenset()
+
+    @property
+    def inputs(self) -> tuple[Feature, ...]:
+        return self.reader.inputs
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        return self.reader.outputs
 
     @staticmethod
     def load(folder: Folder, device: str = "auto", state: RunState | None = None) -> Predictor:
@@ -83,17 +66,15 @@ class Predictor:
         experiment = state.experiment
         objective = load_objective(folder, experiment, device)
         ignored = frozenset(c.name for c in state.column_roles if c.role == "ignored")
-        return Predictor(
-            objective,
+        reader = RowReader(
             experiment.inputs,
             experiment.outputs,
-            state.calibration,
             experiment.spec.data,
-            pick(device),
             ignored,
             experiment.transforms,
-            missing=state.missing,
+            state.missing,
         )
+        return Predictor(objective, reader, state.calibration, pick(device))
 
     def predict(self, rows: Rows, batch_size: int = 1024) -> Predictions:
         """Predictions in the order of the rows, {OUTPUT: {"value": ..., "confidence": ...}} each.
@@ -104,9 +85,39 @@ class Predictor:
         decoded = self.decode(self.predict_arrays(rows, batch_size))
         return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]
 
+    def predict_table(
+        self, rows: Rows, keep: Sequence[str] = (), probabilities: bool = False, batch_size: int = 1024
+    ) -> pl.DataFrame:
+        """Predictions as a table, in the order of the rows: a column per output and value, such as `price.low`.
+
+        Args:
+            rows: as for `predict`.
+            keep: columns of the rows to have before the predictions; "all" for all.
+            probabilities: add the probability of each class, `OUTPUT.probability.CLASS`.
+
+        Raises:
+            SourceError: `unknown-column` for a column to keep.
+            SpecError: `bad-value` for `probabilities` without an output with classes.
+        """
+        if probabilities and not any(f.has_classes for f in self.outputs):
+            raise SpecError("bad-value", "--probabilities: no output of the run has classes")
+        table = self.reader.table(rows)
+        kept = table.names if list(keep) == ["all"] else list(keep)
+        columns: dict[str, Any] = {name: _plain_column(table[name]) for name in kept}
+        arrays = self.predict_arrays(rows if self.reader.is_single(rows) else table, batch_size)
+        for f in self.outputs:
+            mode, calibration = arrays[f.name], self.calibration.get(f.name)
+            for key, values in f.prediction_columns(mode, calibration).items():
+                name = f.name if key == "value" else f"{f.name}.{key}"
+                columns[f"{name}.predicted" if name in columns else name] = values
+            if probabilities and (shares := f.class_probabilities(mode, calibration)) is not None:
+                names = (f"{f.name}.probability.{name}" for name in f.class_names)
+                columns |= dict(zip(names, shares.T, strict=True))
+        return pl.DataFrame(columns, strict=False)
+
     def predict_arrays(self, rows: Rows, batch_size: int = 1024) -> dict[str, PredictionArrays]:
         """The modes of the predictions as arrays, rows first."""
-        columns = self.encode(rows)
+        columns = self.reader.encode(rows)
         single = len(next(iter(columns.values()))) == 1
         if single:
             arrays = self._predict_row(columns)
@@ -120,15 +131,7 @@ class Predictor:
 
     def dataset(self, table: Table) -> Dataset:
         """Encoded inputs and targets of labelled rows."""
-        for column in (c for f in self.outputs for c in ([f.column] if table.derived else f.source_columns)):
-            if column not in table.columns:
-                hint = near_miss(column, table.columns)
-                raise SourceError("unknown-column", f"{table.name}: no column {column!r} with labels{hint}")
-        table = self.read(table)
-        inputs = self.encode(table)
-        self.check_readable(table, inputs)
-        with limits_changed(self.data.limits):
-            targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
+        table, inputs, targets = self.reader.encode_labelled(table)
         return Dataset(inputs, targets, self.device, table.environment)
 
     def evaluate(self, table: Table, batch_size: int = 1024) -> dict[str, dict[str, float]]:
@@ -137,61 +140,6 @@ class Predictor:
         arrays = predict_dataset(self.objective, data, batch_size)
         return {f.name: f.score(arrays[f.name], data.truth[f.name], self.calibration.get(f.name)) for f in self.outputs}
 
-    def encode(self, rows: Rows) -> dict[str, Column]:
-        """Encoded inputs; values that cannot be read are missing values, and counted.
-
-        Raises:
-            SourceError: as `read`, and as `check_readable` unless `rows` is a table that was read before.
-        """
-        table = self.read(rows)
-        with limits_changed(self.data.limits):
-            columns = {f.name: self._encode(f, table[f.column]) for f in self.inputs}
-        if not (isinstance(rows, Table) and rows.derived) and not self._is_single(rows):
-            self.check_readable(table, columns)
-        return columns
-
-    def check_readable(self, table: Table, columns: Mapping[str, Column]) -> None:
-        """Check that the inputs are as readable as in training.
-
-        Raises:
-            SourceError: `unreadable-column` for one of whose values more than half cannot be read or are missing,
-                where fewer than 5 % were missing in training.
-        """
-        for feature in self.inputs:
-            absent = ~columns[feature.name].mask
-            if feature.has_classes or not self._is_required(feature) or absent.sum() <= len(absent) / 2:
-                continue
-            unreadable = np.flatnonzero(absent & ~is_null(table[feature.column]))
-            if len(unreadable) > len(absent) / 2:
-                values = list(dict.fromkeys(repr(table[feature.column][int(i)]) for i in unreadable[:100]))[:3]
-                what = f"cannot be read as a {feature.kind}, such as {', '.join(values)}"
-            elif len(absent) >= MIN_EMPTY_ROWS:
-                what = "are missing"
-            else:
-                continue
-            raise SourceError(
-                "unreadable-column",
-                f"{table.name}: column {feature.column!r}: {int(absent.sum()):,} of {len(absent):,} values {what}; in "
-                f"training {self.missing[feature.name]:.1%} were missing. Write them as in the training data, or take "
-                f"them as missing with --allow-missing {feature.name}",
-            )
-
-    def _is_required(self, feature: Feature) -> bool:
-        """Whether few of an input's values were missing in training, and the user does not allow it."""
-        if self.allow_missing & {feature.name, *feature.source_columns}:
-            return False
-        return self.missing.get(feature.name, 1.0) < MAX_MISSING_SHARE
-
-    def _encode(self, feature: Feature, raw: Raw) -> Column:
-        try:
-            for what, count in feature.count_anomalies(raw).items():
-                self.notes[f"{feature.name}: {what}"] += count
-            return feature.encode(raw)
-        except pl.exceptions.PolarsError as error:
-            dtype = raw.dtype if isinstance(raw, pl.Series) else type(raw).__name__
-            expected = f"expected a {feature.kind}, as in training, got {dtype}"
-            raise SourceError("bad-value", f"column {feature.column!r}: {expected} ({error})") from error
-
     def _predict_row(self, columns: Mapping[str, Column]) -> dict[str, PredictionArrays]:
         """Predict a single row without a `Dataset`, whose overhead would exceed the network's time."""
         with torch.inference_mode():
@@ -199,130 +147,10 @@ class Predictor:
             predictions = self.objective.predict(Batch(inputs, {}, torch.zeros(1, dtype=torch.int64)))
             return {n: concatenate_predictions([p.mode()]) for n, p in predictions.items()}
 
-    def read(self, rows: Rows) -> Table:
-        """Rows as the features read them: absent columns filled with missing values and counted, transforms applied."""
-        table = self._table(rows)
-        if table.derived:
-            return table
-        if not len(table):
-            raise SourceError("no-rows", "there are no rows to predict")
-        names = table.names
-        column_groups = [f.source_columns for f in self.inputs] + [t.source_columns for t in self.transforms]
-        expected = list(dict.fromkeys(c for columns in column_groups for c in columns))
-        if not set(expected) & set(names):
-            raise SourceError(
-                "unknown-column",
-                f"{table.name}: expected some of the columns that the run learned from: {', '.join(expected[:8])}; "
-                f"got {', '.join(names[:8])}",
-            )
-        if self.missing and not self._is_single(rows):
-            self._check_present(table)
-        for transform in self.transforms:
-            table = apply_transform(transform, self._filled(table, transform.source_columns))
-        table = self._filled(table, [c for f in self.inputs for c in f.source_columns])
-        used = self.ignored.union(expected, *(f.source_columns for f in self.outputs))
-        self.notes.update({f"column {name!r} is not used": len(table) for name in names if name not in used})
-        return derive_columns(table, (), (*self.inputs, *self.outputs))
 
-    def _check_present(self, table: Table) -> None:
-        """Raise `missing-column` for columns that a table lacks and training had."""
-        required = [c for f in self.inputs if self._is_required(f) for c in f.source_columns]
-        derived = {name for t in self.transforms for name in t.source_columns}
-        if self.transforms:  # which add columns
-            required = [c for c in required if c in table.columns or c in derived]
-            required += [c for c in derived if c not in self.allow_missing]
-        absent = [c for c in dict.fromkeys(required) if c not in table.columns]
-        if not absent:
-            return
-        others = [n for n in table.names if n not in self.ignored and n not in required]
-        raise SourceError(
-            "missing-column",
-            f"{table.name}: lacks {len(absent)} of the columns that the run learned from: {first_names(absent, 8)}"
-            f"{near_miss(absent[0], others)}. Take them as missing values with --allow-missing {absent[0]}",
-        )
-
-    def _filled(self, table: Table, columns: Sequence[str]) -> Table:
-        """The table with the columns that it lacks as missing values, which are counted."""
-        absent = {c: pl.Series([None] * len(table), dtype=pl.Null) for c in columns if c not in table.columns}
-        self.notes.update({f"column {c!r} is missing": len(table) for c in absent})
-        return table.with_columns(absent) if absent else table
-
-    def _table(self, rows: Rows) -> Table:
-        if isinstance(rows, Mapping) and self._is_row(rows):
-            rows = [rows]
-        if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):
-            names = dict.fromkeys(k for row in rows for k in row)
-            return Table({n: _series(n, [row.get(n) for row in rows]) for n in names})
-        return self._renamed(read_like(self.data, rows, file_columns(self.inputs)))
-
-    def _renamed(self, table: Table) -> Table:
-        """The table with its only column of files named as the run's only input of that kind."""
-        kinds = {name: kind for name, kind in table.kinds.items() if isinstance(table[name], list)}
-        name, kind = next(iter(kinds.items()), ("", ""))
-        columns = [f.column for f in self.inputs if f.kind == kind]
-        if len(kinds) != 1 or len(set(columns)) != 1 or columns[0] in table.columns:
-            return table
-        return replace(table, columns={columns[0] if n == name else n: raw for n, raw in table.columns.items()})
-
-    def _is_single(self, rows: Rows) -> bool:
-        """Whether it is one row from Python, which may leave out columns: one asks what follows from the others."""
-        if isinstance(rows, Mapping):
-            return self._is_row(rows)
-        return isinstance(rows, list | tuple) and len(rows) == 1 and isinstance(rows[0], Mapping)
-
-    def _is_row(self, values: Mapping[str, Any]) -> bool:
-        """Whether a dict is a row rather than columns: a value is single, or nested like a cell of its column."""
-        if not all(isinstance(v, list | tuple | np.ndarray | pl.Series) for v in values.values()):
-            return True
-        cells = {f.column: f.cell_axes for f in self.inputs if f.cell_axes}
-        return any(n in cells and _axes(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray))
-
-
-@contextmanager
-def reading_rows(predictor: Predictor, allow_missing: Sequence[str] = ()) -> Iterator[None]:
-    """Read rows inside a `with` block: warns with `DataWarning` of what the predictor notes about them.
-
-    Args:
-        allow_missing: columns that may be absent or unreadable.
-
-    Raises:
-        SpecError: `unknown-name` for a column that the run does not read.
-    """
-    names = {n for f in predictor.inputs for n in (f.name, *f.source_columns)}
-    names |= {n for t in predictor.transforms for n in t.source_columns}
-    for name in allow_missing:
-        if name not in names:
-            raise SpecError(
-                "unknown-name", f"--allow-missing: the run reads no column {name!r}{near_miss(name, names)}"
-            )
-    before, allowed = predictor.notes.copy(), predictor.allow_missing
-    predictor.allow_missing = allowed | frozenset(allow_missing)
-    try:
-        yield
-    finally:
-        predictor.allow_missing = allowed
-    for note, count in (predictor.notes - before).items():
-        warnings.warn(f"{note} ({count:,})", DataWarning, stacklevel=4)
-
-
-def _axes(value: Any) -> int:
-    """Depth of a nested list or number of axes of an array; inner lists may differ in length."""
-    if isinstance(value, list | tuple):
-        return 1 + (_axes(value[0]) if value else 0)
-    return int(np.ndim(value))
-
-
-def _series(name: str, values: list[Any]) -> Raw:
-    values = [v.item() if isinstance(v, np.generic) else str(v) if isinstance(v, Path) else v for v in values]
-    first = next((v for v in values if v is not None), None)
-    if isinstance(first, np.ndarray):
-        return np.stack([v if v is not None else np.full_like(first, np.nan, dtype=float) for v in values])
-    if first is not None and not isinstance(first, str | int | float | bool | list | tuple) and hasattr(first, "size"):
-        return values  # images that are already open
-    try:
-        return pl.Series(name, values, strict=False)
-    except (TypeError, pl.exceptions.PolarsError) as error:
-        raise SpecError("bad-value", f"column {name!r}: expected values of one type ({error})") from error
+def _plain_column(raw: Raw) -> Any:
+    """A raw column for a table: files by their names."""
+    return [getattr(item, "name", None) for item in raw] if isinstance(raw, list) else raw
 
 
 def _field(column: Column) -> Field:
@@ -381,7 +209,7 @@ def _row(predictor: Predictor, value: Any, argument: str) -> Mapping[str, Any]:
         return {only_input.column: str(value)}
     if only_input is not None and isinstance(only_input, Text) and not Path(value).exists():
         return {only_input.column: str(value)}
-    table = read_like(predictor.data, value, file_columns(predictor.inputs))
+    table = read_like(predictor.reader.data, value, file_columns(predictor.inputs))
     if len(table) != 1:
         raise SourceError("bad-value", f"verify: {argument}: {value}: expected one row, got {len(table)}")
     row = {name: sequence_of(table[name])[0] for name in table.names}

@@ -8,20 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from torch import nn
 
 from deepglass.data.environments import PREFIX, module_of
 from deepglass.data.table import Table
-from deepglass.errors import SourceError, UnfinishedRunWarning
+from deepglass.data.trained_rows import split_of
+from deepglass.errors import SourceError, SpecError, UnfinishedRunWarning, near_miss
+from deepglass.features.outputs._classes import ClassOutput
 from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number
 from deepglass.objectives.base import Objective
-from deepglass.prepare.lineage import split_of
+from deepglass.prepare.new_rows import Rows
 from deepglass.prepare.sources import file_columns, fingerprint_of, read_like
 from deepglass.registry import Modules, allow_modules
 from deepglass.run.context import RunContext, load_data
 from deepglass.run.folder import Folder
-from deepglass.run.predictor import Predictions, Predictor, Rows, reading_rows, verify
+from deepglass.run.predictor import Predictor, verify
 from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
 
@@ -99,8 +102,11 @@ class Run:
             warnings.warn(text, UnfinishedRunWarning, stacklevel=4)
         self._is_checked = True
 
-    def predict(self, rows: Rows, allow_missing: Sequence[str] = ()) -> Predictions:
+    def predict(self, rows: Rows, allow_missing: Sequence[str] = ()) -> Any:
         """Predictions in the order of the rows, {OUTPUT: {"value": ..., "confidence": ...}} each.
+
+        For a polars or pandas frame they are a frame of the same library, as `predict_table` makes it; a pandas frame
+        keeps its index.
 
         Warns with `DataWarning` of unusual values, and of columns that are missing or not used.
 
@@ -110,8 +116,60 @@ class Run:
         Raises:
             SourceError: `missing-column`, `unreadable-column`; a single row as a dict may leave out columns.
         """
-        with reading_rows(self.predictor, allow_missing):
-            return self.predictor.predict(rows)
+        with self.predictor.reader.reading(allow_missing):
+            if (frame_type := type(rows).__module__.partition(".")[0]) not in ("polars", "pandas"):
+                return self.predictor.predict(rows)
+            table = self.predictor.predict_table(rows)
+        return table if frame_type == "polars" else type(rows)(table.to_dict(as_series=False), index=rows.index)
+
+    def predict_table(
+        self,
+        rows: Rows,
+        *,
+        keep: Sequence[str] = (),
+        probabilities: bool = False,
+        allow_missing: Sequence[str] = (),
+    ) -> pl.DataFrame:
+        """Predictions as a table: a column per output and value, such as `price` and `price.low`.
+
+        Args:
+            rows: as for `predict`.
+            keep: columns of the rows to have before the predictions, such as an id; ["all"] for all of them.
+            probabilities: add the probability of each class, `OUTPUT.probability.CLASS`.
+            allow_missing: columns that may be absent or unreadable, though training had them.
+        """
+        with self.predictor.reader.reading(allow_missing):
+            return self.predictor.predict_table(rows, keep, probabilities)
+
+    def predict_proba(self, rows: Rows, output: str | None = None) -> np.ndarray:
+        """Calibrated class probabilities, (N, K), in the order of `classes`.
+
+        Args:
+            output: name of an output with classes; None for the first.
+
+        Raises:
+            SpecError: `bad-value` if the run has none.
+        """
+        feature = self._class_output(output)
+        with self.predictor.reader.reading():
+            arrays = self.predictor.predict_arrays(rows)[feature.name]
+        shares = feature.class_probabilities(arrays, self.predictor.calibration.get(feature.name))
+        assert shares is not None
+        return shares
+
+    def classes(self, output: str | None = None) -> list[Any]:
+        """The classes of an output, in the order of `predict_proba`."""
+        return list(self._class_output(output).class_values)
+
+    def _class_output(self, name: str | None) -> ClassOutput:
+        outputs = {f.name: f for f in self.predictor.outputs if isinstance(f, ClassOutput)}
+        if name is None and outputs:
+            return next(iter(outputs.values()))
+        if name not in outputs:
+            what = "" if name is None else f" {name!r}"
+            hint = near_miss(str(name), outputs) if outputs else ""
+            raise SpecError("bad-value", f"{self.path}: there is no output{what} with classes{hint}")
+        return outputs[name]
 
     def evaluate(
         self, source: Any = None, include_trained: bool = False, allow_missing: Sequence[str] = ()
@@ -130,7 +188,7 @@ class Run:
         """
         if source is None:
             return self.metrics.get("test", {})
-        with reading_rows(self.predictor, allow_missing):
+        with self.predictor.reader.reading(allow_missing):
             return self._evaluate(source, include_trained)
 
     def _evaluate(self, source: Any, include_trained: bool) -> dict[str, dict[str, float]]:
@@ -153,7 +211,7 @@ class Run:
         if not (trained := sum(counts.values())):
             return table
         if include_trained:
-            self.predictor.notes[f"rows that {self.path} has learned from are in the metrics"] += trained
+            self.predictor.reader.notes[f"rows that {self.path} has learned from are in the metrics"] += trained
             return table
         kind = f"{counts['train']:,} training and {counts['valid']:,} validation rows"
         if trained == len(table):
@@ -162,7 +220,7 @@ class Run:
                 f"{table.name}: all {trained:,} rows are {kind} of {self.path}; give other rows, "
                 "or evaluate on these with --include-trained (include_trained=True)",
             )
-        self.predictor.notes[f"left out: rows that {self.path} has learned from, by their inputs"] += trained
+        self.predictor.reader.notes[f"left out: rows that {self.path} has learned from, by their inputs"] += trained
         return table.take(np.flatnonzero(~np.isin(split, ("train", "valid"))))
 
     def verify(self, a: Any, b: Any) -> Verdict:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from PIL import Image as Pillow
 
-from deepglass.errors import SpecError
+from deepglass.errors import MissingExtra, SpecError
 from deepglass.features.outputs._dense import decode_runs
 from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.files import file_names, write_file
@@ -19,15 +19,16 @@ from deepglass.formulas import guarded
 from deepglass.prepare.prepared_data import PreparedData
 
 Predictions = list[dict[str, dict[str, Any]]]
-TABLES = (".csv", ".tsv", ".parquet")
+TABLES = (".csv", ".tsv", ".parquet", ".xlsx")
+ENDINGS = ".csv, .tsv, .parquet, .xlsx, .json, .jsonl, or a folder"
 
 
 def write_predictions(path: Path, predictions: Predictions, excel_safe: bool = False) -> None:
     """Write predictions, in the format of the suffix.
 
     Args:
-        path: .csv, .tsv or .parquet for a table with a column per output and value; .json or .jsonl; no suffix for a
-            folder with a PNG of each image and mask (as class numbers), `OUTPUT-ROW.png`, and predictions.json.
+        path: .csv, .tsv, .parquet or .xlsx for a table with a column per output and value; .json or .jsonl; without a
+            suffix a folder with predictions.json and a PNG of each image and mask (as class numbers), `OUTPUT-ROW.png`.
         excel_safe: write an apostrophe before text cells of .csv and .tsv that spreadsheets would take for formulas.
 
     Raises:
@@ -38,11 +39,11 @@ def write_predictions(path: Path, predictions: Predictions, excel_safe: bool = F
     elif path.suffix == ".jsonl":
         write_file(path, "".join(json.dumps(p, ensure_ascii=False) + "\n" for p in predictions))
     elif path.suffix in TABLES:
-        write_file(path, _table(predictions, path.suffix, excel_safe))
+        write_table(path, _frame(predictions), excel_safe)
     elif path.suffix == "":
         _write_folder(path, predictions)
     else:
-        raise SpecError("bad-value", f"--out: {path}: expected .csv, .tsv, .parquet, .json, .jsonl, or a folder")
+        raise SpecError("bad-value", f"--out: {path}: expected {ENDINGS}")
 
 
 def write_texts(path: Path, texts: Sequence[str]) -> None:
@@ -79,27 +80,62 @@ def prediction_table(
     return pl.DataFrame(columns, strict=False)
 
 
-def _table(predictions: Predictions, suffix: str, excel_safe: bool) -> bytes:
-    plain = [
-        {
-            f"{o}.{k}" if k != "value" else o: v
-            for o, values in row.items()
-            for k, v in values.items()
-            if not isinstance(v, dict)
-        }
-        for row in predictions
-    ]
-    frame = pl.DataFrame(plain, infer_schema_length=None)
+def write_table(path: Path, frame: pl.DataFrame, excel_safe: bool = False) -> None:
+    """Write a table of predictions, in the format of the suffix; lists become text in csv and Excel files.
+
+    Args:
+        path: .csv, .tsv, .parquet or .xlsx.
+        excel_safe: as for `write_predictions`.
+
+    Raises:
+        MissingExtra: .xlsx without the extra `excel`.
+    """
     content = io.BytesIO()
-    if suffix == ".parquet":
+    flat = frame.with_columns(_as_text(c) for c in frame if c.dtype.is_nested())
+    if path.suffix == ".parquet":
         frame.write_parquet(content)
+    elif path.suffix == ".xlsx":
+        _write_excel(flat, content)
     else:
-        flat = frame.with_columns(_as_text(c) for c in frame if c.dtype.is_nested())
         if excel_safe:
             flat = flat.with_columns(guarded(c) for c in flat if c.dtype == pl.String)
             flat.columns = guarded(pl.Series(flat.columns)).to_list()
-        flat.write_csv(content, separator="," if suffix == ".csv" else "\t")
-    return content.getvalue()
+        flat.write_csv(content, separator="," if path.suffix == ".csv" else "\t")
+    write_file(path, content.getvalue())
+
+
+def _write_excel(frame: pl.DataFrame, content: io.BytesIO) -> None:
+    """One sheet; text stays text, whatever it begins with."""
+    try:
+        from xlsxwriter import Workbook
+    except ImportError as error:
+        raise MissingExtra("xlsxwriter", "excel", "writing .xlsx files") from error
+    with Workbook(content, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}) as book:
+        frame.write_excel(book, autofit=True)
+
+
+def _frame(predictions: Predictions) -> pl.DataFrame:
+    """A column per output and value; attributions as a column per input, where all rows have the same inputs."""
+    parts = {
+        (o, tuple(sorted(part["part"] for part in values["attributions"])))
+        for row in predictions
+        for o, values in row.items()
+        if "attributions" in values
+    }
+    shared = {o for o, names in parts if sum(o == other for other, _ in parts) == 1 and len(set(names)) == len(names)}
+    rows = []
+    for row in predictions:
+        cells: dict[str, Any] = {}
+        for o, values in row.items():
+            for key, value in values.items():
+                if key == "attributions" and o in shared:
+                    cells |= {f"{o}.weight.{p['part']}": p["weight"] for p in sorted(value, key=lambda p: p["part"])}
+                elif key == "attributions":
+                    cells[f"{o}.{key}"] = json.dumps(value, ensure_ascii=False)
+                elif not isinstance(value, dict):
+                    cells[o if key == "value" else f"{o}.{key}"] = value
+        rows.append(cells)
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def _as_text(column: pl.Series) -> pl.Series:

@@ -19,7 +19,7 @@ from deepglass.config import SECTION, construct
 from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.environments import module_of
 from deepglass.data.label_budget import LabelBudget
-from deepglass.data.sources.base import SourceOptions
+from deepglass.data.sources.base import SQLITE, SourceOptions
 from deepglass.data.split import Split
 from deepglass.documents import read_yaml
 from deepglass.errors import SpecError
@@ -244,6 +244,11 @@ def _default_objective(source: Source) -> str:
 
 
 def _relative(source: Source, folder: Path) -> Source:
+    if isinstance(source, list | tuple) and all(isinstance(path, str) for path in source):
+        return [_relative(path, folder) for path in source]
+    if isinstance(source, str) and source.startswith(SQLITE):
+        path = source.removeprefix(SQLITE)
+        return source if Path(path).is_absolute() else f"{SQLITE}{folder}/{path}"
     if not isinstance(source, str) or source.startswith(("data:", "sklearn:", "synthetic:", "gym:", "game:", "<")):
         return source
     path = Path(source).expanduser()
@@ -292,5 +297,7 @@ def _changed(section: Any, but: Sequence[str] = ()) -> dict[str, Any]:
     return plain({**changed, **settings})
 
 
-def _named_source(source: Source) -> str:
+def _named_source(source: Source) -> str | list[str]:
+    if isinstance(source, list | tuple) and source and all(isinstance(path, str | Path) for path in source):
+        return [str(path) for path in source]
     return source if isinstance(source, str) else f"<{type(source).__name__}>"

@@ -52,7 +52,8 @@ class Callback:
 
     The order is: `on_fold_start` (cross-validation only), `on_data_ready`, `on_findings`, then the trainer's:
     `on_train_start`, `on_step_end` (at each check of the loss, not at each step), `on_evaluation_end`, `on_replan`,
-    `on_diagnostic`, `on_train_end`.
+    `on_diagnostic`, `on_train_end`. `on_phase_start` comes before each phase but training: "reading", "checking",
+    "planning" (with a time budget), "calibrating and testing", "baselines", "report".
 
     Attributes:
         control: commands to the trainer; set before `on_train_start`.
@@ -66,6 +67,8 @@ class Callback:
     switched_off: bool = False
 
     def on_fold_start(self, number: int, folds: int) -> None: ...
+
+    def on_phase_start(self, name: str) -> None: ...
 
     def on_data_ready(self, prepared: Any) -> None: ...
 

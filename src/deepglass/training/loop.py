@@ -60,6 +60,9 @@ class TrainingLoop:
         clock: Clock | None = None,
     ) -> None:
         self.objective, self.loader, self.plan, self.valid, self.clock = objective, loader, plan, valid, clock
+        self.valid_sample = valid  # for the evaluations during training
+        if valid is not None and plan.evaluation_rows is not None:
+            self.valid_sample = objective.validation_sample(valid, plan.evaluation_rows, plan.seed)
         self.settings, self.reduce, self.control = settings, settings.reduce, settings.control
         objective.reduce = settings.reduce
         self.device = torch.device(plan.device)
@@ -180,12 +183,12 @@ class TrainingLoop:
     # -- evaluation --------------------------------------------------------------------------------------------
 
     def evaluate(self) -> None:
-        """Evaluate on the validation rows, keep the weights if they are the best, and record it."""
-        if self.valid is None or not len(self.valid):
+        """Evaluate on the validation rows or their sample, keep the weights if they are the best, and record it."""
+        if self.valid_sample is None or not len(self.valid_sample):
             self._record()
             return
         start = time.perf_counter()
-        evaluation = self.objective.evaluate(self.valid, _evaluation_batch_size(self.plan), search=False)
+        evaluation = self.objective.evaluate(self.valid_sample, _evaluation_batch_size(self.plan), search=False)
         if self.clock is not None:
             self.clock.add_evaluation(time.perf_counter() - start)
         monitor = self.reduce("monitor", evaluation.monitor)
@@ -223,7 +226,7 @@ class TrainingLoop:
                 self.evaluate()
         if self.best.tensors:
             self.objective.load_state_dict(self.best.tensors)
-            if self.best.evaluation is None and self.valid is not None:
+            if self.valid is not None and (self.best.evaluation is None or self.valid_sample is not self.valid):
                 batch_size = _evaluation_batch_size(self.plan)
                 self.best.evaluation = self.objective.evaluate(self.valid, batch_size, search=False)
         self.objective.eval()

@@ -42,6 +42,8 @@ class Plan:
         batch_size: rows per step.
         batches_per_epoch: steps per pass over the training rows.
         evaluate_every, checkpoint_every: in steps.
+        evaluation_rows: validation rows of an evaluation during training, chosen at random once; None for all. The best
+            weights are evaluated on all of them at the end.
         precision: of training; evaluation is always float32.
         threads: of the CPU.
         optimizer, learning_rate, weight_decay, schedule, warmup: as in `TrainingDefaults`.
@@ -58,6 +60,7 @@ class Plan:
     batches_per_epoch: int
     evaluate_every: int
     checkpoint_every: int
+    evaluation_rows: int | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
     device: str = "cpu"
     threads: int = 2
@@ -125,6 +128,15 @@ class Plan:
             SpecError: `unknown-key` or `bad-value` for values that are no plan.
         """
         return restore(Plan, values, "plan")
+
+
+def steps_per_record(plan: Plan, rows: int, rows_per_query: int) -> int:
+    """Steps between two records of a callback that predicts `rows` rows, so that recording costs little.
+
+    Args:
+        rows_per_query: rows learned from for each prediction; learning from a row costs three times as much.
+    """
+    return math.ceil(rows_per_query * rows / (3 * plan.batch_size))
 
 
 class StepCosts(NamedTuple):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -16,11 +16,32 @@ from deepglass.training.schedules import SCHEDULES
 from deepglass.training.settings import TrainingSettings
 
 NUM_EVALUATIONS = 40  # of a run without a time budget
+EVALUATION_COST = 1 / 3  # of a row, relative to learning from it: a forward pass without a backward pass
+MAX_EVALUATION_SHARE = 0.2  # cost of all evaluations relative to that of the steps
+MIN_SAMPLE, MIN_EVALUATIONS = (
+    2_048,
+    10,
+)  # fewer rows before fewer evaluations, and the other way round, down to these
+FREE_ROWS = 256  # an evaluation of so few rows costs less than a step
 DEFAULT_PATIENCE = 10  # evaluations, of a run whose length is not set
 
 
-def make_plan(training: TrainingSettings, defaults: TrainingDefaults, rows: int, device: str) -> Plan:
-    """The plan for a number of training rows; a time budget is fitted later, after a probe."""
+class Evaluations(NamedTuple):
+    """How a run is evaluated: how often, and on how many validation rows, None for all."""
+
+    count: int
+    rows: int | None
+
+
+def make_plan(
+    training: TrainingSettings, defaults: TrainingDefaults, rows: int, device: str, evaluated_rows: int = 0
+) -> Plan:
+    """The plan of a run; a time budget is fitted later, after a probe.
+
+    Args:
+        rows: number of training rows.
+        evaluated_rows: number of validation rows.
+    """
     _check_name(training.schedule, SCHEDULES, "schedule")
     batch_size = batch_size_for(rows, defaults.batch_size) if training.batch_size == "auto" else training.batch_size
     batch_size = min(batch_size, rows)
@@ -28,7 +49,8 @@ def make_plan(training: TrainingSettings, defaults: TrainingDefaults, rows: int,
     epochs = training.epochs or defaults.epochs
     steps = training.steps or epochs * per_epoch
     open_ended = training.epochs is None and training.steps is None and training.time is None
-    every = max(1, math.ceil(steps / NUM_EVALUATIONS))
+    evaluations = plan_evaluations(steps * batch_size, steps, evaluated_rows if training.time is None else 0)
+    every = max(1, math.ceil(steps / evaluations.count))
     patience = training.patience if training.patience is not None else DEFAULT_PATIENCE if open_ended else 0
     return Plan(
         steps=steps,
@@ -36,6 +58,7 @@ def make_plan(training: TrainingSettings, defaults: TrainingDefaults, rows: int,
         batches_per_epoch=per_epoch,
         evaluate_every=every,
         checkpoint_every=every,
+        evaluation_rows=evaluations.rows,
         precision=precision_for(training, defaults, device),
         device=device,
         threads=threads_for(training),
@@ -45,14 +68,43 @@ def make_plan(training: TrainingSettings, defaults: TrainingDefaults, rows: int,
     )
 
 
-def append_stage(plan: Plan, training: TrainingSettings, defaults: TrainingDefaults, step: int) -> Plan:
+def plan_evaluations(learned_rows: int, steps: int, rows: int) -> Evaluations:
+    """Evaluations whose cost is at most `MAX_EVALUATION_SHARE` of that of the steps; by default `NUM_EVALUATIONS`.
+
+    Args:
+        learned_rows: rows of all steps together.
+        rows: number of validation rows.
+    """
+    count, most = min(NUM_EVALUATIONS, steps), _most_evaluated_rows(learned_rows)
+    if rows <= FREE_ROWS or count * rows <= most:
+        return Evaluations(count, None)
+    sample = min(rows, max(most // count, MIN_SAMPLE))
+    count = min(count, max(most // sample, MIN_EVALUATIONS))
+    sample = min(sample, max(most // count, FREE_ROWS))
+    return Evaluations(max(1, min(count, most // sample)), sample if sample < rows else None)
+
+
+def _most_evaluated_rows(learned_rows: int) -> int:
+    """Of all evaluations together, as many as cost `MAX_EVALUATION_SHARE` of learning from these rows."""
+    return int(MAX_EVALUATION_SHARE * learned_rows / EVALUATION_COST)
+
+
+def append_stage(
+    plan: Plan, training: TrainingSettings, defaults: TrainingDefaults, step: int, evaluated_rows: int = 0
+) -> Plan:
     """The plan of a further stage, which begins at a step, with its own warm-up and schedule, without early stopping.
+
+    Its evaluations are fewer where they would cost too much, and of the same validation rows as before.
 
     Args:
         training: the length of the stage: its time, epochs or steps.
+        evaluated_rows: number of validation rows.
     """
     steps = training.steps or (training.epochs or defaults.epochs) * plan.batches_per_epoch
-    every = max(1, math.ceil(steps / NUM_EVALUATIONS))
+    count, rows = min(NUM_EVALUATIONS, steps), plan.evaluation_rows or evaluated_rows
+    if rows > FREE_ROWS and training.time is None:
+        count = max(1, min(count, _most_evaluated_rows(steps * plan.batch_size) // rows))
+    every = max(1, math.ceil(steps / count))
     name, value = next((n, v) for n in ("time", "epochs", "steps") if (v := getattr(training, n)) is not None)
     return replace(
         plan,

@@ -8,6 +8,8 @@
     read("synthetic:moving_digits")     a data set that is generated
     read("gym:CartPole-v1")        observations of a gymnasium environment, and how to create it
     read("data:mnist")             a named set below --data-root or $DEEPGLASS_DATA
+    read("sqlite:shop.db:orders")       a table of a database, or the rows of a SELECT
+    read("seasons/*.csv")          several tables with the same columns; also a list of them, or their folder
     read(frame)                    a polars or pandas frame, a dict of columns, (X, y), a list of dicts
 
 Each file here is one kind of source; `paths.py` chooses the reader of a file or folder.
@@ -25,7 +27,7 @@ import polars as pl
 from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.sources import named
 from deepglass.data.sources.access import Access
-from deepglass.data.sources.base import SourceOptions
+from deepglass.data.sources.base import SQLITE, SourceOptions
 from deepglass.data.sources.objects import read_object
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
@@ -71,6 +73,10 @@ def read(
         table.names, len(table), table.notes
     """
     options = options or SourceOptions()
+    if isinstance(source, list) and _are_tables(source):
+        from deepglass.data.sources import paths
+
+        return paths.read_files([Path(path).expanduser() for path in source], f"{len(source)} files", columns, options)
     data_root = (data_root,) if isinstance(data_root, Path) else tuple(data_root)
     if not isinstance(source, str | Path):
         return read_object(source, columns)
@@ -92,14 +98,31 @@ def read(
     if text == "-":
         table = paths.read_bytes(sys.stdin.buffer.read(), "standard input", columns, options)
         return media_cells.with_named_files(replace(table, folder=Path.cwd(), roots=data_root), files)
+    if text.startswith(SQLITE):
+        from deepglass.data.sources import database
+
+        path, query = database.locate(text.removeprefix(SQLITE))
+        paths.check_exists(path, str(path))
+        return database.read_database(path, query, text)
     if text.startswith(named.PREFIX):
         path, name = named.locate(text.removeprefix(named.PREFIX), data_root), text
     else:
         path = Path(text).expanduser()
         name = path.name or text
+        if matches := paths.matching(path):
+            return paths.read_files(matches, text, columns, options)
         paths.check_exists(path, text)
     try:
         table = paths.read_path(path, text, name, columns, filename_pattern, options, Access(data_root))
         return media_cells.with_named_files(table, files)
     except PermissionError as error:
         raise SourceError("unreadable-file", f"{text}: may not be read ({error.filename})") from error
+
+
+def _are_tables(source: list[object]) -> bool:
+    """Whether a list names files of tables, and not images or audio."""
+    if not source or not all(isinstance(path, str | Path) for path in source):
+        return False
+    from deepglass.data.sources.media import media_kind
+
+    return media_kind(str(source[0])) is None

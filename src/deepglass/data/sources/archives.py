@@ -172,9 +172,13 @@ def _write(members: list[_Member], size: int, folder: Path, source: str) -> None
     """Write the members; their sizes are counted as they are unpacked, as an archive can state others."""
     targets = [folder.joinpath(*_safe_parts(member.name, source)) for member in members]
     check_unpacked(sum(member.size for member in members), size, source)
+    for parent in dict.fromkeys(target.parent for target in targets):
+        parent.mkdir(parents=True, exist_ok=True)
     unpacked = 0
     for member, target in zip(members, targets, strict=True):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with member.open() as packed, target.open("wb") as file:
+        with member.open() as packed, open(target, "wb", opener=_create) as file:
             unpacked = _copy(packed, file, unpacked, size, source)
-        os.chmod(target, 0o644)
+
+
+def _create(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o644)

@@ -20,6 +20,7 @@ SPLIT_WORDS = {
 SPLIT_NAMES = ("train", "valid", "test")
 
 
+SQLITE = "sqlite:"  # before the path of a database
 NO_QUOTE = "\x1e"  # a quote character that does not occur in text: no cell is quoted
 _CHARACTERS = {
     **{"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|", "colon": ":"},

@@ -20,11 +20,13 @@ from deepglass.data.sources.base import NO_QUOTE, ReadLog, SourceOptions
 from deepglass.data.sources.csv_shape import count_lines, offset
 from deepglass.data.sources.encodings import SAMPLE_BYTES
 from deepglass.data.sources.frames import column_names, table_from_texts
+from deepglass.data.sources.header import numbered
 from deepglass.data.sources.missing_texts import candidates_of
 from deepglass.data.sources.plain import is_prose, plain_table
 from deepglass.data.sources.quotes import enclose_stray_quotes
 from deepglass.data.sources.text_bytes import Utf8Text, as_utf8, check_lines, load_bytes, read_text
 from deepglass.data.sources.text_columns import proves_comma
+from deepglass.data.sources.word_rows import sentences_of_rows, sentences_of_text
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.formulas import unguarded
@@ -77,6 +79,8 @@ def table_of_text(
     whole = len(text.data) <= size
     sample = text.data[:size].tobytes().decode("utf-8", errors="ignore")
     prose = path is not None and Path(path.name.lower().removesuffix(".gz")).suffix in ("", ".txt", ".text")
+    if columns is None and (tagged := sentences_of_text(sample, text.data.tobytes, source, log)) is not None:
+        return tagged
     original, dialect_log = text, ReadLog()
     dialect = sniff.detect_dialect(sample, whole, prose, source, options, dialect_log)
     enclosed = enclose_stray_quotes(text, dialect, log)
@@ -90,7 +94,7 @@ def table_of_text(
         return plain_table(original.data.tobytes().decode(), source, log)
     if dialect.delimiter == " ":
         text = _one_space(text)
-    header = dialect.names or [f"column_{i}" for i in range(1, dialect.width + 1)]
+    header = dialect.names or numbered(dialect.width)
     header = unguarded(pl.Series(header)).to_list()
     names = column_names(header, columns, source)
     frame, number_texts = _read_cells(text, dialect, source, options, log)
@@ -99,6 +103,8 @@ def table_of_text(
     if columns is None and frame.height:
         nameless = [name for name, cell in zip(names, header, strict=True) if not cell.strip()]
         frame = frame.drop([name for name in nameless if frame[name].null_count() == frame.height])
+    if (tagged := sentences_of_rows(frame, source, log)) is not None:
+        return tagged
     return table_from_texts(frame, source, log, options, number_texts, dialect.delimiter == ";")
 
 

@@ -187,7 +187,7 @@ def concat_columns(raws: Sequence[Raw], name: str, source: str) -> Raw:
         raise SourceError("mismatched-files", f"{source}: {name} differs between its splits: {', '.join(kinds)}")
     if not series:
         return [item for raw in raws if isinstance(raw, list) for item in raw]
-    types = {s.dtype for s in series}
+    types = {s.dtype for s in series if s.null_count() < len(s)} or {series[0].dtype}
     common = types.pop() if len(types) == 1 else pl.String if pl.String in types else pl.Float64
     return pl.concat([s.cast(common) for s in series])
 

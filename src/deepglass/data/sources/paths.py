@@ -1,7 +1,9 @@
 """Sources that are files and folders: which reader a path needs."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from glob import glob
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +13,23 @@ from deepglass.data.sources.annotated import read_annotated, read_annotation_fil
 from deepglass.data.sources.archives import is_archive, unpack
 from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.captions import lists_captions, with_captions
+from deepglass.data.sources.database import HEAD, read_database
 from deepglass.data.sources.delimited import table_of_text
+from deepglass.data.sources.file_names import with_names
 from deepglass.data.sources.idx import is_idx, partners, read_idx_files
-from deepglass.data.sources.listing import list_folder
+from deepglass.data.sources.listing import list_folder, natural_key
 from deepglass.data.sources.media import are_animated, holds_media, media_kind, read_media_folder
 from deepglass.data.sources.media_cells import with_media
 from deepglass.data.sources.npz import read_npz
 from deepglass.data.sources.parallel import parallel_files, read_parallel
+from deepglass.data.sources.path_lists import is_path_list
 from deepglass.data.sources.plain import is_plain, texts_below
 from deepglass.data.sources.records import table_of_json_text
-from deepglass.data.sources.tables import read_table_file, read_table_folder, table_files
+from deepglass.data.sources.tables import read_table_file, read_table_folder, read_tables, table_files
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError, near_miss
 from deepglass.features.base import Media
-from deepglass.files import check_regular, read_file
+from deepglass.files import check_regular, open_file, read_file
 
 
 def read_bytes(data: bytes, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
@@ -68,6 +73,10 @@ def _read_path(
         links = [Note("links", str(elsewhere), "its files are links into this folder")] if elsewhere else []
         return replace(table, notes=(*table.notes, *links))
     check_regular(path, name)
+    with open_file(path, name) as file:
+        is_database = file.read(len(HEAD)) == HEAD
+    if is_database:
+        return read_database(path, "", user_path)
     if is_archive(path):
         closed = Access(closed=True)
         unpacked = read_path(unpack(path, name), f"{user_path} (unpacked)", name, columns, pattern, options, closed)
@@ -99,7 +108,8 @@ def _read_folder(
     if pattern is None and (annotated := read_annotated(folder, name, options, access)) is not None:
         return annotated
     tables = table_files(entries) if pattern is None else []
-    sure = [p for p in tables if p.suffix.lower() != ".txt" or lists_captions(p)]  # classes.txt is no table
+    tables += [p for p in entries if p not in tables and p.is_file() and is_path_list(p)] if pattern is None else []
+    sure = [p for p in tables if p.suffix.lower() != ".txt" or lists_captions(p) or is_path_list(p)]
     if not sure and pattern is None and (stems := parallel_files(entries)):
         return read_parallel(stems, name, columns, options)
     if sure or (tables and not holds_media(folder)):
@@ -123,7 +133,7 @@ def _read_folder(
 
 def _with_files(table: Table, folder: Path, access: Access) -> Table:
     """The table with the files beside it that its cells name."""
-    return with_captions(with_media(table, folder, access), folder)
+    return with_captions(with_names(with_media(table, folder, access), folder, access), folder)
 
 
 def _class_names(folder: Path) -> list[Note]:
@@ -134,6 +144,21 @@ def _class_names(folder: Path) -> list[Note]:
     names = read_file(path).decode("utf-8", errors="replace").split("\n")
     why = "from classes.txt; labels stay as the table has them"
     return [Note("class names", ", ".join(filter(None, names[:12])), why)]
+
+
+def matching(path: Path) -> list[Path]:
+    """The files that a path with wildcards matches, in natural order; none for a path that exists."""
+    if path.exists() or not re.search(r"[*?\[]", str(path)):
+        return []
+    return [Path(name) for name in sorted(glob(str(path)), key=natural_key) if Path(name).is_file()]
+
+
+def read_files(files: Sequence[Path], source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
+    """Several tables with the same columns as one."""
+    for path in files:
+        check_exists(path, str(path))
+        check_regular(path, str(path))
+    return replace(read_tables(files, source, columns, options), name=source)
 
 
 def check_exists(path: Path, user_path: str) -> None:

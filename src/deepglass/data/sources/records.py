@@ -84,12 +84,33 @@ def table_of_json(content: Any, source: str, columns: Sequence[str] | None = Non
             content = _rows_of_lists(content["columns"], content["data"], source)
         elif content and len(lists) == len(content):
             return _table_of_columns(lists, source, columns, log)
+        elif len(content) > 1 and (rows := _rows_by_key(content)) is not None:
+            log.note("rows", f"{len(rows):,}", "one for each key of the file, with the same fields")
+            content = rows
         elif content and all(isinstance(v, dict) for v in content.values()):
             inner = {k: list(v.values()) for k, v in content.items()}  # pandas writes {column: {row: value}}
             return _table_of_columns(inner, source, columns, log)
         else:
             content = [content]
     return _table(content, source, columns, log)
+
+
+def _rows_by_key(content: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Records of pandas' {row: {column: value}}; None for its {column: {row: value}}.
+
+    The fields of rows have types of their own, while all values of a column have one; row numbers are numbers.
+    """
+    if not all(isinstance(inner, dict) and inner for inner in content.values()):
+        return None
+    fields = list(dict.fromkeys(name for inner in content.values() for name in inner))
+    numbers_outside = all(key.isdigit() for key in content)
+    numbers_inside = all(name.isdigit() for name in fields)
+    if numbers_outside == numbers_inside:  # keys of rows that are words
+        by_row = [{type(inner.get(name)) for inner in content.values()} - {type(None)} for name in fields]
+        by_column = [{type(value) for value in inner.values()} - {type(None)} for inner in content.values()]
+        mixed = [any(len(types - {float}) > 1 and types != {int, float} for types in t) for t in (by_row, by_column)]
+        numbers_outside = not mixed[0] and (mixed[1] or len(fields) < len(content))
+    return list(content.values()) if numbers_outside else None
 
 
 def _rows_of_lists(columns: Any, rows: Any, source: str) -> list[dict[str, Any]]:
@@ -118,11 +139,11 @@ def _table(records: Any, source: str, columns: Sequence[str] | None, log: ReadLo
     if not records:
         raise SourceError("empty-source", f"{source}: the list of records is empty")
     names = list(dict.fromkeys(name for record in records for name in record))
-    frame = pl.DataFrame([_series(name, [record.get(name) for record in records]) for name in names])
+    frame = pl.DataFrame([typed_series(name, [record.get(name) for record in records]) for name in names])
     return table_from_frame(frame, source, log, columns=columns)
 
 
-def _series(name: str, values: list[Any]) -> pl.Series:
+def typed_series(name: str, values: list[Any]) -> pl.Series:
     """One column: numbers if all values are numbers, text if their types differ."""
     types = {type(v) for v in values if v is not None}
     huge = int in types and any(type(v) is int and v.bit_length() > MAX_BITS for v in values)  # polars makes them null

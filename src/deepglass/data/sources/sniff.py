@@ -195,7 +195,8 @@ def _first_row(rows: Sequence[Sequence[str]], width: int, options: SourceOptions
     for i, row in enumerate(rows[:50]):
         cells = [cell for cell in row if cell.strip()]
         title = width >= 3 and len(cells) <= 1 and len(row) != width and i + 1 < len(rows)
-        if cells and cells[0].lstrip().startswith(_COMMENTS) and any(_begins_otherwise(r) for r in rows[i + 1 :]):
+        marked = bool(cells) and cells[0].lstrip().startswith(_COMMENTS) and (width > 1 or len(row) != width)
+        if marked and any(_begins_otherwise(r) for r in rows[i + 1 :]):
             commented = i if len(row) == width else None
         elif cells and not title:
             if commented is not None and (options.header or not has_header(rows[i:])[0]):

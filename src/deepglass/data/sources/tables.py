@@ -9,21 +9,25 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, ReadLog, SourceOptions
-from deepglass.data.sources.binary import read_arrow, read_excel, read_parquet
+from deepglass.data.sources.binary import read_arrow, read_parquet
 from deepglass.data.sources.conllu import read_conllu
 from deepglass.data.sources.delimited import read_delimited, read_plain
+from deepglass.data.sources.excel import read_excel
 from deepglass.data.sources.frames import concat_columns
+from deepglass.data.sources.path_lists import is_path_list, read_path_list
 from deepglass.data.sources.plain import documents, is_plain
 from deepglass.data.sources.records import read_json, read_json_lines
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
 from deepglass.files import open_file
+from deepglass.formatting import first_names
 
 Reader = Callable[[Path, str, Sequence[str] | None, SourceOptions], Table]
 
 READERS: dict[str, Reader] = {
     **dict.fromkeys([".csv", ".tsv", ".tab", ".dat", ".data", ".txt"], read_delimited),
+    **dict.fromkeys([".conll", ".iob", ".iob2", ".bio"], read_delimited),
     ".conllu": read_conllu,
     ".json": read_json,
     **dict.fromkeys([".jsonl", ".ndjson"], read_json_lines),
@@ -32,6 +36,8 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys([".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"], read_excel),
 }
 _NUM_CHECKED = 100  # .txt files of a folder that are checked for being tables; if none is, the others are none
+_SHARD = r"-\d{3,5}-of-\d{3,5}"  # as Hugging Face numbers the files of one split
+_MIN_COMMON = 0.7  # of the columns of two files: then they are rows of one table
 _UNSURE = frozenset([".txt", ".dat", ".data"])  # tables only if a folder holds no others
 
 
@@ -44,6 +50,8 @@ def read_table_file(path: Path, source: str, columns: Sequence[str] | None, opti
     """Read one file with the reader of its ending, or by its first bytes if no reader has this ending."""
     if path.stat().st_size == 0:
         raise SourceError("empty-source", f"{source}: the file is empty")
+    if is_path_list(path):
+        return read_path_list(path, source, columns, options)
     reader = READERS.get(ending(path))
     if reader is None:
         with open_file(path, source) as file:
@@ -70,39 +78,104 @@ def read_table_folder(
     files = [p for p in files if "submission" not in p.stem.lower()] or files
     if len(files) == 1:
         return replace(read_table_file(files[0], files[0].name, columns, options), name=source)
-    paths = _split_files(files)
-    if paths is not None:
+    if (shards := _split_files(files)) is not None:
         tables: dict[str, Table] = {}
-        for split, path in paths.items():  # training first
-            tables[split] = read_table_file(path, path.name, columns, options)
+        for split, paths in shards.items():  # training first
+            tables[split] = read_tables(paths, split, columns, options)
             options = options.with_values(tables[split].values)
-        return merge_splits(tables, {split: path.name for split, path in paths.items()}, source)
+        return merge_splits(tables, {split: _range(paths) for split, paths in shards.items()}, source)
     if columns is None and {ending(p) for p in files} == {".txt"}:
         texts = [read_table_file(p, p.name, columns, options) for p in files[:_NUM_CHECKED]]
         if all(map(is_plain, texts)):
             texts += [read_plain(p, p.name, options) for p in files[_NUM_CHECKED:]]
             return documents(texts, source)
+    try:
+        return replace(read_tables(files, source, columns, options), name=source)
+    except SourceError as error:
+        if error.code != "mismatched-files":
+            raise
+        reason = str(error).partition("] ")[2]
     commands = "\n".join(f"  deepglass train {source.rstrip('/')}/{p.name}" for p in files[:10])
     raise SourceError(
         "mismatched-files",
-        f"{source}: expected one table, or its train, valid and test files, got {len(files)} tables; "
-        f"name one of them:\n{commands}",
+        f"{source}: expected one table, its train, valid and test files, or tables of the same columns, got "
+        f"{len(files)} tables ({reason}); name one of them:\n{commands}",
     )
 
 
-def _split_files(files: Sequence[Path]) -> dict[str, Path] | None:
-    """Split -> file, if the names differ only in a word such as train or test."""
-    paths: dict[str, Path] = {}
+def read_tables(files: Sequence[Path], source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
+    """The rows of several files with the same columns, in one table; the column `file` names the file of each row.
+
+    Columns that a few files lack are missing values there.
+
+    Raises:
+        SourceError: `mismatched-files` for files of other columns.
+    """
+    if len(files) == 1:
+        return read_table_file(files[0], files[0].name, columns, options)
+    tables: list[Table] = []
+    log = ReadLog()
+    for path in files:
+        table = read_table_file(path, path.name, columns, options)
+        options = options.with_values(table.values)
+        first = tables[0] if tables else table
+        names, other = set(first.names), set(table.names)
+        if len(names & other) < _MIN_COMMON * len(names | other):
+            odd = ", ".join(sorted(names ^ other)[:4])
+            raise SourceError("mismatched-files", f"{path.name} and {files[0].name} differ in columns such as {odd}")
+        if (table.target, dict(table.kinds)) != (first.target, dict(first.kinds)):
+            raise SourceError("mismatched-files", f"{path.name} and {files[0].name} differ in kind")
+        for skipped in table.skipped:
+            log.skip(f"{path.name}: {skipped.name}", skipped.reason)
+        tables.append(table)
+    names = dict.fromkeys(name for table in tables for name in table.names)
+    for name in names:
+        if lacking := [p.name for p, table in zip(files, tables, strict=True) if name not in table.columns]:
+            log.note("columns", name, f"missing in {len(lacking)} files: {first_names(lacking, 3)}")
+    merged = {
+        name: concat_columns(
+            [t.columns.get(name, pl.Series(name, [None] * len(t), dtype=pl.String)) for t in tables], name, source
+        )
+        for name in names
+    }
+    log.note("files", f"{len(files):,}", f"tables of the same columns, one below the other: {_range(files)}")
+    excluded = tables[0].excluded
+    if "file" not in merged and len({p.name for p in files}) == len(files) and not _are_shards(files):
+        merged["file"] = pl.Series("file", [p.name for p, t in zip(files, tables, strict=True) for _ in range(len(t))])
+        excluded = (*excluded, "file")
+    values = {name: texts for table in tables for name, texts in table.values.items()}
+    notes, skips = log.entries
+    return replace(
+        tables[0], columns=merged, name=source, notes=(*tables[0].notes, *notes), skipped=skips, split=None,
+        values=values, excluded=excluded,
+    )  # fmt: skip
+
+
+def _range(files: Sequence[Path]) -> str:
+    return files[0].name if len(files) == 1 else f"{files[0].name} to {files[-1].name}"
+
+
+def _are_shards(files: Sequence[Path]) -> bool:
+    return all(re.search(_SHARD, p.name) for p in files)
+
+
+def _split_files(files: Sequence[Path]) -> dict[str, list[Path]] | None:
+    """Split -> its file or shards, if the names differ only in a word such as train or test, and in shard numbers."""
+    paths: dict[str, list[Path]] = {}
     rests: set[str] = set()
     for path in files:
-        words = re.split(r"([-_. ]+)", path.name.lower())
+        name = re.sub(_SHARD, "", path.name.lower())
+        words = re.split(r"([-_. ]+)", name)
         split_words = [i for i, word in enumerate(words) if word in SPLIT_WORDS]
-        if len(split_words) != 1 or SPLIT_WORDS[words[split_words[0]]] in paths:
+        if len(split_words) != 1:
             return None
-        paths[SPLIT_WORDS[words.pop(split_words[0])]] = path
+        shards = paths.setdefault(SPLIT_WORDS[words.pop(split_words[0])], [])
+        if shards and name == path.name.lower():
+            return None
+        shards.append(path)
         rests.add("".join(words))
     complete = len(rests) == 1 and "train" in paths
-    return {split: paths[split] for split in SPLIT_NAMES if split in paths} if complete else None
+    return {split: sorted(paths[split]) for split in SPLIT_NAMES if split in paths} if complete else None
 
 
 def merge_splits(tables: dict[str, Table], names: dict[str, str], source: str) -> Table:

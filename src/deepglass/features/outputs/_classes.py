@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import polars as pl
 
 from deepglass.features._classes import ClassFeature
 from deepglass.features._value_keys import to_native
 from deepglass.features.base import Column
 from deepglass.features.outputs._calibrations import ClassCalibration
-from deepglass.features.outputs.base import Calibration, Output, PredictedRow, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictedRow, PredictionArrays, PredictionColumns
 from deepglass.metrics.calibration import apply_temperature, fit_temperature
 from deepglass.metrics.table import METRICS, Metric
 
@@ -56,6 +57,17 @@ class ClassOutput(ClassFeature, Output):
 
         index = self.class_values.index(row.decoded["value"])
         return class_target(str(row.decoded["value"]), index, row.calibration.get("temperature", 1.0))
+
+    def prediction_columns(self, mode: PredictionArrays, calibration: Calibration | None = None) -> PredictionColumns:
+        classes = self.predicted_classes(mode, calibration)
+        shares = self.class_probabilities(mode, calibration)
+        return {
+            "value": pl.Series(self.class_values)[classes],
+            "confidence": np.take_along_axis(shares, classes[:, None], 1)[:, 0],
+        }
+
+    def class_probabilities(self, mode: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
+        return np.exp(calibrated(mode["log_probs"], calibration).astype(np.float64))
 
     @property
     def class_values(self) -> list[str | int | float | bool]:

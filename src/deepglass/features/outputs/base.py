@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+import polars as pl
 
 from deepglass.config import restore
 from deepglass.errors import Code, SourceError, SpecError
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 PredictionArrays = dict[str, np.ndarray]
 """`Prediction.mode` as arrays, rows first, such as {"log_probs": (N, K)}; the output of an exported model."""
+
+PredictionColumns = dict[str, "pl.Series | np.ndarray | list[Any]"]
+"""Predictions as columns of a table: `value`, `confidence` and the like."""
 
 Calibration = dict[str, Any]
 """Parameters fitted on the validation rows, such as a temperature; plain JSON."""
@@ -222,6 +226,16 @@ class Output(Feature):
     @abstractmethod
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """Predictions in the user's terms: a dict a row with `value` and mostly `confidence`."""
+
+    def prediction_columns(self, mode: PredictionArrays, calibration: Calibration | None = None) -> PredictionColumns:
+        """The same as columns of a table: the parts of `decode` that are single values or lists, for many rows."""
+        rows = self.decode(mode, calibration)
+        names = dict.fromkeys(name for row in rows for name, value in row.items() if not isinstance(value, Mapping))
+        return {name: [row.get(name) for row in rows] for name in names}
+
+    def class_probabilities(self, mode: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray | None:
+        """Calibrated probability of each class, (N, K); None for outputs without classes."""
+        return None
 
     def context(self, inputs: Mapping[str, Column]) -> PredictionArrays:
         """Arrays of the inputs that `decode` needs beside the prediction, such as letterboxes; rows first."""

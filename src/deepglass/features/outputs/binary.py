@@ -12,7 +12,7 @@ from deepglass import metrics
 from deepglass.features.base import Column
 from deepglass.features.binary import Binary
 from deepglass.features.outputs._classes import ClassOutput, calibrated
-from deepglass.features.outputs.base import Calibration, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Prediction, PredictionArrays, PredictionColumns
 from deepglass.features.outputs.category import CategoryPrediction
 from deepglass.metrics.calibration import best_threshold
 
@@ -75,6 +75,12 @@ class BinaryOutput(Binary, ClassOutput):
             }
             for p, k in zip(np.exp(log_probs.astype(np.float64)).tolist(), predicted.tolist(), strict=True)
         ]
+
+    def prediction_columns(self, mode: PredictionArrays, calibration: Calibration | None = None) -> PredictionColumns:
+        return {
+            **super().prediction_columns(mode, calibration),
+            "probability": self.class_probabilities(mode, calibration)[:, 1],
+        }
 
     def _decide(self, mode: PredictionArrays, calibration: Calibration | None) -> tuple[np.ndarray, np.ndarray]:
         """Calibrated log probabilities (N, 2) and the index of the predicted class (N,)."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from deepglass.nn.tokens import Field
 
+_SORTED_CLASSES = 100  # so many are sorted; of more only the largest
 _MAX_PROBABILITIES = 5  # classes with their probability in a decoded prediction
 
 
@@ -56,7 +57,7 @@ class CategoryOutput(Category, ClassOutput):
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, its `confidence`, and the `probabilities` of the five most likely classes."""
         log_probs = calibrated(mode["log_probs"], calibration)
-        order = np.argsort(-log_probs, axis=1, kind="stable")[:, :_MAX_PROBABILITIES]
+        order = _most_likely(log_probs, _MAX_PROBABILITIES)
         probs = np.exp(np.take_along_axis(log_probs, order, 1).astype(np.float64))
         names, values = self.class_names, self.class_values
         return [
@@ -91,3 +92,21 @@ class CategoryPrediction(Prediction):
         K = self.log_probs.shape[-1]
         mixed = self.log_probs.reshape(-1, members, K).logsumexp(1) - math.log(members)
         return CategoryPrediction(mixed, self.label_smoothing)
+
+
+def _most_likely(log_probs: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the largest values of each row, in descending order, of equal ones the first: (N, count) int64.
+
+    Shapes:
+        log_probs: (N, K) float; K may be below `count`.
+    """
+    if log_probs.shape[1] <= _SORTED_CLASSES:
+        return np.argsort(-log_probs, axis=1, kind="stable")[:, :count]
+    order = np.empty((len(log_probs), count), np.int64)
+    for rows in metrics.row_blocks(log_probs.shape):
+        block = log_probs[rows]
+        least = np.partition(block, -count, axis=1)[:, -count]
+        for i, (values, limit) in enumerate(zip(block, least, strict=True), rows.start):
+            largest = np.flatnonzero(values >= limit)
+            order[i] = largest[np.argsort(-values[largest], kind="stable")[:count]]
+    return order

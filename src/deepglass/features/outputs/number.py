@@ -11,7 +11,7 @@ import numpy as np
 from deepglass.features.base import Column
 from deepglass.features.number import Number
 from deepglass.features.outputs._intervals import RegressionOutput
-from deepglass.features.outputs.base import Calibration, PredictedRow, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, PredictedRow, Prediction, PredictionArrays, PredictionColumns
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -67,6 +67,18 @@ class NumberOutput(Number, RegressionOutput):
             return [{"value": v} for v in values]
         half, confidence_level = calibration["half_width"], calibration["confidence_level"]
         return [{"value": v, "low": v - half, "high": v + half, "confidence": confidence_level} for v in values]
+
+    def prediction_columns(self, mode: PredictionArrays, calibration: Calibration | None = None) -> PredictionColumns:
+        values = mode["value"].astype(np.float64) + self.offset_
+        if not calibration:
+            return {"value": values}
+        half, confidence_level = calibration["half_width"], calibration["confidence_level"]
+        return {
+            "value": values,
+            "low": values - half,
+            "high": values + half,
+            "confidence": np.full(len(values), confidence_level),
+        }
 
 
 class NumberPrediction(Prediction):

@@ -90,7 +90,7 @@ def _matrix(classes: ClassFacts) -> View:
             )
             for i in shown
         ],
-        "total": len(confusion),
+        "total": classes.total or len(confusion),
         "long": max((len(n) for n in names), default=0) > 3,
         "faultless": not wrong.any(),
     }

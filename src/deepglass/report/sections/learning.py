@@ -101,6 +101,7 @@ def _plan(plan: PlanFacts) -> list[tuple[str, str]]:
         ("steps", count(plan.steps)),
         ("epochs", number(plan.epochs) if plan.epochs is not None else ""),
         ("batch size", count(plan.batch_size)),
+        ("validation rows until the end", count(plan.evaluation_rows) if plan.evaluation_rows else ""),
         ("examples a second", number(plan.examples_per_second) if finite(plan.examples_per_second) else ""),
         ("training", duration(plan.seconds) if finite(plan.seconds) else ""),
         ("in all", duration(plan.seconds_total) if finite(plan.seconds_total) else ""),

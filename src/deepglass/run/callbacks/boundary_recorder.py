@@ -5,7 +5,6 @@ the embedding, some rows are projected on its two principal directions, with the
 network over columns are stored too, so that the boundary over any two columns can be computed afterwards.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -26,7 +25,7 @@ from deepglass.run.callbacks.snapshots import Snapshots, read_snapshots
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.training.callbacks import Callback, EvaluationRecord
-from deepglass.training.plan import Plan
+from deepglass.training.plan import Plan, steps_per_record
 
 FOLDER, WEIGHTS = "boundaries", "weights."
 ROWS = 400  # projected in the embedding
@@ -84,7 +83,7 @@ class BoundaryRecorder(Callback):
 
     def on_train_start(self, plan: Plan, step: int) -> None:
         num_queries = 2 * len(self.rows) + (len(self.plane) if self.plane is not None else 0)
-        self.every = math.ceil(ROWS_PER_QUERY * num_queries / (3 * plan.batch_size))  # learning costs thrice as much
+        self.every = steps_per_record(plan, num_queries, ROWS_PER_QUERY)
         self.every = max(self.every, plan.steps // (4 * MAX_SNAPSHOTS))  # not of a replan, as when the run began
         self.last = plan.last_step
         self.next = min(self.every, plan.steps // MAX_SNAPSHOTS)

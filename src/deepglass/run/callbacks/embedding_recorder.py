@@ -1,4 +1,4 @@
-"""Records the embedding of some rows as a network learns: a file an evaluation."""
+"""Records the embedding of some rows as a network learns: at most a file an evaluation."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,11 +13,13 @@ from deepglass.run.callbacks.snapshots import Snapshots, read_snapshots
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.training.callbacks import Callback, EvaluationRecord
-from deepglass.training.plan import Plan
+from deepglass.training.plan import Plan, steps_per_record
 
 MAX_ROWS, MIN_ROWS = 2_000, 200  # recorded rows: half as many as validation rows, within these limits
 NUM_DIRECTIONS = 32  # principal directions of a snapshot: 130 kB each
 MAX_SNAPSHOTS = 40  # beyond it every second one is deleted
+FREE_ROWS = 256  # so few rows are recorded at each evaluation
+ROWS_PER_QUERY = 10  # rows learned from for each recorded one, where there are more, so that recording costs little
 MAX_ABS = 1e12  # a sum of squares of larger values may overflow
 FOLDER = "embeddings"
 
@@ -44,16 +46,34 @@ class EmbeddingRecorder(Callback):
     def __init__(self, context: RunContext, data: Dataset, from_step: int) -> None:
         self.objective, self.data = context.objective, data
         self.snapshots = Snapshots(context.path / FOLDER, MAX_SNAPSHOTS, from_step)
-        self.earlier = [0, *(r["step"] for r in context.folder.history())] if from_step else []
+        self.earlier = context.folder.history() if from_step else []
+        self.every, self.last, self.next = 1, 0, 0
 
     def on_train_start(self, plan: Plan, step: int) -> None:
+        self.last = plan.last_step
+        if len(self.data) > FREE_ROWS and plan.budget is None:
+            self.every = steps_per_record(plan, len(self.data), ROWS_PER_QUERY)
         if step == 0:
             self._record(0)
-        for earlier in self.earlier:
-            self.snapshots.add(earlier)
+            return
+        self.snapshots.add(0)
+        for record in self.earlier:
+            if self._is_due(record["step"]):
+                self.snapshots.add(record["step"])
+
+    def on_replan(self, plan: Plan) -> None:
+        self.last = plan.last_step
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
-        self._record(record.step)
+        if self._is_due(record.step):
+            self._record(record.step)
+
+    def _is_due(self, step: int) -> bool:
+        """Whether the evaluation at a step is recorded; the next one then is `every` steps later."""
+        due = step >= min(self.next, self.last)
+        if due:
+            self.next = step + self.every
+        return due
 
     def _record(self, step: int) -> None:
         points = embed_dataset(self.objective, self.data, 512)

@@ -107,10 +107,12 @@ def plan_lines(plan: Plan) -> list[str]:
     epochs = (plan.last_step - plan.first_step) / plan.batches_per_epoch
     length = count(epochs, "epoch") if plan.budget is None else plain_duration(plan.budget)
     threads = f" ({count(plan.threads, 'thread')})" if plan.device == "cpu" else ""
+    sample = f"  evaluated on {plan.evaluation_rows or 0:,} of the validation rows, at the end on all of them"
     stage = f", a further stage from step {plan.first_step:,} on" if plan.stages else ""
     return [
         f"training for {length}: {count(plan.last_step, 'step')} of {count(plan.batch_size, 'row')}{stage}",
         f"  {plan.optimizer} at {plan.learning_rate:g}, {plan.precision}, {plan.device}{threads}",
+        *([sample] if plan.evaluation_rows else []),
         *([f"  note: {plan.budget_warning}"] if plan.budget_warning else []),
     ]
 

@@ -3,7 +3,6 @@
 The true labels are read from the source again and stay here: neither network nor objective sees them.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.sources import read_source
 from deepglass.run.context import RunContext
 from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile
-from deepglass.training.plan import Plan
+from deepglass.training.plan import Plan, steps_per_record
 
 FILE = "pseudo_labels.jsonl"
 MAX_ROWS = 500  # unlabelled rows that are predicted
@@ -66,7 +65,7 @@ class PseudoLabelRecorder(Callback):
         self.next = self.file.earlier[-1]["step"] if self.file.earlier else 0
 
     def on_train_start(self, plan: Plan, step: int) -> None:
-        self.every = math.ceil(ROWS_PER_QUERY * len(self.data) / (3 * plan.batch_size))  # learning costs thrice as much
+        self.every = steps_per_record(plan, len(self.data), ROWS_PER_QUERY)
         self.next, self.last = self.next + self.every, plan.last_step
 
     def on_replan(self, plan: Plan) -> None:

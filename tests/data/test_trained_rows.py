@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from deepglass.data.row_hashes import row_hashes
 from deepglass.data.sources import read
 from deepglass.data.table import Table
+from deepglass.data.trained_rows import row_hashes
 
 FRAME = pl.DataFrame(
     {

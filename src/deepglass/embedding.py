@@ -1,0 +1,29 @@
+"""Embeddings of rows with a trained run. Imports no training code."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from deepglass.prepare.new_rows import Rows
+from deepglass.prepare.sources import read_source
+from deepglass.registry import Modules
+from deepglass.run.embedding import RowEmbeddings
+from deepglass.run.embedding import embed as embed_rows
+from deepglass.run.run import Run, open_run
+
+
+def embed(
+    run: str | Path | Run, rows: Rows = None, *, allow_missing: Sequence[str] = (), allow_code: Modules = ()
+) -> RowEmbeddings:
+    """Embeddings of rows, and their columns.
+
+    Args:
+        rows: as for `predict`; None: all rows of the run's source.
+        allow_missing: columns that may be absent or unreadable, though training had them.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
+
+    Example:
+        vectors, metadata = deepglass.embed("runs/mnist-1", "photos/")
+    """
+    run = open_run(run, allow_code)
+    with run.predictor.reader.reading(allow_missing):
+        return embed_rows(run.predictor, read_source(run.spec) if rows is None else rows)
