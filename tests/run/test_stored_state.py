@@ -60,6 +60,8 @@ EDITS: dict[str, Edit] = {
     "std null": _output("price", "std_", None),
     "classes that are numbers": _output("place", "vocabulary_", [1, 2, 3]),
     "classes that are no list": _output("place", "vocabulary_", "north"),
+    "classes of another type": _output("place", "type_", "integer"),
+    "trunk": lambda content: content["experiment"].update(trunk=[1]),
     "a class less": lambda content: [
         o.update(vocabulary_=o["vocabulary_"][:-1]) for o in content["outputs"] if o["name"] == "place"
     ],
