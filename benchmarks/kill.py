@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kill_tasks import EARLIER, TASKS, Task
-from write_faults import TAKING_SPACE, Fault, WriteFaults
+from write_faults import TAKING_SPACE, Fault, WriteFaults, without_step
 
 import deepglass
 
@@ -194,7 +194,25 @@ class Killer:
         self.log = work / "writes.txt"
 
     def train(self, run: Path, faults: WriteFaults | None = None) -> Command:
-        return run_command([*self.task.arguments(), "--out", str(run)], self.sources, self.work / "stderr.txt", faults)
+        """Train a run, or train a finished one further, where the task does so."""
+        words = [*self.task.arguments(), "--out", str(run)]
+        if self.task.further:
+            words = ["resume", str(run), *self.task.further.split()]
+            if not run.exists():
+                self._finished(run)
+        return run_command(words, self.sources, self.work / "stderr.txt", faults)
+
+    def _finished(self, run: Path) -> None:
+        """A copy of a finished run, which is trained once."""
+        first = self.work / "first"
+        if not first.exists():
+            run_command([*self.task.arguments(), "--out", str(first)], self.sources, self.work / "stderr.txt")
+        shutil.copytree(first, run)
+
+    def _lacks_stage(self, run: Path) -> bool:
+        """Whether a run that is trained further was killed before that was stored, and so has only its first stage."""
+        metrics = [json.loads((folder / "metrics.json").read_text()) for folder in (run, self.work / "first")]
+        return metrics[0]["step"] == metrics[1]["step"]
 
     def resume(self, run: Path, faults: WriteFaults | None = None) -> Command:
         return run_command(["resume", str(run)], self.sources, self.work / "stderr.txt", faults)
@@ -229,7 +247,10 @@ class Killer:
         run = self.work / "killed"
         shutil.rmtree(run, ignore_errors=True)
         fault = self._fault(writes[position])
-        ended = self.train(run, WriteFaults(run, None, position, fault))
+        if "--time" not in self.task.words:
+            ended = self.train(run, WriteFaults(run, None, position, fault))
+        else:
+            ended = self._kill_by_name(run, writes, position)
         found = self._wrong_end(ended, run)
         replay = "--time" in self.task.words and (run / "plan.json").exists()
         if replay:
@@ -239,6 +260,7 @@ class Killer:
             twice = self.resume(run, WriteFaults(run, None, second, self._fault(""))).code in (-9, 1)
         ended = self.resume(run)
         again = ended.code == 2 and "[not-found]" in ended.errors
+        again = again or (self.task.further != "" and ended.code == 0 and self._lacks_stage(run))
         if again:
             ended = self.train(run)
         if ended.code:
@@ -246,6 +268,17 @@ class Killer:
         elif replay or "--time" not in self.task.words:
             found += differences(expected, contents(run))
         return Kill(phase, f"{fault} {writes[position]}", twice, again, found)
+
+    def _kill_by_name(self, run: Path, writes: list[str], position: int) -> Command:
+        """Kill a run at a write of the same file, since the clock decides how many writes there are."""
+        counted = without_step(writes[position])
+        number = list(map(without_step, writes[:position])).count(counted)
+        while True:
+            faults = WriteFaults(run, None, number, self._fault(writes[position]), counted)
+            if (ended := self.train(run, faults)).code == -9 or not number:
+                return ended
+            number //= 2
+            shutil.rmtree(run)
 
     def _replayed(self, run: Path) -> dict[str, Any]:
         """The content of a run that goes through the plan of a killed run from its first step."""

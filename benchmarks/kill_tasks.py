@@ -29,12 +29,14 @@ class Task(NamedTuple):
         words: further arguments.
         report: with baselines and report.
         steps: of training; every step is evaluated and stored up to 40 of them, every second one up to 80.
+        further: length of a further stage, which is killed instead of the first one.
     """
 
     source: str
     words: str = ""
     report: bool = False
     steps: int = STEPS
+    further: str = ""
 
     def arguments(self) -> list[str]:
         length = [] if "--time" in self.words else ["--steps", str(self.steps)]
@@ -107,6 +109,9 @@ TASKS: dict[str, Task] = {
     "report-text": Task("rows.jsonl", "--target town inputs=[english] network.dim=8", report=True),
     "report-autoencoder": Task("rows.jsonl", f"--objective autoencoder {TABLE} inputs=[size,price,town]", report=True),
     "report-folds": Task("rows.jsonl", f"--target sold {ONE} data.split.folds=2", report=True, steps=4),
+    # a finished run that is trained further
+    "further": Task("rows.jsonl", f"--target price {ONE}", further="--steps 6"),
+    "report-further": Task("rows.jsonl", f"--target sold {ONE}", report=True, further="--epochs 2"),
     # a plan that is fitted to the clock: compared with its own replay
     "time": Task("rows.jsonl", f"--target price --time 1s {ONE}"),
     "report-time": Task("rows.jsonl", f"--target town --time 1s {TABLE} inputs=[size,price]", report=True),

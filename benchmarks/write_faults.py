@@ -22,6 +22,11 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _RANDOM = re.compile(r"^\.(.*)\.partial-[0-9a-f]+$")
 
 
+def without_step(write: str) -> str:
+    """A write whose file is named after a step, without the step: "open embeddings/STEP.safetensors"."""
+    return re.sub(r"\d{8}", "STEP", write)
+
+
 class WriteFaults:
     """Counts the writes of this process below a folder, and does something at one of them.
 
@@ -29,14 +34,22 @@ class WriteFaults:
         folder: files outside it are not counted.
         log: file that gets a line for each write: its kind and the file's name. None: no log.
         position: number of the write at which the fault occurs, from 0; None: never.
+        counted: kind and file of the writes that are counted, as `without_step` gives them; "": all are.
         fault: "kill": SIGKILL before the write. "torn": SIGKILL when half of the content is in the file. "full": no
             space from this write on, after half of the content. "too-large": this write alone fails.
     """
 
-    def __init__(self, folder: Path, log: Path | None = None, position: int | None = None, fault: Fault = "kill"):
+    def __init__(
+        self,
+        folder: Path,
+        log: Path | None = None,
+        position: int | None = None,
+        fault: Fault = "kill",
+        counted: str = "",
+    ) -> None:
         self.folder = os.path.abspath(folder)
         self.log = None if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        self.position, self.fault, self.count = position, fault, 0
+        self.position, self.fault, self.counted, self.count = position, fault, counted, 0
         self.write, self.fsync = os.write, os.fsync
 
     def install(self) -> None:
@@ -65,7 +78,7 @@ class WriteFaults:
 
     def _event(self, kind: str, file: Any, tear: Callable[[], object] = lambda: None) -> None:
         path = self._path(file)
-        if path is None:
+        if path is None or self.counted not in ("", without_step(f"{kind} {path}")):
             return
         number, self.count = self.count, self.count + 1
         if self.log is not None:
