@@ -92,6 +92,7 @@ class Date(Feature):
     format_: tuple[Any, ...] = ()  # a `DateFormat`; empty for columns of dates
     has_sentinels_: bool = False  # dates far from all others, such as 9999-12-31 for "open"
 
+    parallel: ClassVar[tuple[str, ...]] = ("parts_", "mean_", "std_")
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
     has_axis: ClassVar[bool] = True
