@@ -112,7 +112,7 @@ OF_A_TRAINED_RUN = {
     "evaluating rows": ("evaluate", "run", "houses.csv"),
     "embedding": ("embed", "run", "--out", "vectors.parquet"),
     "inspecting": ("inspect", "houses.csv"),
-    "labelling": ("label", "run", "--target", "sold", "--json"),
+    "labelling": ("label", "classifier", "new.csv", "--json"),
 }
 
 
@@ -127,6 +127,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         small |= {"training.precision": "float32"}
         deepglass.train("houses.csv", "price", steps=60, out="run", settings=small)
     return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def classifier(whole: Path) -> None:
+    """A run beside `whole`, and rows to label."""
+    made_up(20).drop("sold").write_csv(whole.parent / "new.csv")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(whole.parent)
+        deepglass.train("houses.csv", "sold", steps=2, out="classifier", baselines=False, network={"width": 8})
 
 
 @pytest.fixture
@@ -233,7 +242,7 @@ def test_a_signal_while_a_time_budget_is_planned(folder: Path, name: str) -> Non
 @pytest.mark.parametrize("name", SIGNALS)
 @pytest.mark.parametrize("phase", OF_A_TRAINED_RUN)
 def test_a_signal_in_what_follows_a_training(
-    whole: Path, monkeypatch: pytest.MonkeyPatch, phase: str, name: str
+    whole: Path, classifier: None, monkeypatch: pytest.MonkeyPatch, phase: str, name: str
 ) -> None:
     monkeypatch.chdir(whole.parent)
     end = _signal_at(phase, name, 1, *OF_A_TRAINED_RUN[phase])
@@ -244,9 +253,11 @@ def test_a_signal_in_what_follows_a_training(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 0), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_a_signal_ends_the_labelling_page(whole: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: int) -> None:
+def test_a_signal_ends_the_labelling_page(
+    whole: Path, classifier: None, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
     monkeypatch.chdir(whole.parent)
-    words = ("label", "run", "--target", "sold", "--no-open", "--port", "0")
+    words = ("label", "classifier", "new.csv", "--no-open", "--port", "0")
     command = [sys.executable, "-m", "deepglass", *words]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=_default_signals)
     assert process.stderr is not None
