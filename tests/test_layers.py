@@ -31,10 +31,11 @@ LAYERS = {
                 "device",
                 "formatting",
                 "hyperparameters",
+                "parsing",
                 "values",
                 "web",
             ),
-            ("nn", "metrics", "formulas", "parsing", "mel"),
+            ("nn", "metrics", "formulas", "dates", "mel"),
             ("features",),
             ("data", "networks"),
             ("objectives",),
@@ -185,7 +186,7 @@ def test_only_registries_and_lazy_folders_load_modules_by_name() -> None:
 
 def test_features_encode_without_torch() -> None:
     for name, path in MODULES.items():
-        if group_of(name) in ("features", "metrics", "parsing", "mel"):
+        if group_of(name) in ("features", "metrics", "parsing", "dates", "mel"):
             typing = for_types_only(path)
             for item in imports(path):
                 heavy = any(below(item.module, package) for package in FEATURE_ENDS)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepglass.parsing import MISSING, is_missing, parse_dates, parse_numbers, to_dates, to_numbers
+from deepglass.dates import parse_dates, to_dates
+from deepglass.parsing import MISSING, is_missing, parse_numbers, to_numbers
 
 
 def numbers(*texts: str | None) -> list[float | None]:

@@ -22,6 +22,7 @@ from deepglass.errors import SourceError, SpecError, near_miss
 T = TypeVar("T")
 SECTION = ConfigDict(extra="forbid", arbitrary_types_allowed=True)  # of a section of a spec
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+STORED = STRICT | ConfigDict(allow_inf_nan=False)  # learned fields, in a file
 
 
 def construct(
@@ -165,7 +166,7 @@ def _validator(cls: Callable[..., Any], given: frozenset[str], all_fields: bool 
             fields[name] = NotRequired[Annotated[_strict(hint), extra] if plain else _strict(hint)]
     make: Any = TypedDict  # mypy takes calls of it for declarations
     settings = make(getattr(cls, "__name__", "Settings"), fields)
-    settings.__pydantic_config__ = STRICT
+    settings.__pydantic_config__ = STORED if all_fields else STRICT
     return TypeAdapter(settings)
 
 

@@ -12,9 +12,9 @@ from conftest import CASES
 
 import deepglass
 from deepglass.data.sources import read
+from deepglass.dates import parse_dates, to_dates
 from deepglass.features.base import infer_type
 from deepglass.features.date import Date
-from deepglass.parsing import parse_dates, to_dates
 
 D = dt.datetime
 

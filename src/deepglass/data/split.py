@@ -10,9 +10,10 @@ import polars as pl
 from deepglass.constraints import Seed
 from deepglass.data.missing import is_null
 from deepglass.data.table import Table
+from deepglass.dates import parse_dates, to_dates
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Raw
-from deepglass.parsing import MISSING, is_missing, parse_dates, parse_numbers, to_dates, to_numbers
+from deepglass.parsing import MISSING, is_missing, parse_numbers, to_numbers
 
 MAX_FOLDS = 1_000  # each trains a network
 _MAX_CLASSES = 1_000  # of a target that is stratified by; with more, whole numbers are quantities

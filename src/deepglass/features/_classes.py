@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
-from deepglass.features._value_keys import ValueType, as_keys, count_unseen, to_codes
+from deepglass.features._value_keys import ValueType, as_keys, count_unseen, to_codes, to_native
 from deepglass.features.base import Column, Feature, Raw
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ class ClassFeature(Feature):
     tabular: ClassVar[bool] = True
     joint: ClassVar[bool] = True
     has_classes: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.counts_ is not None and self.type_ is not None:
+            for name in self.class_names:
+                to_native(name, self.type_)  # ValueError for a stored class that is no value of this type
 
     def encode(self, raw: Raw) -> Column:
         """Codes (N,) int32; the mask is False where the code is 0."""

@@ -128,6 +128,7 @@ class Feature(ABC):
     is_text: ClassVar[bool] = False  # running text, whose words can be counted and compared
     is_time: ClassVar[bool] = False  # a point in time
     has_entries: ClassVar[bool] = False  # a value is a vector of entries: `part_names`
+    parallel: ClassVar[tuple[str, ...]] = ()  # learned fields of the same length, such as classes and their counts
 
     def __post_init__(self) -> None:
         if not self.column:
@@ -158,6 +159,14 @@ class Feature(ABC):
     def as_sequence(self) -> Self:
         """A copy for a sequence network: a text as words instead of a bag of n-grams."""
         return self
+
+    def adapted(self, raw: Raw) -> tuple[Self, str]:
+        """The feature with another text format, where new rows are written otherwise than the training rows.
+
+        Returns:
+            the feature, and what to tell the user; itself and "" if the format of training reads the rows best.
+        """
+        return self, ""
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         """Counts of anomalous values in new rows, such as {"unseen category": 3}."""
@@ -252,6 +261,23 @@ class Feature(ABC):
     @property
     def fitted(self) -> bool:
         return all(getattr(self, f.name) is not None for f in dataclasses.fields(self) if f.name.endswith("_"))
+
+    def check_learned(self, where: str) -> None:
+        """Check learned fields from a file: none is absent, and those that are parallel have one length.
+
+        Args:
+            where: the place of the feature in the file, for messages.
+
+        Raises:
+            SpecError: `bad-value`.
+        """
+        for field in dataclasses.fields(self):
+            if field.name.endswith("_") and getattr(self, field.name) is None:
+                raise SpecError("bad-value", f"{where}.{field.name}: expected a learned value, got none")
+        lengths = {name: len(getattr(self, name)) for name in self.parallel}
+        if len(set(lengths.values())) > 1:
+            counts = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise SpecError("bad-value", f"{where}: expected lists of one length, got {counts}")
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments that differ from their defaults, without learned fields."""

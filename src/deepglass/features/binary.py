@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self, cast
+from typing import ClassVar, Self, cast
 
 import numpy as np
 import polars as pl
@@ -35,6 +35,8 @@ class Binary(ClassFeature):
     positive: str = ""
 
     values_: tuple[str, ...] | None = None  # (negative, positive); fewer where the training rows have fewer
+
+    parallel: ClassVar[tuple[str, ...]] = ("values_", "counts_")
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Self, cast
+from typing import ClassVar, Self, cast
 
 import numpy as np
 import polars as pl
@@ -39,6 +39,8 @@ class Category(ClassFeature):
     max_values: Count = 10_000
 
     vocabulary_: tuple[str, ...] | None = None  # as text; numbers ascending, text by falling frequency
+
+    parallel: ClassVar[tuple[str, ...]] = ("vocabulary_", "counts_")
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 import numpy as np
 import polars as pl
 
+from deepglass.dates import DateFormat, parse_dates, parse_epochs, to_dates
 from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._statistics import scaled_change, scaling
 from deepglass.features._text_format import text_format
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
-from deepglass.parsing import MISSING, DateFormat, is_missing, parse_dates, parse_epochs, to_dates
+from deepglass.parsing import MISSING, is_missing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -91,6 +92,7 @@ class Date(Feature):
     format_: tuple[Any, ...] = ()  # a `DateFormat`; empty for columns of dates
     has_sentinels_: bool = False  # dates far from all others, such as 9999-12-31 for "open"
 
+    parallel: ClassVar[tuple[str, ...]] = ("parts_", "mean_", "std_")
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
     has_axis: ClassVar[bool] = True
@@ -159,6 +161,16 @@ class Date(Feature):
 
     def from_axis(self, positions: np.ndarray) -> Column:
         return self.encode(pl.from_epoch(pl.Series(positions * 86_400e6).cast(pl.Int64), time_unit="us"))
+
+    def adapted(self, raw: Raw) -> tuple[Self, str]:
+        if not self.format_ or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
+            return self, ""
+        own, format = DateFormat(*self.format_), parse_dates(raw)
+        present = ~is_missing(raw, MISSING).to_numpy()
+        readable = np.isfinite(self._seconds(raw, own))[present].mean() if present.any() else 1.0
+        if format is None or format.share <= readable:
+            return self, ""
+        return replace(self, format_=tuple(format)), f"read as dates written {format}; in training they were {own}"
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         seconds = self._seconds(raw, DateFormat(*self.format_) if self.format_ else None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class Identity(Feature):
     vocabulary_: tuple[str, ...] | None = None
     counts_: tuple[int, ...] | None = None
     type_: ValueType | None = None
+
+    parallel: ClassVar[tuple[str, ...]] = ("vocabulary_", "counts_")
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:

@@ -86,6 +86,7 @@ class Image(PixelFeature):
     max_side: Pixels = DEFAULT_MAX_SIDE
     input_noise_std: Share = 0.0
 
+    parallel: ClassVar[tuple[str, ...]] = ("mean_", "std_")
     dense: ClassVar[bool] = True
     is_image: ClassVar[bool] = True
 

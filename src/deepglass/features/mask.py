@@ -65,6 +65,7 @@ class Mask(Feature):
     values_: tuple[int, ...] | None = None
     counts_: tuple[int, ...] | None = None
 
+    parallel: ClassVar[tuple[str, ...]] = ("values_", "counts_")
     dense: ClassVar[bool] = True
     file_based: ClassVar[bool] = True
 

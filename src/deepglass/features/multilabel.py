@@ -53,6 +53,7 @@ class Multilabel(Feature):
     rows_: int | None = None  # rows that are not missing
     separator_: str | None = None
 
+    parallel: ClassVar[tuple[str, ...]] = ("vocabulary_", "counts_")
     tabular: ClassVar[bool] = True
     has_entries: ClassVar[bool] = True
 

@@ -33,6 +33,7 @@ class Sequence(VectorFeature):
     length_: int | None = None  # of the longest training row
     flat_: bool | None = None  # steps are numbers, not lists of one
 
+    parallel: ClassVar[tuple[str, ...]] = ("mean_", "std_", "low_", "high_")
     sequential: ClassVar[bool] = True
 
     @classmethod

@@ -30,6 +30,7 @@ class Tags(Feature):
     vocabulary_: tuple[str, ...] | None = None  # by falling count
     counts_: tuple[int, ...] | None = None
 
+    parallel: ClassVar[tuple[str, ...]] = ("vocabulary_", "counts_")
     sequential: ClassVar[bool] = True
 
     @classmethod

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.constraints import Count
+from deepglass.dates import parse_dates
 from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._ngrams import (
     Lexicon,
@@ -28,7 +29,7 @@ from deepglass.features._ngrams import (
 from deepglass.features._subwords import Subwords
 from deepglass.features._tokenizers import Bytes, Characters, Codec, Codes, Pieces, append_end, truncate
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
-from deepglass.parsing import is_missing, parse_dates, parse_numbers
+from deepglass.parsing import is_missing, parse_numbers
 
 if TYPE_CHECKING:
     from torch import nn

@@ -30,6 +30,7 @@ class Vector(VectorFeature):
         (1.0, 3.0)
     """
 
+    parallel: ClassVar[tuple[str, ...]] = ("mean_", "std_", "low_", "high_")
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
     has_entries: ClassVar[bool] = True

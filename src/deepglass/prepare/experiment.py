@@ -86,6 +86,8 @@ class Experiment:
         Raises:
             SpecError: `bad-value`, `unknown-key`, or `unknown-name`.
         """
+        if not isinstance(state["trunk"], str):
+            raise SpecError("bad-value", f"experiment.trunk: expected a text, got {state['trunk']!r}")
         if state["trunk"] == "pretrained" and "source_config" not in spec.network.settings:
             raise SpecError(
                 "bad-value",

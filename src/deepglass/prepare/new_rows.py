@@ -202,9 +202,15 @@ class RowReader:
 
     def _encode(self, feature: Feature, raw: Raw) -> Column:
         try:
+            column = feature.encode(raw)
+            if not column.mask.all():
+                feature, note = feature.adapted(raw)
+                if note:
+                    self.notes[f"{feature.name}: {note}"] += len(raw)
+                    column = feature.encode(raw)
             for what, count in feature.count_anomalies(raw).items():
                 self.notes[f"{feature.name}: {what}"] += count
-            return feature.encode(raw)
+            return column
         except pl.exceptions.PolarsError as error:
             dtype = raw.dtype if isinstance(raw, pl.Series) else type(raw).__name__
             expected = f"expected a {feature.kind}, as in training, got {dtype}"

@@ -15,6 +15,7 @@ from torch import nn
 
 from deepglass.data.batches import BatchTransform, Dataset, Loader
 from deepglass.device import RandomState, describe, pick
+from deepglass.features.outputs._calibrations import is_finite
 from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.pretrained import PretrainedEncoder
@@ -269,7 +270,8 @@ def _finish(
     if valid is not None:
         evaluations["valid"] = valid
         for name, arrays in valid.predictions.items():
-            calibration[name] = outputs[name].calibrate(arrays, datasets["valid"].truth[name])
+            fitted = outputs[name].calibrate(arrays, datasets["valid"].truth[name])
+            calibration[name] = fitted if is_finite(fitted) else {}
     seconds = earlier_seconds + clock.elapsed() if clock is not None else history.seconds
     if len(datasets["test"]):
         evaluations["test"] = objective.evaluate(datasets["test"], batch_size)

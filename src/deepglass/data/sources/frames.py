@@ -11,9 +11,10 @@ from deepglass.data.sources.stored_files import stored_series
 from deepglass.data.sources.text_columns import note_dates, type_texts
 from deepglass.data.sources.token_tags import with_tags
 from deepglass.data.table import Table
+from deepglass.dates import parse_dates
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
-from deepglass.parsing import ALWAYS_MISSING, MISSING, is_missing, parse_dates, parse_numbers, to_numbers
+from deepglass.parsing import ALWAYS_MISSING, MISSING, is_missing, parse_numbers, to_numbers
 
 
 def check_names(names: Sequence[str], source: str) -> list[str]:

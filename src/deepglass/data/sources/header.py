@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import polars as pl
 
-from deepglass.parsing import MISSING, parse_dates, parse_numbers
+from deepglass.dates import parse_dates
+from deepglass.parsing import MISSING, parse_numbers
 
 _MIN_BODY = 3  # rows of values below a row of units
 _MAX_UNIT = 12  # characters

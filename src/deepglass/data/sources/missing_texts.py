@@ -54,27 +54,30 @@ def set_missing(
     Args:
         number_texts: that stand for missing values in further columns of the file, which are numbers.
     """
-    candidates = set(candidates_of(options))
+    candidates = candidates_of(options)
     stripped = [c.values.str.strip_chars() for c in columns]
-    texts = [set(s.filter(s.is_in(list(candidates))).unique().to_list()) - {""} for s in stripped]
+    absent = [cells.is_in(candidates).fill_null(False) for cells in stripped]
+    texts = [
+        set(cells.filter(rows).unique()) - {""} if rows.any() else set()
+        for cells, rows in zip(stripped, absent, strict=True)
+    ]
     number_texts = set(number_texts).union(*(t for c, t in zip(columns, texts, strict=True) if c.is_quantity))
     results: list[pl.Series] = []
     values: dict[str, tuple[str, ...]] = {}
     notes: list[str] = []
     markers: set[str] = set(number_texts)
-    for column, cells, present in zip(columns, stripped, texts, strict=True):
+    for column, cells, rows, present in zip(columns, stripped, absent, texts, strict=True):
         name = column.values.name
-        reasons = {} if column.is_quantity else _values(name, cells, present, number_texts, options)
+        reasons = {} if column.is_quantity or not present else _values(name, cells, present, number_texts, options)
         if reasons:
             values[name] = tuple(sorted(reasons))
+            rows = rows & ~cells.is_in(list(reasons)).fill_null(False)
             for text, why in sorted(reasons.items()):
-                count = int((cells == text).sum())
-                log.note("values", f"{name}: {text!r}", f"a value in {count:,} rows: {why}")
-        absent = cells.is_null() | (cells == "") | cells.is_in(list(candidates.difference(reasons)))
-        results.append(column.values.set(absent.fill_null(True), None))
+                log.note("values", f"{name}: {text!r}", f"a value in {int((cells == text).sum()):,} rows: {why}")
+        results.append(column.values.set(rows, None) if rows.any() else column.values)
         if missing := present.difference(reasons):
             markers |= missing
-            notes.append(f"{name} ({int(cells.is_in(list(missing)).sum()):,} rows)")
+            notes.append(f"{name} ({int(cells.filter(rows).is_in(list(missing)).sum()):,} rows)")
     if markers:
         where = f" in {first_names(notes, 5)}" if notes else ""
         log.note(

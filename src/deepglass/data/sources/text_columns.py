@@ -11,7 +11,8 @@ import polars as pl
 
 from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.missing_texts import TextColumn, set_missing
-from deepglass.parsing import NumberFormat, parse_dates, parse_numbers, to_numbers
+from deepglass.dates import parse_dates
+from deepglass.parsing import NumberFormat, parse_numbers, to_numbers
 
 _PROVES_COMMA = r"^[+-]?(\d*,(\d{1,2}|\d{4,})|0,\d+|\d{1,3}(\.\d{3})+,\d+)$"
 _PROVES_POINT = r"^[+-]?(\d*\.(\d{1,2}|\d{4,})|0\.\d+|\d{1,3}(,\d{3})+\.\d+)$"

@@ -59,10 +59,12 @@ def _is_tagged(lines: Sequence[str], separator: str | None) -> bool:
 def sentences_of_rows(frame: pl.DataFrame, source: str, log: ReadLog) -> Table | None:
     """The sentences of a table with a row for each word and a column that names the sentence; None for others."""
     texts = [s for s in frame if s.dtype == pl.String]
-    tags = next((s.name for s in texts if not s.null_count() and s.n_unique() > 1 and s.str.contains(_TAG).all()), None)
     sentence = next((s for s in frame if _SENTENCE.search(s.name)), None)
     words = next((s.name for s in texts if _WORD.match(s.name)), None)
-    if tags is None or words is None or sentence is None or sentence[0] is None:
+    if words is None or sentence is None or sentence[0] is None:
+        return None
+    tags = next((s.name for s in texts if not s.null_count() and s.n_unique() > 1 and s.str.contains(_TAG).all()), None)
+    if tags is None:
         return None
     if sentence.dtype == pl.String:
         sentence = sentence.set(sentence.str.strip_chars() == "", None)

@@ -12,6 +12,7 @@ import polars as pl
 from deepglass.features._classes import ClassFeature
 from deepglass.features._value_keys import to_native
 from deepglass.features.base import Column
+from deepglass.features.outputs._calibrations import ClassCalibration
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, PredictionArrays, PredictionColumns
 from deepglass.metrics.calibration import apply_temperature, fit_temperature
 from deepglass.metrics.table import METRICS, Metric
@@ -28,6 +29,7 @@ class ClassOutput(ClassFeature, Output):
     """Predicts one class, with probabilities calibrated by a temperature."""
 
     metric: ClassVar[Metric] = METRICS["accuracy"]
+    calibration_fields: ClassVar[type | None] = ClassCalibration
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """The share of each class."""

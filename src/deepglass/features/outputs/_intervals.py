@@ -9,6 +9,7 @@ import numpy as np
 from deepglass import metrics
 from deepglass.constraints import OpenShare
 from deepglass.features.base import Column
+from deepglass.features.outputs._calibrations import IntervalCalibration
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.metrics.calibration import conformal
 from deepglass.metrics.table import METRICS, Metric
@@ -25,6 +26,7 @@ class RegressionOutput(Output):
     confidence_level: OpenShare = 0.9
 
     metric: ClassVar[Metric] = METRICS["r2"]
+    calibration_fields: ClassVar[type | None] = IntervalCalibration
 
     @abstractmethod
     def pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import numpy as np
 import polars as pl
 
+from deepglass.config import restore
 from deepglass.errors import Code, SourceError, SpecError
 from deepglass.features.base import FEATURES, Column, Feature, restore_kind
+from deepglass.features.outputs._calibrations import is_finite
 from deepglass.metrics.table import Metric
 from deepglass.registry import Registry
 
@@ -106,6 +108,7 @@ class Output(Feature):
     trunk: ClassVar[str | None] = None  # the trunk for this output, where the inputs do not decide
     alignable: ClassVar[bool] = False  # may have one value for each step of an input: `align_to`
     longest_side: ClassVar[int | None] = None  # default `max_side` of input images, in pixels
+    calibration_fields: ClassVar[type | None] = None  # NamedTuple of what `calibrate` fits; None: any
 
     @property
     def kind(self) -> str:
@@ -198,6 +201,27 @@ class Output(Feature):
     def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
         """Calibration fitted on the validation rows."""
         return {}
+
+    @property
+    def calibration_length(self) -> int | None:
+        """Number of items of the lists in a calibration; None for any."""
+        return None
+
+    def restore_calibration(self, values: Calibration, where: str) -> Calibration:
+        """A stored calibration, checked: its fields, their types, finite numbers, and the length of its lists.
+
+        Raises:
+            SpecError: `bad-value` or `unknown-key`, with the path of the field.
+        """
+        if self.calibration_fields is not None and values:
+            restore(self.calibration_fields, values, where)
+        if not is_finite(values):
+            raise SpecError("bad-value", f"{where}: expected finite numbers, got {values}")
+        expected = self.calibration_length
+        for name, value in values.items():
+            if isinstance(value, list) and expected is not None and len(value) != expected:
+                raise SpecError("bad-value", f"{where}.{name}: expected {expected} numbers, got {len(value)}")
+        return values
 
     @abstractmethod
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from deepglass.constraints import Ge, Le, Share
 from deepglass.errors import SourceError
 from deepglass.features.base import Column
 from deepglass.features.boxes import SIDES, Boxes, has_area
+from deepglass.features.outputs._calibrations import ScoreCalibration
 from deepglass.features.outputs._dense import first_image_column
 from deepglass.features.outputs.base import Calibration, ClassCurve, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics import detection
@@ -47,6 +48,7 @@ class BoxesOutput(Boxes, Output):
     num_levels: Annotated[int, Ge(1), Le(5)] = 3
 
     metric: ClassVar[Metric] = METRICS["map50"]
+    calibration_fields: ClassVar[type | None] = ScoreCalibration
     trunk: ClassVar[str] = "resnet"
     longest_side: ClassVar[int] = 320  # small objects are lost in smaller images
 

@@ -14,6 +14,7 @@ from deepglass.errors import SourceError
 from deepglass.features._value_keys import to_native
 from deepglass.features.base import Column
 from deepglass.features.identity import Identity
+from deepglass.features.outputs._calibrations import SimilarityCalibration
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics.calibration import Logistic, fit_logistic
 from deepglass.metrics.table import METRICS, Metric
@@ -53,6 +54,7 @@ class IdentityOutput(Identity, Output):
     dropout: Fraction = 0.4
 
     metric: ClassVar[Metric] = METRICS["roc_auc"]
+    calibration_fields: ClassVar[type | None] = SimilarityCalibration
     uses_feature_maps: ClassVar[bool] = True
 
     def head(self, dim: int) -> nn.Module:

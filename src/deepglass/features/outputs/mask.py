@@ -14,6 +14,7 @@ from deepglass.constraints import Share
 from deepglass.errors import SourceError
 from deepglass.features.base import Column
 from deepglass.features.mask import DEFAULT_MAX_SIDE, Mask, paste, resize_nearest
+from deepglass.features.outputs._calibrations import PixelCalibration
 from deepglass.features.outputs._dense import crop_to_frame, encode_runs, relative_frames
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.formatting import first_names
@@ -43,6 +44,7 @@ class MaskOutput(Mask, Output):
     class_weights: Share = 0.0
 
     metric: ClassVar[Metric] = METRICS["miou"]
+    calibration_fields: ClassVar[type | None] = PixelCalibration
     trunk: ClassVar[str | None] = "unet"
     longest_side: ClassVar[int | None] = DEFAULT_MAX_SIDE
 
@@ -129,6 +131,10 @@ class MaskOutput(Mask, Output):
         """Entropy of the class shares, with equal weight for each row."""
         shares = np.maximum(self._shares(truth), 1e-12)
         return float(-(shares * np.log(shares / shares.sum())).sum() / shares.sum())
+
+    @property
+    def calibration_length(self) -> int:
+        return _BINS
 
     def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
         """Accuracy of the pixels in each of 20 bins of confidence.

@@ -10,6 +10,7 @@ import numpy as np
 from deepglass import metrics
 from deepglass.features.base import Column
 from deepglass.features.multilabel import MIN_CASES, Multilabel
+from deepglass.features.outputs._calibrations import LabelCalibration
 from deepglass.features.outputs.base import Calibration, ClassCurve, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics.calibration import best_threshold, fit_temperature
 from deepglass.metrics.table import METRICS, Metric
@@ -31,6 +32,7 @@ class MultilabelOutput(Multilabel, Output):
     """Predicts any number of labels, each with a calibrated probability and its own threshold."""
 
     metric: ClassVar[Metric] = METRICS["map"]
+    calibration_fields: ClassVar[type | None] = LabelCalibration
 
     def head(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import LinearHead
@@ -105,6 +107,10 @@ class MultilabelOutput(Multilabel, Output):
         return [
             f"{self.name}: {len(rare)} of {len(self.vocabulary_)} labels are in fewer than {MIN_CASES} rows: {listing}"
         ]
+
+    @property
+    def calibration_length(self) -> int:
+        return len(self.class_names)
 
     def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
         """A temperature for all labels, if it helps, and the threshold of maximal F1 of each label.

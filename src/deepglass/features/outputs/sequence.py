@@ -90,6 +90,10 @@ class SequenceOutput(Sequence, RegressionOutput):
 
         return ExplanationTarget(("mean of the steps",), self.name, mean)
 
+    @property
+    def calibration_length(self) -> int:
+        return len(self.mean_)
+
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, a list a row, and where calibrated `low`, `high` and the `confidence` of each entry's interval."""
         rows = []

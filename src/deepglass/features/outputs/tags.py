@@ -13,6 +13,7 @@ from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features._alignment import find_aligned_input, pad_rows, trim_to_input
 from deepglass.features.base import Column, Raw
+from deepglass.features.outputs._calibrations import ClassCalibration
 from deepglass.features.outputs._classes import calibrated, fit_calibration, imbalance_warnings, log_shares
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.features.tags import Tags
@@ -36,6 +37,7 @@ class TagsOutput(Tags, Output):
     aligned_input_: str | None = None  # name of the input whose words are tagged
 
     metric: ClassVar[Metric] = METRICS["accuracy"]
+    calibration_fields: ClassVar[type | None] = ClassCalibration
     alignable: ClassVar[bool] = True
 
     def fit(self, chunks: Iterable[Raw]) -> Self:

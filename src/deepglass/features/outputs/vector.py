@@ -65,6 +65,10 @@ class VectorOutput(Vector, RegressionOutput):
         names = tuple(f"entry {k}" for k in entries)
         return ExplanationTarget(names, self.name, lambda p: p.mode()["value"][:, entries])
 
+    @property
+    def calibration_length(self) -> int:
+        return len(self.mean_)
+
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, a list, and where calibrated `low`, `high` and the `confidence` of each entry's interval."""
         value = mode["value"].astype(np.float64)

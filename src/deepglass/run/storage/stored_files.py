@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,9 +11,9 @@ import polars as pl
 
 from deepglass.config import restore
 from deepglass.documents import read_json
-from deepglass.errors import SourceError
+from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import from_state
-from deepglass.features.outputs.base import Calibration, output_from_state
+from deepglass.features.outputs.base import Calibration, Output, output_from_state
 from deepglass.files import file_sha256
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.experiment import Experiment
@@ -64,7 +64,7 @@ class _Missing(NamedTuple):
 
 
 class _Calibrations(NamedTuple):
-    """Output name -> its calibration, as features.json has it."""
+    """Output name -> its calibration, as features.json has it; `Output.restore_calibration` checks the inner values."""
 
     calibration: dict[str, dict[str, Any]]
 
@@ -82,13 +82,24 @@ def read_state(path: Path, content: Mapping[str, Any], spec: Spec) -> RunState:
     with damaged_values(path):
         inputs = tuple(from_state(s, f"inputs[{i}]") for i, s in enumerate(content["inputs"]))
         outputs = tuple(output_from_state(s, f"outputs[{i}]") for i, s in enumerate(content["outputs"]))
+        for name, features in (("inputs", inputs), ("outputs", outputs)):
+            for i, feature in enumerate(features):
+                feature.check_learned(f"{name}[{i}]")
         return RunState(
             Experiment.from_state(spec, inputs, outputs, content["experiment"]),
             tuple(restore(ColumnRole, c, f"columns[{i}]") for i, c in enumerate(content["columns"])),
-            restore(_Calibrations, {"calibration": content["calibration"]}, "features").calibration,
+            _calibrations(content["calibration"], outputs),
             restore(_Source, content["source"], "source")._asdict(),
             restore(_Missing, {"missing": content["missing"]}, "features").missing,
         )
+
+
+def _calibrations(content: Any, outputs: Sequence[Output]) -> dict[str, Calibration]:
+    by_output = restore(_Calibrations, {"calibration": content}, "features").calibration
+    named = {output.name: output for output in outputs}
+    if unknown := by_output.keys() - named.keys():
+        raise SpecError("bad-value", f"calibration: no output {min(unknown)!r} in this run")
+    return {n: named[n].restore_calibration(values, f"calibration.{n}") for n, values in by_output.items()}
 
 
 class StoredFiles:
