@@ -94,7 +94,7 @@ def test_image_observations(sides: str, tmp_path: Path) -> None:
 
 def test_unsupported_action_spaces_are_rejected() -> None:
     class Many(Sides):
-        action_space = gymnasium.spaces.MultiDiscrete([2, 2])
+        action_space = gymnasium.spaces.MultiBinary(3)
 
     gymnasium.register("Many-v0", entry_point=Many)
     with pytest.raises(deepglass.UserError, match=r"bad-value.*Discrete.*Box"):

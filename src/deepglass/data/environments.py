@@ -6,6 +6,9 @@ episode and the actions since the reset.
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     import gymnasium
 
 PREFIX = "gym:"
+MAX_ACTIONS = 1_000  # combinations of several discrete actions
 MAX_EPISODE_STEPS = 10_000  # steps of an evaluation episode in an environment without a limit
 
 
@@ -87,10 +91,12 @@ def make(name: str, settings: Mapping[str, Any]) -> gymnasium.Env:
     where = f"{PREFIX}{name}"
     if module := module_of(name):
         check_allowed(module, repr(where))
+        _import_beside(module)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about newer versions
-            return _with_flat_observations(gym.make(name, disable_env_checker=True, **settings), gym)
+            env = gym.make(name, disable_env_checker=True, **settings)
+            return _with_plain_actions(_with_flat_observations(env, gym), gym)
     except gym.error.DependencyNotInstalled as error:
         if "pygame" in str(error):
             raise MissingExtra("pygame-ce", "games", where) from error
@@ -110,6 +116,38 @@ def _with_flat_observations(env: gymnasium.Env, gym: Any) -> gymnasium.Env:
     if isinstance(space, gym.spaces.Box) and (len(space.shape) == 1 or is_image_space(space)):
         return env
     return gym.wrappers.FlattenObservation(env)
+
+
+def _import_beside(module: str) -> None:
+    """Import a module that the user allows, also from the current folder, behind all installed ones."""
+    folder = os.getcwd()
+    sys.path.append(folder)
+    try:
+        importlib.import_module(module)
+    finally:
+        sys.path.remove(folder)
+
+
+def _with_plain_actions(env: gymnasium.Env, gym: Any) -> gymnasium.Env:
+    """The environment with actions that an agent has: vectors of fractions for whole numbers, one index for several."""
+    space = env.action_space
+    if isinstance(space, gym.spaces.MultiDiscrete) and not space.start.any() and space.nvec.prod() <= MAX_ACTIONS:
+        shape = tuple(space.nvec.ravel().tolist())
+
+        def indices(action: int) -> np.ndarray:
+            return np.array(np.unravel_index(int(action), shape), space.dtype).reshape(space.shape)
+
+        return gym.wrappers.TransformAction(env, indices, gym.spaces.Discrete(int(space.nvec.prod())))
+    if isinstance(space, gym.spaces.Box) and np.issubdtype(space.dtype, np.integer):
+        low, high = space.low.astype(np.float32), space.high.astype(np.float32)
+        continuous = gym.spaces.Box(low, high, dtype=np.float32)
+        return gym.wrappers.TransformAction(env, lambda action: np.rint(action).astype(space.dtype), continuous)
+    return env
+
+
+def _number(reward: Any) -> float:
+    """A reward that an environment may write as an array of one number."""
+    return float(np.asarray(reward).item())
 
 
 def is_image_space(space: Any) -> bool:
@@ -218,8 +256,8 @@ class Environments:
     def _act(self, i: int, action: Any) -> tuple[Any, float, bool, bool]:
         self.actions[i].append(action)
         observation, reward, terminated, truncated, _ = self.copies[i].step(to_env_action(self.environment, action))
-        self.sums[i] += float(reward)
-        return observation, float(reward), bool(terminated), bool(truncated)
+        self.sums[i] += _number(reward)
+        return observation, _number(reward), bool(terminated), bool(truncated)
 
 
 Act = Callable[[np.ndarray], np.ndarray]
@@ -269,7 +307,7 @@ class Episode:
         """Take one action; the result if the episode is finished."""
         observation, reward, terminated, truncated, _ = self.env.step(to_env_action(self.environment, action))
         self.observation = np.asarray(observation)
-        self.value, self.steps = self.value + float(reward), self.steps + 1
+        self.value, self.steps = self.value + _number(reward), self.steps + 1
         over = terminated or truncated or self.steps >= self.environment.episode_steps
         return EpisodeResult(self.value, self.steps) if over else None
 
