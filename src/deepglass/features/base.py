@@ -160,6 +160,14 @@ class Feature(ABC):
         """A copy for a sequence network: a text as words instead of a bag of n-grams."""
         return self
 
+    def adapted(self, raw: Raw) -> tuple[Self, str]:
+        """The feature with another text format, where new rows are written otherwise than the training rows.
+
+        Returns:
+            the feature, and what to tell the user; itself and "" if the format of training reads the rows best.
+        """
+        return self, ""
+
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         """Counts of anomalous values in new rows, such as {"unseen category": 3}."""
         return {}

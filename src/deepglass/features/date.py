@@ -162,6 +162,16 @@ class Date(Feature):
     def from_axis(self, positions: np.ndarray) -> Column:
         return self.encode(pl.from_epoch(pl.Series(positions * 86_400e6).cast(pl.Int64), time_unit="us"))
 
+    def adapted(self, raw: Raw) -> tuple[Self, str]:
+        if not self.format_ or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
+            return self, ""
+        own, format = DateFormat(*self.format_), parse_dates(raw)
+        present = ~is_missing(raw, MISSING).to_numpy()
+        readable = np.isfinite(self._seconds(raw, own))[present].mean() if present.any() else 1.0
+        if format is None or format.share <= readable:
+            return self, ""
+        return replace(self, format_=tuple(format)), f"read as dates written {format}; in training they were {own}"
+
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         seconds = self._seconds(raw, DateFormat(*self.format_) if self.format_ else None)
         missing = is_missing(raw, MISSING) if isinstance(raw, pl.Series) else np.isnan(raw.astype(float))

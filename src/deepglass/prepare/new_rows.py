@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from deepglass.features.outputs.base import Output
 from deepglass.formatting import first_names
 from deepglass.limits import limits_changed
 from deepglass.prepare.derived_columns import apply_transform, derive_columns
+from deepglass.prepare.raw_rows import as_rows, column_of_cells, is_one_image, rename_only_column
 from deepglass.prepare.sources import file_columns, read_like
 from deepglass.spec.spec import DataSpec
 
@@ -186,11 +186,12 @@ class RowReader:
 
     def table(self, rows: Rows) -> Table:
         """Rows as a table of raw values, with names as in training."""
+        rows = as_rows(rows, self.inputs)
         if isinstance(rows, Mapping) and self._is_row(rows):
             rows = [rows]
         if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):
             names = dict.fromkeys(k for row in rows for k in row)
-            return Table({n: _series(n, [row.get(n) for row in rows]) for n in names})
+            return Table({n: column_of_cells(n, [row.get(n) for row in rows]) for n in names})
         return self._by_position(self._renamed(read_like(self.data, rows, file_columns(self.inputs))))
 
     def is_single(self, rows: Rows) -> bool:
@@ -201,9 +202,15 @@ class RowReader:
 
     def _encode(self, feature: Feature, raw: Raw) -> Column:
         try:
+            column = feature.encode(raw)
+            if not column.mask.all():
+                feature, note = feature.adapted(raw)
+                if note:
+                    self.notes[f"{feature.name}: {note}"] += len(raw)
+                    column = feature.encode(raw)
             for what, count in feature.count_anomalies(raw).items():
                 self.notes[f"{feature.name}: {what}"] += count
-            return feature.encode(raw)
+            return column
         except pl.exceptions.PolarsError as error:
             dtype = raw.dtype if isinstance(raw, pl.Series) else type(raw).__name__
             expected = f"expected a {feature.kind}, as in training, got {dtype}"
@@ -264,6 +271,11 @@ class RowReader:
     def _renamed(self, table: Table) -> Table:
         """The table with its only column of files named as the run's only input of that kind."""
         kinds = {name: kind for name, kind in table.kinds.items() if isinstance(table[name], list)}
+        others = self.ignored.union(*(f.source_columns for f in self.outputs))
+        table, renamed = rename_only_column(table, self.inputs, others)
+        if renamed:
+            self.notes[f"column {renamed!r} is read as {self.inputs[0].column!r}, the only input"] += len(table)
+            return table
         name, kind = next(iter(kinds.items()), ("", ""))
         columns = [f.column for f in self.inputs if f.kind == kind]
         if len(kinds) != 1 or len(set(columns)) != 1 or columns[0] in table.columns:
@@ -274,6 +286,8 @@ class RowReader:
         """Whether a dict is a row rather than columns: a value is single, or nested like a cell of its column."""
         if not all(isinstance(v, list | tuple | np.ndarray | pl.Series) for v in values.values()):
             return True
+        if any(is_one_image(values.get(f.column), f) for f in self.inputs):
+            return True
         cells = {f.column: f.cell_axes for f in self.inputs if f.cell_axes}
         return any(n in cells and _axes(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray))
 
@@ -283,16 +297,3 @@ def _axes(value: Any) -> int:
     if isinstance(value, list | tuple):
         return 1 + (_axes(value[0]) if value else 0)
     return int(np.ndim(value))
-
-
-def _series(name: str, values: list[Any]) -> Raw:
-    values = [v.item() if isinstance(v, np.generic) else str(v) if isinstance(v, Path) else v for v in values]
-    first = next((v for v in values if v is not None), None)
-    if isinstance(first, np.ndarray):
-        return np.stack([v if v is not None else np.full_like(first, np.nan, dtype=float) for v in values])
-    if first is not None and not isinstance(first, str | int | float | bool | list | tuple) and hasattr(first, "size"):
-        return values  # images that are already open
-    try:
-        return pl.Series(name, values, strict=False)
-    except (TypeError, pl.exceptions.PolarsError) as error:
-        raise SpecError("bad-value", f"column {name!r}: expected values of one type ({error})") from error

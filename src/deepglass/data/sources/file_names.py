@@ -16,8 +16,9 @@ import polars as pl
 from deepglass.data.sources.access import OWN_FOLDER, Access, check_inside
 from deepglass.data.sources.file_tree import FileMatcher, stem
 from deepglass.data.sources.listing import natural_key, walk
-from deepglass.data.sources.media import are_animated, media_kind
+from deepglass.data.sources.media import are_animated
 from deepglass.data.table import Note, Table
+from deepglass.features._suffixes import media_kind
 from deepglass.features.base import Media, Raw
 
 _MAX_LISTED = 200_000  # files below a folder that are compared with the cells

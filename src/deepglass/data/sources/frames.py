@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.sources.base import SPLIT_WORDS, ReadLog, SourceOptions
+from deepglass.data.sources.stored_files import stored_series
 from deepglass.data.sources.text_columns import note_dates, type_texts
 from deepglass.data.sources.token_tags import with_tags
 from deepglass.data.table import Table
@@ -65,7 +66,22 @@ def table_from_frame(frame: pl.DataFrame, source: str, log: ReadLog, *, columns:
         SourceError: `empty-source` without columns, `no-rows` without rows.
     """
     frame = _named(frame, source, columns)
-    return _table([_note_format(_set_missing_null(s, log), log) for s in _unnested(frame, source)], source, log)
+    stored = {s.name: column for s in frame if (column := stored_series(s)) is not None}
+    for name, (_, kind) in stored.items():
+        log.note("files", f"{frame.height:,} in {name}", f"its cells hold {kind} files")
+    plain = _unnested(frame.drop(stored), source) if len(stored) < frame.width else pl.DataFrame()
+    table = _table([_note_format(_set_missing_null(s, log), log) for s in plain], source, log)
+    if not stored:
+        return table
+    files = {name: raw for name, (raw, _) in stored.items()}
+    order = [name for column in frame.columns for name in (column, *_fields(column, table.names))]
+    columns_of = {name: raw for name in order if (raw := files.get(name, table.columns.get(name))) is not None}
+    return replace(table, columns=columns_of, kinds={**table.kinds, **{n: kind for n, (_, kind) in stored.items()}})
+
+
+def _fields(column: str, names: Sequence[str]) -> list[str]:
+    """The columns that hold the fields of a struct."""
+    return [name for name in names if name.startswith(f"{column}.")]
 
 
 def table_from_texts(

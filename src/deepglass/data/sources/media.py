@@ -16,19 +16,12 @@ from deepglass.data.sources.listing import natural_key, walk
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features._images import count_frames
-from deepglass.features._suffixes import AUDIO, IMAGES, VIDEOS
+from deepglass.features._suffixes import media_kind
 from deepglass.features.base import Media
 
 NUM_GIFS_OPENED = 8  # to detect whether the GIFs of a folder are animated
 _NOUN = {"image": "image", "audio": "audio file", "video": "video"}
-KINDS = {"image": IMAGES, "audio": AUDIO, "video": VIDEOS}
 _FRAME = re.compile(r"frame[-_ ]?\d+", re.IGNORECASE)  # the name of a video's frame
-
-
-def media_kind(name: str) -> str | None:
-    """ "image", "audio" or "video" by the ending of a file's name, else None."""
-    suffix = os.path.splitext(name)[1].lower()
-    return next((kind for kind, endings in KINDS.items() if suffix in endings), None)
 
 
 def holds_media(folder: Path) -> bool:

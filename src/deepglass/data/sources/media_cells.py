@@ -11,8 +11,9 @@ import polars as pl
 
 from deepglass.data.sources.access import OWN_FOLDER, Access, check_inside
 from deepglass.data.sources.listing import list_folder
-from deepglass.data.sources.media import KINDS, are_animated, media_kind
+from deepglass.data.sources.media import are_animated
 from deepglass.data.table import Note, Table
+from deepglass.features._suffixes import KINDS, media_kind
 from deepglass.features.base import Media, Raw
 from deepglass.files import outside
 

@@ -10,11 +10,12 @@ import polars as pl
 
 from deepglass.data.sources.base import ReadLog
 from deepglass.data.sources.frames import array_column, check_lengths, check_names, column_names, table_from_frame
-from deepglass.data.sources.media import media_kind
 from deepglass.data.sources.npz import input_columns
 from deepglass.data.sources.records import table_of_json
+from deepglass.data.sources.stored_files import stored_column, stored_series
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
+from deepglass.features._suffixes import media_kind
 from deepglass.features.base import Media, Raw
 
 
@@ -43,7 +44,9 @@ def read_object(value: Any, columns: Sequence[str] | None = None) -> Table:
     if isinstance(value, list):
         if not value:
             raise SourceError("empty-source", "the list of rows is empty")
-        return _from_files(value) if _are_files(value) else table_of_json(value, "the list", columns)
+        if (table := _from_files(value)) is not None:
+            return table
+        return _from_rows(value) if _hold_files(value) else table_of_json(value, "the list", columns)
     raise SourceError(
         "bad-value",
         "expected a path, a polars or pandas frame, a dict of columns, a pair (X, y), an array, or a list of dicts or "
@@ -54,8 +57,12 @@ def read_object(value: Any, columns: Sequence[str] | None = None) -> Table:
 def _from_pair(x: Any, y: Any, columns: Sequence[str] | None) -> Table:
     """Inputs and, where there is one, the target: `target`, or `label` beside images."""
     log = ReadLog()
+    kinds: dict[str, str] = {}
     if isinstance(x, pl.DataFrame) or _is_pandas(x):
         raw_columns: dict[str, Raw] = dict(read_object(x).columns)
+    elif isinstance(x, list) and x and (files := _from_files(x)) is not None:
+        raw_columns = dict(files.columns)
+        kinds = dict(files.kinds)
     else:
         x = np.asarray(x)
         if x.ndim == 0 or x.dtype == object:
@@ -65,7 +72,7 @@ def _from_pair(x: Any, y: Any, columns: Sequence[str] | None) -> Table:
         raw_columns = dict(zip(column_names(list(raw_columns), columns, "X"), raw_columns.values(), strict=True))
     if not raw_columns or not len(next(iter(raw_columns.values()))):
         raise SourceError("no-rows", "X has no rows")
-    kinds = {"image": "image"} if "image" in raw_columns else {}
+    kinds = kinds or ({"image": "image"} if "image" in raw_columns else {})
     target = None
     if y is not None:
         name = "label" if kinds else str(getattr(y, "name", None) or "target")
@@ -85,7 +92,11 @@ def _from_columns(values: Mapping[str, Any], source: str) -> Table:
         raise SourceError("empty-source", f"{source} has no columns")
     check_names(list(values), source)
     log = ReadLog()
-    raw_columns: dict[str, Raw] = {name: _raw_column(name, value, source) for name, value in values.items()}
+    stored = {name: column for name, value in values.items() if (column := _stored(name, value)) is not None}
+    kinds = {name: kind for name, (_, kind) in stored.items()}
+    raw_columns: dict[str, Raw] = {
+        name: stored[name][0] if name in stored else _raw_column(name, value, source) for name, value in values.items()
+    }
     check_lengths(raw_columns, f"{source}: its columns")
     series = {n: v for n, v in raw_columns.items() if isinstance(v, pl.Series)}
     if series:
@@ -95,7 +106,19 @@ def _from_columns(values: Mapping[str, Any], source: str) -> Table:
         if list(series) == list(raw_columns):
             return inferred
         raw_columns |= {n: v for n, v in inferred.columns.items() if n in raw_columns}
-    return Table(raw_columns, source, tuple(log.notes))
+        kinds |= inferred.kinds
+    return Table(raw_columns, source, tuple(log.notes), kinds=kinds)
+
+
+def _stored(name: str, value: Any) -> tuple[Raw, str] | None:
+    """A column of files from a list, tuple, array or pandas column of them; None for other values."""
+    if isinstance(value, pl.Series):
+        return stored_series(value)
+    if hasattr(value, "to_numpy") and str(value.dtype) == "object":
+        value = value.tolist()
+    if isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 1:
+        value = value.tolist()
+    return stored_column(name, value) if isinstance(value, list | tuple) else None
 
 
 def _raw_column(name: str, value: Any, source: str) -> Raw:
@@ -108,24 +131,38 @@ def _raw_column(name: str, value: Any, source: str) -> Raw:
     if not isinstance(value, Sequence) or isinstance(value, str):
         text = f"{source}: column {name!r}: expected a list or an array, got {type(value).__name__}"
         raise SourceError("bad-value", text)
-    return _media(value) if len(value) and _are_files(value) else pl.Series(name, value, strict=False)
+    if len(value) and all(isinstance(cell, np.ndarray) and cell.ndim > 1 for cell in value):
+        if len(shapes := {cell.shape for cell in value}) > 1:
+            listed = ", ".join(map(str, sorted(shapes)[:3]))
+            raise SourceError("bad-value", f"{source}: column {name!r}: expected arrays of one shape, got {listed}")
+        return array_column(name, np.stack(list(value)))
+    return pl.Series(name, value, strict=False)
 
 
-def _from_files(paths: Sequence[Media | Path]) -> Table:
-    files = _media(paths)
-    kind = media_kind(files[0].name)
-    if kind is None or any(media_kind(f.name) != kind for f in files):
-        text = f"the list: expected only images or only audio files, got several kinds, such as {files[0].name!r}"
+def _hold_files(rows: Sequence[Any]) -> bool:
+    """Whether rows are dicts of which the first has a file, an image or an array of pixels in a cell."""
+    return all(isinstance(row, Mapping) for row in rows) and any(
+        stored_column(str(name), [cell]) is not None for name, cell in rows[0].items()
+    )
+
+
+def _from_rows(rows: Sequence[Mapping[str, Any]]) -> Table:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return _from_columns({str(name): [row.get(name) for row in rows] for name in names}, "the list")
+
+
+def _from_files(values: Sequence[Any]) -> Table | None:
+    """The table of a list of files, paths, Pillow images or arrays; None for a list of something else."""
+    if all(isinstance(value, str) and media_kind(value) for value in values):
+        values = [Path(value) for value in values]
+    column = stored_column("the list", values)
+    if column is not None:
+        raw, kind = column
+        return Table({kind: raw}, "the list", kinds={kind: kind})
+    if all(isinstance(value, Media | Path) for value in values):
+        text = f"the list: expected only images or only audio files, got several kinds, such as {str(values[0])!r}"
         raise SourceError("bad-value", text)
-    return Table({kind: files}, "the list", kinds={kind: kind})
-
-
-def _media(paths: Sequence[Media | Path]) -> list[Media]:
-    return [path if isinstance(path, Media) else Media(path.name, path) for path in paths]
-
-
-def _are_files(values: Sequence[Any]) -> bool:
-    return all(isinstance(v, Media | Path) for v in values)
+    return None
 
 
 def _is_pandas(value: Any) -> bool:
@@ -145,6 +182,8 @@ def _pandas_series(name: str, series: Any) -> pl.Series:
     if dtype.startswith(("int", "uint", "float", "bool", "datetime64[", "timedelta")) and "," not in dtype:
         return pl.Series(name, series.to_numpy(), nan_to_null=True)
     values = series.astype(object).where(series.notna(), None).tolist()
+    if stored_column(name, values) is not None:
+        return pl.Series(name, values, dtype=pl.Object)
     texts = all(v is None or isinstance(v, str) for v in values)
     return pl.Series(name, values, dtype=pl.String if texts else None, strict=False)
 

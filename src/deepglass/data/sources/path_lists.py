@@ -8,9 +8,9 @@ import polars as pl
 
 from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.frames import column_names, table_from_texts
-from deepglass.data.sources.media import KINDS, media_kind
 from deepglass.data.sources.text_bytes import load_bytes
 from deepglass.data.table import Table
+from deepglass.features._suffixes import KINDS, media_kind
 from deepglass.files import open_file
 
 ENDINGS = (".txt", ".lst", ".list")

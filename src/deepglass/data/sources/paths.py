@@ -18,7 +18,7 @@ from deepglass.data.sources.delimited import table_of_text
 from deepglass.data.sources.file_names import with_names
 from deepglass.data.sources.idx import is_idx, partners, read_idx_files
 from deepglass.data.sources.listing import list_folder, natural_key
-from deepglass.data.sources.media import are_animated, holds_media, media_kind, read_media_folder
+from deepglass.data.sources.media import are_animated, holds_media, read_media_folder
 from deepglass.data.sources.media_cells import with_media
 from deepglass.data.sources.npz import read_npz
 from deepglass.data.sources.parallel import parallel_files, read_parallel
@@ -28,6 +28,7 @@ from deepglass.data.sources.records import table_of_json_text
 from deepglass.data.sources.tables import read_table_file, read_table_folder, read_tables, table_files
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError, near_miss
+from deepglass.features._suffixes import media_kind
 from deepglass.features.base import Media
 from deepglass.files import check_regular, open_file, read_file
 
