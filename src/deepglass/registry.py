@@ -9,6 +9,8 @@ defined or registered it, or to one of a module that the user has allowed by nam
 
 import importlib
 import inspect
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -52,6 +54,20 @@ def check_allowed(module: str, where: str) -> None:
         f"{where}: the module {module!r} is outside of deepglass and is not imported because a file names it; if you "
         f"trust its code, allow it with --allow-code {module} (in Python: allow_code={module!r})",
     )
+
+
+def import_beside(module: str) -> None:
+    """Import a module that the user has allowed, also from the current folder, behind all installed ones.
+
+    Raises:
+        ImportError: where there is no such module.
+    """
+    folder = os.getcwd()
+    sys.path.append(folder)
+    try:
+        importlib.import_module(module)
+    finally:
+        sys.path.remove(folder)
 
 
 def register(cls: C) -> C:

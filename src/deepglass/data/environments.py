@@ -6,9 +6,6 @@ episode and the actions since the reset.
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +15,7 @@ import numpy as np
 
 from deepglass.device import mix_seeds
 from deepglass.errors import MissingExtra, SourceError, near_miss
-from deepglass.registry import check_allowed
+from deepglass.registry import check_allowed, import_beside
 
 if TYPE_CHECKING:
     import gymnasium
@@ -91,7 +88,7 @@ def make(name: str, settings: Mapping[str, Any]) -> gymnasium.Env:
     where = f"{PREFIX}{name}"
     if module := module_of(name):
         check_allowed(module, repr(where))
-        _import_beside(module)
+        import_beside(module)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about newer versions
@@ -116,16 +113,6 @@ def _with_flat_observations(env: gymnasium.Env, gym: Any) -> gymnasium.Env:
     if isinstance(space, gym.spaces.Box) and (len(space.shape) == 1 or is_image_space(space)):
         return env
     return gym.wrappers.FlattenObservation(env)
-
-
-def _import_beside(module: str) -> None:
-    """Import a module that the user allows, also from the current folder, behind all installed ones."""
-    folder = os.getcwd()
-    sys.path.append(folder)
-    try:
-        importlib.import_module(module)
-    finally:
-        sys.path.remove(folder)
 
 
 def _with_plain_actions(env: gymnasium.Env, gym: Any) -> gymnasium.Env:
