@@ -115,9 +115,9 @@ def _best_pattern(values: pl.Series, used: Collection[str]) -> str:
         zone = next((f" {name}" for name in _ZONES if share_of(values.str.contains(f" {name}$")) >= 0.5), zone)
         times = [f"{separator}{t}{zone}" for t in _TIMES]
         if share_of(values.str.contains(r":\d\d (?:[A-Z]{3} |[+-]\d{4} )?\d{4}$")) >= 0.5:
-            zone = share_of(values.str.contains(r":\d\d (?:UTC|GMT) \d{4}$")) >= 0.5
+            named = share_of(values.str.contains(r":\d\d (?:UTC|GMT) \d{4}$")) >= 0.5
             offset = share_of(values.str.contains(r":\d\d [+-]\d{4} \d{4}$")) >= 0.5
-            middle = " UTC %Y" if zone else " %z %Y" if offset else " %Y"
+            middle = " UTC %Y" if named else " %z %Y" if offset else " %Y"
             times, days = [""], [pattern.replace(" %Y", middle) for pattern in _YEAR_LAST]
     if days is _DAYS:
         year = "%Y" if share_of(values.str.contains(r"\d{4}")) >= 0.5 else "%y"  # %Y also reads 20 as the year 20

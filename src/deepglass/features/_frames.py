@@ -12,7 +12,7 @@ from PIL import ImageSequence
 
 from deepglass.errors import MissingExtra, SourceError
 from deepglass.features._images import BROKEN, FORMATS, decode
-from deepglass.features._suffixes import IMAGES
+from deepglass.features._reading import IMAGES
 from deepglass.features.base import Media, Raw
 from deepglass.files import outside, read_file
 from deepglass.limits import check_limit

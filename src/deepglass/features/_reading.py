@@ -1,5 +1,6 @@
-"""Samples of rows, and reading of files that may be unreadable."""
+"""Media files by their endings, samples of rows, and reading of files that may be unreadable."""
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -9,6 +10,20 @@ from deepglass.errors import SourceError
 
 T = TypeVar("T")
 X = TypeVar("X")
+
+IMAGES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".webp", ".avif", ".jp2", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm"),
+)
+AUDIO = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus")
+VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv")
+KINDS = {"image": IMAGES, "audio": AUDIO, "video": VIDEOS}
+
+
+def media_kind(name: str) -> str | None:
+    """ "image", "audio" or "video" by the ending of a file's name, else None."""
+    suffix = os.path.splitext(name)[1].lower()
+    return next((kind for kind, endings in KINDS.items() if suffix in endings), None)
 
 
 def sample_rows(rows: int, limit: int) -> list[int]:

@@ -21,9 +21,8 @@ from deepglass.features._audio_files import (
     resample,
     to_full_scale,
 )
-from deepglass.features._reading import read_errors, sample_rows, try_read
+from deepglass.features._reading import AUDIO, read_errors, sample_rows, try_read
 from deepglass.features._statistics import scaling
-from deepglass.features._suffixes import AUDIO
 from deepglass.features.base import Column, Feature, Media, Raw, TypeGuess
 from deepglass.mel import Frames, log_mel
 

@@ -174,7 +174,7 @@ class Date(Feature):
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         seconds = self._seconds(raw, DateFormat(*self.format_) if self.format_ else None)
-        missing = is_missing(raw, MISSING) if isinstance(raw, pl.Series) else np.isnan(raw.astype(float))
+        missing = is_missing(raw, MISSING) if isinstance(raw, pl.Series) else np.isnan(np.asarray(raw, float))
         unreadable = int(np.isnan(seconds).sum()) - int(missing.sum())
         return {"not a date": unreadable} if unreadable else {}
 

@@ -49,9 +49,8 @@ from deepglass.features._quantize import (
     sample_images,
     to_range,
 )
-from deepglass.features._reading import read_errors
+from deepglass.features._reading import IMAGES, read_errors
 from deepglass.features._statistics import scaling
-from deepglass.features._suffixes import IMAGES
 from deepglass.features.base import Column, Media, Raw, TypeGuess, sequence_of
 
 if TYPE_CHECKING:

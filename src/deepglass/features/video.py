@@ -21,8 +21,7 @@ from deepglass.constraints import Ge, Le
 from deepglass.errors import SourceError
 from deepglass.features._frames import RawVideo, as_videos, read_frames
 from deepglass.features._quantize import PixelFeature, code_dtype
-from deepglass.features._reading import read_errors, sample_rows, try_read
-from deepglass.features._suffixes import VIDEOS
+from deepglass.features._reading import VIDEOS, read_errors, sample_rows, try_read
 from deepglass.features.base import Column, Media, Raw, TypeGuess
 from deepglass.features.image import Image
 

@@ -247,8 +247,8 @@ def _relative(source: Source, folder: Path) -> Source:
     if isinstance(source, list | tuple) and all(isinstance(path, str) for path in source):
         return [_relative(path, folder) for path in source]
     if isinstance(source, str) and source.startswith(SQLITE):
-        path = source.removeprefix(SQLITE)
-        return source if Path(path).is_absolute() else f"{SQLITE}{folder}/{path}"
+        database = source.removeprefix(SQLITE)
+        return source if Path(database).is_absolute() else f"{SQLITE}{folder}/{database}"
     if not isinstance(source, str) or source.startswith(("data:", "sklearn:", "synthetic:", "gym:", "game:", "<")):
         return source
     path = Path(source).expanduser()

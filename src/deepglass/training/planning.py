@@ -29,7 +29,7 @@ DEFAULT_PATIENCE = 10  # evaluations, of a run whose length is not set
 class Evaluations(NamedTuple):
     """How a run is evaluated: how often, and on how many validation rows, None for all."""
 
-    count: int
+    number: int
     rows: int | None
 
 
@@ -50,7 +50,7 @@ def make_plan(
     steps = training.steps or epochs * per_epoch
     open_ended = training.epochs is None and training.steps is None and training.time is None
     evaluations = plan_evaluations(steps * batch_size, steps, evaluated_rows if training.time is None else 0)
-    every = max(1, math.ceil(steps / evaluations.count))
+    every = max(1, math.ceil(steps / evaluations.number))
     patience = training.patience if training.patience is not None else DEFAULT_PATIENCE if open_ended else 0
     return Plan(
         steps=steps,

@@ -123,6 +123,6 @@ def _are_tables(source: list[object]) -> bool:
     """Whether a list names files of tables, and not images or audio."""
     if not source or not all(isinstance(path, str | Path) for path in source):
         return False
-    from deepglass.features._suffixes import media_kind
+    from deepglass.features._reading import media_kind
 
     return media_kind(str(source[0])) is None

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -158,7 +159,7 @@ def _read_with_polars(
     types: dict[str, type[pl.DataType]] = {keys[i]: pl.String for i in codes}
     misfits = 0
     source = text.path or text.data.tobytes()
-    settings = {
+    settings: dict[str, Any] = {
         **{"has_header": False, "skip_lines": dialect.skip, "separator": dialect.delimiter},
         **{"quote_char": None if dialect.quote == NO_QUOTE else dialect.quote, "glob": False},  # stars are no pattern
     }

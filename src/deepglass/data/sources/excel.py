@@ -148,8 +148,8 @@ def _merged(path: Path, position: int) -> Iterator[Block]:
             book = archive.read("xl/workbook.xml").decode("utf-8", errors="replace")
             links = archive.read("xl/_rels/workbook.xml.rels").decode("utf-8", errors="replace")
             key = re.findall(r"<(?:\w+:)?sheet [^>]*?r:id=\"([^\"]+)\"", book)[position]
-            targets = dict(_attributes(link, "Id", "Target") for link in re.findall(r"<Relationship [^>]*>", links))
-            name = html.unescape(targets[key])
+            targets = (_attributes(link, "Id", "Target") for link in re.findall(r"<Relationship [^>]*>", links))
+            name = html.unescape(next((target for own, target in targets if own == key), ""))
             content = archive.read(name.lstrip("/") if name.startswith("/") else f"xl/{name}")
         except (KeyError, IndexError):
             return

@@ -18,7 +18,7 @@ from deepglass.data.sources.file_tree import FileMatcher, stem
 from deepglass.data.sources.listing import natural_key, walk
 from deepglass.data.sources.media import are_animated
 from deepglass.data.table import Note, Table
-from deepglass.features._suffixes import media_kind
+from deepglass.features._reading import media_kind
 from deepglass.features.base import Media, Raw
 
 _MAX_LISTED = 200_000  # files below a folder that are compared with the cells
@@ -77,7 +77,7 @@ def _with_column(table: Table, name: str, files: Sequence[str | None], folder: P
     if not present:
         return table
     raw = table[name]
-    cells: list[str | None] = [getattr(c, "name", c) for c in raw] if isinstance(raw, list) else _texts(raw)
+    cells: list[str | None] = [None if c is None else c.name for c in raw] if isinstance(raw, list) else _texts(raw)
     media: list[Media | None] = []
     for i, (cell, file) in enumerate(zip(cells, files, strict=True)):
         own = cast(Media, raw[i]) if isinstance(raw, list) and file in (None, "") and cell is not None else None

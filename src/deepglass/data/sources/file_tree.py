@@ -12,7 +12,7 @@ from pathlib import Path
 from deepglass.data.sources.base import ReadLog
 from deepglass.data.sources.listing import natural_key, walk
 from deepglass.data.sources.split_names import split_in
-from deepglass.features._suffixes import IMAGES
+from deepglass.features._reading import IMAGES
 from deepglass.features.base import Media
 from deepglass.files import open_file, read_file
 

@@ -16,7 +16,7 @@ from deepglass.data.sources.listing import natural_key, walk
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features._images import count_frames
-from deepglass.features._suffixes import media_kind
+from deepglass.features._reading import media_kind
 from deepglass.features.base import Media
 
 NUM_GIFS_OPENED = 8  # to detect whether the GIFs of a folder are animated

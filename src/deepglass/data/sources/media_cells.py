@@ -13,7 +13,7 @@ from deepglass.data.sources.access import OWN_FOLDER, Access, check_inside
 from deepglass.data.sources.listing import list_folder
 from deepglass.data.sources.media import are_animated
 from deepglass.data.table import Note, Table
-from deepglass.features._suffixes import KINDS, media_kind
+from deepglass.features._reading import KINDS, media_kind
 from deepglass.features.base import Media, Raw
 from deepglass.files import outside
 

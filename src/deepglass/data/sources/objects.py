@@ -15,7 +15,7 @@ from deepglass.data.sources.records import table_of_json
 from deepglass.data.sources.stored_files import stored_column, stored_series
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
-from deepglass.features._suffixes import media_kind
+from deepglass.features._reading import media_kind
 from deepglass.features.base import Media, Raw
 
 
@@ -44,8 +44,8 @@ def read_object(value: Any, columns: Sequence[str] | None = None) -> Table:
     if isinstance(value, list):
         if not value:
             raise SourceError("empty-source", "the list of rows is empty")
-        if (table := _from_files(value)) is not None:
-            return table
+        if (files := _from_files(value)) is not None:
+            return files
         return _from_rows(value) if _hold_files(value) else table_of_json(value, "the list", columns)
     raise SourceError(
         "bad-value",

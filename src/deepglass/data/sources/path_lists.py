@@ -10,7 +10,7 @@ from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.frames import column_names, table_from_texts
 from deepglass.data.sources.text_bytes import load_bytes
 from deepglass.data.table import Table
-from deepglass.features._suffixes import KINDS, media_kind
+from deepglass.features._reading import KINDS, media_kind
 from deepglass.files import open_file
 
 ENDINGS = (".txt", ".lst", ".list")

@@ -28,7 +28,7 @@ from deepglass.data.sources.records import table_of_json_text
 from deepglass.data.sources.tables import read_table_file, read_table_folder, read_tables, table_files
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError, near_miss
-from deepglass.features._suffixes import media_kind
+from deepglass.features._reading import media_kind
 from deepglass.features.base import Media
 from deepglass.files import check_regular, open_file, read_file
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from PIL import Image as Pillow
 
-from deepglass.features._suffixes import media_kind
+from deepglass.features._reading import media_kind
 from deepglass.features.base import Media, Raw
 
 _MIN_SHARE = 0.9  # of the cells with bytes that begin as a known format

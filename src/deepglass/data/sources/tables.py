@@ -128,15 +128,15 @@ def read_tables(files: Sequence[Path], source: str, columns: Sequence[str] | Non
         for skipped in table.skipped:
             log.skip(f"{path.name}: {skipped.name}", skipped.reason)
         tables.append(table)
-    names = dict.fromkeys(name for table in tables for name in table.names)
-    for name in names:
+    every_name = dict.fromkeys(name for table in tables for name in table.names)
+    for name in every_name:
         if lacking := [p.name for p, table in zip(files, tables, strict=True) if name not in table.columns]:
             log.note("columns", name, f"missing in {len(lacking)} files: {first_names(lacking, 3)}")
     merged = {
         name: concat_columns(
             [t.columns.get(name, pl.Series(name, [None] * len(t), dtype=pl.String)) for t in tables], name, source
         )
-        for name in names
+        for name in every_name
     }
     log.note("files", f"{len(files):,}", f"tables of the same columns, one below the other: {_range(files)}")
     excluded = tables[0].excluded
