@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import openpyxl
 import polars as pl
 import pytest
 from conftest import CASES
@@ -107,3 +109,20 @@ def test_numbered_sentences(tmp_path: Path) -> None:
     pl.DataFrame(rows, schema=["sentence_id", "token", "label"], orient="row").write_csv(tmp_path / "a.csv")
     table = read(tmp_path / "a.csv")
     assert table["token"].to_list() == [["NA", "-", "null"]] * 20
+
+
+def test_the_option_sheet(command: Any, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "2022"
+    for name in ("2022", "2023"):
+        sheet = book[name] if name in book.sheetnames else book.create_sheet(name)
+        for row in [["day", f"sales_{name}"], *([i, i * 2] for i in range(12))]:
+            sheet.append(row)
+    book.save(tmp_path / "book.xlsx")
+    done = command("inspect", tmp_path / "book.xlsx", "--sheet", "2023")
+    assert done.code == 0, done.err
+    assert "sales_2023" in done.out
+    done = command("inspect", tmp_path / "book.xlsx", "--sheet", "2024")
+    assert done.code == 2
+    assert "2022" in done.err
+    assert "2023" in done.err

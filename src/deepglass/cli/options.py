@@ -39,6 +39,7 @@ Ignore = Annotated[list[str] | None, option("COLUMN", "Column to leave out (repe
 Kind = Annotated[list[str] | None, option("COLUMN=KIND", "Kind of a column; `deepglass list features` (repeatable).")]
 Columns = Annotated[str | None, option("NAMES", "Column names of a file without a header, such as a,b,c.")]
 FilenamePattern = Annotated[str | None, option("PATTERN", "Columns in file names, such as '{digit}_{speaker}_{take}'.")]
+Sheet = Annotated[str | None, option("NAME", "Sheet of an Excel file; by default the one that holds a table.")]
 DataRoot = Annotated[
     list[Path] | None,
     option("FOLDER", "Folder of the data:NAME sets, or of files that the data name in other folders (repeatable)."),
@@ -63,6 +64,7 @@ def parse_settings(
     kinds: list[str] | None,
     columns: str | None,
     filename_pattern: str | None,
+    sheet: str | None = None,
 ) -> dict[str, Any]:
     """Settings by their path in a spec, from KEY=VALUE pairs and options.
 
@@ -73,7 +75,7 @@ def parse_settings(
     settings = {key: _value(key, value) for key, value in split_pairs(pairs, expected, "unknown-key")}
     by_column = dict(split_pairs(kinds, "--kind: expected COLUMN=KIND, such as year=category", split=str.rpartition))
     names = [name.strip() for name in columns.split(",")] if columns else None
-    values = {"ignore": ignore, "columns": names, "filename_pattern": filename_pattern}
+    values = {"ignore": ignore, "columns": names, "filename_pattern": filename_pattern, "sheet": sheet}
     settings |= {"kinds": {**settings.get("kinds", {}), **by_column}} if by_column else {}
     return settings | {key: value for key, value in values.items() if value}
 

@@ -23,6 +23,7 @@ def inspect(
     kind: options.Kind = None,
     columns: options.Columns = None,
     filename_pattern: options.FilenamePattern = None,
+    sheet: options.Sheet = None,
     data_root: options.DataRoot = None,
     allow_code: options.AllowCode = None,
     run: Annotated[Path | None, option("RUN", "A run whose predictions find label errors and weak slices.")] = None,
@@ -32,7 +33,7 @@ def inspect(
 
     Example: deepglass inspect houses.csv --target price
     """
-    chosen = options.parse_settings(settings, ignore, kind, columns, filename_pattern)
+    chosen = options.parse_settings(settings, ignore, kind, columns, filename_pattern, sheet)
     inspection = deepglass.inspect(
         source, target, run=run, data_root=data_root, settings=chosen, allow_code=allow_code or ()
     )
@@ -50,6 +51,7 @@ def new(
     kind: options.Kind = None,
     columns: options.Columns = None,
     filename_pattern: options.FilenamePattern = None,
+    sheet: options.Sheet = None,
     data_root: options.DataRoot = None,
     allow_code: options.AllowCode = None,
     out: Annotated[Path | None, option("FILE", "Output file; by default stdout.")] = None,
@@ -66,7 +68,7 @@ def new(
     elif source is None:
         raise SpecError("bad-value", "new: SOURCE is missing; give a file, a folder or a set's name, or --schema")
     else:
-        chosen = options.parse_settings(settings, ignore, kind, columns, filename_pattern)
+        chosen = options.parse_settings(settings, ignore, kind, columns, filename_pattern, sheet)
         folder = None if out is None else out.parent
         text = deepglass.new(
             source, target, folder=folder, data_root=data_root, settings=chosen, allow_code=allow_code or ()
@@ -86,6 +88,7 @@ def train(
     kind: options.Kind = None,
     columns: options.Columns = None,
     filename_pattern: options.FilenamePattern = None,
+    sheet: options.Sheet = None,
     data_root: options.DataRoot = None,
     allow_code: options.AllowCode = None,
     fix: Annotated[list[str] | None, option("PROBLEM", "Kind of data problem to fix (repeatable).")] = None,
@@ -110,7 +113,7 @@ def train(
     chosen = {
         "time": time, "epochs": epochs, "steps": steps, "seed": seed, "fix": fix or None, "test": test,
         "labels": labels, "init_from": init_from, "data_root": data_root, "objective.name": objective,
-        "network.trunk": network, **options.parse_settings(settings, ignore, kind, columns, filename_pattern),
+        "network.trunk": network, **options.parse_settings(settings, ignore, kind, columns, filename_pattern, sheet),
     }  # fmt: skip
     callbacks = [cli.ProgressBar()]
     run = deepglass.train(

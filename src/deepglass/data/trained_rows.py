@@ -159,7 +159,9 @@ def row_hashes(table: Table, columns: Iterable[str]) -> np.ndarray:
     """
     hashes = np.zeros(len(table), np.uint64)
     for name in sorted(set(columns)):
-        hashes += _mixed(_cell_hashes(table[name]) ^ np.uint64(_hash(name.encode())))
+        with np.errstate(over="ignore", invalid="ignore"):  # of numbers beyond float32
+            cells = _cell_hashes(table[name])
+        hashes += _mixed(cells ^ np.uint64(_hash(name.encode())))
     return _mixed(hashes)
 
 
@@ -189,8 +191,7 @@ def _number_hashes(series: pl.Series) -> np.ndarray:
     """Whole numbers by their value, others as float32."""
     numbers = series.cast(pl.Float64).to_numpy()
     whole = np.isfinite(numbers) & (np.floor(numbers) == numbers) & (np.abs(numbers) < MAX_FLOAT_INTEGER)
-    with np.errstate(over="ignore", invalid="ignore"):
-        bits = numbers.astype(np.float32).view(np.uint32).astype(np.uint64)
+    bits = numbers.astype(np.float32).view(np.uint32).astype(np.uint64)
     integers = np.where(whole, numbers, 0).astype(np.int64).view(np.uint64)
     hashes = np.where(whole, _mixed(integers), _mixed(bits | np.uint64(1 << 63)))
     hashes[np.isnan(numbers)] = 0

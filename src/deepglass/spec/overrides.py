@@ -25,6 +25,7 @@ ALIASES = {  # keys without a path
     "fix": "data.fix",
     "columns": "data.columns",
     "filename_pattern": "data.filename_pattern",
+    "sheet": "data.sheet",
     "test": "data.test",
     "labels": "data.label_corrections",
     "init_from": "network.init_from",

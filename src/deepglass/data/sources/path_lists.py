@@ -33,6 +33,8 @@ def is_path_list(path: Path) -> bool:
     lines = [line.strip() for line in (lines[:-1] if len(head) == _HEAD else lines) if line.strip()]
     matches = [match for line in lines if (match := _LINE.fullmatch(line))]
     labelled = sum(match["labels"] is not None for match in matches)
+    if not matches or matches[0].string != lines[0]:  # a header: a table
+        return False
     return len(matches) >= _MIN_SHARE * len(lines) and labelled >= max(_MIN_LINES, len(lines) / 2)
 
 
