@@ -161,4 +161,4 @@ def test_predictions_do_not_depend_on_recorded_files(runs: Path, tmp_path: Path,
     shutil.copytree(runs / "classes", tmp_path / "run")
     next((tmp_path / "run").glob(file)).write_bytes(b"\x00garbage")
     rows = made_up(5)
-    assert deepglass.predict(tmp_path / "run", rows) == deepglass.predict(runs / "classes", rows)
+    assert deepglass.predict(tmp_path / "run", rows).equals(deepglass.predict(runs / "classes", rows))

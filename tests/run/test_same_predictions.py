@@ -38,7 +38,7 @@ def test_predictions_do_not_depend_on_the_way(
     run: deepglass.Run, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = pl.read_csv(run.path.parent / "rows.csv").drop("price", "sold")
-    expected = values(run.predict(rows))
+    expected = values(run.predict(rows.to_dicts()))
     order = np.random.default_rng(0).permutation(len(rows))
     dicts = rows.to_dicts()
     lines = "".join(json.dumps(row) + "\n" for row in dicts)
@@ -48,17 +48,18 @@ def test_predictions_do_not_depend_on_the_way(
     ways = {
         "one by one": [run.predict(row)[0] for row in dicts],
         "dicts": run.predict(dicts),
-        "shuffled": np.array(run.predict(rows[order.tolist()]))[np.argsort(order)].tolist(),
+        "shuffled": np.array(run.predict(rows[order.tolist()].to_dicts()))[np.argsort(order)].tolist(),
         "command line": json.loads(table.out),
         "stdin": json.loads(piped.out),
-        "again": deepglass.predict(run.path, rows),
+        "again": deepglass.predict(run.path, rows.to_dicts()),
     }
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        ways["two threads"] = run.predict(rows)
+        ways["two threads"] = run.predict(rows.to_dicts())
     finally:
         torch.set_num_threads(threads)
+    assert run.predict(rows)["price"].to_list() == pytest.approx(expected[:, 0].tolist(), rel=TOLERANCE)
     scale = np.abs(expected).max(0)
     for way, predictions in ways.items():
         assert np.abs(values(predictions) - expected).max() <= TOLERANCE * scale.max(), way
@@ -75,5 +76,5 @@ def test_training_and_its_report_open_no_socket(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(socket, name, refuse)
     frame = made_up(60).with_columns(text=pl.Series([f"see http://example.com/word{i % 7}" for i in range(60)]))
     run = deepglass.train(frame, "sold", out=tmp_path / "run", steps=4, kinds={"text": "text"}, training={"threads": 1})
-    assert run.predict(frame[:3])
+    assert len(run.predict(frame[:3])) == 3
     assert (run.path / "report.html").is_file()

@@ -21,7 +21,7 @@ SMALL: dict[str, Any] = {
     "training": {"threads": 1},
     "network": {"trunk": "mlp", "width": 16, "depth": 1, "ensemble_size": 1},
 }
-STAGE = ["--steps", "80"]
+STAGE = ["--steps", "400"]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_a_killed_stage_ends_with_the_same_bits(first: Path, tmp_path: Path) -> 
     assert _start(killed).wait() == 0
     metrics = [json.loads((run / "metrics.json").read_text()) for run in (whole, killed)]
     assert metrics[0]["weights_sha256"] == metrics[1]["weights_sha256"]
-    assert metrics[0]["step"] == metrics[1]["step"] == 100
+    assert metrics[0]["step"] == metrics[1]["step"] == 420
     assert metrics[0]["test"] == metrics[1]["test"]
     histories = [[{**r, "seconds": 0} for r in deepglass.Run(run).history] for run in (whole, killed)]
     assert histories[0] == histories[1]

@@ -16,7 +16,7 @@ def call(callbacks: Sequence[Callback], hook: str, *arguments: Any) -> None:
         DisplayWarning: once for each display that fails, with its name and the file of the traceback.
     """
     for callback in callbacks:
-        if not callback.displays:
+        if not (isinstance(callback, Callback) and callback.displays):
             getattr(callback, hook)(*arguments)
         elif not callback.switched_off:
             try:

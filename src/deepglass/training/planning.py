@@ -18,10 +18,8 @@ from deepglass.training.settings import TrainingSettings
 NUM_EVALUATIONS = 40  # of a run without a time budget
 EVALUATION_COST = 1 / 3  # of a row, relative to learning from it: a forward pass without a backward pass
 MAX_EVALUATION_SHARE = 0.2  # cost of all evaluations relative to that of the steps
-MIN_SAMPLE, MIN_EVALUATIONS = (
-    2_048,
-    10,
-)  # fewer rows before fewer evaluations, and the other way round, down to these
+MIN_SAMPLE = 2_048  # rows; a smaller sample only after the number of evaluations has fallen to the next
+MIN_EVALUATIONS = 10
 FREE_ROWS = 256  # an evaluation of so few rows costs less than a step
 DEFAULT_PATIENCE = 10  # evaluations, of a run whose length is not set
 
