@@ -184,7 +184,7 @@ def test_unsuitable_inputs_are_rejected(target: str | None, objective: dict, exp
 
 def test_a_killed_gan_resumes_to_the_same_weights(tmp_path: Path) -> None:
     words = [
-        sys.executable, "-m", "deepglass", "train", "synthetic:moons", "--steps", "400", "--no-baselines",
+        sys.executable, "-m", "deepglass", "train", "synthetic:moons", "--steps", "160", "--no-baselines",
         "objective.name=gan", "training.threads=1", "training.batch_size=64",
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
