@@ -26,7 +26,7 @@ PHASES = {  # phase -> module, function, and the call of it at which the signal 
     "baselines": ("deepglass.report.after_training", "baselines", 1),
     "report": ("deepglass.report.write", "render", 1),
     "predicting": ("deepglass.run.predictor", "Predictor.predict_arrays", 1),
-    "reading rows": ("deepglass.run.predictor", "read_like", 1),
+    "reading rows": ("deepglass.prepare.new_rows", "read_like", 1),
     "evaluating rows": ("deepglass.run.run", "read_like", 1),
     "embedding": ("deepglass.embedding", "embed_rows", 1),
     "inspecting": ("deepglass.inspection", "inspect_table", 1),

@@ -130,3 +130,13 @@ def test_an_overwriting_that_was_killed_can_be_repeated(run: Path, monkeypatch: 
             with pytest.raises(KeyboardInterrupt):
                 delete_contents(run)
         is_occupied(run, force=True)  # raises unless it may be overwritten
+
+
+def test_a_start_that_was_killed_while_it_deleted_does_not_block_the_name(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for name in ("lock", "spec.yaml"):
+        (tmp_path / "run" / name).touch()
+    assert not is_occupied(tmp_path / "run")
+    (tmp_path / "run" / "lock").unlink()  # a spec of the user's own
+    with pytest.raises(deepglass.UserError, match="already-exists"):
+        is_occupied(tmp_path / "run")

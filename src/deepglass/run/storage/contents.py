@@ -77,7 +77,7 @@ def has_not_begun(path: Path) -> bool:
     if not path.is_dir():
         return False
     names = {p.name for p in path.iterdir() if not is_partial(p)}
-    return names <= STARTING and ("log.txt" in names or names <= {LOCK})
+    return names <= STARTING and (not names or bool(names & {"log.txt", LOCK}))
 
 
 def is_occupied(path: Path, force: bool = False) -> bool:
