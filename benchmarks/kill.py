@@ -239,8 +239,8 @@ class Killer:
             return []
         run = self.work / "repeated"
         ended = self.train(run)
-        found = differences(expected, contents(run)) if not ended.code else [ended.errors[-2000:]]
-        return [Kill("repeat", "", False, False, found)]
+        problems = differences(expected, contents(run)) if not ended.code else [ended.errors[-2000:]]
+        return [Kill("repeat", "", False, False, problems)]
 
     def kill(self, position: int, writes: list[str], phase: str, twice: bool, expected: dict) -> Kill:
         """Kill a run at a write, resume it and compare it with the unbroken one."""
@@ -251,7 +251,7 @@ class Killer:
             ended = self.train(run, WriteFaults(run, None, position, fault))
         else:
             ended = self._kill_by_name(run, writes, position)
-        found = self._wrong_end(ended, run)
+        problems = self._wrong_end(ended, run)
         replay = "--time" in self.task.words and (run / "plan.json").exists()
         if replay:
             expected = self._replayed(run)
@@ -264,10 +264,10 @@ class Killer:
         if again:
             ended = self.train(run)
         if ended.code:
-            found.append(f"exit {ended.code}: {ended.errors.strip()[-300:]}")
+            problems.append(f"exit {ended.code}: {ended.errors.strip()[-300:]}")
         elif replay or "--time" not in self.task.words:
-            found += differences(expected, contents(run))
-        return Kill(phase, f"{fault} {writes[position]}", twice, again, found)
+            problems += differences(expected, contents(run))
+        return Kill(phase, f"{fault} {writes[position]}", twice, again, problems)
 
     def _kill_by_name(self, run: Path, writes: list[str], position: int) -> Command:
         """Kill a run at a write of the same file, since the clock decides how many writes there are."""

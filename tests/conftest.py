@@ -20,6 +20,14 @@ DATA = Path(os.environ.get("DEEPGLASS_DATA", HERE.parent.parent / "shared" / "da
 CASES = DATA.parent / "cases"
 
 
+@pytest.fixture
+def cases() -> Path:
+    """The folder of small inputs that real people stumbled over."""
+    if not CASES.is_dir():
+        pytest.skip("the inputs of real people are not there")
+    return CASES
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)

@@ -14,15 +14,7 @@ from deepglass.data.sources import read
 from deepglass.data.sources.outlines import box_around
 from deepglass.data.table import Table
 
-CASES = Path(__file__).parents[3] / "shared" / "cases"
 COLUMNS, ROWS = 100, 80
-
-
-@pytest.fixture
-def cases() -> Path:
-    if not CASES.is_dir():
-        pytest.skip("the inputs of real people are not there")
-    return CASES
 
 
 def images(folder: Path, count: int = 6) -> Path:

@@ -14,15 +14,6 @@ from deepglass.data.sources import read
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 
-CASES = Path(__file__).parents[3] / "shared" / "cases"
-
-
-@pytest.fixture
-def cases() -> Path:
-    if not CASES.is_dir():
-        pytest.skip("the inputs of real people are not there")
-    return CASES
-
 
 def write_images(folder: Path, *names: str, seed: int = 0) -> Path:
     random = np.random.default_rng(seed)

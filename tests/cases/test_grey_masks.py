@@ -14,15 +14,6 @@ from deepglass.data.table import Table
 from deepglass.features._images import decode_indices
 from deepglass.features.mask import Mask
 
-CASES = Path(__file__).parents[3] / "shared" / "cases"
-
-
-@pytest.fixture
-def cases() -> Path:
-    if not CASES.is_dir():
-        pytest.skip("the inputs of real people are not there")
-    return CASES
-
 
 def discs(*values: int, seed: int = 0, size: int = 64) -> np.ndarray:
     """A mask of the first value with a disc of each of the others."""

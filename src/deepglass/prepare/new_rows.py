@@ -21,7 +21,7 @@ from deepglass.features.outputs.base import Output
 from deepglass.formatting import first_names
 from deepglass.limits import limits_changed
 from deepglass.prepare.derived_columns import apply_transform, derive_columns
-from deepglass.prepare.raw_rows import as_rows, column_of_cells, is_one_image, rename_only_column
+from deepglass.prepare.raw_rows import as_rows, column_of_cells, count_axes, is_one_image, rename_only_column
 from deepglass.prepare.sources import file_columns, read_like
 from deepglass.spec.spec import DataSpec
 
@@ -123,8 +123,7 @@ class RowReader:
             if not len(unreadable):
                 problems.append(SourceError("no-rows", f"{table.name}: column {output.column!r} has no values"))
                 continue
-            values = list(dict.fromkeys(repr(raw[int(i)]) for i in unreadable[:100]))[:3]
-            what = f"values of {output.column!r} that the run cannot predict, such as {', '.join(values)}"
+            what = f"values of {output.column!r} that the run cannot predict, such as {_examples(raw, unreadable)}"
             self.notes[f"not evaluated: {what}"] += len(unreadable)
             classes = f"; it predicts {first_names(output.class_names, 8)}" if output.class_names else ""
             text = f"{table.name}: no row can be evaluated: {len(unreadable):,} {what}{classes}"
@@ -146,8 +145,7 @@ class RowReader:
                 continue
             unreadable = np.flatnonzero(absent & ~is_null(table[feature.column]))
             if len(unreadable) > len(absent) / 2:
-                values = list(dict.fromkeys(repr(table[feature.column][int(i)]) for i in unreadable[:100]))[:3]
-                what = f"cannot be read as a {feature.kind}, such as {', '.join(values)}"
+                what = f"cannot be read as a {feature.kind}, such as {_examples(table[feature.column], unreadable)}"
             elif len(absent) >= MIN_EMPTY_ROWS:
                 what = "are missing"
             else:
@@ -270,12 +268,12 @@ class RowReader:
 
     def _renamed(self, table: Table) -> Table:
         """The table with its only column of files named as the run's only input of that kind."""
-        kinds = {name: kind for name, kind in table.kinds.items() if isinstance(table[name], list)}
         others = self.ignored.union(*(f.source_columns for f in self.outputs))
         table, renamed = rename_only_column(table, self.inputs, others)
         if renamed:
             self.notes[f"column {renamed!r} is read as {self.inputs[0].column!r}, the only input"] += len(table)
             return table
+        kinds = {name: kind for name, kind in table.kinds.items() if isinstance(table[name], list)}
         name, kind = next(iter(kinds.items()), ("", ""))
         columns = [f.column for f in self.inputs if f.kind == kind]
         if len(kinds) != 1 or len(set(columns)) != 1 or columns[0] in table.columns:
@@ -289,11 +287,11 @@ class RowReader:
         if any(is_one_image(values.get(f.column), f) for f in self.inputs):
             return True
         cells = {f.column: f.cell_axes for f in self.inputs if f.cell_axes}
-        return any(n in cells and _axes(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray))
+        return any(
+            n in cells and count_axes(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray)
+        )
 
 
-def _axes(value: Any) -> int:
-    """Depth of a nested list or number of axes of an array; inner lists may differ in length."""
-    if isinstance(value, list | tuple):
-        return 1 + (_axes(value[0]) if value else 0)
-    return int(np.ndim(value))
+def _examples(raw: Raw, rows: np.ndarray) -> str:
+    """Up to three different cells of some rows."""
+    return ", ".join(list(dict.fromkeys(repr(raw[int(i)]) for i in rows[:100]))[:3])

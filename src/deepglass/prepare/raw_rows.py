@@ -86,6 +86,13 @@ def column_of_cells(name: str, values: list[Any]) -> Raw:
         raise SpecError("bad-value", f"column {name!r}: expected values of one type ({error})") from error
 
 
+def count_axes(value: Any) -> int:
+    """Depth of a nested list or number of axes of an array; inner lists may differ in length."""
+    if isinstance(value, list | tuple):
+        return 1 + (count_axes(value[0]) if value else 0)
+    return int(np.ndim(value))
+
+
 def _looks_like_source(text: str) -> bool:
     """Whether a text names a file, a folder or another source, which need not exist."""
     if len(text) > 1000 or "\n" in text:

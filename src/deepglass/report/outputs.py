@@ -170,9 +170,9 @@ def _confusion(labels: np.ndarray, predicted: np.ndarray, names: Sequence[str]) 
     chosen = np.sort(np.argsort(-mistakes, kind="stable")[: MAX_COMPARED_CLASSES - 1])
     position = np.full(len(names), len(chosen))
     position[chosen] = np.arange(len(chosen))
-    kept = ~wrong | (position[labels] < len(chosen)) | (position[predicted] < len(chosen))
+    rows = ~wrong | (position[labels] < len(chosen)) | (position[predicted] < len(chosen))
     compared = (*(names[k] for k in chosen), f"{len(names) - len(chosen):,} other classes")
-    return compared, metrics.confusion_matrix(position[labels[kept]], position[predicted[kept]], len(compared))
+    return compared, metrics.confusion_matrix(position[labels[rows]], position[predicted[rows]], len(compared))
 
 
 def _tag_classes(feature: TagsOutput, rows: OutputRows) -> ClassFacts | None:

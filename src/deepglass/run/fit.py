@@ -178,7 +178,7 @@ def resume(
         plan = append_stage(plan, stage, setup.defaults, step, evaluated_rows)
     folder.reopen(experiment, data)
     clock = Clock(stage.budget) if stage is not None and stage.budget else None
-    if clock is None:  # else it is fitted to the time budget first
+    if stage is not None and clock is None:  # else it is fitted to the time budget first
         folder.store_plan(plan)
     if state is not None and state.values["first_step"] != plan.first_step:
         state = begin_stage(state, plan)

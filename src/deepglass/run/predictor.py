@@ -102,8 +102,8 @@ class Predictor:
         if probabilities and not any(f.has_classes for f in self.outputs):
             raise SpecError("bad-value", "--probabilities: no output of the run has classes")
         table = self.reader.table(rows)
-        kept = table.names if list(keep) == ["all"] else list(keep)
-        columns: dict[str, Any] = {name: _plain_column(table[name]) for name in kept}
+        names = table.names if list(keep) == ["all"] else keep
+        columns: dict[str, Any] = {name: _plain_column(table[name]) for name in names}
         arrays = self.predict_arrays(rows if self.reader.is_single(rows) else table, batch_size)
         for f in self.outputs:
             mode, calibration = arrays[f.name], self.calibration.get(f.name)
@@ -111,8 +111,8 @@ class Predictor:
                 name = f.name if key == "value" else f"{f.name}.{key}"
                 columns[f"{name}.predicted" if name in columns else name] = values
             if probabilities and (shares := f.class_probabilities(mode, calibration)) is not None:
-                names = (f"{f.name}.probability.{name}" for name in f.class_names)
-                columns |= dict(zip(names, shares.T, strict=True))
+                titles = (f"{f.name}.probability.{name}" for name in f.class_names)
+                columns |= dict(zip(titles, shares.T, strict=True))
         return pl.DataFrame(columns, strict=False)
 
     def predict_arrays(self, rows: Rows, batch_size: int = 1024) -> dict[str, PredictionArrays]:
