@@ -17,14 +17,14 @@ from deepglass.cli.main import main
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("DEEPGLASS_DATA", HERE.parent.parent / "shared" / "data"))
-CASES = DATA.parent / "cases"
+CASES = DATA.parent / "cases"  # small inputs that real people stumbled over
+needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason=f"the inputs of real people are not there: {CASES}")
 
 
 @pytest.fixture
 def cases() -> Path:
-    """The folder of small inputs that real people stumbled over."""
     if not CASES.is_dir():
-        pytest.skip("the inputs of real people are not there")
+        pytest.skip(f"the inputs of real people are not there: {CASES}")
     return CASES
 
 

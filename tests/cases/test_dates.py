@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from conftest import CASES
+from conftest import CASES, needs_cases
 
 import deepglass
 from deepglass.data.sources import read
@@ -25,6 +25,7 @@ def dates(*texts: str) -> list[dt.datetime | None]:
     return [] if format is None else to_dates(series, format)[0].to_list()
 
 
+@needs_cases
 @pytest.mark.parametrize("column", ["a", "b", "e", "h", "i"])
 def test_writings(column: str) -> None:
     raw = read(CASES / "03-dates" / "writings.csv")[column]
@@ -32,6 +33,7 @@ def test_writings(column: str) -> None:
     assert to_dates(raw, parse_dates(raw))[0][1].date() == dt.date(2020, 1, 12)
 
 
+@needs_cases
 def test_whole_numbers_are_dates_on_request(tmp_path: Path) -> None:
     path = CASES / "03-dates" / "writings.csv"
     for column, expected in (("f", D(2020, 1, 12)), ("g", D(2020, 1, 12, 1))):
@@ -84,6 +86,7 @@ def test_real_dates_stay_apart_beside_open_ones(sentinel: str, share: float) -> 
     assert np.abs(since[real]).max() < 5 < np.abs(since[~real]).min()
 
 
+@needs_cases
 def test_contracts() -> None:
     raw = read(CASES / "34-open-dates" / "contracts.csv")["end"]
     date = Date(name="end").fit([raw])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CASES
+from conftest import CASES, needs_cases
 
 import deepglass
 from deepglass.data.sources import read
@@ -18,6 +18,7 @@ def table_of(tmp_path: Path, text: str, name: str = "a.csv") -> dict[str, list[o
     return {column: table[column].to_list() for column in table.names}
 
 
+@needs_cases
 def test_a_comma_that_another_column_proves() -> None:
     table = read(CASES / "02-decimal-comma" / "vibration.csv")
     assert table["diesel"][:3].to_list() == [1.759, 1.76, 1.761]
@@ -25,11 +26,13 @@ def test_a_comma_that_another_column_proves() -> None:
     assert "as in the whole file" in next(n.why for n in table.notes if n.value == "diesel")
 
 
+@needs_cases
 @pytest.mark.parametrize("name", ["fuel.csv", "fuel2.csv"])
 def test_fuel(name: str) -> None:
     assert read(CASES / "02-decimal-comma" / name)["diesel"][:2].to_list() == [1.5, 1.51]
 
 
+@needs_cases
 def test_german_thousands() -> None:
     table = read(CASES / "33-german-thousands" / "orte.csv")
     assert table["Einwohner"][:4].to_list() == [34481, 857, 355, 33318]
@@ -61,6 +64,7 @@ def test_points_in_one_column_and_commas_in_another(tmp_path: Path) -> None:
     assert columns == {"a": [1.5, 2.25, 0.125], "b": [1.5, 2.75, 3.0]}
 
 
+@needs_cases
 def test_new_rows_in_another_writing(tmp_path: Path) -> None:
     path = CASES / "02-decimal-comma" / "fuel.csv"
     run = deepglass.train(path, "diesel", out=tmp_path / "run", steps=20, baselines=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import CASES
+from conftest import CASES, needs_cases
 
 import deepglass
 from deepglass.data.sources import read
@@ -16,6 +16,7 @@ from deepglass.features.base import infer_type
 ORDERS = CASES / "01-big-ids" / "orders.csv"
 
 
+@needs_cases
 @pytest.mark.parametrize("column", ["user_id", "account", "order_ref", "hash64"])
 def test_digits_are_kept(tmp_path: Path, column: str) -> None:
     position = ORDERS.read_text().split("\n")[0].split(",").index(column)
@@ -44,6 +45,7 @@ def test_texts_of_long_numbers_are_their_own_keys(rows: int) -> None:
     assert keys.to_list() == ["9007199254740993", "7", "7", "3", "0"] * rows
 
 
+@needs_cases
 @pytest.mark.parametrize("name", ["sellers.csv", "sellers.json"])
 def test_sellers(tmp_path: Path, name: str) -> None:
     run = deepglass.train(CASES / "01-big-ids" / name, "seller", out=tmp_path / "run", steps=200, baselines=False)
@@ -51,5 +53,6 @@ def test_sellers(tmp_path: Path, name: str) -> None:
     assert values == [9007199254740993, 9007199254740994, 9007199254740995]
 
 
+@needs_cases
 def test_json_beyond_64_bits() -> None:
     assert read(CASES / "37-siblings" / "u64.json")["h"][0] == 2**63

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import CASES
+from conftest import CASES, needs_cases
 
 import deepglass
 from deepglass.data.sources import SourceOptions, read
@@ -19,16 +19,19 @@ def column(tmp_path: Path, values: list[str], options: SourceOptions | None = No
     return read(tmp_path / "a.csv", options=options)["x"]
 
 
+@needs_cases
 def test_plus_and_minus_are_two_classes() -> None:
     values = read(CASES / "05-looks-missing" / "credit.csv")["cls"]
     assert dict(values.value_counts().iter_rows()) == {"+": 60, "-": 60}
 
 
+@needs_cases
 def test_namibia_is_a_country() -> None:
     values = read(CASES / "05-looks-missing" / "countries.csv")["country"]
     assert (values.n_unique(), values.null_count(), (values == "NA").sum()) == (5, 0, 30)
 
 
+@needs_cases
 def test_a_headerless_target_of_signs() -> None:
     table = read(CASES / "32-headerless" / "crx.data")
     assert (table["column_10"].null_count(), table["column_6"].null_count()) == (0, 12)
@@ -86,6 +89,7 @@ def test_settings_of_a_spec_are_texts() -> None:
     assert Spec.from_dict({"data": {"source": "a.csv", "missing": []}}).data.missing == ()
 
 
+@needs_cases
 def test_new_rows_are_read_as_in_training(tmp_path: Path) -> None:
     """A file of two rows shows nothing about NA; the run knows that it is a country."""
     path = CASES / "05-looks-missing" / "countries.csv"

@@ -9,13 +9,14 @@ from typing import Any
 import openpyxl
 import polars as pl
 import pytest
-from conftest import CASES
+from conftest import CASES, needs_cases
 
 import deepglass
 from deepglass.data.sources import SourceOptions, read
 from deepglass.errors import SourceError
 
 
+@needs_cases
 def test_the_sheet_with_the_table_and_merged_cells() -> None:
     path = CASES / "24-excel" / "report.xlsx"
     table = read(path)
@@ -63,6 +64,7 @@ def test_merged_cells_beside_an_empty_margin(tmp_path: Path) -> None:
 FRAME = {"a": list(range(30)), "b": [i % 3 for i in range(30)], "name": [f"n{i}" for i in range(30)]}
 
 
+@needs_cases
 def test_json_by_row() -> None:
     table = read(CASES / "23-json" / "index.json")
     assert {name: table[name].to_list() for name in table.names} == FRAME
@@ -79,6 +81,7 @@ def test_json_as_pandas_writes_it(tmp_path: Path, keys: list[str], names: list[s
         assert {name: table[name].to_list() for name in table.names} == {name: FRAME[name] for name in names}
 
 
+@needs_cases
 def test_conll_2003() -> None:
     table = read(CASES / "25-conllu" / "conll2003.txt")
     assert (len(table), table.target, table.kinds["tags"]) == (30, "tags", "tags")
@@ -86,6 +89,7 @@ def test_conll_2003() -> None:
     assert table["tags"][0].to_list() == ["B-ORG", "O", "B-MISC", "O", "O"]
 
 
+@needs_cases
 def test_a_row_for_each_word(tmp_path: Path) -> None:
     table = read(CASES / "25-conllu" / "ner.csv")
     assert (len(table), table.target) == (30, "Tag")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import CASES
+from conftest import CASES, needs_cases
 
 import deepglass
 from deepglass.errors import DataWarning, SourceError
@@ -20,6 +20,7 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return deepglass.train(WINE / "wine.data", "column_1", out=out, steps=300, baselines=False)
 
 
+@needs_cases
 @pytest.mark.parametrize(("name", "values"), [("new.data", [1, 2, 3] * 3), ("new_one.data", [2])])
 def test_rows_without_the_class_in_front(wine: Run, name: str, values: list[int]) -> None:
     with pytest.warns(DataWarning, match="matched by position"):
@@ -27,6 +28,7 @@ def test_rows_without_the_class_in_front(wine: Run, name: str, values: list[int]
     assert [row["column_1"]["value"] for row in answers] == values
 
 
+@needs_cases
 def test_rows_of_another_width(wine: Run, tmp_path: Path) -> None:
     (tmp_path / "a.data").write_text("0.57,10.04,0.46\n2.54,7.64,0.04\n")
     (tmp_path / "b.data").write_text("1,0.57,10.04,0.46,5.65,7\n2,2.54,7.64,0.04,5.89,8\n")
@@ -37,6 +39,7 @@ def test_rows_of_another_width(wine: Run, tmp_path: Path) -> None:
         wine.evaluate(WINE / "new.data")
 
 
+@needs_cases
 def test_targets_that_the_run_does_not_know(tmp_path: Path) -> None:
     run = deepglass.train(CASES / "06-labels" / "answers.csv", "answer", out=tmp_path / "r", steps=10, baselines=False)
     new = CASES / "36-few" / "new_answers.csv"
@@ -50,6 +53,7 @@ def test_targets_that_the_run_does_not_know(tmp_path: Path) -> None:
         run.evaluate(tmp_path / "none.csv")
 
 
+@needs_cases
 def test_numbers_that_cannot_be_read(tmp_path: Path) -> None:
     fuel = CASES / "02-decimal-comma" / "fuel.csv"
     run = deepglass.train(fuel, "diesel", out=tmp_path / "r", steps=10, baselines=False)
@@ -61,6 +65,7 @@ def test_numbers_that_cannot_be_read(tmp_path: Path) -> None:
 ONE_EACH = [("07-one-each/one.csv", "who"), ("36-few/ids.csv", "code"), ("36-few/multi.csv", "tags")]
 
 
+@needs_cases
 @pytest.mark.parametrize(("folder", "target"), ONE_EACH)
 def test_one_row_a_class(tmp_path: Path, folder: str, target: str) -> None:
     kind = "multilabel" if target == "tags" else "category"

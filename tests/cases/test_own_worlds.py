@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import CASES
 
 from deepglass.data.environments import run_episodes
 from deepglass.data.sources import read
 from deepglass.registry import allow_modules
 
-WORLDS = Path(__file__).parents[3] / "shared" / "cases" / "27-gym"
+WORLDS = CASES / "27-gym"
 
 
 @pytest.mark.parametrize("name", ["DictObs", "MultiAct", "IntBox", "Start5", "InfBox", "MultiBin", "Pict", "Naked"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import CASES
+from conftest import CASES, needs_cases
 
 from deepglass.data.sources import read
 from deepglass.data.table import Table
@@ -20,12 +20,14 @@ def table_of(tmp_path: Path, name: str, lines: list[str]) -> Table:
     return read(tmp_path / name)
 
 
+@needs_cases
 def test_titles_keep_every_row() -> None:
     table = read(CASES / "30-quotes" / "titles.tsv")
     assert (len(table), quotes_note(table)) == (400, "4 cells")
     assert table["primaryTitle"].str.starts_with('"').sum() == 4
 
 
+@needs_cases
 def test_inch_marks_are_text() -> None:
     table = read(CASES / "30-quotes" / "inch.csv")
     assert (len(table), table["part"][0], quotes_note(table)) == (100, '1" pipe', "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import CASES
+from conftest import CASES, needs_cases
 
 from deepglass.data.sources import read
 from deepglass.data.table import Table
@@ -17,6 +17,7 @@ def noted(table: Table, what: str) -> str:
     return next((note.value for note in table.notes if note.what == what), "")
 
 
+@needs_cases
 @pytest.mark.parametrize(
     ("name", "column", "values"),
     [
@@ -58,6 +59,7 @@ def test_a_few_wrong_bytes_of_utf8(tmp_path: Path) -> None:
     assert "2 single bytes" in next(note.why for note in table.notes if note.what == "encoding")
 
 
+@needs_cases
 def test_comments_and_units_above_the_data() -> None:
     table = read(CASES / "04-headers" / "comment.csv")
     assert (table.names, len(table), noted(table, "preamble")) == (["a", "b"], 30, "2 lines")
@@ -85,6 +87,7 @@ def test_further_comments_and_units(tmp_path: Path, text: str, names: list[str],
     assert (table.names, len(table)) == (names, rows)
 
 
+@needs_cases
 def test_labels_between_blanks() -> None:
     raw = read(CASES / "31-more-text" / "planet.csv")["tags"]
     assert infer_type(raw, "tags")[0] == "multilabel"

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from conftest import CASES
 from PIL import Image
 
 from deepglass.cli.main import main
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "40-damaged"
+DAMAGED = CASES / "40-damaged"
 TABLE = "a,b,c,d\n" + "".join(f"{i},{i % 3},{'xy'[i % 2]},\n" for i in range(24))
 TRAIN = ("--steps", "2", "--no-baselines", "--out", "run")
 
@@ -150,13 +151,13 @@ REFUSED = {
 GOOD = ("coco_big", "gif_forged_size", "huge_integers.csv")  # only a box or a file of them is left out
 
 
-@pytest.mark.skipif(not CASES.is_dir(), reason="the inputs lie beside the repository")
+@pytest.mark.skipif(not DAMAGED.is_dir(), reason="the inputs lie beside the repository")
 @pytest.mark.parametrize("name", [*REFUSED, *GOOD])
 def test_damaged_inputs_are_refused_or_read(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    path = str(CASES / name)
+    path = str(DAMAGED / name)
     code, errors = _run(("train", path, *TRAIN) if name.endswith("yaml") else ("inspect", path), monkeypatch, capsys)
     if name in GOOD:
         assert code == 0, errors
@@ -165,20 +166,20 @@ def test_damaged_inputs_are_refused_or_read(
         assert Path(name).stem in errors or "data.split.seed" in errors
 
 
-@pytest.mark.skipif(not CASES.is_dir(), reason="the inputs lie beside the repository")
+@pytest.mark.skipif(not DAMAGED.is_dir(), reason="the inputs lie beside the repository")
 def test_integers_beyond_64_bits_are_learned_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    arguments = ("train", str(CASES / "huge_integers.csv"), "--target", "y", "--steps", "2", "--out", "run")
+    arguments = ("train", str(DAMAGED / "huge_integers.csv"), "--target", "y", "--steps", "2", "--out", "run")
     code, errors = _run(arguments, monkeypatch, capsys)
     assert code == 0, errors
     assert (tmp_path / "run" / "report.html").is_file()
 
 
 def test_every_damaged_input_is_tested() -> None:
-    if CASES.is_dir():
-        names = {path.name for path in CASES.iterdir()} - {"t.csv"}  # the table of the specs
+    if DAMAGED.is_dir():
+        names = {path.name for path in DAMAGED.iterdir()} - {"t.csv"}  # the table of the specs
         assert names == {*REFUSED, *GOOD}
 
 
