@@ -12,7 +12,8 @@ from deepglass.report.data import ReportData, ReportOptions
 from deepglass.report.write import write_report
 from deepglass.run.context import RunContext
 
-BASELINE_SECONDS = 8.0  # for all outputs together
+BASELINE_SECONDS = 8.0  # for all outputs together, where training has no time budget
+BASELINE_SHARE, MIN_BASELINE_SECONDS = 0.3, 1.5  # of a time budget, which then limits the baselines too
 
 
 def add_baselines(context: RunContext, started: float) -> RunContext:
@@ -29,7 +30,7 @@ def add_baselines(context: RunContext, started: float) -> RunContext:
     elif len(test):
         alone = labelled_alone(context)
         scored = [f for f in data.outputs if f.name in metrics.get("test", {})]  # some only condition generation
-        share = BASELINE_SECONDS / max(len(scored), 1)
+        share = _baseline_seconds(context.plan.budget) / max(len(scored), 1)
         for output in scored:
             beside = {NAME: alone[output.name]} if output.name in alone else {}
             scores[output.name] = {**beside, **baselines(train, test, data.inputs, output, share)}
@@ -37,6 +38,13 @@ def add_baselines(context: RunContext, started: float) -> RunContext:
     metrics = {**metrics, "baselines": {n: s for n, s in scores.items() if s}, "seconds": seconds}
     context.folder.store_metrics(metrics)
     return context.with_metrics(metrics)
+
+
+def _baseline_seconds(budget: float | None) -> float:
+    """Seconds for the baselines of all outputs, by the time budget of training: a rule, not a clock."""
+    if budget is None:
+        return BASELINE_SECONDS
+    return min(BASELINE_SECONDS, max(MIN_BASELINE_SECONDS, BASELINE_SHARE * budget))
 
 
 def add_report(
