@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +15,7 @@ import deepglass
 from deepglass.errors import SpecError
 from deepglass.features.outputs.category import CategoryOutput
 from deepglass.objectives._sample_quality import quality_warnings, sample_quality
+from deepglass.training.callbacks import Callback, EvaluationRecord
 
 STEPS = 400
 CENTRES = {"east": (2.0, 0.0), "north": (0.0, 2.0), "west": (-2.0, 0.0)}
@@ -182,22 +178,31 @@ def test_unsuitable_inputs_are_rejected(target: str | None, objective: dict, exp
     assert not (tmp_path / "run").exists()
 
 
+class _Kill(Callback):
+    """Ends a run at its second evaluation like a kill: nothing is written after it."""
+
+    def __init__(self) -> None:
+        self.left = 2
+
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
 def test_a_killed_gan_resumes_to_the_same_weights(tmp_path: Path) -> None:
-    words = [
-        sys.executable, "-m", "deepglass", "train", "synthetic:moons", "--steps", "160", "--no-baselines",
-        "objective.name=gan", "training.threads=1", "training.batch_size=64",
-    ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    start = lambda out: subprocess.Popen(  # noqa: E731
-        [*words, "--out", out], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
-    assert start("whole").wait() == 0
-    process = start("killed")
-    history = tmp_path / "killed" / "history.jsonl"
-    while process.poll() is None and not (history.exists() and len(history.read_text().splitlines()) >= 12):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "killed" / "metrics.json").exists(), "the run was over before it was killed"
+    """tests/run/test_kill.py kills processes."""
+
+    def train(name: str, *callbacks: Callback) -> deepglass.Run:
+        settings = {"steps": 30, "threads": 1, "batch_size": 64}
+        return deepglass.train(
+            "synthetic:moons", objective="gan", training=settings, out=tmp_path / name, baselines=False,
+            callbacks=callbacks,
+        )  # fmt: skip
+
+    whole = train("whole")
+    with pytest.raises(KeyboardInterrupt):
+        train("killed", _Kill())
+    assert not (tmp_path / "killed" / "metrics.json").exists()
     again = deepglass.resume(tmp_path / "killed")
-    assert again.metrics["weights_sha256"] == deepglass.Run(tmp_path / "whole").metrics["weights_sha256"]
+    assert again.metrics["weights_sha256"] == whole.metrics["weights_sha256"]
