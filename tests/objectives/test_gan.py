@@ -1,4 +1,4 @@
-"""GANs: samples follow the data and their class, mode collapse gives a warning, exact resume."""
+"""GANs: samples follow the data and their class; mode collapse gives a warning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import deepglass
 from deepglass.errors import SpecError
 from deepglass.features.outputs.category import CategoryOutput
 from deepglass.objectives._sample_quality import quality_warnings, sample_quality
-from deepglass.training.callbacks import Callback, EvaluationRecord
 
 STEPS = 400
 CENTRES = {"east": (2.0, 0.0), "north": (0.0, 2.0), "west": (-2.0, 0.0)}
@@ -176,33 +175,3 @@ def test_unsuitable_inputs_are_rejected(target: str | None, objective: dict, exp
     with pytest.raises(deepglass.UserError, match=expected.replace("(", r"\(")):
         deepglass.train(table, target, objective=objective, kinds=kinds, steps=5, out=tmp_path / "run", baselines=False)
     assert not (tmp_path / "run").exists()
-
-
-class _Kill(Callback):
-    """Ends a run at its second evaluation like a kill: nothing is written after it."""
-
-    def __init__(self) -> None:
-        self.left = 2
-
-    def on_evaluation_end(self, record: EvaluationRecord) -> None:
-        self.left -= 1
-        if not self.left:
-            raise KeyboardInterrupt
-
-
-def test_a_killed_gan_resumes_to_the_same_weights(tmp_path: Path) -> None:
-    """tests/run/test_kill.py kills processes."""
-
-    def train(name: str, *callbacks: Callback) -> deepglass.Run:
-        settings = {"steps": 30, "threads": 1, "batch_size": 64}
-        return deepglass.train(
-            "synthetic:moons", objective="gan", training=settings, out=tmp_path / name, baselines=False,
-            callbacks=callbacks,
-        )  # fmt: skip
-
-    whole = train("whole")
-    with pytest.raises(KeyboardInterrupt):
-        train("killed", _Kill())
-    assert not (tmp_path / "killed" / "metrics.json").exists()
-    again = deepglass.resume(tmp_path / "killed")
-    assert again.metrics["weights_sha256"] == whole.metrics["weights_sha256"]
