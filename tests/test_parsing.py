@@ -148,8 +148,10 @@ def test_a_typing_error_is_not_a_date_format() -> None:
 
 @pytest.mark.parametrize(
     "texts",
-    [["71:99"], ["hello", "world"], ["12.5", "13.5"], ["123"], ["192.168.1.1"], ["abc def 12"], []]
-    + [["2023-Q5"], ["Q1", "Q2"], ["W05"], ["2023-W60"], ["Foo-12", "Bar-33"], ["ABC-2001"], ["2023 Model"]],
+    [
+        *(["71:99"], ["hello", "world"], ["12.5", "13.5"], ["123"], ["192.168.1.1"], ["abc def 12"], []),
+        *(["2023-Q5"], ["Q1", "Q2"], ["W05"], ["2023-W60"], ["Foo-12", "Bar-33"], ["ABC-2001"], ["2023 Model"]),
+    ],
 )
 def test_texts_that_are_not_dates(texts: list[str]) -> None:
     assert parse_dates(pl.Series("x", texts, dtype=pl.String)) is None
