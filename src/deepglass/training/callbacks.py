@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from deepglass.config import parse_record
+from deepglass.config import restore_record
 from deepglass.documents import parse_json
 from deepglass.errors import SourceError
 from deepglass.files import append_line, read_file, write_file
@@ -160,7 +160,7 @@ def read_records(path: Path, kind: type, skip_damaged: bool = False) -> Iterator
             return
         try:
             record = parse_json(line, where, number)
-            parse_record(record, kind, f"{where}, line {number}")
+            restore_record(kind, record, f"{where}, line {number}")
             yield record
         except SourceError:
             if not skip_damaged:
