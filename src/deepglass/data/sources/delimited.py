@@ -190,12 +190,13 @@ def _read_with_polars(
     else:
         again += [key for key in floats if may_have_grouped_thousands(frame[key])]
     if again:
-        positions = [keys.index(key) for key in again]
+        indices = {key: i for i, key in enumerate(keys)}
+        positions = [indices[key] for key in again]
         strings = dict.fromkeys(keys, pl.String)
         as_written = pl.read_csv(source, columns=positions, new_columns=keys, schema_overrides=strings, **settings)
         frame = frame.with_columns(as_written)
     numbers = set(keys).difference(texts, again)
-    return frame, set().union(*(markers[keys.index(key)] for key in numbers if keys.index(key) in markers))
+    return frame, set().union(*(words for i, words in markers.items() if keys[i] in numbers))
 
 
 def _codes_and_markers(
