@@ -55,9 +55,9 @@ def train(
     seed: int | None = None,
     objective: Setting | None = None,
     network: Setting | None = None,
-    inputs: Sequence[Setting] | None = None,
-    outputs: Sequence[Setting] | None = None,
-    kinds: Mapping[str, str] | None = None,
+    inputs: Sequence[Setting] | Mapping[str, Setting] | None = None,
+    outputs: Sequence[Setting] | Mapping[str, Setting] | None = None,
+    kinds: Mapping[str, Setting] | None = None,
     ignore: Sequence[str] | None = None,
     fix: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
@@ -90,8 +90,8 @@ def train(
         objective: kind of learning.
         network: network architecture.
         inputs: input columns; without it all that are left.
-        outputs: as `target`, where an output needs settings.
-        kinds: column name -> kind of data, where the inferred kind is wrong.
+        outputs: as `target`, where an output needs settings: {column: settings}.
+        kinds: column name -> kind of data, or settings of its kind, where the inferred ones are wrong.
         ignore: columns to leave out.
         fix: kinds of data problems to fix before training.
         columns: column names of a file without a header.
