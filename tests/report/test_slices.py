@@ -183,7 +183,7 @@ def test_random_errors_give_no_slice(kind: str, rows: int) -> None:
         slices = build_slices(measured(random, rows), np.ones(rows, bool))
         draw = random.pareto(1.2, rows) if kind == "heavy" else random.random(rows) < (0.02 if kind == "rare" else 0.4)
         alarms += bool(weak_slices(slices, draw.astype(float)))
-    assert alarms == 0  # at most one in a hundred is allowed
+    assert alarms <= 1  # one in a hundred is allowed, and 0.3 % were measured over 300 tables of each kind
 
 
 def test_pairs_of_columns_are_used_where_one_does_not_suffice() -> None:
