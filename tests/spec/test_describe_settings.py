@@ -48,7 +48,10 @@ def check_example(setting: SettingDescription) -> None:
     if setting.of:
         section, name = setting.name.partition(".")[0], setting.name.rpartition(".")[2]
         values = getattr(spec, section)
-        settings = dict((values[0] if isinstance(values, tuple) else values).settings)
+        if section == "inputs":  # a setting of one input leaves the others as they are
+            settings = dict(spec.kinds["column"])
+        else:
+            settings = dict((values[0] if isinstance(values, tuple) else values).settings)
         if setting.of == "pretrained":
             settings.setdefault("pretrained", "folder")
         assert name in validated(REGISTRIES[section].get(setting.of), settings, section, given=("inputs", "name"))

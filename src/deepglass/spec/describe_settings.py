@@ -21,6 +21,7 @@ from deepglass.limits import LIMITS
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.registry import Registry
+from deepglass.spec.column_sections import OWN_FIELDS
 from deepglass.spec.spec import DataSpec, FeatureSpec, NetworkSpec, ObjectiveSpec, Spec, TransformSpec
 from deepglass.training.settings import TrainingSettings
 
@@ -183,16 +184,15 @@ def _sections() -> Iterator[SettingDescription]:
 
 
 def _registry_settings() -> Iterator[SettingDescription]:
-    own = {"name", "column", "columns"}  # of `FeatureSpec`
-    sections: list[tuple[str, Registry[Any], set[str]]] = [
-        (f"inputs.{COLUMN}", FEATURES, own),
-        (f"outputs.{COLUMN}", OUTPUTS, own),
-        ("network", TRUNKS, {"inputs", "source_config"}),
-        ("objective", OBJECTIVES, set()),
+    sections: list[tuple[str, Registry[Any], tuple[str, ...]]] = [
+        (f"inputs.{COLUMN}", FEATURES, OWN_FIELDS),
+        (f"outputs.{COLUMN}", OUTPUTS, OWN_FIELDS),
+        ("network", TRUNKS, ("inputs", "source_config")),
+        ("objective", OBJECTIVES, ()),
     ]
     for path, registry, but in sections:
         for name, cls in registry:
-            yield from _settings_of(cls, path, name, but=tuple(but))
+            yield from _settings_of(cls, path, name, but=but)
 
 
 def _settings_of(
@@ -215,22 +215,20 @@ def _settings_of(
             describe(hint),
             REQUIRED if required else _text(None if factory else value),
             meanings.get(name, ""),
-            _example(full, of, hint, value),
+            _example(full, hint, value),
             _SHORT.get(full, ""),
         )
 
 
-def _example(path: str, of: str, hint: Any, default: Any) -> str:
+def _example(path: str, hint: Any, default: Any) -> str:
     """The setting with a value, as it is written in a shell."""
     name = path.rpartition(".")[2]
     value = EXAMPLES[path] if path in EXAMPLES else _example_value(name, hint, default)
-    section, _, _ = path.partition(".")
-    if COLUMN in path:
-        kind, entry = {"kind": of} if of else {}, {name: value} if name != "name" else {}
-        path, value = section, [{"name": COLUMN.lower(), **kind, **entry}]
+    if name in OWN_FIELDS and COLUMN in path:
+        path, value = path.partition(".")[0], [{"name": COLUMN.lower()} | ({name: value} if name != "name" else {})]
     elif "[]" in path:
         path, value = path.partition("[]")[0], [{name: value}]
-    return shlex.quote(f"{path}={_text(value)}")
+    return shlex.quote(f"{path.replace(COLUMN, COLUMN.lower())}={_text(value)}")
 
 
 def _example_value(name: str, hint: Any, default: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from deepglass.registry import Modules, allow_modules
 from deepglass.spec import recipes
+from deepglass.spec.column_sections import COLUMN_SECTIONS, select_targets, set_column
 from deepglass.spec.describe_settings import ALIASES, check_sections
 from deepglass.spec.spec import Spec
 from deepglass.values import set_path
@@ -37,10 +38,15 @@ def build_spec(
     names = {k.removeprefix("training.") for k in settings} | set(training if isinstance(training, Mapping) else ())
     if names & set(DURATION_KEYS) and isinstance(content.get("training"), Mapping):  # replaces the other duration
         content = {**content, "training": {k: v for k, v in content["training"].items() if k not in DURATION_KEYS}}
+    of_columns = {k: v for k, v in settings.items() if k.partition(".")[0] in COLUMN_SECTIONS and "." in k}
     for key, value in settings.items():
-        content = set_path(content, ALIASES.get(key, key), _merged(content.get(key), value))
+        if key not in of_columns:
+            content = set_path(content, ALIASES.get(key, key), _merged(content.get(key), value))
     if target is not None:
-        content["outputs"] = [target] if isinstance(target, str) else list(target)
+        targets = [target] if isinstance(target, str) else list(target)
+        content["outputs"] = select_targets(content.get("outputs"), targets, "outputs" in settings)
+    for key, value in of_columns.items():
+        content = set_column(content, key, value)
     spec = Spec.from_dict(content)
     if modules := spec.code_names():
         given = [settings, source if isinstance(source, str) or _is_spec(source) else None]
