@@ -28,6 +28,7 @@ class EvaluationRecord:
         gradient_norm: parameter group -> mean norm of its gradient before clipping, since the last evaluation.
         monitor: value of the metric by which the best weights are chosen.
         valid: output -> metric -> value on the validation rows.
+        valid_loss: mean of the training loss on the validation rows; None where it has no such mean.
         best: whether these are the best weights so far.
         event: anything unusual, such as a non-finite loss.
     """
@@ -42,6 +43,7 @@ class EvaluationRecord:
     valid: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     best: bool = False
     event: str = ""
+    valid_loss: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
