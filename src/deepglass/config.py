@@ -228,6 +228,8 @@ def describe(hint: Any) -> str:
         return "one of " + ", ".join(str(a) for a in args)
     if origin is tuple and args[-1] is not Ellipsis:
         return f"a list of {len(args)}, each {describe(args[0])}"
+    if origin in (Mapping, dict) and args[1] is not Any:
+        return f"settings {{key: {describe(args[1])}}}"
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     names |= {tuple: "a list", Sequence: "a list", Mapping: "settings {key: value}", dict: "settings {key: value}"}
     return names.get(origin or hint, getattr(origin or hint, "__name__", str(hint)))

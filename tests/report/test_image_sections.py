@@ -20,6 +20,7 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
 from deepglass.features.image import Image
+from deepglass.features.outputs._curves import ClassCurve
 from deepglass.features.outputs.base import ClassCurve
 from deepglass.features.outputs.boxes import BoxesOutput
 from deepglass.features.outputs.category import CategoryOutput

@@ -3,16 +3,23 @@
 from collections.abc import Sequence
 from importlib import import_module
 
+import numpy as np
+
 from deepglass.data.table import Table
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
 
 
 def baselines(
-    train: Table, test: Table, inputs: Sequence[Feature], output: Output, seconds: float = 10
+    train: Table,
+    test: Table,
+    inputs: Sequence[Feature],
+    output: Output,
+    seconds: float = 10,
+    weights: Sequence[np.ndarray | None] = (None, None),
 ) -> dict[str, dict[str, float]]:
     """See `simple.baselines`; scikit-learn takes as long to import as torch, and is imported on the first call."""
     results: dict[str, dict[str, float]] = import_module("deepglass.baselines.simple").baselines(
-        train, test, inputs, output, seconds
+        train, test, inputs, output, seconds, weights
     )
     return results

@@ -29,10 +29,11 @@ def add_baselines(context: RunContext, started: float) -> RunContext:
     elif len(test):
         alone = labelled_alone(context)
         scored = [f for f in data.outputs if f.name in metrics.get("test", {})]  # some only condition generation
+        weights = [data.weights(data.rows(split)) for split in ("train", "test")]
         share = BASELINE_SECONDS / max(len(scored), 1)
         for output in scored:
             beside = {NAME: alone[output.name]} if output.name in alone else {}
-            scores[output.name] = {**beside, **baselines(train, test, data.inputs, output, share)}
+            scores[output.name] = {**beside, **baselines(train, test, data.inputs, output, share, weights)}
     seconds = {**metrics["seconds"], "total": round(time.perf_counter() - started, 3)}
     metrics = {**metrics, "baselines": {n: s for n, s in scores.items() if s}, "seconds": seconds}
     context.folder.store_metrics(metrics)

@@ -332,6 +332,7 @@ def _metrics(
         **({"stop_signal": signal.Signals(history.signum).name} if history.signum is not None else {}),
         "step": history.step,
         "notes": [*context.data.notes, *warnings],
+        **({"sample_weight": weight} if (weight := context.experiment.spec.data.sample_weight) is not None else {}),
         "diagnostics": [str(d) for d in diagnostics],
         "versions": context.folder.versions(),
     }

@@ -27,6 +27,7 @@ ALIASES = {  # keys without a path
     "columns": "data.columns",
     "filename_pattern": "data.filename_pattern",
     "sheet": "data.sheet",
+    "sample_weight": "data.sample_weight",
     "test": "data.test",
     "labels": "data.label_corrections",
     "init_from": "network.init_from",

@@ -32,10 +32,14 @@ class RegressionOutput(Output):
     def pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
         """Truth and prediction where both are complete, (N,) or (N, d) float."""
 
+    def pair_weights(self, truth: Column) -> np.ndarray | None:
+        """Weights of the rows of `pairs`; None where all have the same, or a pair is no row."""
+        return None
+
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`r2`, `rmse`, `mae`, `mse`, and `interval_coverage` if the intervals are calibrated."""
         true, value = self.pairs(mode, truth)
-        scores = metrics.regression(true, value)
+        scores = metrics.regression(true, value, self.pair_weights(truth))
         half = (calibration or {}).get("half_width")
         if half is not None and len(true):
             half = np.array(half) if isinstance(half, list) else half

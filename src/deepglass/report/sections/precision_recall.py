@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup
 
+from deepglass.features.outputs._curves import ClassCurve
 from deepglass.features.outputs.base import ClassCurve
 from deepglass.formatting import plural
 from deepglass.metrics import detection
