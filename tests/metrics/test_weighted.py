@@ -19,28 +19,28 @@ def _log_probs(classes: int) -> np.ndarray:
 @pytest.mark.parametrize("classes", [2, 4])
 def test_classes(classes: int) -> None:
     labels, log_probs = RANDOM.integers(0, classes, 200), _log_probs(classes)
-    weighted = metrics.classification(labels, log_probs, None, COUNTS)
+    weighted = metrics.weighted_classification(labels, log_probs, log_probs.argmax(1), COUNTS)
     assert weighted == pytest.approx(metrics.classification(labels[REPEATED], log_probs[REPEATED]))
 
 
 @pytest.mark.parametrize("shape", [(200,), (200, 3)])
 def test_numbers(shape: tuple[int, ...]) -> None:
     truth, predicted = RANDOM.normal(size=shape), RANDOM.normal(size=shape)
-    assert metrics.regression(truth, predicted, COUNTS) == pytest.approx(
+    assert metrics.weighted_regression(truth, predicted, COUNTS) == pytest.approx(
         metrics.regression(truth[REPEATED], predicted[REPEATED])
     )
 
 
 def test_several_labels() -> None:
     truth, scores = RANDOM.random((200, 5)) < 0.3, RANDOM.random((200, 5))
-    weighted = metrics.multi_label(truth, scores, scores > 0.6, COUNTS)
+    weighted = metrics.weighted_multi_label(truth, scores, scores > 0.6, COUNTS)
     assert weighted == pytest.approx(metrics.multi_label(truth[REPEATED], scores[REPEATED], scores[REPEATED] > 0.6))
 
 
 def test_no_weight_is_no_metric() -> None:
-    nothing = np.zeros(200)
-    assert metrics.classification(RANDOM.integers(0, 2, 200), _log_probs(2), None, nothing) == {}
-    assert metrics.regression(RANDOM.normal(size=200), RANDOM.normal(size=200), nothing) == {}
+    nothing, labels = np.zeros(200), RANDOM.integers(0, 2, 200)
+    assert metrics.weighted_classification(labels, _log_probs(2), labels, nothing) == {}
+    assert metrics.weighted_regression(RANDOM.normal(size=200), RANDOM.normal(size=200), nothing) == {}
 
 
 def test_the_temperature_of_a_network_with_class_weights_is_that_of_its_own_logits() -> None:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from deepglass.metrics import ece, log_loss, row_blocks
-from deepglass.metrics.basics import binned_error
+from deepglass.metrics.classes import binned_error
 
 MIN_FITTED_ROWS, MAX_FITTED_VALUES = 500, 5_000_000  # of a temperature
 

@@ -6,13 +6,34 @@ log_loss(labels, log_probs)            log_probs: (N, K) float, or (N,) probabil
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.metrics.basics import binned_error, finite
-from deepglass.metrics.weighted import weighted_classification, weighted_multi_label
+from deepglass.metrics.numbers import finite
 
 MAX_BLOCK_VALUES = 4_000_000  # of a temporary array
+
+
+class ClassCurve(NamedTuple):
+    """The precision-recall curve of one class.
+
+    Args:
+        name: of the class.
+        precision: at each recall.
+        recall: ascending.
+        area: area under the curve, the average precision.
+        positives: number of positive rows.
+
+    Shapes:
+        precision, recall: (T,) float.
+    """
+
+    name: str
+    precision: np.ndarray
+    recall: np.ndarray
+    area: float
+    positives: int
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -139,22 +160,25 @@ def ece(labels: np.ndarray, probs: np.ndarray, bins: int = 15) -> float:
     return binned_error(probs.max(1).astype(np.float64), probs.argmax(1) == labels, bins) if len(labels) else math.nan
 
 
-def classification(
-    labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndarray | None = None, weights: np.ndarray | None = None
-) -> dict[str, float]:
+def binned_error(
+    confidence: np.ndarray, correct: np.ndarray, bins: int = 15, weights: np.ndarray | None = None
+) -> float:
+    """Mean distance between confidence and accuracy over bins of equal width, weighted by their rows."""
+    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)  # bins are open on the left
+    distance = correct - confidence if weights is None else (correct - confidence) * weights
+    gap = np.bincount(bin_of, weights=distance, minlength=bins)
+    return float(np.abs(gap).sum() / (len(correct) if weights is None else weights.sum()))
+
+
+def classification(labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndarray | None = None) -> dict[str, float]:
     """All metrics of one class per row; `predicted` if it is not the most probable class.
 
-    Args:
-        weights: of the rows; None: all have the same.
-
     Shapes:
-        labels: (N,) int; log_probs: (N, K) float; predicted: (N,) int; weights: (N,) float.
+        labels: (N,) int; log_probs: (N, K) float; predicted: (N,) int.
     """
     if not len(labels):
         return {}
     predicted = log_probs.argmax(1) if predicted is None else predicted
-    if weights is not None:
-        return weighted_classification(labels, log_probs, predicted, weights)
     distances, confidences, correct = [], [], []
     for rows in row_blocks(log_probs.shape):
         probs = np.exp(log_probs[rows])
@@ -179,21 +203,17 @@ def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, shape[0], size))
 
 
-def multi_label(
-    truth: np.ndarray, scores: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None
-) -> dict[str, float]:
+def multi_label(truth: np.ndarray, scores: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     """All metrics of several labels per row: `map` from the scores, the others from the predicted labels.
 
     `accuracy` is the share of rows with all labels correct. Labels without a true row do not count in `map`, labels
     without true and predicted rows not in F1.
 
     Shapes:
-        truth, predicted: (N, K) bool; scores: (N, K) float; weights: (N,) float of the rows, None for equal ones.
+        truth, predicted: (N, K) bool; scores: (N, K) float.
     """
     if not len(truth):
         return {}
-    if weights is not None:
-        return weighted_multi_label(truth, scores, predicted, weights)
     occurring = np.flatnonzero(truth.any(0))
     hits, totals = (truth & predicted).sum(0), truth.sum(0) + predicted.sum(0)
     precisions = [average_precision(truth[:, k], scores[:, k]) for k in occurring]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.metrics.basics import binned_error
+from deepglass.metrics.classes import binned_error
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of the IoU of a true positive
 RECALLS = np.linspace(0, 1, 101)

@@ -7,8 +7,15 @@ import math
 
 import numpy as np
 
-from deepglass.metrics.basics import f64, finite
-from deepglass.metrics.weighted import weighted_regression
+
+def f64(values: np.ndarray) -> np.ndarray:
+    """Values in double precision."""
+    return values.astype(np.float64, copy=False)
+
+
+def finite(**values: float) -> dict[str, float]:
+    """The metrics that are defined on the rows."""
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def mse(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -42,17 +49,8 @@ def interval_coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> f
     return float(np.mean((f64(truth) >= low) & (f64(truth) <= high))) if len(truth) else math.nan
 
 
-def regression(truth: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None) -> dict[str, float]:
-    """All regression metrics.
-
-    Args:
-        weights: of the rows; None: all have the same.
-
-    Shapes:
-        truth, predicted: (N,) or (N, D) float; weights: (N,) float.
-    """
-    if weights is not None:
-        return weighted_regression(truth, predicted, weights)
+def regression(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """All regression metrics; arrays (N,) or (N, D)."""
     return finite(
         r2=r2(truth, predicted), rmse=rmse(truth, predicted), mae=mae(truth, predicted), mse=mse(truth, predicted)
     )

@@ -5,7 +5,8 @@ Rows of weight 0 do not count; without a row of positive weight there are no met
 
 import numpy as np
 
-from deepglass.metrics.basics import binned_error, f64, finite
+from deepglass.metrics.classes import binned_error
+from deepglass.metrics.numbers import f64, finite
 
 
 def weighted_classification(

@@ -24,8 +24,7 @@ from deepglass.data.split import Split
 from deepglass.documents import read_yaml
 from deepglass.errors import SpecError
 from deepglass.limits import check_limits
-from deepglass.spec.column_sections import as_kinds, as_list
-from deepglass.spec.sections import read_section, read_sections, read_settings
+from deepglass.spec.sections import as_kinds, as_list, read_section, read_sections, read_settings
 from deepglass.training.settings import TrainingSettings
 from deepglass.values import frozen, plain
 

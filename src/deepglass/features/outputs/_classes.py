@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import polars as pl
 
+from deepglass import metrics
 from deepglass.constraints import Positive
+from deepglass.errors import SpecError, near_miss
 from deepglass.features._classes import ClassFeature
 from deepglass.features._value_keys import to_native
 from deepglass.features.base import Column
 from deepglass.features.outputs._calibrations import ClassCalibration
-from deepglass.features.outputs._class_weights import class_weights
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, PredictionArrays, PredictionColumns
 from deepglass.metrics.calibration import apply_temperature, fit_temperature
 from deepglass.metrics.table import METRICS, Metric
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from deepglass.nn.explanation_targets import ExplanationTarget
 
 _MIN_CLASS_SHARE = 0.1  # of an equal share; smaller classes are reported
+_WORDS = {True: ("true", "yes", "on", "y", "t", "1"), False: ("false", "no", "off", "n", "f", "0")}
 _MAX_NAMED = 8  # classes whose weights are listed
 _MIN_ROWS = 20  # fewer rows are too few to fit a temperature
 
@@ -135,6 +137,16 @@ def calibrated(log_probs: np.ndarray, calibration: Calibration | None) -> np.nda
     return apply_temperature(log_probs, calibration.get("temperature", 1.0), bias)
 
 
+def class_scores(
+    labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndarray | None, weights: np.ndarray | None
+) -> dict[str, float]:
+    """Metrics of classes; arguments as of `metrics.classification`, and the rows' weights, None for equal ones."""
+    if weights is None:
+        return metrics.classification(labels, log_probs, predicted)
+    predicted = log_probs.argmax(1) if predicted is None else predicted
+    return metrics.weighted_classification(labels, log_probs, predicted, weights)
+
+
 def fit_calibration(
     log_probs: np.ndarray,
     labels: np.ndarray,
@@ -176,3 +188,49 @@ def imbalance_warnings(codes: np.ndarray, class_names: Sequence[str], name: str)
     rare = int((counts < _MIN_CLASS_SHARE * counts.mean()).sum())
     more = f" ({rare} classes have less than a tenth of an equal share)" if rare > 1 else ""
     return [f"{name}: the class {class_names[k]!r} has only {counts[k]} of {counts.sum():,} rows{more}"]
+
+
+def class_index(value: Any, names: Sequence[str], where: str) -> int:
+    """The index of a class by its name as YAML or Python have it: `yes` may come as True, 3 as 3.0.
+
+    Args:
+        where: the setting, for messages.
+
+    Raises:
+        SpecError: `unknown-name`.
+    """
+    if isinstance(value, bool):
+        texts = [str(value), *_WORDS[value]]
+    elif isinstance(value, float) and value.is_integer():
+        texts = [str(value), str(int(value))]
+    else:
+        texts = [str(value)]
+    for text in texts:
+        if text in names:
+            return names.index(text)
+    lowered = [name.lower() for name in names]
+    for text in texts:
+        if lowered.count(text.lower()) == 1:
+            return lowered.index(text.lower())
+    raise SpecError("unknown-name", f"{where}: no class {value!r}{near_miss(str(value), names)}")
+
+
+def class_weights(setting: Any, names: Sequence[str], counts: Sequence[int], where: str) -> np.ndarray:
+    """Weights of the classes, (K,) float64, whose mean over the training rows is 1.
+
+    Args:
+        setting: "balanced", so that each class has the same weight in all, or class -> weight, 1 for those left out.
+        counts: training rows of each class.
+        where: the setting, for messages.
+
+    Raises:
+        SpecError: `unknown-name` for a class that the training rows lack.
+    """
+    rows = np.maximum(np.array(counts, np.float64), 0.5)
+    weights = np.ones(len(names))
+    if isinstance(setting, Mapping):
+        for value, weight in setting.items():
+            weights[class_index(value, names, where)] = weight
+    else:
+        weights = 1 / rows
+    return np.asarray(weights * rows.sum() / (weights * rows).sum())

@@ -39,7 +39,10 @@ class RegressionOutput(Output):
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`r2`, `rmse`, `mae`, `mse`, and `interval_coverage` if the intervals are calibrated."""
         true, value = self.pairs(mode, truth)
-        scores = metrics.regression(true, value, self.pair_weights(truth))
+        weights = self.pair_weights(truth)
+        scores = (
+            metrics.regression(true, value) if weights is None else metrics.weighted_regression(true, value, weights)
+        )
         half = (calibration or {}).get("half_width")
         if half is not None and len(true):
             half = np.array(half) if isinstance(half, list) else half

@@ -22,7 +22,7 @@ from deepglass.config import restore
 from deepglass.errors import Code, SourceError, SpecError
 from deepglass.features.base import FEATURES, Column, Feature, restore_kind
 from deepglass.features.outputs._calibrations import is_finite
-from deepglass.features.outputs._curves import ClassCurve
+from deepglass.metrics.classes import ClassCurve
 from deepglass.metrics.table import Metric
 from deepglass.registry import Registry
 

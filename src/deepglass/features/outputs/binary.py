@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepglass import metrics
 from deepglass.features.base import Column
 from deepglass.features.binary import Binary
-from deepglass.features.outputs._classes import ClassOutput, calibrated
+from deepglass.features.outputs._classes import ClassOutput, calibrated, class_scores
 from deepglass.features.outputs.base import Calibration, Prediction, PredictionArrays, PredictionColumns
 from deepglass.features.outputs.category import CategoryPrediction
 from deepglass.metrics.calibration import best_threshold
@@ -47,9 +46,9 @@ class BinaryOutput(Binary, ClassOutput):
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         log_probs, predicted = self._decide(mode, calibration)
         labels, log_probs = truth.values[truth.mask] - 1, log_probs[truth.mask]
-        scores = metrics.classification(labels, log_probs, predicted[truth.mask], truth.present_weight)
+        scores = class_scores(labels, log_probs, predicted[truth.mask], truth.present_weight)
         if calibration and "threshold" in calibration:
-            half = metrics.classification(labels, log_probs, None, truth.present_weight)
+            half = class_scores(labels, log_probs, None, truth.present_weight)
             names = ("accuracy", "balanced_accuracy", "f1_macro")
             scores |= {f"{name}_at_half": half[name] for name in names if name in half}
         return scores

@@ -13,10 +13,10 @@ from deepglass.errors import SourceError
 from deepglass.features.base import Column
 from deepglass.features.boxes import SIDES, Boxes, has_area
 from deepglass.features.outputs._calibrations import ScoreCalibration
-from deepglass.features.outputs._curves import ClassCurve
 from deepglass.features.outputs._dense import first_image_column
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics import detection
+from deepglass.metrics.classes import ClassCurve
 from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:

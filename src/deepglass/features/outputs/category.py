@@ -12,7 +12,7 @@ from deepglass import metrics
 from deepglass.constraints import Fraction
 from deepglass.features.base import Column
 from deepglass.features.category import Category
-from deepglass.features.outputs._classes import ClassOutput, calibrated
+from deepglass.features.outputs._classes import ClassOutput, calibrated, class_scores
 from deepglass.features.outputs.base import Calibration, Prediction, PredictionArrays
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class CategoryOutput(Category, ClassOutput):
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         log_probs = calibrated(mode["log_probs"], calibration)[truth.mask]
         predicted = None if self.log_weights is None else self.predicted_classes(mode, calibration)[truth.mask]
-        return metrics.classification(truth.values[truth.mask] - 1, log_probs, predicted, truth.present_weight)
+        return class_scores(truth.values[truth.mask] - 1, log_probs, predicted, truth.present_weight)
 
     def baseline_loss(self, truth: Column) -> float:
         uniform = -float(self.baseline(truth)["log_probs"][0].astype(np.float64).mean())

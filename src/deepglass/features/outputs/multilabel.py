@@ -11,9 +11,9 @@ from deepglass import metrics
 from deepglass.features.base import Column
 from deepglass.features.multilabel import MIN_CASES, Multilabel
 from deepglass.features.outputs._calibrations import LabelCalibration
-from deepglass.features.outputs._curves import ClassCurve
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics.calibration import best_threshold, fit_temperature
+from deepglass.metrics.classes import ClassCurve
 from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -48,9 +48,14 @@ class MultilabelOutput(Multilabel, Output):
         """`map`, `f1_macro`, `f1_micro`, `accuracy` (all labels of a row correct) and `log_loss` (per label)."""
         probs = _probs(mode, calibration)[truth.mask]
         true = truth.values[truth.mask] > 0
-        scores = metrics.multi_label(true, probs, probs >= _thresholds(calibration), truth.present_weight)
+        predicted, weights = probs >= _thresholds(calibration), truth.present_weight
+        scores = (
+            metrics.multi_label(true, probs, predicted)
+            if weights is None
+            else metrics.weighted_multi_label(true, probs, predicted, weights)
+        )
         if len(true):
-            scores["log_loss"] = _entropy(true, probs, truth.present_weight)
+            scores["log_loss"] = _entropy(true, probs, weights)
         return scores if "map" in scores or not len(true) else {"map": 0.0, **scores}
 
     def per_class(
