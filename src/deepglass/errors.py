@@ -76,6 +76,10 @@ class UnfinishedRunWarning(UserWarning):
     """A run is used whose training has not come to its end."""
 
 
+class CodeWarning(UserWarning):
+    """A run is used with another version of the user's own code than the one that it was trained with."""
+
+
 class DataWarning(UserWarning):
     """Something about the rows of a prediction or evaluation that the user may not expect, and in how many of them."""
 

@@ -15,7 +15,7 @@ from deepglass.cli.prediction import embed, explain, generate, predict, verify
 from deepglass.cli.runs import check, compare, evaluate, label, report
 from deepglass.cli.streams import message, print_json, silence
 from deepglass.cli.training import inspect, new, resume, train
-from deepglass.errors import DataWarning, SpecError, UnfinishedRunWarning, near_miss
+from deepglass.errors import CodeWarning, DataWarning, SpecError, UnfinishedRunWarning, near_miss
 from deepglass.failures import deepglass_error
 from deepglass.training.interrupt import Interrupted, raise_signals
 
@@ -92,8 +92,8 @@ def main() -> NoReturn:
 
 def _run() -> int:
     """The exit code of the command."""
-    warnings.simplefilter("always", DataWarning)
-    warnings.simplefilter("always", UnfinishedRunWarning)
+    for category in (CodeWarning, DataWarning, UnfinishedRunWarning):
+        warnings.simplefilter("always", category)
     warnings.showwarning = lambda text, category, *_: message(f"{_word(category)}: {text}")
     code = 0
     try:

@@ -48,6 +48,10 @@ AllowCode = Annotated[
     list[str] | None,
     option("MODULE", "Python module whose code a spec or run may name and so run (repeatable).", "--allow-code"),
 ]
+Callbacks = Annotated[
+    list[str] | None,
+    option("MODULE:CLASS", "A callback of your own, called while it trains (repeatable).", "--callback"),
+]
 AllowMissing = Annotated[
     list[str] | None,
     option(

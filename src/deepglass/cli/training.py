@@ -102,6 +102,7 @@ def train(
     steps: Annotated[int | None, option("N", "Optimizer steps.")] = None,
     seed: Annotated[int | None, option("N", "Random seed of initial weights and batch order.")] = None,
     baselines: Annotated[bool, flag("--baselines/--no-baselines", "Fit baselines and write the report.")] = True,
+    callback: options.Callbacks = None,
     out: Annotated[Path | None, option("RUN", "Run folder; by default runs/NAME-N.")] = None,
     force: Force = False,
     as_json: Json = False,
@@ -115,13 +116,12 @@ def train(
         "labels": labels, "init_from": init_from, "data_root": data_root, "objective.name": objective,
         "network.trunk": network, **options.parse_settings(settings, ignore, kind, columns, filename_pattern, sheet),
     }  # fmt: skip
-    callbacks = [cli.ProgressBar()]
     run = deepglass.train(
         source,
         target,
         out=out,
         force=force,
-        callbacks=callbacks,
+        callbacks=[cli.ProgressBar(), *(callback or ())],
         baselines=baselines,
         settings=chosen,
         allow_code=allow_code or (),
@@ -134,6 +134,7 @@ def resume(
     time: Annotated[str | None, option("TIME", "Train a finished run further for this time, such as 60s.")] = None,
     epochs: Annotated[int | None, option("N", "Train it further for N passes over the training rows.")] = None,
     steps: Annotated[int | None, option("N", "Train it further for N optimizer steps.")] = None,
+    callback: options.Callbacks = None,
     allow_code: options.AllowCode = None,
     as_json: Json = False,
 ) -> None:
@@ -148,7 +149,12 @@ def resume(
         message(f"{run} is finished; --time, --epochs or --steps trains it further")
     _show_run(
         deepglass.resume(
-            run, callbacks=[cli.ProgressBar()], time=time, epochs=epochs, steps=steps, allow_code=allow_code or ()
+            run,
+            callbacks=[cli.ProgressBar(), *(callback or ())],
+            time=time,
+            epochs=epochs,
+            steps=steps,
+            allow_code=allow_code or (),
         ),
         as_json,
     )
