@@ -19,11 +19,10 @@ from deepglass.prepare.derived_columns import derive_columns, fit_transforms, jo
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.label_corrections import correct_labels, load_corrections
 from deepglass.prepare.lineage import inherit_split
-from deepglass.prepare.prepared_data import PreparedData, hide_targets
+from deepglass.prepare.prepared_data import PreparedData, hide_targets, missing_targets
 from deepglass.prepare.resolve import adapt_features, resolve_network, trunk_for_size
 from deepglass.prepare.rows import (
     choose_split,
-    missing_targets,
     usable_rows,
     uses_unlabelled,
 )

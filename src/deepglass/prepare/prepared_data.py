@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepglass.data.batches import Dataset
-from deepglass.data.missing import set_null
+from deepglass.data.missing import is_null, set_null
 from deepglass.data.table import Table
 from deepglass.data.trained_rows import TrainedRows
 from deepglass.features.base import Column, Feature
@@ -74,6 +74,13 @@ class PreparedData:
             f.name: with_weight(f.to_input_frame(f.encode(table[f.column]), inputs), weights) for f in self.outputs
         }
         return Dataset(inputs, targets, device, self.table.environment)
+
+
+def missing_targets(table: Table, outputs: Sequence[Output]) -> np.ndarray:
+    """Rows without a value in any output column, (N,) bool; none where there are no outputs."""
+    if not outputs:
+        return np.zeros(len(table), bool)
+    return np.all([is_null(table[f.column]) for f in outputs], axis=0)
 
 
 def hide_targets(table: Table, outputs: Sequence[Output], rows: np.ndarray) -> Table:

@@ -17,8 +17,7 @@ from deepglass.features.outputs.base import Calibration
 from deepglass.objectives.base import Objective
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.label_corrections import correct_labels, load_corrections
-from deepglass.prepare.prepared_data import PreparedData, hide_targets
-from deepglass.prepare.rows import missing_targets
+from deepglass.prepare.prepared_data import PreparedData, hide_targets, missing_targets
 from deepglass.prepare.sample_weights import sample_weights
 from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.run.build import load_objective
