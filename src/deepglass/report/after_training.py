@@ -38,7 +38,8 @@ def add_baselines(context: RunContext, started: float, tested: TestPredictions |
             tested = predict_test_rows(context, batch_size=context.plan.evaluation_batch_size)  # as when it was tested
         for output in scored:
             beside = {NAME: alone[output.name]} if output.name in alone else {}
-            compare = comparison_with(
+            truth = with_weight(output.encode(test[output.column]), weights[1])
+            compare = comparison_with(output, tested.best, truth, context.calibration)
                 output, tested.best, with_weight(output.encode(test[output.column]), weights[1]), context.calibration
             )
             scores[output.name] = {**beside, **baselines(train, test, data.inputs, output, share, compare, weights)}
