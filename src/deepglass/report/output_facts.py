@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepglass.metrics.paired import PairedTest
 from deepglass.metrics.summaries import Figure, Reliability, Thresholds
 from deepglass.metrics.table import Metric
 from deepglass.report.row_cards import RowCard
@@ -19,11 +20,18 @@ BASELINE_ORDER = ("gradient_boosting", "linear", "constant")  # others come befo
 
 
 class Baseline(NamedTuple):
-    """A simpler model on the same test rows: its metrics, the rows that it was fitted on, the seconds it took."""
+    """A simpler model on the same test rows.
+
+    Args:
+        rows: that it was fitted on.
+        seconds: that this took.
+        paired: the network compared with it, row by row.
+    """
 
     metrics: Mapping[str, float]
     rows: int | None = None
     seconds: float | None = None
+    paired: PairedTest | None = None
 
 
 def ordered_baselines(baselines: Mapping[str, Baseline]) -> list[str]:
@@ -87,6 +95,7 @@ class NumberFacts:
         has_scale: whether the width of the intervals follows the row.
         why_constant: why the intervals have one width for all rows; empty where it follows the row.
         residuals: quantiles of predicted minus true over all test rows, such as {0.05: -31000, 0.5: 120, ...}.
+        errors: quantiles of the absolute residuals.
 
     Shapes:
         truth, predicted, low, high: (N,) float.
@@ -102,6 +111,7 @@ class NumberFacts:
     has_scale: bool = False
     why_constant: str = ""
     residuals: Mapping[float, float] = field(default_factory=dict)
+    errors: Mapping[float, float] = field(default_factory=dict)
 
     def without_rows(self) -> NumberFacts:
         """Without the values of single rows."""
