@@ -100,7 +100,7 @@ def restore(kind: type[T], content: Any, where: str, finite: bool = True) -> T:
         raise SpecError("bad-value", f"{place}: expected a finite number")
     if get_origin(kind) is None and not is_typeddict(kind):
         if isinstance(content, Mapping):  # a field without a usable type was a tuple, as each list of a frozen class
-            types = setting_types(kind, all_fields=True)
+            types = setting_types(kind, all_fields=True)  # type: ignore[arg-type]
             content = {k: tuple(v) if isinstance(v, list) and types.get(k) is Any else v for k, v in content.items()}
         return construct(kind, content, where, all_fields=True)
     try:

@@ -40,8 +40,6 @@ def add_baselines(context: RunContext, started: float, tested: TestPredictions |
             beside = {NAME: alone[output.name]} if output.name in alone else {}
             truth = with_weight(output.encode(test[output.column]), weights[1])
             compare = comparison_with(output, tested.best, truth, context.calibration)
-                output, tested.best, with_weight(output.encode(test[output.column]), weights[1]), context.calibration
-            )
             scores[output.name] = {**beside, **baselines(train, test, data.inputs, output, share, compare, weights)}
     seconds = {**metrics["seconds"], "total": round(time.perf_counter() - started, 3)}
     metrics = {**metrics, "baselines": {n: s for n, s in scores.items() if s}, "seconds": seconds}

@@ -8,6 +8,7 @@ import numpy as np
 
 from deepglass import metrics
 from deepglass.features.base import Column, take_raw
+from deepglass.features.outputs._intervals import why_constant
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.features.outputs.binary import BinaryOutput
 from deepglass.features.outputs.multilabel import MultilabelOutput
@@ -20,6 +21,7 @@ from deepglass.metrics.table import METRICS
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.sample_weights import with_weight
+from deepglass.report.coverage_bands import coverage_bands
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
 from deepglass.report.paired_baselines import PREFIX, paired_test
 from deepglass.report.row_cards import RowCard, row_card
@@ -223,6 +225,7 @@ def _numbers(feature: Output, rows: OutputRows) -> tuple[NumberFacts, tuple[RowC
     ends = [np.array([d[k] for d in decoded], dtype=float) for k in ("low", "high")] if "low" in decoded[0] else None
     errors = predicted - truth
     worst = labelled[np.argsort(-np.abs(errors[labelled]), kind="stable")][:MAX_NUMBER_MISTAKES]
+    constant = rows.calibration.get("constant_half_width")
     facts = NumberFacts(
         truth=truth[sample],
         predicted=predicted[sample],
@@ -230,6 +233,9 @@ def _numbers(feature: Output, rows: OutputRows) -> tuple[NumberFacts, tuple[RowC
         high=ends[1][sample] if ends else None,
         level=decoded[0].get("confidence"),
         coverage=metrics.interval_coverage(truth[labelled], ends[0][labelled], ends[1][labelled]) if ends else None,
+        bands=coverage_bands(predicted, truth, ends, labelled, constant) if ends else (),
+        has_scale=constant is not None,
+        why_constant=why_constant(rows.calibration),
         residuals={q: float(np.quantile(errors[labelled], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
         errors={q: float(np.quantile(np.abs(errors[labelled]), q)) for q in (0.5, 0.9)},
     )

@@ -71,6 +71,7 @@ EXAMPLES: Mapping[str, Any] = {
     "data.ignore": ["id"],
     "data.keep": ["NA"],
     "data.label_corrections": "labels.csv",
+    "data.sample_weight": "importance",
     "data.missing": [-999],
     "data.quote": "none",
     "data.sheet": "2023",
