@@ -15,6 +15,7 @@ from torch import nn
 
 from deepglass.data.batches import BatchTransform, Dataset, Loader
 from deepglass.device import RandomState, describe, pick
+from deepglass.failures import warn_of_failure
 from deepglass.features.outputs._calibrations import is_finite
 from deepglass.features.outputs._intervals import why_constant
 from deepglass.features.outputs.base import Calibration, PredictionArrays
@@ -41,7 +42,7 @@ from deepglass.training.augmentation import augmentation_for, set_audio_augmenta
 from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import State, weights_sha256
 from deepglass.training.clock import Clock
-from deepglass.training.hooks import call, warn_of_failure
+from deepglass.training.hooks import call
 from deepglass.training.loop import begin_stage
 from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget

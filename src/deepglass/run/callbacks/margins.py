@@ -19,6 +19,7 @@ from torch import Tensor
 from deepglass.data.batches import Batch, Loader
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
+from deepglass.failures import warn_of_failure
 from deepglass.features.outputs.base import Prediction
 from deepglass.files import read_file, write_file
 from deepglass.networks.network import Network
@@ -26,7 +27,6 @@ from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.sources import fingerprint_of
 from deepglass.run.folder import Folder
-from deepglass.training.hooks import warn_of_failure
 
 MAX_MARGIN = float(np.finfo(np.float16).max)  # exceeded when a run diverges
 FILE = "margins.safetensors"
