@@ -129,6 +129,16 @@ def _subclasses(base: type) -> Iterator[type]:
         yield from _subclasses(cls)
 
 
+def names_in(package: str) -> list[str]:
+    """Names of the classes in a folder of the package in alphabetical order, without importing any.
+
+    Args:
+        package: dotted name of the folder, such as `deepglass.features`.
+    """
+    folder = Path(__file__).parent.joinpath(*package.split(".")[1:])
+    return sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", "base") and p.stem[0] != "_")
+
+
 class Registry(Generic[T]):
     """The classes of one folder, by file name.
 
@@ -149,8 +159,7 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """All names in alphabetical order, without importing any."""
-        folder = Path(__file__).parent.joinpath(*self.package.split(".")[1:])
-        return sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", "base") and p.stem[0] != "_")
+        return names_in(self.package)
 
     def __iter__(self) -> Iterator[tuple[str, type[T]]]:
         return ((name, self.get(name)) for name in self.names())

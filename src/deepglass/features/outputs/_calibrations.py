@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from deepglass.constraints import NonNegative, OpenShare, Positive, Share
+from deepglass.constraints import Count, NonNegative, OpenShare, Positive, Share
 
 
 class ClassCalibration(NamedTuple):
@@ -26,10 +26,16 @@ class LabelCalibration(NamedTuple):
 
 
 class IntervalCalibration(NamedTuple):
-    """Of numbers: half the width of the interval, one or one an entry."""
+    """Of numbers: half the width of the interval, one or one an entry.
+
+    Where the prediction has a `scale`, half the width of a row's interval is `half_width` times it. Then
+    `constant_half_width` is that of intervals of one width for all rows, for comparison.
+    """
 
     half_width: NonNegative | tuple[NonNegative, ...]
     confidence_level: OpenShare
+    constant_half_width: NonNegative | tuple[NonNegative, ...] | None = None
+    rows: Count | None = None  # that it was fitted to
 
 
 class PixelCalibration(NamedTuple):
