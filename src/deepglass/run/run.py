@@ -26,8 +26,8 @@ from deepglass.prepare.sources import file_columns, fingerprint_of, read_like
 from deepglass.registry import Modules, allow_modules
 from deepglass.run.context import RunContext, load_data
 from deepglass.run.folder import Folder
-from deepglass.run.pack import pack
 from deepglass.run.predictor import Predictor, verify
+from deepglass.run.storage.pack import pack
 from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
 

@@ -1,4 +1,4 @@
-"""Zip files of runs, as `run.pack` writes them: opened through a temporary folder, compared with their manifest."""
+"""Zip files of runs, as `pack` writes them: opened through a temporary folder, compared with their manifest."""
 
 from pathlib import Path
 
