@@ -17,7 +17,8 @@ from deepglass.features.outputs.base import Calibration
 from deepglass.objectives.base import Objective
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.label_corrections import correct_labels, load_corrections
-from deepglass.prepare.prepared_data import PreparedData, hide_targets
+from deepglass.prepare.prepared_data import PreparedData, hide_targets, missing_targets
+from deepglass.prepare.sample_weights import sample_weights
 from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.run.build import load_objective
 from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, read_layer_statistics
@@ -202,6 +203,7 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
     inputs = state.experiment.inputs
     skipped = tuple(Skipped(*s) for s in state.source["skipped"])
     table = state.experiment.derive(replace(table, skipped=skipped))
+    weight = spec.data.sample_weight
     return PreparedData(
         table,
         source_rows,
@@ -213,4 +215,5 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
         fingerprint,
         hidden,
         folder.lineage(state, rows),
+        None if weight is None else sample_weights(table[weight], table.name, weight, ~missing_targets(table, outputs)),
     )
