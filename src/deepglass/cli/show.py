@@ -29,7 +29,7 @@ def show_run(run: Run) -> None:
         grid = grid_of(f"{name}, {where}", *ours, *(b.replace("_", " ") for b in compared))
         grid.columns[1].style = "bold"
         for metric, value in values.items():
-            deviation = metrics["spread"].get(name, {}).get(metric) if folds else None
+            deviation = metrics.get("spread", {}).get(name, {}).get(metric) if folds else None
             spread = ["" if deviation is None else plain_number(deviation)] if folds else []
             others = (plain_number(b[metric]) if metric in b else "" for b in compared.values())
             grid.add_row(metric, plain_number(value), *spread, *others)
@@ -42,9 +42,9 @@ def show_run(run: Run) -> None:
         f"\n{metrics['parameters']:,} weights, {plain_duration(seconds['train'])} of training, "
         f"{plain_duration(seconds['total'])} in all"
     )
-    out.print(f"run: {run.path}", soft_wrap=True)
+    out.print(f"run: {run.folder.name}", soft_wrap=True)
     report = run.path / "report.html"
-    if report.exists():
+    if report.exists() and run.folder.packed is None:
         out.print(f"report: {report}", soft_wrap=True)
 
 

@@ -15,7 +15,7 @@ from deepglass.device import autocast
 from deepglass.errors import TrainingError
 from deepglass.objectives.base import Evaluation, Loss, Objective, Reduce, local_value
 from deepglass.training.callbacks import Callback, EvaluationRecord
-from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
+from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, not_a_state, restore_optimizer
 from deepglass.training.clock import CHECK_EVERY, Clock
 from deepglass.training.control import TrainerControl
 from deepglass.training.hooks import call
@@ -257,6 +257,7 @@ class TrainingLoop:
             "gradient_norms": self.gradient_norms.state_dict(),
             "events": list(self.events),
             "callbacks": {type(c).__name__: c.state_dict() for c in self.settings.callbacks},
+            "failures": {type(c).__name__: c.failure for c in self._recorders() if c.failure},
         }
         for name, group in self.optimizers.items():
             optimizer = flatten_optimizer(name, group.optimizer)
@@ -282,11 +283,24 @@ class TrainingLoop:
             restore_optimizer(f"optimizer.{name}", group.optimizer, state)
 
     def resume(self, state: State) -> None:
-        """Go on from a checkpoint of another process."""
-        self.restore(state)
-        self.events = list(state.values.get("events", ()))
-        for callback in self.settings.callbacks:
-            callback.load_state_dict(state.callback(type(callback)))
+        """Go on from a checkpoint of another process.
+
+        Raises:
+            SourceError: `damaged-run` for a state of another training.
+        """
+        try:
+            self.restore(state)
+            self.events = list(state.values.get("events", ()))
+            for callback in self.settings.callbacks:
+                callback.load_state_dict(state.callback(type(callback)))
+            for recorder in self._recorders():
+                recorder.failure = state.values.get("failures", {}).get(type(recorder).__name__, recorder.failure)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+            place = self.settings.checkpoints.folder if self.settings.checkpoints else "checkpoint"
+            raise not_a_state(place, f"{type(error).__name__}: {error}".partition("\n")[0]) from error
+
+    def _recorders(self) -> list[Callback]:
+        return [c for c in self.settings.callbacks if isinstance(c, Callback) and c.is_recorder]
 
     def _save(self, state: State) -> None:
         if self.settings.checkpoints is not None:
