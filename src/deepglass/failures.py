@@ -14,8 +14,8 @@ class SectionWarning(UserWarning):
     """A section of a report could not be made because of a fault of deepglass; the rest of the report is there."""
 
 
-class DisplayWarning(UserWarning):
-    """A display of a training's progress failed and was switched off; the training goes on without it."""
+class CallbackWarning(UserWarning):
+    """A display or recorder of a training failed and was switched off; the training goes on without it."""
 
 
 def deepglass_error(error: Exception) -> DeepglassError:

@@ -8,7 +8,10 @@ from deepglass.constraints import Count, NonNegative, OpenShare, Positive, Share
 
 
 class ClassCalibration(NamedTuple):
-    """Of classes: a temperature and its cross-fitted metrics; of two classes a threshold where one is rare."""
+    """Of classes: a temperature and its cross-fitted metrics; of two classes a threshold where one is rare.
+
+    `bias` is added to the logits of each class after the temperature, where the loss weighs classes.
+    """
 
     temperature: Positive = 1.0
     log_loss_before: float = 0.0
@@ -16,6 +19,7 @@ class ClassCalibration(NamedTuple):
     ece_before: float = 0.0
     ece_after: float = 0.0
     threshold: Share = 0.5
+    bias: tuple[float, ...] = ()
 
 
 class LabelCalibration(NamedTuple):
