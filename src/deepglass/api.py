@@ -63,6 +63,7 @@ def train(
     columns: Sequence[str] | None = None,
     filename_pattern: str | None = None,
     split: Mapping[str, Any] | None = None,
+    sample_weight: str | None = None,
     test: Any = None,
     labels: str | Path | None = None,
     init_from: str | Path | Run | None = None,
@@ -97,6 +98,7 @@ def train(
         columns: column names of a file without a header.
         filename_pattern: columns in file names, such as "{digit}_{speaker}_{take}".
         split: settings of `data.split.Split`.
+        sample_weight: a column with the weight of each row in losses and metrics.
         test: a second source, whose rows are the test rows.
         labels: a file of new and corrected labels, as `label` writes it.
         init_from: a run that gives the initial weights.
@@ -115,7 +117,7 @@ def train(
         "time": time, "epochs": epochs, "steps": steps, "seed": seed, "objective": objective, "network": network,
         "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "fix": fix, "columns": columns,
         "filename_pattern": filename_pattern, "split": split, "test": test, "labels": labels, "data_root": data_root,
-        "device": device,
+        "device": device, "sample_weight": sample_weight,
         "init_from": init_from.path if isinstance(init_from, Run) else init_from, "data": data, "training": training,
     }  # fmt: skip
     spec = build_spec(source, target, {**overrides, **(settings or {})}, allow_code=allow_code)
@@ -315,14 +317,15 @@ def _finish(trained: Trained, callbacks: Sequence[Callback], log: LogFile, start
         return
     stages = context.folder.stages
     missing = stages.missing()
+    predictions = trained.predictions.get("test")
+    tested = None if predictions is None else TestPredictions(predictions)
     if "baselines" in missing:
         call(callbacks, "on_phase_start", "baselines")
-        context = add_baselines(context, started)
+        context = add_baselines(context, started, tested)
         stages.add("baselines")
     if "reported" in missing:
         call(callbacks, "on_phase_start", "report")
-        tested = trained.predictions.get("test")
-        add_report(context, None if tested is None else TestPredictions(tested))
+        add_report(context, tested)
         stages.add("reported")
     log.lines(f"run: {trained.context.path}")
 

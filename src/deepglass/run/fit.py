@@ -16,6 +16,7 @@ from torch import nn
 from deepglass.data.batches import BatchTransform, Dataset, Loader
 from deepglass.device import RandomState, describe, pick
 from deepglass.features.outputs._calibrations import is_finite
+from deepglass.features.outputs._intervals import why_constant
 from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.pretrained import PretrainedEncoder
@@ -34,6 +35,7 @@ from deepglass.run.callbacks.pseudo_label_recorder import pseudo_label_recorder
 from deepglass.run.callbacks.sample_recorder import sample_recorder
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
+from deepglass.run.interval_scales import fit_interval_scales
 from deepglass.run.warm_start import load_weights
 from deepglass.training.augmentation import augmentation_for, set_audio_augmentation
 from deepglass.training.callbacks import Callback, HistoryFile
@@ -48,7 +50,6 @@ from deepglass.training.settings import TrainingSettings
 from deepglass.training.trainer import History, Trainer
 
 MAX_PROBE = 0.03  # share of a time budget
-MIN_EVALUATION_BATCH = 512  # rows
 
 Metrics = Mapping[str, Mapping[str, float]]  # output -> metric -> value
 
@@ -260,7 +261,7 @@ def _finish(
         earlier_seconds: of training before the clock of the last stage.
     """
     experiment, data, objective = context.experiment, context.data, context.objective
-    batch_size = max(MIN_EVALUATION_BATCH, history.plan.batch_size)
+    batch_size = history.plan.evaluation_batch_size
     evaluations: dict[str, Evaluation] = {}
     valid = history.evaluation
     if isinstance(objective, Representation) and objective.fit_probe(datasets["train"]) and len(datasets["valid"]):
@@ -268,6 +269,7 @@ def _finish(
     calibration: dict[str, Calibration] = {}
     outputs = {f.name: f for f in experiment.outputs}
     if valid is not None:
+        fit_interval_scales(objective, datasets["valid"], valid, batch_size)
         evaluations["valid"] = valid
         for name, arrays in valid.predictions.items():
             fitted = outputs[name].calibrate(arrays, datasets["valid"].truth[name])
@@ -316,11 +318,13 @@ def _metrics(
 ) -> dict[str, Any]:
     """The content of metrics.json."""
     plan, objective = history.plan, context.objective
+    constant = {name: why for name, fitted in context.calibration.items() if (why := why_constant(fitted))}
     diagnostics = diagnose(context.layer_statistics, context.experiment.architecture, plan)
     return {
         "train": {"loss": (context.folder.history() or [{"losses": {}}])[-1]["losses"]},
         **scores,
         "baselines": {},
+        **({"constant_intervals": constant} if constant else {}),
         "seconds": {"train": round(seconds, 3), "total": round(time.perf_counter() - started, 3)},
         "examples_per_second": round(history.step * plan.batch_size / max(history.seconds, 1e-9), 1),
         "parameters": objective.num_parameters(),
@@ -332,6 +336,7 @@ def _metrics(
         **({"stop_signal": signal.Signals(history.signum).name} if history.signum is not None else {}),
         "step": history.step,
         "notes": [*context.data.notes, *warnings],
+        **({"sample_weight": weight} if (weight := context.experiment.spec.data.sample_weight) is not None else {}),
         "diagnostics": [str(d) for d in diagnostics],
         "versions": context.folder.versions(),
     }

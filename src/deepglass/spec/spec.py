@@ -24,8 +24,7 @@ from deepglass.data.split import Split
 from deepglass.documents import read_yaml
 from deepglass.errors import SpecError
 from deepglass.limits import check_limits
-from deepglass.spec.column_sections import as_kinds, as_list
-from deepglass.spec.sections import read_section, read_sections, read_settings
+from deepglass.spec.sections import as_kinds, as_list, read_section, read_sections, read_settings
 from deepglass.training.settings import TrainingSettings
 from deepglass.values import frozen, plain
 
@@ -129,6 +128,7 @@ class DataSpec(SourceOptions):
         fix: kinds of findings that are fixed before training, by additions to `drop` and `ignore`.
         test: a second source whose rows are the test rows.
         unlabelled: a third source, of rows without labels, for objectives that learn from them too.
+        sample_weight: a column with the weight of each row, >= 0, in losses and metrics; it is no input.
         transforms: fitted table transforms, in the order in which they are applied.
         num_labels: number of labels that are used outside the test rows, or {"per_class": N}; the others are hidden.
         label_corrections: a file of new and corrected labels, as `deepglass label` writes it.
@@ -147,6 +147,7 @@ class DataSpec(SourceOptions):
     fix: tuple[str, ...] = ()
     test: Source = None
     unlabelled: Source = None
+    sample_weight: str | None = None
     transforms: tuple[TransformSpec, ...] = ()
     num_labels: int | Annotated[Mapping[str, int], AfterValidator(frozen)] | None = None
     label_corrections: str | None = None
