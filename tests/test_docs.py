@@ -10,13 +10,14 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "docs"
 TUTORIALS = sorted(FOLDER.glob("tutorials/*.md"))
-DOCS = [*sorted(FOLDER.glob("*.md")), *TUTORIALS]
+DOCS = sorted(FOLDER.glob("*.md"))
+PAGES = [*DOCS, *(pytest.param(page, marks=pytest.mark.slow) for page in TUTORIALS)]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WRITTEN = re.compile(r"# (\w+\.py)\n")  # a block that begins with a file's name is that file
 
 
-@pytest.mark.parametrize("page", DOCS, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_examples_run_and_print_their_output(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
