@@ -53,15 +53,17 @@ def add_report(
     samples: bool = True,
     wish: MapOptions = DEFAULT_MAP,
     pair: tuple[str, str] | None = None,
+    path: Path | None = None,
 ) -> Path:
-    """Write report.html and return its path.
+    """Write the report and return its path.
 
     Args:
         tested: predictions for the test rows; None: they are computed.
         samples: False leaves out whatever shows single rows or their values; class names stay.
         wish: layout of the map, and the layer whose space it shows.
         pair: columns whose decision boundary is drawn; None: the most informative ones.
+        path: where to; None: report.html of the run folder.
     """
-    path = context.path / "report.html"
+    path = path or context.path / "report.html"
     write_report(ReportData(context, ReportOptions(samples, wish, pair), tested), path)
     return path
