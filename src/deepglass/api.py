@@ -19,7 +19,7 @@ from deepglass.limits import limits_changed
 from deepglass.prepare.prepare import prepare
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
-from deepglass.registry import Modules, allow_modules
+from deepglass.registry import Modules, allow_modules, is_allowed
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
@@ -28,6 +28,7 @@ from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.fit import Trained
 from deepglass.run.folder import Folder
 from deepglass.run.run import Run, open_run
+from deepglass.run.storage.code import write_code
 from deepglass.run.storage.contents import is_occupied
 from deepglass.run.storage.stages import STAGES
 from deepglass.run.warm_start import earlier_run, inherit_architecture
@@ -35,7 +36,7 @@ from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback
-from deepglass.training.hooks import call
+from deepglass.training.hooks import call, construct_callbacks
 from deepglass.training.interrupt import raise_interruption
 from deepglass.training.settings import TrainingSettings
 
@@ -46,7 +47,7 @@ def train(
     *,
     out: str | Path | None = None,
     force: bool = False,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback | str] = (),
     baselines: bool = True,
     time: float | str | None = None,
     epochs: int | None = None,
@@ -54,14 +55,15 @@ def train(
     seed: int | None = None,
     objective: Setting | None = None,
     network: Setting | None = None,
-    inputs: Sequence[Setting] | None = None,
-    outputs: Sequence[Setting] | None = None,
-    kinds: Mapping[str, str] | None = None,
+    inputs: Sequence[Setting] | Mapping[str, Setting] | None = None,
+    outputs: Sequence[Setting] | Mapping[str, Setting] | None = None,
+    kinds: Mapping[str, Setting] | None = None,
     ignore: Sequence[str] | None = None,
     fix: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
     filename_pattern: str | None = None,
     split: Mapping[str, Any] | None = None,
+    sample_weight: str | None = None,
     test: Any = None,
     labels: str | Path | None = None,
     init_from: str | Path | Run | None = None,
@@ -80,6 +82,7 @@ def train(
         target: the column(s) to predict.
         out: the run folder; `runs/NAME-N` without it.
         force: overwrite a run at `out`.
+        callbacks: called while it trains; of a class, or its name `module:Class`.
         baselines: also fit the constant, linear and boosting baselines and write the report.
         time: time budget for training, validation and calibration: seconds, or text such as "60s" or "5m".
         epochs: passes over the training rows, instead of a time budget.
@@ -88,13 +91,14 @@ def train(
         objective: kind of learning.
         network: network architecture.
         inputs: input columns; without it all that are left.
-        outputs: as `target`, where an output needs settings.
-        kinds: column name -> kind of data, where the inferred kind is wrong.
+        outputs: as `target`, where an output needs settings: {column: settings}.
+        kinds: column name -> kind of data, or settings of its kind, where the inferred ones are wrong.
         ignore: columns to leave out.
         fix: kinds of data problems to fix before training.
         columns: column names of a file without a header.
         filename_pattern: columns in file names, such as "{digit}_{speaker}_{take}".
         split: settings of `data.split.Split`.
+        sample_weight: a column with the weight of each row in losses and metrics.
         test: a second source, whose rows are the test rows.
         labels: a file of new and corrected labels, as `label` writes it.
         init_from: a run that gives the initial weights.
@@ -113,10 +117,11 @@ def train(
         "time": time, "epochs": epochs, "steps": steps, "seed": seed, "objective": objective, "network": network,
         "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "fix": fix, "columns": columns,
         "filename_pattern": filename_pattern, "split": split, "test": test, "labels": labels, "data_root": data_root,
-        "device": device,
+        "device": device, "sample_weight": sample_weight,
         "init_from": init_from.path if isinstance(init_from, Run) else init_from, "data": data, "training": training,
     }  # fmt: skip
     spec = build_spec(source, target, {**overrides, **(settings or {})}, allow_code=allow_code)
+    callbacks = construct_callbacks(callbacks)
     path = Path(out) if out is not None else None
     if path is not None:
         is_occupied(path, force)  # an error for an existing folder comes before the data are read
@@ -128,6 +133,7 @@ def train(
         fit.set_up(*prepare(first, earlier_run(first)))
         with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder:
             folder.stages.begin(baselines)
+            write_code(folder.path, spec.code_names().values())
             folder.store_spec(spec)
             return _train_folds(spec, folder, callbacks, baselines, started)
 
@@ -135,7 +141,7 @@ def train(
 def resume(
     run: str | Path,
     source: Any = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback | str] = (),
     *,
     time: float | str | None = None,
     epochs: int | None = None,
@@ -151,13 +157,14 @@ def resume(
 
     Args:
         source: the data, for a run that was trained on a Python object.
-        callbacks: called while it trains.
+        callbacks: called while it trains; of a class, or its name `module:Class`.
         time: time budget of a further stage, in seconds or as text such as "60s".
         epochs, steps: its passes over the training rows or optimizer updates, instead of a time budget.
         allow_code: modules outside the package that the run may name; importing them runs their code.
     """
     started = clock.perf_counter()
     allow_modules(allow_code)
+    callbacks = construct_callbacks(callbacks)
     folder = Folder.open(Path(run))
     length = {n: v for n, v in (("time", time), ("epochs", epochs), ("steps", steps)) if v is not None}
     stage = construct(TrainingSettings, length, "resume") if length else None
@@ -169,7 +176,7 @@ def resume(
             return finished
         started = clock.perf_counter() - finished.metrics["seconds"]["total"]
     elif folder.is_complete():
-        return Run(folder.path)
+        return Run(run)
     spec = folder.spec()
     spec = build_spec(source, None, {}, spec) if source is not None else spec
     baselines = "baselines" in folder.stages.missing()
@@ -228,7 +235,7 @@ def label(
     questions = rank_questions(run, candidates, labelled, limit)
     inputs = run.predictor.inputs
     return Queue(
-        questions, candidates.table, inputs, labelled, out, candidates.origin, candidates.earlier, str(run.path)
+        questions, candidates.table, inputs, labelled, out, candidates.origin, candidates.earlier, run.folder.name
     )
 
 
@@ -240,24 +247,36 @@ def report(
     map: str = "pca",
     layer: str = "",
     boundary: str = "",
+    out: str | Path | None = None,
+    force: bool = False,
     allow_code: Modules = (),
 ) -> Path:
     """Rewrite the report of a run and return its path.
 
     Args:
         samples: False leaves out rows and images of the data.
-        source: the data, for a run that was trained on a Python object.
+        source: the data, where they have moved, or were a Python object that this process does not have.
         map: projection of the map: pca, tsne (up to 5,000 rows) or umap (up to 5,000 rows, an extra).
         layer: name of the layer whose embedding the map shows; without it the input of the heads.
         boundary: two columns of the decision boundary, such as "age,hours"; the most important ones without it.
+        out: the report; by default report.html of the run folder, or NAME.html here for a zip file NAME.zip.
+        force: overwrite `out`.
         allow_code: modules outside the package that the run may name; importing them runs their code.
+
+    Raises:
+        SpecError: `already-exists` for a file that would be overwritten.
+        SourceError: `not-found` without the data, `mismatched-files` for others.
     """
     run, wish = open_run(run, allow_code), MapOptions(map, layer)
     check_map_options(wish, run.objective)
+    if out is None and run.folder.packed is not None:
+        out = f"{run.folder.packed.stem}.html"
+    if out is not None and Path(out).exists() and not force:
+        raise SpecError("already-exists", f"--out: {out} exists; choose another name or add --force")
     context = run.context if source is None else run.context_of(source)
     pair = parse_boundary_columns(boundary, context) if boundary else None
     with limits_changed(run.spec.data.limits):
-        return add_report(context, None, samples, wish, pair)
+        return add_report(context, None, samples, wish, pair, None if out is None else Path(out))
 
 
 def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
@@ -289,6 +308,8 @@ def _train_one(
     with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder, log.errors():
         log.open(folder.path / "log.txt")
         folder.stages.begin(baselines)
+        named = filter(is_allowed, {type(callback).__module__ for callback in callbacks})
+        write_code(folder.path, [*spec.code_names().values(), *named])
         folder.store_spec(experiment.spec)
         if labels is not None:
             folder.store_labels(labels)
@@ -298,7 +319,7 @@ def _train_one(
         call(callbacks, "on_findings", findings)
         trained = fit.train(setup, folder, callbacks, started)
         _finish(trained, callbacks, log, started)
-    return Run(folder.path)
+    return Run.trained(folder.path, experiment.spec)
 
 
 def _finish(trained: Trained, callbacks: Sequence[Callback], log: LogFile, started: float) -> None:
@@ -308,14 +329,15 @@ def _finish(trained: Trained, callbacks: Sequence[Callback], log: LogFile, start
         return
     stages = context.folder.stages
     missing = stages.missing()
+    predictions = trained.predictions.get("test")
+    tested = None if predictions is None else TestPredictions(predictions)
     if "baselines" in missing:
         call(callbacks, "on_phase_start", "baselines")
-        context = add_baselines(context, started)
+        context = add_baselines(context, started, tested)
         stages.add("baselines")
     if "reported" in missing:
         call(callbacks, "on_phase_start", "report")
-        tested = trained.predictions.get("test")
-        add_report(context, None if tested is None else TestPredictions(tested))
+        add_report(context, tested)
         stages.add("reported")
     log.lines(f"run: {trained.context.path}")
 

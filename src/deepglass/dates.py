@@ -12,7 +12,10 @@ import polars as pl
 from deepglass.parsing import MISSING, is_missing, sample_of, share_of
 
 # Months come first: "%b %d %Y" would read "Jan 2020" as the 20th of January in the year 20.
-_DAYS = ["%Y-%m", "%Y/%m", "%b %Y", "%B %Y", "%m/%Y"]
+_DAYS = ["%Y-%m", "%Y/%m", "%b %Y", "%B %Y", "%m/%Y", "%b-%Y", "%Y-%b", "%Y %b", "%Y %B", "%b, %Y", "%YM%m", "%b-%y"]
+# %q is the quarter, %V the ISO week; a blank in a pattern may be absent in the text.
+_DAYS += ["%Y-Q%q", "%Y Q%q", "%Y/Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y"]
+_DAYS += ["%G-W%V", "%G W%V", "W%V %G", "W%V-%G", "%G-W%V-%u"]
 _DAYS += ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y"]
 _DAYS += ["%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y", "%a, %d %b %Y"]
 _DAYS += ["%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%d-%b-%y", "%b %d, %y", "%d %b %y", "%Y%m%d"]
@@ -30,6 +33,10 @@ _SWAPPED = {
 _LOOKS_LIKE_DATE = (
     r"^(?:[A-Za-z]{3,9},? ?){0,2}\d{1,4}(?:[-/. ]?[A-Za-z]{3,9}[-/. ]?,? ?\d{1,4}|[-/.]\d{1,2}|\d{4}\b|,? \d{4})"
     r"|^[A-Za-z]{3,9},? \d{4}$|^(?:[A-Za-z]{3} ){1,2} ?\d{1,2} \d\d:\d\d:\d\d .*\d{4}$"
+)
+_LOOKS_LIKE_PERIOD = (
+    r"(?i)^\d{4}[-/ ]?[QW]\d{1,2}(?:-\d)?$|^[QW]\d{1,2}[-/ ]\d{4}$|^[1-4]Q ?\d{4}$"  # quarters and weeks
+    r"|^\d{4}M\d{1,2}$|^\d{4}[- ][A-Z]{3,9}$|^[A-Z]{3,9}(?:-|, )\d{4}$|^[A-Z]{3}-\d\d$"  # months
 )
 _LOOKS_LIKE_TIME = r"^\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?: [AaPp][Mm])?$"
 _EPOCH = "since 1970 in "
@@ -67,7 +74,10 @@ def parse_dates(series: pl.Series) -> DateFormat | None:
         return None
     values = sample_of(series)
     sample = values.gather_every(max(1, len(values) // _NUM_TRIED)).str.strip_chars()
-    if not len(sample) or share_of(sample.str.contains(f"{_LOOKS_LIKE_DATE}|{_LOOKS_LIKE_TIME}")) < 0.5:
+    if (
+        not len(sample)
+        or share_of(sample.str.contains(f"{_LOOKS_LIKE_DATE}|{_LOOKS_LIKE_TIME}|{_LOOKS_LIKE_PERIOD}")) < 0.5
+    ):
         return None
     patterns: list[str] = []
     ambiguous = False
@@ -120,8 +130,8 @@ def _best_pattern(values: pl.Series, used: Collection[str]) -> str:
             middle = " UTC %Y" if named else " %z %Y" if offset else " %Y"
             times, days = [""], [pattern.replace(" %Y", middle) for pattern in _YEAR_LAST]
     if days is _DAYS:
-        year = "%Y" if share_of(values.str.contains(r"\d{4}")) >= 0.5 else "%y"  # %Y also reads 20 as the year 20
-        days = [day for day in _DAYS if year in day]
+        long = share_of(values.str.contains(r"\d{4}")) >= 0.5  # %Y also reads 20 as the year 20
+        days = [day for day in _DAYS if ("%y" not in day) == long]
     candidates = [day + time for time in times for day in days if day + time not in used]
     return min(candidates, key=lambda pattern: _strptime(values, pattern).null_count())
 
@@ -155,11 +165,18 @@ def _strptime(values: pl.Series, pattern: str) -> pl.Series:
         return (numbers * unit).cast(pl.Datetime("us"))
     if pattern in _TIMES:  # a time of day: on the first day of the epoch
         values, pattern = "1970-01-01 " + values, f"%Y-%m-%d {pattern}"
-    if "%d" not in pattern:  # a month becomes its first day
+    if "%q" in pattern:  # a quarter becomes its first month, which strptime reads
+        for quarter, month in enumerate(("01", "04", "07", "10"), start=1):
+            values = values.str.replace(rf"(?i)Q{quarter}\b|\b{quarter}Q", f"M{month}")
+        pattern = pattern.replace("Q%q", "M%m")
+    if "%V" in pattern:  # a week becomes its Monday
+        values = values.str.to_uppercase()
+        values, pattern = (values, pattern) if "%u" in pattern else (values + "-1", pattern + "-%u")
+    elif "%d" not in pattern:  # a month becomes its first day
         values, pattern = values + " 1", pattern + " %d"
     if pattern.endswith("%y") or "%y " in pattern:
         two_digits = values.str.contains(
-            r"(?:^|\D)\d{1,2}[-/. ](?:\d{1,2}|[A-Za-z]{3,9})[-/. ]\d\d(?:\D|$)|, \d\d(?:\D|$)"
+            r"^[A-Za-z]{3}-\d\d 1$|(?:^|\D)\d{1,2}[-/. ](?:\d{1,2}|[A-Za-z]{3,9})[-/. ]\d\d(?:\D|$)|, \d\d(?:\D|$)"
         )
         values = values.set(~two_digits.fill_null(False), None)
     if "z" in pattern:
@@ -172,7 +189,8 @@ def _strptime(values: pl.Series, pattern: str) -> pl.Series:
     early = (dates.dt.year() < _MIN_YEAR).fill_null(False) if "%Y" in pattern else None
     if early is None or not early.any():
         return dates
-    return dates.set(early & ~values.str.contains(r"\d{4}").fill_null(False), None)
+    dashed = (dates.dt.year() < 0).fill_null(False)  # a dash that was read as a sign
+    return dates.set(dashed | (early & ~values.str.contains(r"\d{4}").fill_null(False)), None)
 
 
 def _orders(pattern: str) -> tuple[str, str]:

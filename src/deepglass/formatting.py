@@ -1,7 +1,7 @@
 """Numbers, shares and durations as text.
 
 `count`, `number`, `short`, `percent` and `duration` are for reports (typographic signs, no-break spaces, `–` if
-missing); `plain_number`, `plain_duration` and `prediction_text` are for terminals and files.
+missing); `plain_number`, `plain_bytes`, `plain_duration` and `prediction_text` are for terminals and files.
 """
 
 import math
@@ -40,7 +40,10 @@ def plural(n: int, one: str, many: str = "") -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with so many significant digits: `0.0312`, `48,211`, `1.2 × 10⁻⁵`."""
+    """A number with so many significant digits: `0.0312`, `48,211`, `1.2 × 10⁻⁵`.
+
+    Thousands separators from 10,000 on: it may be a year.
+    """
     if not finite(value):
         return MISSING
     size = abs(value)
@@ -50,7 +53,7 @@ def number(value: float | None, digits: int = 3) -> str:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         text = f"{mantissa}{_SPACE}×{_SPACE}10{str(int(exponent)).translate(_SUPERSCRIPT)}"
     elif size >= 10 ** (digits - 1):
-        text = f"{value:,.0f}"
+        text = f"{value:,.0f}" if size >= 9999.5 else f"{value:.0f}"
     else:
         # Rounding first: 9.996 has one digit before the point, 10.0 has two.
         rounded = float(f"{value:.{digits - 1}e}")
@@ -107,6 +110,14 @@ def plain_number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
+def plain_bytes(size: int) -> str:
+    """A size: `850 bytes`, `3.4 kB`, `1.2 GB`."""
+    if size < 1000:
+        return f"{size} bytes"
+    power = min((len(str(size)) - 1) // 3, 4)
+    return f"{size / 1000**power:.3g} {('kB', 'MB', 'GB', 'TB')[power - 1]}"
+
+
 def plain_duration(seconds: float) -> str:
     """`0.4 s`, `48 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds < 10:
@@ -117,7 +128,7 @@ def plain_duration(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60} s" if whole < 7200 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def prediction_text(value: object, confidence: float | None = None) -> str:
+def prediction_text(value: object, share: float | None = None) -> str:
     """A prediction and its confidence: `5 (87 %)`."""
     text = plain_number(value) if isinstance(value, float) else str(value)
-    return text if confidence is None else f"{text} ({confidence:.0%})".replace("%", " %")
+    return text if share is None else f"{text} ({confidence(share).replace(_SPACE, ' ')})"

@@ -34,8 +34,8 @@ from deepglass.data.table import Table
 from deepglass.device import RandomState
 from deepglass.errors import UserError
 from deepglass.features.base import Raw
+from deepglass.features.outputs._classes import calibrated
 from deepglass.features.outputs.base import PredictionArrays
-from deepglass.metrics.calibration import apply_temperature
 from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictor
 from deepglass.run.run import Run
@@ -195,10 +195,10 @@ class DeepglassClassifier(ClassifierMixin, _Estimator):
         """The probability of each of `classes_`, (N, K) float64."""
         log_probs = self._predictions(X)["log_probs"].astype(np.float64)
         feature = self._predictor.outputs[0]
-        temperature = self._predictor.calibration.get(feature.name, {}).get("temperature", 1.0)
+        calibration = self._predictor.calibration.get(feature.name)
         probs = np.zeros((len(log_probs), len(self.classes_)))
         codes = [int(code) for code in feature.class_names]  # a class without a training row has probability 0
-        probs[:, codes] = np.exp(apply_temperature(log_probs, temperature))
+        probs[:, codes] = np.exp(calibrated(log_probs, calibration))
         return probs / probs.sum(1, keepdims=True)
 
     def predict(self, X: Any) -> np.ndarray:

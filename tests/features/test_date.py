@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from deepglass.errors import SourceError
+from deepglass.features.base import infer_type
 from deepglass.features.date import Date
 
 DAYS = [datetime.date(2020, 1, 1) + datetime.timedelta(days=i) for i in range(800)]
@@ -69,6 +70,21 @@ def test_times_of_day_in_several_formats_give_equal_codes() -> None:
     codes = again.encode(pl.Series(["2021-05-17", "17/05/2021"]))
     assert codes.mask.all()
     np.testing.assert_array_equal(codes.values[0], codes.values[1])
+
+
+def test_quarters_and_weeks_are_dates_of_their_first_day() -> None:
+    quarters = [f"{y}-Q{q}" for y in range(2015, 2024) for q in (1, 2, 3, 4)]
+    weeks = [d.strftime("%G-W%V") for d in DAYS]
+    months = [d.strftime("%b %Y") for d in DAYS]
+    for texts, first in (
+        (quarters, datetime.date(2015, 1, 1)),
+        (weeks, datetime.date(2019, 12, 30)),
+        (months, DAYS[0]),
+    ):
+        column = pl.Series("period", texts)
+        assert infer_type(column, "period")[0] == "date"
+        days = Date(name="period").fit([column])
+        assert days.to_axis(days.encode(column))[0] == pytest.approx((first - datetime.date(1970, 1, 1)).days, abs=0.01)
 
 
 def test_non_dates_are_rejected() -> None:

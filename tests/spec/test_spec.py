@@ -199,3 +199,45 @@ def test_nothing_in_a_spec_can_change() -> None:
 def test_a_section_of_another_type_is_refused(content: dict[str, object], text: str) -> None:
     with pytest.raises(SpecError, match=text):
         Spec.from_dict({"data": "x.csv", **content})
+
+
+def test_settings_of_columns_by_name() -> None:
+    by_name = Spec.from_dict({"data": "a.csv", "inputs": {"a": None, "b": "text"}, "outputs": {"y": {"positive": "p"}}})
+    assert by_name.inputs == (FeatureSpec("a"), FeatureSpec("b", "text"))
+    assert by_name.outputs == (FeatureSpec("y", settings={"positive": "p"}),)
+    assert Spec.from_dict(by_name.to_dict()) == by_name
+    listed = {"data": "a.csv", "outputs": ["x", {"name": "y", "kind": "binary"}]}
+    merged = build_spec(listed, None, {"outputs.y.positive": "p"})
+    assert merged.outputs == (FeatureSpec("x"), FeatureSpec("y", "binary", settings={"positive": "p"}))
+    assert build_spec(listed, "y", {}).outputs == (FeatureSpec("y", "binary"),), "a target keeps its settings"
+    assert build_spec("a.csv", "a.b", {"outputs.a.b.positive": "p"}).outputs[0].name == "a.b"
+    assert build_spec("a.csv", None, {"outputs.y.positive": "p"}).outputs[0].name == "y"
+    kinds = build_spec("a.csv", "y", {"kinds.x.bins": 3, "kinds": {"x": "number"}, "inputs.z.bins": 4}).kinds
+    assert kinds == {"x": {"kind": "number", "bins": 3}, "z": {"bins": 4}}, "and every column stays an input"
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"outputs.y.posittive": "p"}, ["unknown-key", "outputs.y", "'posittive'", "'positive'"]),
+        ({"outputs": {"y": {"posittive": "p"}}}, ["unknown-key", "outputs.y", "'positive'"]),
+        ({"outputs": [{"name": "y", "posittive": "p"}]}, ["unknown-key", "outputs.y", "'positive'"]),
+        ({"outputs": {"y": 3}}, ["bad-value", "outputs.y", "3"]),
+        ({"outputs": {"x": None}}, ["bad-value", "'x'", "targets y"]),
+        ({"outputs.x.positive": "p"}, ["unknown-name", "outputs.x.positive", "'x'", "y"]),
+        ({"outputs": [{"kind": "binary"}]}, ["bad-value", "outputs[0]", "name"]),
+        ({"inputs.x.binz": 3}, ["unknown-key", "x", "'binz'", "'bins'"]),
+        ({"inputs": {"x": {"binz": 3}}}, ["unknown-key", "inputs.x", "'bins'"]),
+        ({"inputs": ["x"], "inputs.z.bins": 3}, ["unknown-name", "inputs.z.bins", "x"]),
+        ({"kinds": {"x": {"kind": "number", "binz": 3}}}, ["unknown-key", "kinds.x", "'binz'", "'bins'"]),
+        ({"kinds": {"x": {"kind": "numbr"}}}, ["unknown-name", "x", "'numbr'", "'number'"]),
+        ({"kinds": {"xx": {"bins": 3}}}, ["unknown-column", "'xx'", "'x'"]),
+        ({"kinds": {"x": {"column": "z"}}}, ["unknown-key", "kinds.x", "'column'"]),
+        ({"kinds": {"x": 3}}, ["bad-value", "kinds.x", "3"]),
+    ],
+)
+def test_unknown_settings_of_columns_are_errors(settings: dict[str, Any], says: list[str]) -> None:
+    frame = pl.DataFrame({"x": [i * 0.7 for i in range(40)], "z": [i * 0.3 for i in range(40)], "y": ["p", "q"] * 20})
+    with pytest.raises((SpecError, SourceError)) as error:
+        deepglass.inspect(frame, "y", settings=settings)
+    assert all(word in str(error.value) for word in says), str(error.value)

@@ -6,9 +6,11 @@ from typing import Any
 _HOMES = {
     "ProgressBar": "deepglass.cli.progress",
     "check_ending": "deepglass.run.embedding",
+    "describe_settings": "deepglass.spec.describe_settings",
     "generates_text": "deepglass.generation",
     "listing": "deepglass.catalogue",
     "next_commands": "deepglass.serve.queue",
+    "pack": "deepglass.run.storage.pack",
     "resume_command": "deepglass.run.storage.manifest",
     "serve_label": "deepglass.serve.label",
     "show": "deepglass.cli.show",

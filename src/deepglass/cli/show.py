@@ -10,6 +10,7 @@ from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number, prediction_text
 from deepglass.run.check import RunProblem
 from deepglass.run.run import Run
+from deepglass.spec.describe_settings import REQUIRED, SettingDescription
 
 MAX_INPUTS = 400  # that inspect lists
 MAX_PARTS = 8  # of an explanation
@@ -28,7 +29,7 @@ def show_run(run: Run) -> None:
         grid = grid_of(f"{name}, {where}", *ours, *(b.replace("_", " ") for b in compared))
         grid.columns[1].style = "bold"
         for metric, value in values.items():
-            deviation = metrics["spread"].get(name, {}).get(metric) if folds else None
+            deviation = metrics.get("spread", {}).get(name, {}).get(metric) if folds else None
             spread = ["" if deviation is None else plain_number(deviation)] if folds else []
             others = (plain_number(b[metric]) if metric in b else "" for b in compared.values())
             grid.add_row(metric, plain_number(value), *spread, *others)
@@ -41,9 +42,9 @@ def show_run(run: Run) -> None:
         f"\n{metrics['parameters']:,} weights, {plain_duration(seconds['train'])} of training, "
         f"{plain_duration(seconds['total'])} in all"
     )
-    out.print(f"run: {run.path}", soft_wrap=True)
+    out.print(f"run: {run.folder.name}", soft_wrap=True)
     report = run.path / "report.html"
-    if report.exists():
+    if report.exists() and run.folder.packed is None:
         out.print(f"report: {report}", soft_wrap=True)
 
 
@@ -153,6 +154,19 @@ def show_listing(groups: Mapping[str, Mapping[str, str]]) -> None:
         width = max(map(len, entries)) + 2
         for name, about in entries.items():
             print(hanging(f"  {name:<{width}}{about}", width + 2))
+
+
+def show_settings(settings: Sequence[SettingDescription]) -> None:
+    """Each setting with its values and default; below, its meaning and an example."""
+    of = None
+    for setting in settings:
+        if (setting.name.partition(".")[0], setting.of) != of:
+            of = (setting.name.partition(".")[0], setting.of)
+            out.print(f"\n{of[0]}: {of[1]}" if of[1] else f"\n{of[0]}", style="bold")
+        default = "required" if setting.default == REQUIRED else f"default {setting.default}"
+        print(hanging(f"  {setting.name}: {setting.type}; {default}", 6))
+        print(hanging(f"      {setting.meaning}", 6))
+        print(f"      {setting.example}" + (f"   (or {setting.short}=)" if setting.short else ""))
 
 
 def show_predictions(predictions: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:

@@ -72,6 +72,7 @@ METRICS: dict[str, Metric] = {
     m.name: m
     for m in (
         Metric("loss", False),
+        Metric("relative_loss", False, title="loss that selects the weights"),
         # classes
         Metric("accuracy", True, "share"),
         Metric("balanced_accuracy", True, "share"),
@@ -95,6 +96,7 @@ METRICS: dict[str, Metric] = {
         Metric("mae", False, title="MAE"),
         Metric("mse", False, title="MSE"),
         Metric("interval_coverage", None, "share", ranks_models=False),
+        Metric("interval_width", False, ranks_models=False),
         # images, masks, boxes
         Metric("psnr", True, unit="dB", title="signal-to-noise ratio"),
         Metric("miou", True, "fixed", title="mean IoU"),

@@ -58,7 +58,7 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
     if incomplete:
         sources = [s for s in sources if {*s.source_columns} <= {*table.columns}]
     _check_names(table, spec, targets, incomplete)
-    used = {c for s in targets for c in (s.name, *s.source_columns)}
+    used = {c for s in targets for c in (s.name, *s.source_columns)} | {spec.data.sample_weight or ""}
     if not chosen:
         sources = [FeatureSpec(n) for n in table.names if n not in used.union(spec.data.ignore, table.excluded)]
     table = join_columns(table, (*targets, *sources))
@@ -69,7 +69,7 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
         kind, why = _kind(table, feature, spec, True)
         advice = f"choose another kind, such as --kind {feature.name}=category"
         cls = output_class(kind, f"outputs[{i}]", advice)
-        outputs.append(_feature(table, feature, kind, cls, "outputs"))
+        outputs.append(_feature(table, feature, kind, cls, "outputs", spec.kind_settings(feature.name)))
         column_roles.append(ColumnRole(feature.name, kind, why, "output"))
     longest = max((side for f in outputs if (side := type(f).longest_side)), default=None)
     for i, feature in enumerate(sources):
@@ -81,9 +81,12 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
             column_roles.append(ColumnRole(feature.name, kind, useless, "ignored"))
             continue
         defaults = {"max_side": longest} if kind == "image" and longest else {}
-        inputs.append(_feature(table, feature, kind, FEATURES.get(kind, where=where), "inputs", defaults))
+        cls = FEATURES.get(kind, where=where)
+        inputs.append(_feature(table, feature, kind, cls, "inputs", spec.kind_settings(feature.name), defaults))
         column_roles.append(ColumnRole(feature.name, kind, why, "input"))
     column_roles += [ColumnRole(n, "", "ignored in the spec", "ignored") for n in spec.data.ignore]
+    if (weight := spec.data.sample_weight) is not None:
+        column_roles.append(ColumnRole(weight, "", "weights of the rows (data.sample_weight)", "ignored"))
     excluded = [n for n in table.excluded if not chosen and n not in used and n not in spec.data.ignore]
     why = "excluded by the source; an input only if the spec names it"
     column_roles += [ColumnRole(n, table.kinds.get(n, ""), why, "ignored") for n in excluded]
@@ -111,24 +114,32 @@ def _check_names(table: Table, spec: Spec, outputs: Sequence[FeatureSpec], incom
         for name in names:
             if name not in joined and not incomplete:
                 check_column(table, name, where)
-    for name, kind in spec.kinds.items():
-        FEATURES.get(kind, where=f"--kind {name}")
+    for name in spec.kinds:
+        if (kind := spec.kind_of(name)) is not None:
+            FEATURES.get(kind, where=f"--kind {name}")
     check_roles(outputs, spec.inputs, spec.data.ignore)
 
 
 def _feature(
-    table: Table, spec: FeatureSpec, kind: str, cls: type[F], group: str, defaults: Mapping[str, Any] | None = None
+    table: Table,
+    spec: FeatureSpec,
+    kind: str,
+    cls: type[F],
+    group: str,
+    of_kind: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None = None,
 ) -> F:
-    """A feature or output with the spec's settings; else the source's; else these defaults."""
+    """A feature or output with the spec's settings; else those of `kinds`; else the source's; else these defaults."""
     hints = table.hints.get(spec.column, {}) if table.kinds.get(spec.column) == kind else {}
     names = {"name": spec.name, "column": spec.column, "columns": spec.columns}
-    settings = {**(defaults or {}), **hints, **plain(spec.settings), **names}
-    return construct(cls, settings, f"{group}.{spec.name}", beside=["kind"])
+    settings = {**(defaults or {}), **hints, **of_kind, **plain(spec.settings), **names}
+    where = "kinds" if of_kind and not spec.settings else group
+    return construct(cls, settings, f"{where}.{spec.name}", beside=["kind"])
 
 
 def _kind(table: Table, feature: FeatureSpec, spec: Spec, is_output: bool) -> tuple[str, str]:
     name, column = feature.name, feature.column
-    if explicit_kind := feature.kind or spec.kinds.get(name):
+    if explicit_kind := feature.kind or spec.kind_of(name):
         source_kind = table.kinds.get(column, explicit_kind)
         if isinstance(table[column], list) and explicit_kind not in COMPATIBLE_KINDS.get(source_kind, (explicit_kind,)):
             expected = " or ".join(COMPATIBLE_KINDS[source_kind])

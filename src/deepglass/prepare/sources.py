@@ -42,7 +42,8 @@ def read_source(spec: Spec) -> Table:
 
 def _named_files(spec: Spec) -> list[str]:
     """The columns that a spec reads as files by their kind."""
-    kinds = {**spec.kinds, **{c: f.kind for f in (*spec.inputs, *spec.outputs) if f.kind for c in f.source_columns}}
+    kinds = {c: spec.kind_of(c) for c in spec.kinds}
+    kinds |= {c: f.kind for f in (*spec.inputs, *spec.outputs) if f.kind for c in f.source_columns}
     if not kinds:
         return []
     file_kinds = {name for registry in (FEATURES, OUTPUTS) for name, kind in registry if kind.file_based}

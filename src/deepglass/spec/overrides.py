@@ -6,6 +6,8 @@ from typing import Any
 
 from deepglass.registry import Modules, allow_modules
 from deepglass.spec import recipes
+from deepglass.spec.describe_settings import ALIASES, check_sections
+from deepglass.spec.sections import COLUMN_SECTIONS, select_targets, set_column
 from deepglass.spec.spec import Spec
 from deepglass.values import set_path
 
@@ -13,24 +15,6 @@ Setting = str | Mapping[str, Any]
 """A name, or {"name": ..., SETTING: ...}."""
 
 DURATION_KEYS = ("time", "epochs", "steps")  # a run has one of them
-ALIASES = {  # keys without a path
-    "time": "training.time",
-    "epochs": "training.epochs",
-    "steps": "training.steps",
-    "seed": "training.seed",
-    "device": "training.device",
-    "optimizer": "training.optimizer",
-    "split": "data.split",
-    "ignore": "data.ignore",
-    "fix": "data.fix",
-    "columns": "data.columns",
-    "filename_pattern": "data.filename_pattern",
-    "sheet": "data.sheet",
-    "test": "data.test",
-    "labels": "data.label_corrections",
-    "init_from": "network.init_from",
-    "data_root": "data.data_root",
-}
 
 
 def build_spec(
@@ -49,14 +33,20 @@ def build_spec(
     allow_modules(allow_code)
     content = _content(source, base)
     settings = {k: _plain_paths(v) for k, v in settings.items() if v is not None}
+    check_sections(settings)
     training = settings.get("training")
     names = {k.removeprefix("training.") for k in settings} | set(training if isinstance(training, Mapping) else ())
     if names & set(DURATION_KEYS) and isinstance(content.get("training"), Mapping):  # replaces the other duration
         content = {**content, "training": {k: v for k, v in content["training"].items() if k not in DURATION_KEYS}}
+    of_columns = {k: v for k, v in settings.items() if k.partition(".")[0] in COLUMN_SECTIONS and "." in k}
     for key, value in settings.items():
-        content = set_path(content, ALIASES.get(key, key), _merged(content.get(key), value))
+        if key not in of_columns:
+            content = set_path(content, ALIASES.get(key, key), _merged(content.get(key), value))
     if target is not None:
-        content["outputs"] = [target] if isinstance(target, str) else list(target)
+        targets = [target] if isinstance(target, str) else list(target)
+        content["outputs"] = select_targets(content.get("outputs"), targets, "outputs" in settings)
+    for key, value in of_columns.items():
+        content = set_column(content, key, value)
     spec = Spec.from_dict(content)
     if modules := spec.code_names():
         given = [settings, source if isinstance(source, str) or _is_spec(source) else None]

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 from pydantic.dataclasses import dataclass
@@ -24,16 +24,17 @@ from deepglass.data.split import Split
 from deepglass.documents import read_yaml
 from deepglass.errors import SpecError
 from deepglass.limits import check_limits
+from deepglass.spec.sections import as_kinds, as_list, read_section, read_sections, read_settings
 from deepglass.training.settings import TrainingSettings
 from deepglass.values import frozen, plain
 
 SOURCES = ("source", "test", "unlabelled")
 FEATURES = ("inputs", "outputs")
 PATHS = (*SOURCES, "label_corrections")
+NAMED = ("data:", "sklearn:", "synthetic:", "gym:", "game:", "<")  # begin sources without a path
 Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
 
 
-S = TypeVar("S")
 Settings = Annotated[Mapping[Any, Any], AfterValidator(frozen)]
 
 
@@ -51,10 +52,10 @@ class FeatureSpec:
     """An input or output.
 
     Args:
-        name: in batches and predictions.
-        kind: of data or prediction; None: inferred.
-        column: of the table; "" for the name.
-        columns: of the table, for a feature that reads several.
+        name: name in batches and predictions.
+        kind: kind of data or prediction; None: inferred.
+        column: column of the table; "" for the name.
+        columns: columns of the table, for a feature that reads several.
         settings: further arguments of the kind.
     """
 
@@ -91,7 +92,7 @@ class NetworkSpec:
     """The network.
 
     Args:
-        trunk: its architecture; None: the default for the inputs.
+        trunk: architecture of the network; None: the default for the inputs.
         init_from: a run that gives the initial weights.
         settings: arguments of the trunk.
     """
@@ -103,7 +104,12 @@ class NetworkSpec:
 
 @dataclass(frozen=True, config=SECTION)
 class ObjectiveSpec:
-    """The kind of learning, with the arguments of its class."""
+    """The kind of learning, with the arguments of its class.
+
+    Args:
+        name: kind of learning, see `deepglass list objectives`; "ppo" by default for an environment.
+        settings: arguments of the objective.
+    """
 
     name: str = "supervised"
     settings: Settings = field(default_factory=no_settings)
@@ -114,15 +120,16 @@ class DataSpec(SourceOptions):
     """Where the data are, how they are read, and how they are split.
 
     Args:
-        source: relative to the spec's file.
+        source: the data: a path, relative to the spec's file, or a name such as sklearn:iris.
         split: settings of `data.split.Split`.
-        columns: names for a file without a header.
+        columns: column names of a file without a header.
         filename_pattern: labels in file names, such as "{digit}_{speaker}_{take}".
         ignore: columns that are left out.
         drop: indices of rows that are left out, from 0; the other rows stay in their splits.
         fix: kinds of findings that are fixed before training, by additions to `drop` and `ignore`.
         test: a second source whose rows are the test rows.
         unlabelled: a third source, of rows without labels, for objectives that learn from them too.
+        sample_weight: a column with the weight of each row, >= 0, in losses and metrics; it is no input.
         transforms: fitted table transforms, in the order in which they are applied.
         num_labels: number of labels that are used outside the test rows, or {"per_class": N}; the others are hidden.
         label_corrections: a file of new and corrected labels, as `deepglass label` writes it.
@@ -141,6 +148,7 @@ class DataSpec(SourceOptions):
     fix: tuple[str, ...] = ()
     test: Source = None
     unlabelled: Source = None
+    sample_weight: str | None = None
     transforms: tuple[TransformSpec, ...] = ()
     num_labels: int | Annotated[Mapping[str, int], AfterValidator(frozen)] | None = None
     label_corrections: str | None = None
@@ -160,9 +168,9 @@ class Spec:
     """A run, declared.
 
     Args:
-        inputs: none for every column that is left.
-        outputs: none for the target that the source marks.
-        kinds: column -> kind, where the inferred one is wrong.
+        inputs: columns to predict from; an empty list takes all that are left.
+        outputs: columns to predict; an empty list takes the target that the source marks.
+        kinds: column -> kind, or settings of its kind, where the inferred ones are wrong.
     """
 
     data: DataSpec
@@ -171,7 +179,7 @@ class Spec:
     network: NetworkSpec = field(default_factory=NetworkSpec)
     objective: ObjectiveSpec = field(default_factory=ObjectiveSpec)
     training: TrainingSettings = field(default_factory=TrainingSettings)
-    kinds: Annotated[Mapping[str, str], AfterValidator(frozen)] = field(default_factory=no_settings)
+    kinds: Annotated[Mapping[str, str | Mapping[str, Any]], AfterValidator(frozen)] = field(default_factory=no_settings)
 
     @staticmethod
     def read(path: Path) -> Spec:
@@ -194,26 +202,38 @@ class Spec:
         values = dict(content)
         data = values.pop("data", {})
         data = dict(data) if isinstance(data, Mapping) else {"source": data}
-        data["split"] = _settings(Split, data.pop("split", None), "data.split", "{test: 0.1}")
-        data["transforms"] = _sections(TransformSpec, data.pop("transforms", None), "data.transforms")
+        data["split"] = read_settings(Split, data.pop("split", None), "data.split", "{test: 0.1}")
+        data["transforms"] = read_sections(TransformSpec, data.pop("transforms", None), "data.transforms")
         values |= {
             "data": construct(DataSpec, data, "data"),
-            "training": _settings(TrainingSettings, values.pop("training", None), "training", "{time: 60s}"),
-            "inputs": _sections(FeatureSpec, values.pop("inputs", None), "inputs"),
-            "outputs": _sections(FeatureSpec, values.pop("outputs", None), "outputs"),
-            "network": _section(NetworkSpec, values.pop("network", None), "network"),
-            "objective": _section(
+            "training": read_settings(TrainingSettings, values.pop("training", None), "training", "{time: 60s}"),
+            "inputs": read_sections(FeatureSpec, as_list(values.pop("inputs", None), "inputs"), "inputs"),
+            "outputs": read_sections(FeatureSpec, as_list(values.pop("outputs", None), "outputs"), "outputs"),
+            "kinds": as_kinds(values.pop("kinds", None)),
+            "network": read_section(NetworkSpec, values.pop("network", None), "network"),
+            "objective": read_section(
                 ObjectiveSpec, values.pop("objective", None), "objective", name=_default_objective(data.get("source"))
             ),
         }
         spec = construct(Spec, values, "spec")
         return spec if folder is None else spec.anchored(folder)
 
+    def kind_of(self, column: str) -> str | None:
+        """The kind that `kinds` states for a column."""
+        entry = self.kinds.get(column)
+        return entry.get("kind") if isinstance(entry, Mapping) else entry
+
+    def kind_settings(self, column: str) -> dict[str, Any]:
+        """The settings that `kinds` states for a column."""
+        entry = self.kinds.get(column)
+        return {k: v for k, v in plain(entry).items() if k != "kind"} if isinstance(entry, Mapping) else {}
+
     def code_names(self) -> dict[str, str]:
         """Values that name code outside the package, `module:Class` or `gym:module:ID` -> the module."""
         features = [f.kind for f in (*self.inputs, *self.outputs)]
         transforms = [t.kind for t in self.data.transforms]
-        names = [*features, *transforms, *self.kinds.values(), self.network.trunk, self.objective.name]
+        kinds = [self.kind_of(column) for column in self.kinds]
+        names = [*features, *transforms, *kinds, self.network.trunk, self.objective.name]
         modules = {name: name.partition(":")[0] for name in names if name and ":" in name}
         sources = [s for n in SOURCES if isinstance(s := getattr(self.data, n), str) and s.startswith(GYM)]
         return modules | {s: module for s in sources if (module := module_of(s.removeprefix(GYM)))}
@@ -227,6 +247,15 @@ class Spec:
         data = replace(self.data, data_root=roots, split=split, **paths)
         network = replace(self.network, init_from=_relative(self.network.init_from, folder))
         return replace(self, data=data, network=network)
+
+    def with_names(self) -> tuple[Spec, dict[str, str]]:
+        """The same with the names of its files instead of paths, and the name of each path."""
+        names: dict[str, str] = {}
+        split = replace(self.data.split, file=_file_name(self.data.split.file, names))
+        paths = {k: _file_name(getattr(self.data, k), names) for k in PATHS}
+        data = replace(self.data, data_root=(), split=split, **paths)
+        network = replace(self.network, init_from=_file_name(self.network.init_from, names))
+        return replace(self, data=data, network=network), names
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain values; defaults are left out."""
@@ -249,38 +278,27 @@ def _relative(source: Source, folder: Path) -> Source:
     if isinstance(source, str) and source.startswith(SQLITE):
         database = source.removeprefix(SQLITE)
         return source if Path(database).is_absolute() else f"{SQLITE}{folder}/{database}"
-    if not isinstance(source, str) or source.startswith(("data:", "sklearn:", "synthetic:", "gym:", "game:", "<")):
+    if not _is_path(source):
         return source
     path = Path(source).expanduser()
     return str(path if path.is_absolute() else folder / path)
 
 
-def _settings(cls: type[S], values: Any, where: str, example: str) -> S:
-    if not isinstance(values, Mapping | None):
-        raise SpecError("bad-value", f"{where}: expected settings such as {example}, got {values!r}")
-    return construct(cls, values or {}, where)
+def _file_name(source: Source, names: dict[str, str]) -> Source:
+    """The name of a file instead of its path, which is added to `names`."""
+    if isinstance(source, list | tuple) and all(isinstance(path, str) for path in source):
+        return [_file_name(path, names) for path in source]
+    if isinstance(source, str) and source.startswith(SQLITE):
+        path, colon, query = source.removeprefix(SQLITE).partition(":")
+        return f"{SQLITE}{_file_name(path, names)}{colon}{query}"
+    if not _is_path(source):
+        return source
+    names[source] = Path(source).name
+    return names[source]
 
 
-def _sections(cls: type[S], values: Any, where: str) -> tuple[S, ...]:
-    """A list of sections, or one alone."""
-    if isinstance(values, str | Mapping):
-        values = [values]
-    elif not isinstance(values, Sequence | None):
-        raise SpecError("bad-value", f"{where}: expected a list, got {values!r}")
-    return tuple(_section(cls, value, f"{where}[{i}]") for i, value in enumerate(values or ()))
-
-
-def _section(cls: type[S], value: Any, where: str, **defaults: str) -> S:
-    """A section whose own fields stand beside further settings; a name alone is its first field."""
-    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    if isinstance(value, str):
-        value = {names[0]: value}
-    elif value is None and "[" not in where:
-        value = {}
-    if not isinstance(value, Mapping) or ("[" in where and names[0] not in value):
-        raise SpecError("bad-value", f"{where}: expected a name or {{{names[0]}: ...}}, got {value!r}")
-    own = {k: v for k, v in value.items() if k in names and k != "settings"}
-    return construct(cls, {**defaults, **own, "settings": {k: v for k, v in value.items() if k not in own}}, where)
+def _is_path(source: Source) -> bool:
+    return isinstance(source, str) and not source.startswith(NAMED)
 
 
 def _changed(section: Any, but: Sequence[str] = ()) -> dict[str, Any]:

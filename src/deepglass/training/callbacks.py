@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from deepglass.config import parse_record
+from deepglass.config import restore_record
 from deepglass.documents import parse_json
 from deepglass.errors import SourceError
 from deepglass.files import append_line, read_file, write_file
@@ -28,6 +28,7 @@ class EvaluationRecord:
         gradient_norm: parameter group -> mean norm of its gradient before clipping, since the last evaluation.
         monitor: value of the metric by which the best weights are chosen.
         valid: output -> metric -> value on the validation rows.
+        valid_loss: mean of the training loss on the validation rows; None where it has no such mean.
         best: whether these are the best weights so far.
         event: anything unusual, such as a non-finite loss.
     """
@@ -42,6 +43,7 @@ class EvaluationRecord:
     valid: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     best: bool = False
     event: str = ""
+    valid_loss: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -58,13 +60,16 @@ class Callback:
     Attributes:
         control: commands to the trainer; set before `on_train_start`.
         displays: it only shows what happens, as a progress bar does. An exception switches it off with a
-            `DisplayWarning`, and the training goes on; that of another callback ends the training.
-        switched_off: whether a hook of such a callback has failed.
+            `CallbackWarning`, and the training goes on; that of another callback ends the training.
+        is_recorder: it only records for the report, in files on which no prediction depends. The same holds, but a
+            `StorageError` ends the training, and the metrics and a resumed run keep the warning.
+        failure: the warning, where such a callback has failed.
     """
 
     control: TrainerControl
     displays: ClassVar[bool] = False
-    switched_off: bool = False
+    is_recorder: ClassVar[bool] = False
+    failure: str = ""
 
     def on_fold_start(self, number: int, folds: int) -> None: ...
 
@@ -160,7 +165,7 @@ def read_records(path: Path, kind: type, skip_damaged: bool = False) -> Iterator
             return
         try:
             record = parse_json(line, where, number)
-            parse_record(record, kind, f"{where}, line {number}")
+            restore_record(kind, record, f"{where}, line {number}")
             yield record
         except SourceError:
             if not skip_damaged:

@@ -8,8 +8,6 @@ import numpy as np
 import polars as pl
 import torch
 
-from deepglass.config import parse_record
-from deepglass.documents import read_json
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
@@ -35,6 +33,8 @@ class SampleRecorder(Callback):
     Samples of an objective with conditions are class by class of the first condition.
     """
 
+    is_recorder = True
+
     def __init__(self, context: RunContext) -> None:
         self.folder, self.objective, self.seed = context.path / FOLDER, context.objective, context.plan.seed
         self.features = (*context.experiment.inputs, *context.experiment.outputs)
@@ -46,8 +46,10 @@ class SampleRecorder(Callback):
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         training = self.objective.training
-        rows = sample_rows(self.objective, self.features, self.count, self.seed, self.given)
-        self.objective.train(training)
+        try:
+            rows = sample_rows(self.objective, self.features, self.count, self.seed, self.given)
+        finally:
+            self.objective.train(training)
         content = {name: [row[name]["value"] for row in rows] for name in rows[0]}
         self.folder.mkdir(exist_ok=True)
         write_file(self.folder / f"{record.step:08d}.json", json.dumps(content))
@@ -121,8 +123,5 @@ def read_samples(run: Folder) -> dict[int, dict[str, list]]:
     Raises:
         SourceError: `damaged-run`, `unreadable-file`.
     """
-    samples = {}
-    for step, path in snapshots_of(run, FOLDER, ".json"):
-        where = f"{run.path.name}/{FOLDER}/{path.name}"
-        samples[step] = parse_record(read_json(path, where), dict[str, list[Any]], where)
-    return samples
+    snapshots = snapshots_of(run, FOLDER, ".json")
+    return {step: run.files.read_recorded(path, dict[str, list[Any]]) for step, path in snapshots}
