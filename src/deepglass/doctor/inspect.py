@@ -75,7 +75,7 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     held_out = None if run is None else _held_out(table, spec, run)
     table = join_columns(table, features)
     order = {name: i for i, name in enumerate(table.names)}
-    columns = [_summary(table, r) for r in sorted(roles, key=lambda r: order.get(r.name, 0))]
+    columns = [column_summary(table, r) for r in sorted(roles, key=lambda r: order.get(r.name, 0))]
     findings = [*check_source(table, spec, roles, features)]
     if run is not None and held_out is not None:
         context = DataContext(table, tuple(roles), tuple(features), np.arange(len(table)))
@@ -127,7 +127,8 @@ def _held_out(table: Table, spec: Spec, run: Run) -> np.ndarray:
     return rows
 
 
-def _summary(table: Table, role: ColumnRole) -> ColumnSummary:
+def column_summary(table: Table, role: ColumnRole) -> ColumnSummary:
+    """What is shown of a column."""
     raw = table[role.name]
     distinct = raw.n_unique() if isinstance(raw, pl.Series) and not raw.dtype.is_nested() else None
     example = next((str(v) for v in _first(raw) if v is not None), "")
