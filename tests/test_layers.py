@@ -47,7 +47,7 @@ LAYERS = {
             ("labelling", "export", "report"),
             ("serve",),
             ("studio",),
-            ("catalogue", "comparison", "embedding", "inference", "inspection", "generation"),
+            ("catalogue", "comparison", "embedding", "inference", "inspection", "generation", "notebook"),
             ("api",),
             ("sklearn",),
             ("",),  # deepglass/__init__.py: the public names, loaded lazily

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepglass.comparison import side_by_side
+from deepglass.comparison import Comparison, side_by_side
 from deepglass.config import construct
 from deepglass.doctor.findings import before_training, write_findings
 from deepglass.doctor.fixes import apply_fixes
@@ -260,7 +260,7 @@ def report(
         return add_report(context, None, samples, wish, pair)
 
 
-def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
+def compare(*runs: str | Path | Run) -> Comparison:
     """Runs side by side: path -> test metrics, cost, and the settings that differ.
 
     Each further run is compared with the first one on the test rows that both have, with a 95 % interval; see

@@ -208,15 +208,18 @@ def _fit(
     """
     folder, objective, plan = context.folder, context.objective, context.plan
     step = state.values["step"] if state else 0
-    recorders = [
-        *pseudo_labels,
-        HistoryFile(folder.path / "history.jsonl", step, state.callback(HistoryFile).get("count") if state else None),
-        *sample_recorder(context),
-        *embedding_recorder(context, datasets, step),
-        *diagnostics_recorder(context, datasets, callbacks, step),
-        *boundary_recorder(context, step),
-    ]
-    trainer = Trainer([*recorders, *callbacks], folder.checkpoints, folder.store_plan)
+    earlier_records = state.callback(HistoryFile).get("count") if state else None
+    history_file = HistoryFile(folder.path / "history.jsonl", step, earlier_records)
+    recorders: list[Callback] = [*pseudo_labels, history_file]
+    if context.experiment.spec.training.record:
+        recorders += [
+            *sample_recorder(context),
+            *embedding_recorder(context, datasets, step),
+            *diagnostics_recorder(context, datasets, callbacks, step),
+            *boundary_recorder(context, step),
+        ]
+    checkpoints = folder.checkpoints if context.experiment.spec.training.checkpoint else None
+    trainer = Trainer([*recorders, *callbacks], checkpoints, folder.store_plan)
     loader = setup.loader(datasets["train"], plan)
     if clock is not None:
         call(callbacks, "on_phase_start", "planning")
@@ -227,11 +230,11 @@ def _fit(
         folder.store_plan(plan)
         loader = setup.loader(datasets["train"], plan)
         clock.begin(plan.first_step, costs, plan.first_step + limit)
-    with record_margins(loader, objective, len(datasets["train"]), folder.path) as recorded:
+    with record_margins(loader, context, len(datasets["train"])) as recorded:
         history = trainer.fit(objective, recorded, plan, datasets["valid"], clock, state)
     earlier_seconds = state.values["seconds"] if state else 0.0
     call(callbacks, "on_phase_start", "calibrating and testing")
-    return _finish(context, datasets, history, started, clock, earlier_seconds)
+    return _finish(context, datasets, history, callbacks, started, clock, earlier_seconds)
 
 
 def _read_initial_weights(setup: Setup) -> None:
@@ -250,6 +253,7 @@ def _finish(
     context: RunContext,
     datasets: Mapping[str, Dataset],
     history: History,
+    callbacks: Sequence[Callback],
     started: float,
     clock: Clock | None = None,
     earlier_seconds: float = 0.0,
@@ -284,6 +288,7 @@ def _finish(
             name: outputs[name].score(arrays, rows.truth[name], calibration.get(name))
             for name, arrays in predictions[split].items()
         }
+        call(callbacks, "on_predictions", split, predictions[split], rows.truth)
         scores[split] = {**evaluation.metrics, **scored}  # the objective's own, and the outputs' after calibration
     trained = RunContext.of(context.folder, experiment, data, objective, calibration, history.plan)
     budget = history.plan.budget_warning if history.stop_reason != "interrupted" else None
