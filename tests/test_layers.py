@@ -21,6 +21,7 @@ LAYERS = {
             (
                 "errors",
                 "limits",
+                "own_modules",
                 "files",
                 "documents",
                 "temporary",
@@ -181,7 +182,7 @@ def test_imports_are_at_the_top() -> None:
 
 def test_only_registries_and_lazy_folders_load_modules_by_name() -> None:
     users = {n for n, path in MODULES.items() if "import_module" in path.read_text() and path.name != "__init__.py"}
-    assert users == {"deepglass.registry"}
+    assert users == {"deepglass.registry", "deepglass.own_modules"}
 
 
 def test_features_encode_without_torch() -> None:

@@ -19,7 +19,7 @@ from deepglass.limits import limits_changed
 from deepglass.prepare.prepare import prepare
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
-from deepglass.registry import Modules, allow_modules
+from deepglass.registry import Modules, allow_modules, is_allowed
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
@@ -28,6 +28,7 @@ from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.fit import Trained
 from deepglass.run.folder import Folder
 from deepglass.run.run import Run, open_run
+from deepglass.run.storage.code import write_code
 from deepglass.run.storage.contents import is_occupied
 from deepglass.run.storage.stages import STAGES
 from deepglass.run.warm_start import earlier_run, inherit_architecture
@@ -35,7 +36,7 @@ from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback
-from deepglass.training.hooks import call
+from deepglass.training.hooks import call, construct_callbacks
 from deepglass.training.interrupt import raise_interruption
 from deepglass.training.settings import TrainingSettings
 
@@ -46,7 +47,7 @@ def train(
     *,
     out: str | Path | None = None,
     force: bool = False,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback | str] = (),
     baselines: bool = True,
     time: float | str | None = None,
     epochs: int | None = None,
@@ -80,6 +81,7 @@ def train(
         target: the column(s) to predict.
         out: the run folder; `runs/NAME-N` without it.
         force: overwrite a run at `out`.
+        callbacks: called while it trains; of a class, or its name `module:Class`.
         baselines: also fit the constant, linear and boosting baselines and write the report.
         time: time budget for training, validation and calibration: seconds, or text such as "60s" or "5m".
         epochs: passes over the training rows, instead of a time budget.
@@ -117,6 +119,7 @@ def train(
         "init_from": init_from.path if isinstance(init_from, Run) else init_from, "data": data, "training": training,
     }  # fmt: skip
     spec = build_spec(source, target, {**overrides, **(settings or {})}, allow_code=allow_code)
+    callbacks = construct_callbacks(callbacks)
     path = Path(out) if out is not None else None
     if path is not None:
         is_occupied(path, force)  # an error for an existing folder comes before the data are read
@@ -128,6 +131,7 @@ def train(
         fit.set_up(*prepare(first, earlier_run(first)))
         with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder:
             folder.stages.begin(baselines)
+            write_code(folder.path, spec.code_names().values())
             folder.store_spec(spec)
             return _train_folds(spec, folder, callbacks, baselines, started)
 
@@ -135,7 +139,7 @@ def train(
 def resume(
     run: str | Path,
     source: Any = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback | str] = (),
     *,
     time: float | str | None = None,
     epochs: int | None = None,
@@ -151,13 +155,14 @@ def resume(
 
     Args:
         source: the data, for a run that was trained on a Python object.
-        callbacks: called while it trains.
+        callbacks: called while it trains; of a class, or its name `module:Class`.
         time: time budget of a further stage, in seconds or as text such as "60s".
         epochs, steps: its passes over the training rows or optimizer updates, instead of a time budget.
         allow_code: modules outside the package that the run may name; importing them runs their code.
     """
     started = clock.perf_counter()
     allow_modules(allow_code)
+    callbacks = construct_callbacks(callbacks)
     folder = Folder.open(Path(run))
     length = {n: v for n, v in (("time", time), ("epochs", epochs), ("steps", steps)) if v is not None}
     stage = construct(TrainingSettings, length, "resume") if length else None
@@ -289,6 +294,8 @@ def _train_one(
     with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder, log.errors():
         log.open(folder.path / "log.txt")
         folder.stages.begin(baselines)
+        named = filter(is_allowed, {type(callback).__module__ for callback in callbacks})
+        write_code(folder.path, [*spec.code_names().values(), *named])
         folder.store_spec(experiment.spec)
         if labels is not None:
             folder.store_labels(labels)

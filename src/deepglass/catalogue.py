@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deepglass.data.sources import bundled, named, synthetic
+from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import FEATURES
 from deepglass.features.outputs.base import OUTPUTS
 from deepglass.limits import LIMITS
@@ -19,11 +20,15 @@ from deepglass.training.optimizers import OPTIMIZERS
 from deepglass.training.schedules import SCHEDULES
 
 
-def listing(what: str | None = None) -> dict[str, dict[str, str]]:
+def listing(what: str | None = None, prefix: str = "") -> dict[str, dict[str, str]]:
     """Group -> name -> one sentence.
 
     Args:
-        what: the only group; None for all.
+        what: the only group; None for all. `spec.describe_settings` describes settings.
+        prefix: start of the names.
+
+    Raises:
+        SpecError: `unknown-name` with the near misses, where no name begins so.
     """
     groups: dict[str, Callable[[], dict[str, str]]] = {
         "features": lambda: _registry(FEATURES),
@@ -37,7 +42,12 @@ def listing(what: str | None = None) -> dict[str, dict[str, str]]:
         "data": _data,
         "limits": _limits,
     }
-    return {name: make() for name, make in groups.items() if what in (None, name)}
+    listed = {name: make() for name, make in groups.items() if what in (None, name)}
+    selected = {g: {n: about for n, about in names.items() if n.startswith(prefix)} for g, names in listed.items()}
+    if not any(selected.values()):
+        names = [name for group in listed.values() for name in group]
+        raise SpecError("unknown-name", f"list {what}: no name {prefix!r}{near_miss(prefix, names)}")
+    return selected
 
 
 def _registry(registry: Registry) -> dict[str, str]:

@@ -228,6 +228,8 @@ def describe(hint: Any) -> str:
         return "one of " + ", ".join(str(a) for a in args)
     if origin is tuple and args[-1] is not Ellipsis:
         return f"a list of {len(args)}, each {describe(args[0])}"
+    if hint is Any or dataclasses.is_dataclass(hint):
+        return "any value" if hint is Any else "settings {key: value}"
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     names |= {tuple: "a list", Sequence: "a list", Mapping: "settings {key: value}", dict: "settings {key: value}"}
     return names.get(origin or hint, getattr(origin or hint, "__name__", str(hint)))
@@ -240,13 +242,17 @@ def _range(constraints: Sequence[Any]) -> str:
     length = next((c for c in constraints if isinstance(c, Len)), None)
     if length is not None:
         return f" of at least {length.min_length}"
-    top = "" if high is None else f"below {high.lt}" if isinstance(high, Lt) else f"{high.le}"
+    top = "" if high is None else f"below {_bound(high.lt)}" if isinstance(high, Lt) else f"{high.le}"
     if isinstance(low, Gt):
         joined = f" and {top}" if isinstance(high, Lt) else f" and at most {top}"
         return f" above {low.gt}" + (joined if top else "")
     if isinstance(low, Ge):
         return f" from {low.ge} to {top}" if top else f" of at least {low.ge}"
     return f" {top}" if isinstance(high, Lt) else f" of at most {top}" if top else ""
+
+
+def _bound(value: Any) -> str:
+    return "2**63" if value == 2**63 else str(value)
 
 
 def _bare(hint: Any) -> Any:

@@ -76,6 +76,10 @@ class UnfinishedRunWarning(UserWarning):
     """A run is used whose training has not come to its end."""
 
 
+class CodeWarning(UserWarning):
+    """A run is used with another version of the user's own code than the one that it was trained with."""
+
+
 class DataWarning(UserWarning):
     """Something about the rows of a prediction or evaluation that the user may not expect, and in how many of them."""
 
@@ -110,11 +114,38 @@ class MissingExtra(UserError):
         )
 
 
+MAX_NEAR = 5  # names in one message
+MIN_SIMILARITY = 0.6  # of a near name, from 0 to 1
+SIMILARITY_RANGE = 0.15  # below the nearest name, within which others are as near
+
+
 def near_miss(word: str, names: Iterable[str], *, show: int = 8) -> str:
-    """The end of a message about an unknown name: `; did you mean 'price'?`, or the first `show` valid names."""
-    names = list(names)
-    by_lower = {name.lower(): name for name in names}
-    if close := difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6):
-        return f"; did you mean {by_lower[close[0]]!r}?"
+    """The end of a message about an unknown name: `; did you mean 'price' or 'prices'?`, or the first valid names.
+
+    Args:
+        show: number of valid names where none is near.
+    """
+    names = list(dict.fromkeys(names))
+    if near := _near_names(word, names):
+        return f"; did you mean {alternatives(map(repr, near))}?"
     listed = names[:show] + ["..."] * (len(names) > show)
     return f"; there are: {', '.join(listed)}" if listed else ""
+
+
+def alternatives(names: Iterable[str]) -> str:
+    """`a, b or c`."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _near_names(word: str, names: Iterable[str]) -> list[str]:
+    """The names that are about as near to a word as the nearest, nearest first."""
+    matcher = difflib.SequenceMatcher(b=word.lower())
+    near: list[tuple[float, str]] = []
+    for name in names:
+        matcher.set_seq1(name.lower())
+        if matcher.real_quick_ratio() >= MIN_SIMILARITY and matcher.quick_ratio() >= MIN_SIMILARITY:
+            near.append((matcher.ratio(), name))
+    near.sort(key=lambda pair: -pair[0])
+    least = max(near[0][0] - SIMILARITY_RANGE, MIN_SIMILARITY) if near else 1.0
+    return [name for similarity, name in near if similarity >= least][:MAX_NEAR]

@@ -5,8 +5,9 @@ import tempfile
 import traceback
 from importlib.metadata import version
 
-from deepglass.errors import DeepglassError, SourceError
+from deepglass.errors import DeepglassError, SourceError, UserError
 from deepglass.files import os_error
+from deepglass.own_modules import own_line
 
 
 class SectionWarning(UserWarning):
@@ -21,16 +22,23 @@ def deepglass_error(error: Exception) -> DeepglassError:
     """The error to show for any exception."""
     if isinstance(error, DeepglassError):
         return error
-    if isinstance(error, OSError) and (file_error := os_error(error)):
-        return file_error
     if isinstance(error, MemoryError):
         return SourceError("too-large", f"not enough memory ({error}); use fewer rows or smaller media")
     reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-    return DeepglassError("internal", f"{reason}; {_store_traceback(error)}")
+    if line := own_line(error):
+        return UserError("bad-value", f"{line}: {reason}; {_store_traceback(error, 'the traceback is in')}")
+    if isinstance(error, OSError) and (file_error := os_error(error)):
+        return file_error
+    report = "this is a fault of deepglass, please report it with"
+    return DeepglassError("internal", f"{reason}; {_store_traceback(error, report)}")
 
 
-def _store_traceback(error: Exception) -> str:
-    """Write the traceback to a file that only the user may read; a sentence that says where it is."""
+def _store_traceback(error: Exception, start: str) -> str:
+    """Write the traceback to a file that only the user may read.
+
+    Args:
+        start: of the sentence that says where it is, for the message.
+    """
     versions = f"deepglass {version('deepglass')}, Python {platform.python_version()}, {platform.system()}"
     text = f"{versions}\n{''.join(traceback.format_exception(error))}"
     try:
@@ -39,5 +47,5 @@ def _store_traceback(error: Exception) -> str:
         ) as file:
             file.write(text)
     except OSError:
-        return f"this is a fault of deepglass, please report it with:\n{text}"
-    return f"this is a fault of deepglass, please report it with {file.name}"
+        return f"{start}:\n{text}"
+    return f"{start} {file.name}"

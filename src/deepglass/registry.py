@@ -9,13 +9,12 @@ defined or registered it, or to one of a module that the user has allowed by nam
 
 import importlib
 import inspect
-import os
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from deepglass.errors import SpecError, near_miss
+from deepglass.own_modules import copy_of, import_own, own_line
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -44,30 +43,26 @@ def check_allowed(module: str, where: str) -> None:
     Raises:
         SpecError: `unknown-name`, which says how to allow it.
     """
-    parts = module.split(".")
-    if any(".".join(parts[: n + 1]) in _allowed_modules for n in range(len(parts))):
+    if is_allowed(module):
         return
-    if not all(part.isidentifier() for part in parts):
+    if not all(part.isidentifier() for part in module.split(".")):
         raise SpecError("unknown-name", f"{where}: {module!r} is not the name of a Python module")
+    if module == "__main__":
+        text = "a class of a script or notebook exists only there: define it, or move it to a file and train again"
+        raise SpecError("unknown-name", f"{where}: {text}")
+    copy = copy_of(module)
     raise SpecError(
         "unknown-name",
         f"{where}: the module {module!r} is outside of deepglass and is not imported because a file names it; if you "
-        f"trust its code, allow it with --allow-code {module} (in Python: allow_code={module!r})",
+        f"trust its code{f' (the run has a copy of it, {copy})' if copy else ''}, allow it with --allow-code {module} "
+        f"(in Python: allow_code={module!r})",
     )
 
 
-def import_beside(module: str) -> None:
-    """Import a module that the user has allowed, also from the current folder, behind all installed ones.
-
-    Raises:
-        ImportError: where there is no such module.
-    """
-    folder = os.getcwd()
-    sys.path.append(folder)
-    try:
-        importlib.import_module(module)
-    finally:
-        sys.path.remove(folder)
+def is_allowed(module: str) -> bool:
+    """Whether the user has allowed a module, or a package that it is in."""
+    parts = module.split(".")
+    return any(".".join(parts[: n + 1]) in _allowed_modules for n in range(len(parts)))
 
 
 def register(cls: C) -> C:
@@ -85,6 +80,44 @@ def register(cls: C) -> C:
     return cls
 
 
+def own_class(name: str, base: type, noun: str, where: str) -> type:
+    """The class `module:Class` of a module that the user has allowed.
+
+    Args:
+        noun: what it is, such as "feature kind", for messages.
+        where: what names it, for messages.
+
+    Raises:
+        SpecError: `unknown-name` for a module that is not allowed or cannot be imported, and for what is no final
+            subclass of the base class.
+    """
+    module, _, class_name = name.partition(":")
+    check_allowed(module, f"{where}: {name!r}")
+    try:
+        content = import_own(module)
+    except Exception as error:  # of the user's code
+        reason = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        place = f", {line}" if (line := own_line(error)) else ""
+        raise SpecError("unknown-name", f"{where}: cannot import {name!r} ({reason}{place})") from error
+    cls = getattr(content, class_name, None)
+    if cls is None:
+        classes = [n for n, c in inspect.getmembers(content, inspect.isclass) if c.__module__ == module]
+        reason = f"{content.__file__} has no {class_name!r}{near_miss(class_name, classes)}"
+        raise SpecError("unknown-name", f"{where}: cannot import {name!r} ({reason})")
+    return _checked(cls, base, name, noun, where)
+
+
+def _checked(cls: Any, base: type, name: str, noun: str, where: str) -> type:
+    """A class, if it is a final subclass of the base class."""
+    if inspect.isclass(cls) and issubclass(cls, base):
+        if not inspect.isabstract(cls):
+            return cls
+        missing = f", which lacks the methods {', '.join(sorted(cls.__abstractmethods__))}"
+    else:
+        missing = ""
+    raise SpecError("unknown-name", f"{where}: {name!r} is no {noun}; expected a subclass of {base.__name__}{missing}")
+
+
 def _external_name(cls: type) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
@@ -94,6 +127,16 @@ def _subclasses(base: type) -> Iterator[type]:
     for cls in base.__subclasses__():
         yield cls
         yield from _subclasses(cls)
+
+
+def names_in(package: str) -> list[str]:
+    """Names of the classes in a folder of the package in alphabetical order, without importing any.
+
+    Args:
+        package: dotted name of the folder, such as `deepglass.features`.
+    """
+    folder = Path(__file__).parent.joinpath(*package.split(".")[1:])
+    return sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", "base") and p.stem[0] != "_")
 
 
 class Registry(Generic[T]):
@@ -116,8 +159,7 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """All names in alphabetical order, without importing any."""
-        folder = Path(__file__).parent.joinpath(*self.package.split(".")[1:])
-        return sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", "base") and p.stem[0] != "_")
+        return names_in(self.package)
 
     def __iter__(self) -> Iterator[tuple[str, type[T]]]:
         return ((name, self.get(name)) for name in self.names())
@@ -161,16 +203,6 @@ class Registry(Generic[T]):
     def _external(self, name: str, where: str) -> type[T]:
         base = self.base()
         existing = {_external_name(cls): cls for cls in _subclasses(base)} | _registered  # the latest of a name
-        cls: Any = existing.get(name)
-        if cls is None:
-            module, _, class_name = name.partition(":")
-            check_allowed(module, f"{where}: {name!r}")
-            try:
-                cls = getattr(importlib.import_module(module), class_name)
-            except (ImportError, AttributeError) as error:
-                raise SpecError("unknown-name", f"{where}: cannot import {name!r} ({error})") from error
-        if not (inspect.isclass(cls) and issubclass(cls, base)) or inspect.isabstract(cls):
-            raise SpecError(
-                "unknown-name", f"{where}: {name!r} is no {self.noun}; expected a subclass of {base.__name__}"
-            )
-        return cls
+        if name in existing:
+            return cast("type[T]", _checked(existing[name], base, name, self.noun, where))
+        return cast("type[T]", own_class(name, base, self.noun, where))

@@ -13,6 +13,7 @@ from PIL import Image
 from deepglass.data.sources import read
 from deepglass.data.sources.outlines import box_around
 from deepglass.data.table import Table
+from deepglass.errors import SourceError
 
 COLUMNS, ROWS = 100, 80
 
@@ -159,6 +160,30 @@ def test_coco_annotations_without_any_outline_leave_images_unlabelled(tmp_path: 
     }
     write(tmp_path / "annotations.json", json.dumps(content))
     assert boxes(read(images(tmp_path, 3))) == [[("cat", 1, 2, 3, 9)], None, []]
+
+
+@pytest.mark.parametrize("as_written", [str, float])
+def test_coco_ids_in_other_writings(tmp_path: Path, as_written: Callable[[int], object]) -> None:
+    content = {
+        "images": [{"id": i, "file_name": f"{i}.png"} for i in range(3)],
+        "annotations": [
+            {"image_id": as_written(i), "category_id": as_written(1), "bbox": [1, 2, 3, 4]} for i in (0, 1)
+        ],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    write(tmp_path / "annotations.json", json.dumps(content))
+    assert boxes(read(images(tmp_path, 3))) == [[("cat", 1, 2, 4, 6)]] * 2 + [[]]
+
+
+def test_coco_annotations_of_other_images_are_refused(tmp_path: Path) -> None:
+    content = {
+        "images": [{"id": i, "file_name": f"{i}.png"} for i in range(3)],
+        "annotations": [{"image_id": 70 + i, "category_id": 1, "bbox": [1, 2, 3, 4]} for i in range(3)],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    write(tmp_path / "annotations.json", json.dumps(content))
+    with pytest.raises(SourceError, match=r"\[mismatched-files\] .* none of its 3 annotations"):
+        read(images(tmp_path, 3))
 
 
 # -- Pascal VOC --------------------------------------------------------------------------------------------------

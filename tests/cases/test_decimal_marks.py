@@ -44,6 +44,20 @@ def test_thousands_beside_points(tmp_path: Path) -> None:
     assert columns == {"price": [1.5, 2.25, 3.125], "count": [1234, 857, 12001]}
 
 
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_points_that_separate_thousands_by_themselves(tmp_path: Path, separator: str) -> None:
+    numbers = [857, 34480, 12355, 7, 1100, 2137, 98000, 640]
+    lines = [separator.join(["x", f"{n:,}".replace(",", ".")]) for n in numbers * 3]
+    columns = table_of(tmp_path, "\n".join([separator.join(["name", "people"]), *lines]) + "\n")
+    assert columns["people"] == numbers * 3
+
+
+@pytest.mark.parametrize("values", [["0.857", "3.480", "12"], ["1.5", "3.480", "12"], ["1.125", "3.487", "12"]])
+def test_points_before_three_digits_of_decimals(tmp_path: Path, values: list[str]) -> None:
+    columns = table_of(tmp_path, "a;b\n" + "".join(f"x;{v}\n" for v in values * 5))
+    assert columns["b"] == [float(v) for v in values * 5]
+
+
 def test_quoted_commas_in_a_comma_file(tmp_path: Path) -> None:
     columns = table_of(tmp_path, 'a,b\n"1,5","1,759"\n"2,25","2,003"\n"3,0","0,125"\n')
     assert columns == {"a": [1.5, 2.25, 3.0], "b": [1.759, 2.003, 0.125]}

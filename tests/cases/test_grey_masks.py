@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from deepglass.data.sources import read
 from deepglass.data.sources.grey_levels import count_greys, find_levels
@@ -69,6 +69,17 @@ def test_levels_are_recognised(tmp_path: Path, values: tuple[int, ...], ending: 
         assert contents(table) == list(values)
         assert fitted(table).values_ == values  # 255 is a class, not the ignored border
         assert "ignore" not in table.hints["mask"]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "LA"])
+@pytest.mark.parametrize("radius", [0.6, 1.0, 1.5])
+def test_blurred_edges_are_no_classes(tmp_path: Path, mode: str, radius: float) -> None:
+    folder = set_of(tmp_path, 0, 255)
+    for path in (folder / "masks").iterdir():
+        Image.open(path).resize((96, 96)).filter(ImageFilter.GaussianBlur(radius)).convert(mode).save(path)
+        Image.new("RGB", (96, 96)).save(folder / "images" / f"{path.stem}.jpg")
+    table = read(folder)
+    assert (contents(table), "ignore" in table.hints["mask"]) == ([0, 255], False)
 
 
 def test_jpeg_masks_in_rgb(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_a_headerless_target_of_signs() -> None:
     [
         (["+", "-", "."], "1.5", 0),  # strands of a genome
         (["+", "++", "-"], "-", 0),
+        (["-", "0", "+"], "1.5", 0),  # charges
         ([",", ".", "word"], "1.5", 0),
         (["AF", "NA", "SA", "EU"], "1.5", 0),  # continents
         (["EMEA", "NA", "APAC"], "1.5", 0),

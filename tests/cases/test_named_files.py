@@ -120,3 +120,13 @@ def test_lists_stay_in_their_folder(tmp_path: Path) -> None:
     write(tmp_path / "set" / "list.txt", "1.png 0", "2.png 1", "4.png 1")
     with pytest.raises(SourceError, match="unsafe-path"):
         read(tmp_path / "set")
+
+
+def test_folders_that_are_labels_are_no_videos(tmp_path: Path) -> None:
+    names = [f"{'cd'[i % 2]}/{i}.jpg" for i in range(8)]
+    write_images(tmp_path, *names)
+    for file in ("list.txt", "table.csv"):
+        header = ["file,class"] if file == "table.csv" else []
+        table = read(write(tmp_path / file, *header, *(f"{name},{name[0]}" for name in names)))
+        assert list(table.kinds.values()) == ["image"]
+        assert table[table.names[1]].to_list() == ["c", "d"] * 4

@@ -59,3 +59,19 @@ def test_letters_of_several_lines_stay_cells(tmp_path: Path, text_first: bool) -
     table = table_of(tmp_path, "a.csv", ["text,label" if text_first else "label,text", *lines])
     assert table["text"].to_list() == letters
     assert quotes_note(table) == ""
+
+
+@pytest.mark.parametrize("first", ['"Start', '"Start" again', 'say "Start'])
+def test_an_open_quote_in_the_first_row(tmp_path: Path, first: str) -> None:
+    rows = [f"title {i}\t{i % 5}" for i in range(300)]
+    rows[0] = f"{first}\t3"
+    (tmp_path / "a.tsv").write_text("\n".join(["title\trating", *rows]))
+    table = read(tmp_path / "a.tsv")
+    assert table["title"].to_list() == [first, *(f"title {i}" for i in range(1, 300))]
+    assert table["rating"].dtype.is_integer()
+
+
+def test_cells_of_several_lines_with_commas_stay_cells(tmp_path: Path) -> None:
+    rows = [f'{i},"a text\nof lines, {i}\nwith a comma each, yes",{i % 5}' for i in range(200)]
+    (tmp_path / "a.csv").write_text("\n".join(["id,text,y", *rows]))
+    assert len(read(tmp_path / "a.csv")) == 200

@@ -41,6 +41,13 @@ WORDS = {
     "cp1251": ["Москва", "Санкт-Петербург", "цена невысокая"],
     "koi8-r": ["Москва", "Санкт-Петербург", "цена невысокая"],
     "cp1252": ["München", "Zoë", "naïve café", "Łódź".replace("Ł", "L").replace("ź", "z"), "Ærø", "“quoted”", "5 €"],
+    "cp1250": ["Łódź", "Kraków", "Gdańsk", "żółty"],
+    "cp852": ["Plzeň", "Žďár", "Příbram", "kůň"],
+    "cp1253": ["Αθήνα", "Πάτρα", "Βόλος"],
+    "cp1254": ["İstanbul", "Iğdır", "Şırnak"],
+    "cp850": ["Köln", "München", "Görlitz"],
+    "mac_roman": ["Orléans", "Besançon", "l’été"],
+    "cp866": ["Москва", "Тверь", "цена"],
 }
 
 
@@ -79,6 +86,8 @@ def test_comments_and_units_above_the_data() -> None:
         ("t,v\ns,m/s\n1,2\n3,4\n5,6\n", ["t", "v"], 3),
         ("t,name\n(s),\n1,a\n3,b\n5,c\n", ["t", "name"], 3),
         ("size,name\nbig,x\n1,a\n3,b\n5,c\n", ["size", "name"], 4),  # one word may be a value
+        ("Operator;Ann\nStation;4\n\nt;u;i\n(s);(V);(A)\n" + "1;2;3\n" * 12, ["t", "u", "i"], 12),
+        ("! buoy\n! m, s\nt,h,p\n1,2,3\n3,4,5\n5,6,7\n", ["t", "h", "p"], 3),
     ],
 )
 def test_further_comments_and_units(tmp_path: Path, text: str, names: list[str], rows: int) -> None:

@@ -15,7 +15,7 @@ from deepglass import cli
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def listing(_: object) -> None:
+    def listing(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(cli, "listing", listing, raising=False)

@@ -207,9 +207,9 @@ def test_texts_with_split_files(tmp_path: Path) -> None:
 def test_long_and_empty_texts_in_cells(tmp_path: Path) -> None:
     long = "many words, " * 900_000
     write(tmp_path / "a.csv", f'text,label\n"{long}",a\n,b\n" ",a\nshort,b\n')
-    start = time.perf_counter()
+    start = time.process_time()
     table = read(tmp_path / "a.csv")
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert table["text"].to_list() == [long, None, None, "short"]
     assert table["label"].to_list() == ["a", "b", "a", "b"]
 

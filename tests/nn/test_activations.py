@@ -37,5 +37,5 @@ def test_accepts_module_factories() -> None:
 
 
 def test_unknown_name_gets_the_near_miss() -> None:
-    with pytest.raises(SpecError, match=r"\[unknown-name\] no activation 'rellu'; did you mean 'relu'\?"):
+    with pytest.raises(SpecError, match=r"\[unknown-name\] no activation 'rellu'; did you mean 'relu' or 'elu'\?"):
         activation("rellu")

@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import os
 import re
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +32,7 @@ from deepglass.prepare.label_corrections import LabelCorrection, Origin, read_co
 from deepglass.serve.guard import AccessKey
 from deepglass.serve.label import label_app, serve_label
 from deepglass.serve.queue import Queue
+from deepglass.temporary import _remove_abandoned
 
 WRONG = 60  # of the labels of `digits`
 OPEN = 120  # rows of it without one
@@ -486,6 +490,25 @@ def test_the_url_is_printed_and_opened_by_a_private_file(
     serve_label(queue, port=0)
     assert len(pages) == 1
     assert not pages[0].exists()
+
+
+def test_a_killed_page_leaves_nothing_beside_the_labels(
+    run: deepglass.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (work := tmp_path / "work").mkdir()
+    (temporary := tmp_path / "temporary").mkdir()
+    words = [sys.executable, "-m", "deepglass", "label", run.path, "--port", "0", "--limit", "5"]
+    environment = {**os.environ, "TMPDIR": str(temporary), "BROWSER": "true", "OMP_NUM_THREADS": "1"}
+    served = subprocess.Popen(words, cwd=work, env=environment, stderr=subprocess.PIPE, text=True)
+    assert served.stderr is not None
+    assert any("rows to label" in line for line in served.stderr)
+    served.kill()
+    served.wait()
+    served.stderr.close()
+    assert [*work.iterdir()] == []
+    monkeypatch.setattr("deepglass.temporary.MIN_AGE", 0)
+    _remove_abandoned(temporary)
+    assert [*temporary.glob("deepglass-*")] == []
 
 
 # -- paths -------------------------------------------------------------------------------------------------------

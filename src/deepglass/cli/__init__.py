@@ -6,6 +6,7 @@ from typing import Any
 _HOMES = {
     "ProgressBar": "deepglass.cli.progress",
     "check_ending": "deepglass.run.embedding",
+    "describe_settings": "deepglass.spec.describe_settings",
     "generates_text": "deepglass.generation",
     "listing": "deepglass.catalogue",
     "next_commands": "deepglass.serve.queue",

@@ -9,18 +9,18 @@ import typer
 
 import deepglass
 from deepglass import cli
+from deepglass.cli.completion import answer_shell
 from deepglass.cli.escaping import escaped_streams
 from deepglass.cli.options import Json, argument
 from deepglass.cli.prediction import embed, explain, generate, predict, verify
 from deepglass.cli.runs import check, compare, evaluate, label, report
 from deepglass.cli.streams import message, print_json, silence
 from deepglass.cli.training import inspect, new, resume, train
-from deepglass.errors import DataWarning, SpecError, UnfinishedRunWarning, near_miss
+from deepglass.errors import CodeWarning, DataWarning, SpecError, UnfinishedRunWarning, near_miss
 from deepglass.failures import deepglass_error
 from deepglass.training.interrupt import Interrupted, raise_signals
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -34,7 +34,9 @@ COMMANDS = (
 for command in COMMANDS:
     app.command()(command)
 
+SETTINGS = "settings"
 LISTS = (
+    SETTINGS,
     "features",
     "outputs",
     "trunks",
@@ -46,6 +48,12 @@ LISTS = (
     "data",
     "limits",
 )
+
+
+def _lists(incomplete: str) -> list[str]:
+    return [name for name in LISTS if name.startswith(incomplete)]
+
+
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of the click package that typer uses
 
 
@@ -65,16 +73,29 @@ def _options(
 
 @app.command("list")
 def list_names(
-    what: Annotated[str | None, argument("WHAT", f"One of {', '.join(LISTS)}; by default all.")] = None,
+    what: Annotated[
+        str | None,
+        argument("WHAT", f"One of {', '.join(LISTS)}; by default all but settings.", _lists),
+    ] = None,
+    prefix: Annotated[
+        str, argument("PREFIX", "Start of the names, such as training, or mlp for the settings of that network.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """List kinds of data, networks, objectives and other names.
+    """List settings, kinds of data, networks, objectives and other names.
 
-    Example: deepglass list trunks
+    Example: deepglass list settings training
     """
     if what is not None and what not in LISTS:
         raise SpecError("unknown-name", f"list: no list {what!r}{near_miss(what, LISTS)}")
-    groups = cli.listing(what)
+    if what == SETTINGS:
+        settings = cli.describe_settings(prefix)
+        if as_json:
+            print_json([setting._asdict() for setting in settings])
+        else:
+            cli.show.show_settings(settings)
+        return
+    groups = cli.listing(what, prefix)
     show = print_json if as_json else cli.show.show_listing
     show(groups)
 
@@ -85,6 +106,7 @@ def _word(category: type[Warning]) -> str:
 
 def main() -> NoReturn:
     """The console script: an error is a line on stderr and an exit code; 128 and its number for a signal."""
+    answer_shell(app)
     with escaped_streams():
         code = _run()
     sys.exit(code)
@@ -92,8 +114,8 @@ def main() -> NoReturn:
 
 def _run() -> int:
     """The exit code of the command."""
-    warnings.simplefilter("always", DataWarning)
-    warnings.simplefilter("always", UnfinishedRunWarning)
+    for category in (CodeWarning, DataWarning, UnfinishedRunWarning):
+        warnings.simplefilter("always", category)
     warnings.showwarning = lambda text, category, *_: message(f"{_word(category)}: {text}")
     code = 0
     try:

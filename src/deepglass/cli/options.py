@@ -6,18 +6,21 @@ from typing import Annotated, Any
 
 import typer
 
+from deepglass.cli import completion
 from deepglass.errors import Code, SpecError
 from deepglass.values import literal_texts, parse_value
 
+Complete = Callable[[str], list[str]]  # the start of a word -> the words that a shell completes it to
 
-def argument(metavar: str, text: str) -> Any:
+
+def argument(metavar: str, text: str, complete: Complete | None = None) -> Any:
     """A positional argument with its help text."""
-    return typer.Argument(metavar=metavar, help=text)
+    return typer.Argument(metavar=metavar, help=text, autocompletion=complete)
 
 
-def option(metavar: str, text: str, *names: str) -> Any:
+def option(metavar: str, text: str, *names: str, complete: Complete | None = None) -> Any:
     """An option with a value; without `names` it is called like the parameter."""
-    return typer.Option(*names, metavar=metavar, help=text)
+    return typer.Option(*names, metavar=metavar, help=text, autocompletion=complete)
 
 
 def flag(name: str, text: str) -> Any:
@@ -27,16 +30,26 @@ def flag(name: str, text: str) -> Any:
 
 SOURCES = "A file, a folder, sklearn:NAME, synthetic:NAME or data:NAME"
 
-LITERALS = ("data.delimiter", "data.quote", "data.encoding", "data.sheet")
+LITERALS = (
+    *("data.delimiter", "data.quote", "data.encoding", "data.sheet", "data.filename_pattern"),
+    *("sheet", "filename_pattern"),
+)
 LITERAL_LISTS = ("data.missing", "data.keep")
 """Settings whose values are texts: `-`, `;`, `01`, `null` and `NA` mean themselves there."""
 
-Source = Annotated[str, argument("SOURCE", f"{SOURCES}.")]
-RunFolder = Annotated[Path, argument("RUN", "Run folder.")]
+Source = Annotated[str, argument("SOURCE", f"{SOURCES}.", completion.sources)]
+RunFolder = Annotated[Path, argument("RUN", "Run folder.", completion.runs)]
 Settings = Annotated[list[str] | None, argument("KEY=VALUE", "Settings of the spec, such as network.depth=4.")]
 Target = Annotated[list[str] | None, option("COLUMN", "Column to predict (repeatable).")]
 Ignore = Annotated[list[str] | None, option("COLUMN", "Column to leave out (repeatable).")]
-Kind = Annotated[list[str] | None, option("COLUMN=KIND", "Kind of a column; `deepglass list features` (repeatable).")]
+Kind = Annotated[
+    list[str] | None,
+    option(
+        "COLUMN=KIND",
+        "Kind of a column; `deepglass list features` (repeatable).",
+        complete=completion.column_kinds,
+    ),
+]
 Columns = Annotated[str | None, option("NAMES", "Column names of a file without a header, such as a,b,c.")]
 FilenamePattern = Annotated[str | None, option("PATTERN", "Columns in file names, such as '{digit}_{speaker}_{take}'.")]
 Sheet = Annotated[str | None, option("NAME", "Sheet of an Excel file; by default the one that holds a table.")]
@@ -47,6 +60,10 @@ DataRoot = Annotated[
 AllowCode = Annotated[
     list[str] | None,
     option("MODULE", "Python module whose code a spec or run may name and so run (repeatable).", "--allow-code"),
+]
+Callbacks = Annotated[
+    list[str] | None,
+    option("MODULE:CLASS", "A callback of your own, called while it trains (repeatable).", "--callback"),
 ]
 AllowMissing = Annotated[
     list[str] | None,

@@ -7,6 +7,7 @@ import typer
 
 import deepglass
 from deepglass import cli
+from deepglass.cli import completion
 from deepglass.cli.options import AllowCode, AllowMissing, Json, RunFolder, argument, flag, option
 from deepglass.cli.streams import message, print_json
 
@@ -32,7 +33,9 @@ def evaluate(
     show(metrics)
 
 
-def compare(runs: Annotated[list[Path], argument("RUN", "Two or more run folders.")], as_json: Json = False) -> None:
+def compare(
+    runs: Annotated[list[Path], argument("RUN", "Two or more run folders.", completion.runs)], as_json: Json = False
+) -> None:
     """Compare runs: test metrics, cost and settings that differ.
 
     Example: deepglass compare runs/houses-1 runs/houses-2
@@ -61,7 +64,10 @@ def check(run: RunFolder, as_json: Json = False) -> None:
 def report(
     run: RunFolder,
     samples: Annotated[bool, flag("--samples/--no-samples", "Show rows and images of the data.")] = True,
-    map_: Annotated[str, option("METHOD", "Projection of the embedding map: pca, tsne or umap.", "--map")] = "pca",
+    map_: Annotated[
+        str,
+        option("METHOD", "Projection of the embedding map: pca, tsne or umap.", "--map", complete=completion.layouts),
+    ] = "pca",
     layer: Annotated[str, option("NAME", "Layer whose embedding the map shows, such as trunk.")] = "",
     boundary: Annotated[str, option("A,B", "Two columns of the decision boundary, such as age,hours.")] = "",
     allow_code: AllowCode = None,

@@ -11,6 +11,7 @@ from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import part_text, plain_duration, plain_number, prediction_line, prediction_text
 from deepglass.run.check import RunProblem
 from deepglass.run.run import Run
+from deepglass.spec.describe_settings import REQUIRED, SettingDescription
 
 MAX_INPUTS = 400  # that inspect lists
 MAX_PARTS = 8  # of an explanation
@@ -121,6 +122,19 @@ def show_listing(groups: Mapping[str, Mapping[str, str]]) -> None:
         width = max(map(len, entries)) + 2
         for name, about in entries.items():
             print(hanging(f"  {name:<{width}}{about}", width + 2))
+
+
+def show_settings(settings: Sequence[SettingDescription]) -> None:
+    """Each setting with its values and default; below, its meaning and an example."""
+    of = None
+    for setting in settings:
+        if (setting.name.partition(".")[0], setting.of) != of:
+            of = (setting.name.partition(".")[0], setting.of)
+            out.print(f"\n{of[0]}: {of[1]}" if of[1] else f"\n{of[0]}", style="bold")
+        default = "required" if setting.default == REQUIRED else f"default {setting.default}"
+        print(hanging(f"  {setting.name}: {setting.type}; {default}", 6))
+        print(hanging(f"      {setting.meaning}", 6))
+        print(f"      {setting.example}" + (f"   (or {setting.short}=)" if setting.short else ""))
 
 
 def show_predictions(predictions: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:

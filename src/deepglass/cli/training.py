@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import deepglass
 from deepglass import cli
-from deepglass.cli import options
+from deepglass.cli import completion, options
 from deepglass.cli.options import SOURCES, Force, Json, RunFolder, Settings, argument, check_not_exists, flag, option
 from deepglass.cli.streams import message, print_json
 from deepglass.errors import SpecError
@@ -26,7 +26,10 @@ def inspect(
     sheet: options.Sheet = None,
     data_root: options.DataRoot = None,
     allow_code: options.AllowCode = None,
-    run: Annotated[Path | None, option("RUN", "A run whose predictions find label errors and weak slices.")] = None,
+    run: Annotated[
+        Path | None,
+        option("RUN", "A run whose predictions find label errors and weak slices.", complete=completion.runs),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show columns, inferred kinds and problems of a source.
@@ -44,7 +47,7 @@ def inspect(
 
 
 def new(
-    source: Annotated[str | None, argument("SOURCE", f"{SOURCES}.")] = None,
+    source: Annotated[str | None, argument("SOURCE", f"{SOURCES}.", completion.sources)] = None,
     settings: Settings = None,
     target: options.Target = None,
     ignore: options.Ignore = None,
@@ -81,7 +84,9 @@ def new(
 
 
 def train(
-    source: Annotated[str, argument("SOURCE", f"{SOURCES}, gym:NAME, recipe:NAME or a spec (.yaml).")],
+    source: Annotated[
+        str, argument("SOURCE", f"{SOURCES}, gym:NAME, recipe:NAME or a spec (.yaml).", completion.sources)
+    ],
     settings: Settings = None,
     target: options.Target = None,
     ignore: options.Ignore = None,
@@ -94,14 +99,22 @@ def train(
     fix: Annotated[list[str] | None, option("PROBLEM", "Kind of data problem to fix (repeatable).")] = None,
     test: Annotated[str | None, option("SOURCE", "A second source whose rows are the test rows.")] = None,
     labels: Annotated[Path | None, option("FILE", "New and corrected labels, written by `deepglass label`.")] = None,
-    objective: Annotated[str | None, option("NAME", "Kind of learning, see `deepglass list objectives`.")] = None,
-    network: Annotated[str | None, option("NAME", "Network architecture, see `deepglass list trunks`.")] = None,
-    init_from: Annotated[Path | None, option("RUN", "Initialise the weights from this run.")] = None,
+    objective: Annotated[
+        str | None,
+        option("NAME", "Kind of learning, see `deepglass list objectives`.", complete=completion.objectives),
+    ] = None,
+    network: Annotated[
+        str | None, option("NAME", "Network architecture, see `deepglass list trunks`.", complete=completion.trunks)
+    ] = None,
+    init_from: Annotated[
+        Path | None, option("RUN", "Initialise the weights from this run.", complete=completion.runs)
+    ] = None,
     time: Annotated[str | None, option("TIME", "Time to train, validate and calibrate, such as 60s or 5m.")] = None,
     epochs: Annotated[int | None, option("N", "Passes over the training rows.")] = None,
     steps: Annotated[int | None, option("N", "Optimizer steps.")] = None,
     seed: Annotated[int | None, option("N", "Random seed of initial weights and batch order.")] = None,
     baselines: Annotated[bool, flag("--baselines/--no-baselines", "Fit baselines and write the report.")] = True,
+    callback: options.Callbacks = None,
     out: Annotated[Path | None, option("RUN", "Run folder; by default runs/NAME-N.")] = None,
     force: Force = False,
     as_json: Json = False,
@@ -115,13 +128,12 @@ def train(
         "labels": labels, "init_from": init_from, "data_root": data_root, "objective.name": objective,
         "network.trunk": network, **options.parse_settings(settings, ignore, kind, columns, filename_pattern, sheet),
     }  # fmt: skip
-    callbacks = [cli.ProgressBar()]
     run = deepglass.train(
         source,
         target,
         out=out,
         force=force,
-        callbacks=callbacks,
+        callbacks=[cli.ProgressBar(), *(callback or ())],
         baselines=baselines,
         settings=chosen,
         allow_code=allow_code or (),
@@ -134,6 +146,7 @@ def resume(
     time: Annotated[str | None, option("TIME", "Train a finished run further for this time, such as 60s.")] = None,
     epochs: Annotated[int | None, option("N", "Train it further for N passes over the training rows.")] = None,
     steps: Annotated[int | None, option("N", "Train it further for N optimizer steps.")] = None,
+    callback: options.Callbacks = None,
     allow_code: options.AllowCode = None,
     as_json: Json = False,
 ) -> None:
@@ -148,7 +161,12 @@ def resume(
         message(f"{run} is finished; --time, --epochs or --steps trains it further")
     _show_run(
         deepglass.resume(
-            run, callbacks=[cli.ProgressBar()], time=time, epochs=epochs, steps=steps, allow_code=allow_code or ()
+            run,
+            callbacks=[cli.ProgressBar(), *(callback or ())],
+            time=time,
+            epochs=epochs,
+            steps=steps,
+            allow_code=allow_code or (),
         ),
         as_json,
     )

@@ -15,7 +15,8 @@ import numpy as np
 
 from deepglass.device import mix_seeds
 from deepglass.errors import MissingExtra, SourceError, near_miss
-from deepglass.registry import check_allowed, import_beside
+from deepglass.own_modules import import_own
+from deepglass.registry import check_allowed
 
 if TYPE_CHECKING:
     import gymnasium
@@ -88,7 +89,7 @@ def make(name: str, settings: Mapping[str, Any]) -> gymnasium.Env:
     where = f"{PREFIX}{name}"
     if module := module_of(name):
         check_allowed(module, repr(where))
-        import_beside(module)
+        import_own(module)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about newer versions

@@ -30,12 +30,12 @@ class Split:
         by: "random", stratified by the target's classes; "predefined" by the source; "order": the last rows of the
             source are the test; "time:COLUMN": those of the last times (files: by the numbers in their names);
             "group:COLUMN": no group is in two splits. None: "predefined" if the source has a split, else "random".
-        seed: of the split; training has its own.
+        seed: random seed of the split; training has its own.
         folds: number of cross-validation folds, one of which is the test.
         fold: index of that fold; None: one run per fold.
         file: a table with the split of each row of the source in its column `split`: "train", "valid" or "test", empty
             for a row that is not used; with a column `row` of indices in the source only of these rows. The
-            split.parquet of a run is one. `prepare.sources.read_source` reads it.
+            split.parquet of a run is one.
         rows: numbers of training, validation and test rows in the order of the source; further rows are not used.
 
     Raises:

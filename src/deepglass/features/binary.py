@@ -24,7 +24,7 @@ class Binary(ClassFeature):
     The positive class is true, 1, yes and the like, else the rarer value.
 
     Args:
-        positive: the value of the positive class; empty chooses it by the rule above.
+        positive: value of the positive class; empty takes true, 1, yes and the like, else the rarer value.
 
     Example:
         >>> paid = Binary(name="paid").fit([pl.Series(["yes", "no", "yes", None])])

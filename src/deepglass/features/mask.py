@@ -41,7 +41,7 @@ class Mask(Feature):
     training mask has, are unlabelled.
 
     Args:
-        names: of the classes, by their number in the files; empty names them "class 3".
+        names: names of the classes, by their number in the files; empty names them "class 3".
         ignore: the number of unlabelled pixels; 255 is one too unless `names` has a name for it.
         size: (rows, columns) that all masks are resized to, 1 to 4096 each; None learns it: the common size, or the
             median, at most 256 on the longer side.

@@ -32,9 +32,9 @@ class Multilabel(Feature):
     An empty list has none of the labels; a missing one is unlabelled. Unseen labels are left out and counted.
 
     Args:
-        names: of the columns of an array; empty names them "0", "1", ...
-        separator: between the labels of a text; empty learns it: the first of ; | , in at least a tenth of the texts,
-            or a blank between labels that repeat.
+        names: names of the columns of an array; empty names them "0", "1", ...
+        separator: character between the labels of a text; empty learns it: the first of ; | , in at least a tenth of
+            the texts, or a blank between labels that repeat.
         max_labels: size limit of the vocabulary, most frequent first; > 0.
 
     Example:

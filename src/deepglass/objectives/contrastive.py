@@ -34,7 +34,7 @@ class Contrastive(Representation):
     Args:
         loss: "nt_xent" contrasts the rows of a batch; "vicreg" needs no negatives and suits small batches.
         projection_dim: width of the projection head.
-        temperature: of nt_xent, above 0.
+        temperature: temperature of nt_xent, above 0.
         crop: largest share of an image that a view may cut off.
     """
 

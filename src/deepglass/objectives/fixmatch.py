@@ -37,7 +37,7 @@ class FixMatch(SemiSupervised):
 
     Args:
         unlabelled_ratio: unlabelled rows in a batch per labelled row.
-        weight: of the loss on pseudo-labels.
+        weight: weight of the loss on pseudo-labels.
         threshold: smallest confidence of a pseudo-label, in (0, 1). None adapts it to each class, which uses more rows,
             but fails for imbalanced classes and slow learning.
         distribution_alignment: scale predicted class probabilities to the class shares of the labelled rows. Only for

@@ -33,7 +33,7 @@ class PseudoLabel(SemiSupervised):
 
     Args:
         unlabelled_ratio: unlabelled rows in a batch per labelled row.
-        weight: of the loss on pseudo-labels after the ramp-up.
+        weight: weight of the loss on pseudo-labels after the ramp-up.
         start_quantile: share of each class's pseudo-labels used at the start of the run, the most confident first.
         end_quantile: the same at the end of the run.
     """

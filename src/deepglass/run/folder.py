@@ -29,6 +29,7 @@ from deepglass.files import STORAGE_ERRORS, remove_partial_files, storage_error,
 from deepglass.objectives.base import Objective
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.prepared_data import PreparedData
+from deepglass.run.storage.code import offer_code
 from deepglass.run.storage.contents import delete_contents, has_not_begun, is_occupied
 from deepglass.run.storage.lock import lock_folder
 from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged_values, resume_command, write_manifest
@@ -143,7 +144,9 @@ class Folder:
                 raise SourceError("not-found", f"RUN: {path} stopped before its first step: train it again")
             why = "is not a run folder" if path.exists() else "does not exist"
             raise SourceError("not-found", f"RUN: {path} {why}{near_miss(str(path), run_paths)}")
-        return Folder(path)
+        folder = Folder(path)
+        offer_code(folder.files)
+        return folder
 
     # -- writing -----------------------------------------------------------------------------------------------
 

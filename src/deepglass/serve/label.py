@@ -11,11 +11,9 @@ All of them need the cookie that GET /?token=TOKEN sets, with the token of the U
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import webbrowser
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from deepglass.errors import DeepglassError, SourceError, SpecError
 from deepglass.serve.cells import cells, medium
 from deepglass.serve.guard import AccessKey, SecurityMiddleware, login_page
 from deepglass.serve.queue import Queue, next_commands
+from deepglass.temporary import temporary_folder
 from deepglass.training.interrupt import Interrupted
 from deepglass.web import FOLDER, path
 
@@ -131,8 +130,9 @@ def serve_label(queue: Queue, host: str = "127.0.0.1", port: int = 8000, opens: 
     app = label_app(queue, key, host)
     config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none", server_header=False)
     try:
-        with _login_file(address, queue.path.parent) as file:
+        with temporary_folder() as folder:
             if opens:
+                file = _login_file(address, folder)
                 threading.Timer(0.5, webbrowser.open, [file.absolute().as_uri()]).start()
             uvicorn.Server(config).run(sockets=[listening])
     except (KeyboardInterrupt, Interrupted) as error:  # uvicorn passes the signal on once it has ended
@@ -142,17 +142,15 @@ def serve_label(queue: Queue, host: str = "127.0.0.1", port: int = 8000, opens: 
         listening.close()
 
 
-@contextmanager
-def _login_file(address: str, folder: Path) -> Iterator[Path]:
+def _login_file(address: str, folder: Path) -> Path:
     """A page that only this user can read and that opens an address.
 
     The words of a command are visible to all users of a machine, so a browser is started with this file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", prefix="label-", suffix=".html", dir=folder) as file:
-        file.write(login_page(address))
-        file.flush()
-        yield Path(file.name)
+    file = folder / "label.html"
+    file.touch(0o600)
+    file.write_text(login_page(address))
+    return file
 
 
 def _listen(host: str, port: int) -> socket.socket:

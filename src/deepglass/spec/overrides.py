@@ -7,6 +7,7 @@ from typing import Any
 from deepglass.registry import Modules, allow_modules
 from deepglass.spec import recipes
 from deepglass.spec.column_sections import COLUMN_SECTIONS, select_targets, set_column
+from deepglass.spec.describe_settings import ALIASES, check_sections
 from deepglass.spec.spec import Spec
 from deepglass.values import set_path
 
@@ -14,24 +15,6 @@ Setting = str | Mapping[str, Any]
 """A name, or {"name": ..., SETTING: ...}."""
 
 DURATION_KEYS = ("time", "epochs", "steps")  # a run has one of them
-ALIASES = {  # keys without a path
-    "time": "training.time",
-    "epochs": "training.epochs",
-    "steps": "training.steps",
-    "seed": "training.seed",
-    "device": "training.device",
-    "optimizer": "training.optimizer",
-    "split": "data.split",
-    "ignore": "data.ignore",
-    "fix": "data.fix",
-    "columns": "data.columns",
-    "filename_pattern": "data.filename_pattern",
-    "sheet": "data.sheet",
-    "test": "data.test",
-    "labels": "data.label_corrections",
-    "init_from": "network.init_from",
-    "data_root": "data.data_root",
-}
 
 
 def build_spec(
@@ -50,6 +33,7 @@ def build_spec(
     allow_modules(allow_code)
     content = _content(source, base)
     settings = {k: _plain_paths(v) for k, v in settings.items() if v is not None}
+    check_sections(settings)
     training = settings.get("training")
     names = {k.removeprefix("training.") for k in settings} | set(training if isinstance(training, Mapping) else ())
     if names & set(DURATION_KEYS) and isinstance(content.get("training"), Mapping):  # replaces the other duration

@@ -52,10 +52,10 @@ class FeatureSpec:
     """An input or output.
 
     Args:
-        name: in batches and predictions.
-        kind: of data or prediction; None: inferred.
-        column: of the table; "" for the name.
-        columns: of the table, for a feature that reads several.
+        name: name in batches and predictions.
+        kind: kind of data or prediction; None: inferred.
+        column: column of the table; "" for the name.
+        columns: columns of the table, for a feature that reads several.
         settings: further arguments of the kind.
     """
 
@@ -92,7 +92,7 @@ class NetworkSpec:
     """The network.
 
     Args:
-        trunk: its architecture; None: the default for the inputs.
+        trunk: architecture of the network; None: the default for the inputs.
         init_from: a run that gives the initial weights.
         settings: arguments of the trunk.
     """
@@ -104,7 +104,12 @@ class NetworkSpec:
 
 @dataclass(frozen=True, config=SECTION)
 class ObjectiveSpec:
-    """The kind of learning, with the arguments of its class."""
+    """The kind of learning, with the arguments of its class.
+
+    Args:
+        name: kind of learning, see `deepglass list objectives`; "ppo" by default for an environment.
+        settings: arguments of the objective.
+    """
 
     name: str = "supervised"
     settings: Settings = field(default_factory=no_settings)
@@ -115,9 +120,9 @@ class DataSpec(SourceOptions):
     """Where the data are, how they are read, and how they are split.
 
     Args:
-        source: relative to the spec's file.
+        source: the data: a path, relative to the spec's file, or a name such as sklearn:iris.
         split: settings of `data.split.Split`.
-        columns: names for a file without a header.
+        columns: column names of a file without a header.
         filename_pattern: labels in file names, such as "{digit}_{speaker}_{take}".
         ignore: columns that are left out.
         drop: indices of rows that are left out, from 0; the other rows stay in their splits.
@@ -161,8 +166,8 @@ class Spec:
     """A run, declared.
 
     Args:
-        inputs: none for every column that is left.
-        outputs: none for the target that the source marks.
+        inputs: columns to predict from; an empty list takes all that are left.
+        outputs: columns to predict; an empty list takes the target that the source marks.
         kinds: column -> kind, or settings of its kind, where the inferred ones are wrong.
     """
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from deepglass.errors import SpecError
 from deepglass.failures import DisplayWarning, deepglass_error
+from deepglass.registry import allow_modules, own_class
 from deepglass.training.callbacks import Callback
 
 
@@ -27,3 +29,26 @@ def call(callbacks: Sequence[Callback], hook: str, *arguments: Any) -> None:
                     callback.close()
                 text = f"{type(callback).__name__} failed in {hook} and is switched off; training goes on: "
                 warnings.warn(DisplayWarning(text + str(deepglass_error(error))), stacklevel=2)
+
+
+def construct_callbacks(callbacks: Sequence[Callback | str]) -> list[Callback]:
+    """Callbacks, those that are named as `module:Class` constructed without arguments; naming a module allows it.
+
+    Raises:
+        SpecError: `unknown-name` for what cannot be imported or is no callback; `bad-value` if it needs arguments.
+    """
+    return [_construct(c) if isinstance(c, str) else c for c in callbacks]
+
+
+def _construct(name: str) -> Callback:
+    module, separator, _ = name.partition(":")
+    if not separator:
+        raise SpecError("unknown-name", f"--callback: expected MODULE:CLASS, such as my:Progress, got {name!r}")
+    allow_modules(module)
+    cls = own_class(name, Callback, "callback", "--callback")
+    try:
+        callback: Callback = cls()
+    except TypeError as error:
+        text = f"--callback: {name} cannot be constructed without arguments ({error})"
+        raise SpecError("bad-value", f"{text}; give it defaults, or give an object in Python") from error
+    return callback

@@ -18,13 +18,19 @@ class TrainingSettings:
         time: budget for training, validation and calibration, in seconds or as text such as "60s".
         epochs: passes over the training rows.
         steps: optimizer updates.
-        optimizer, learning_rate, weight_decay, schedule, warmup, batch_size, precision: as in
-            `hyperparameters.TrainingDefaults`.
+        optimizer: name of the optimizer, see `deepglass list optimizers`.
+        learning_rate: peak of the learning rate schedule.
+        weight_decay: decoupled weight decay for optimizers such as AdamW.
+        schedule: name of the learning rate schedule, see `deepglass list schedules`.
+        warmup: share of the run with a rising learning rate, in [0, 1).
+        batch_size: rows per step; "auto" takes the network's default, at most a tenth of the training rows.
+        precision: floating point format in training; "auto" takes bfloat16 where it is fast and the network
+            recommends it.
         clip: maximum norm of the gradients.
         patience: evaluations without improvement before early stopping; 0 turns it off.
-        augment: data augmentation: true, false, or the settings of `data.augment.Augment`; None: the network's default.
+        augment: data augmentation: true, false, or the settings below `training.augment`; None: the network's default.
         threads: CPU threads; None: torch's default.
-        device: "auto", "cpu", "cuda" or "mps".
+        device: device of training: "auto", "cpu", "cuda" or "mps".
         seed: random seed for weight initialisation and batch order; the split has its own.
         record: store embeddings, decision boundaries, margins, layer statistics and samples while training, which the
             report shows; false saves their time.

@@ -81,11 +81,11 @@ def _parse(tree: FileTree, file: str) -> dict[str, Any]:
 
 def _add_images(
     entries: list[Any], file: str, matcher: FileMatcher, annotated: dict[str, AnnotatedImage], log: ReadLog
-) -> dict[Any, AnnotatedImage | None]:
+) -> dict[str, AnnotatedImage | None]:
     """Add the images of a file; returns them by id, None for an image that is left out."""
     words = stem(file).lower().lstrip("_")
     split = SPLIT_WORDS.get(words) or split_of(stem(file).replace("_", "/") + "/") or split_of(file)
-    by_id: dict[Any, AnnotatedImage | None] = {}
+    by_id: dict[str, AnnotatedImage | None] = {}
     for i, entry in enumerate(entries):
         where = f"{file}, images[{i}]"
         if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get("file_name"), str):
@@ -93,21 +93,28 @@ def _add_images(
             continue
         name, rows, columns = entry["file_name"], entry.get("height"), entry.get("width")
         image = matcher.named(name, file)
-        by_id[entry["id"]] = None
+        key = _key(entry["id"])
+        by_id[key] = None
         if image is None:
             log.skip(where, f"there is no image {name!r}")
         elif image in annotated:
             log.skip(where, f"the image {image} was there before")
         else:
             stated = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
-            annotated[image] = by_id[entry["id"]] = AnnotatedImage(image, [], stated, split=split)
+            annotated[image] = by_id[key] = AnnotatedImage(image, [], stated, split=split)
     return by_id
 
 
+def _key(value: Any) -> str:
+    """An id as text: some programs write 7, some "7" and some 7.0."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)
+
+
 def _add_boxes(
-    annotations: list[Any], file: str, by_id: dict[Any, AnnotatedImage | None], names: dict[Any, str], log: ReadLog
+    annotations: list[Any], file: str, by_id: dict[str, AnnotatedImage | None], names: dict[str, str], log: ReadLog
 ) -> None:
-    crowds = outlines = 0
+    crowds = outlines = strangers = 0
     nameless: dict[str, list[str]] = {}
     for i, annotation in enumerate(annotations):
         where = f"{file}, annotations[{i}]"
@@ -115,10 +122,11 @@ def _add_boxes(
             log.skip(where, "expected an object with image_id, category_id and bbox")
             continue
         image_id, category, bbox = (annotation.get(key) for key in ("image_id", "category_id", "bbox"))
-        if not isinstance(image_id, int | str) or image_id not in by_id:
+        if _key(image_id) not in by_id:
             log.skip(where, f"there is no image with the id {image_id!r}")
+            strangers += 1
             continue
-        item = by_id[image_id]
+        item = by_id[_key(image_id)]
         if item is None or item.boxes is None:
             continue  # its image is missing, which is logged already
         if annotation.get("iscrowd"):
@@ -133,11 +141,14 @@ def _add_boxes(
             log.skip(where, f"expected a bbox of four numbers, got {bbox!s:.80}")
             item.faults += 1
         else:
-            label = names.get(category) if isinstance(category, int | str) else None
+            label = names.get(_key(category))
             if label is None:
                 label = f"class {category}"
                 nameless.setdefault(label, []).append(where)
             item.boxes.append(AnnotatedBox(label, sides, where))
+    if strangers and strangers == len(annotations):
+        text = f"{file}: none of its {strangers:,} annotations has the id of an image, such as {image_id!r}"
+        raise SourceError("mismatched-files", text)
     if outlines:
         log.note("polygons", f"{outlines:,} in {file}", "replaced by their bounding boxes, as they have no bbox")
     if crowds:
@@ -146,12 +157,12 @@ def _add_boxes(
         log.note("nameless class", f"{label}: {len(wheres)} boxes, {wheres[0]}", "no category has this id")
 
 
-def _category_names(categories: Any, file: str, log: ReadLog) -> dict[Any, str]:
+def _category_names(categories: Any, file: str, log: ReadLog) -> dict[str, str]:
     """The names of the classes by id."""
-    names: dict[Any, str] = {}
+    names: dict[str, str] = {}
     for i, category in enumerate(categories if isinstance(categories, list) else []):
-        if isinstance(category, dict) and isinstance(category.get("id"), int | str) and category.get("name"):
-            names[category["id"]] = str(category["name"])
+        if isinstance(category, dict) and category.get("id") is not None and category.get("name"):
+            names[_key(category["id"])] = str(category["name"])
         else:
             log.skip(f"{file}, categories[{i}]", "expected an id and a name")
     return names

@@ -26,7 +26,7 @@ from deepglass.data.sources.missing_texts import candidates_of
 from deepglass.data.sources.plain import is_prose, plain_table
 from deepglass.data.sources.quotes import enclose_stray_quotes
 from deepglass.data.sources.text_bytes import Utf8Text, as_utf8, check_lines, load_bytes, read_text
-from deepglass.data.sources.text_columns import proves_comma
+from deepglass.data.sources.text_columns import may_have_grouped_thousands, proves_comma
 from deepglass.data.sources.word_rows import sentences_of_rows, sentences_of_text
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
@@ -184,15 +184,19 @@ def _read_with_polars(
                 types[odd[3]] = pl.Float64 if number and odd[3] not in types else pl.String
     texts = [key for key in keys if frame[key].dtype == pl.String]
     again = [key for key in texts if frame[key].null_count()]
+    floats = [key for key in keys if frame[key].dtype.is_float()]
     if any(proves_comma(frame[key]) for key in texts):
-        again += [key for key in keys if frame[key].dtype.is_float()]
+        again += floats
+    else:
+        again += [key for key in floats if may_have_grouped_thousands(frame[key])]
     if again:
-        positions = [keys.index(key) for key in again]
+        indices = {key: i for i, key in enumerate(keys)}
+        positions = [indices[key] for key in again]
         strings = dict.fromkeys(keys, pl.String)
         as_written = pl.read_csv(source, columns=positions, new_columns=keys, schema_overrides=strings, **settings)
         frame = frame.with_columns(as_written)
     numbers = set(keys).difference(texts, again)
-    return frame, set().union(*(markers[keys.index(key)] for key in numbers if keys.index(key) in markers))
+    return frame, set().union(*(words for i, words in markers.items() if keys[i] in numbers))
 
 
 def _codes_and_markers(

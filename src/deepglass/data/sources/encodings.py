@@ -1,12 +1,14 @@
 """Detection of the encoding of a text: byte order marks, UTF-8 with single wrong bytes, and what older programs write.
 
-Chinese, Japanese and Korean encodings are told apart by how many of their characters are common ones; a text in
-another encoding, read as one of them, has mostly rare ones.
+Single-byte encodings are told apart by the letters of the languages that use them, Chinese, Japanese and Korean ones by
+how many of their characters are common: a text that is read in a wrong encoding has letters of several languages or
+scripts, capitals inside words, or mostly rare characters.
 """
 
 import codecs
 import re
-from collections import deque
+import unicodedata
+from collections import Counter, deque
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +31,18 @@ _COMMON = {  # encoding -> first and second bytes of its punctuation and of its 
     "euc_jp": rb"[\xa1-\xa5\xb0-\xcf][\xa1-\xfe]",
 }
 _MIN_COMMON = 0.8  # of the characters that are not ASCII
+_CENTRAL = ("ąćęłńóśźż", "áčďéěíňóřšťúůýžäľĺôŕ", "áéíóöőúüű", "ăâîşţ", "čćđšž")
+_WESTERN = (
+    *("äöüßé", "àâæçéèêëîïôœùûüÿ", "áéíóúñü", "áâãàçéêíóôõú", "àèéìíòóù", "åäöæøéü", "áéíóúýþæðö", "éëïöüè", "äöõüšž"),
+)
+_RUSSIAN = ("абвгдежзийклмнопрстуфхцчшщъыьэюяё", "абвгдежзийклмнопрстуфхцчшщьюяіїєґ")
+_GREEK = ("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋ",)
+_LETTERS = {  # encoding -> the letters beyond ASCII of each language that uses it; the first of equal ones is preferred
+    **{"cp1252": _WESTERN, "cp1250": _CENTRAL, "cp1254": ("çğıiöşüâîûİ",), "cp1251": _RUSSIAN, "koi8-r": _RUSSIAN},
+    **{"cp1253": _GREEK, "cp850": _WESTERN, "mac_roman": _WESTERN, "cp852": _CENTRAL, "cp866": _RUSSIAN},
+}
+_SYMBOLS = "“”„‘’‚–—…•·«»€£¥§©®™°±²³µ½¼¾× "  # that texts of any language have
+_MIN_LETTERS = 0.95  # of the characters that are not ASCII, before a single-byte encoding is preferred to one of two
 _MIN_HANGUL = 12  # different characters, before Korean is preferred to Chinese where both fit
 _MIN_KANA = 0.2  # of the characters of Japanese
 _MAX_WRONG = 0.1  # wrong bytes of a text in UTF-8, for each character that is right and not ASCII
@@ -69,7 +83,9 @@ def detect_encoding(data: np.ndarray, options: SourceOptions, log: ReadLog) -> T
     if wrong := _wrong_bytes(data):
         log.note("encoding", "utf-8", f"but {wrong:,} single bytes are not: read as cp1252")
         return TextEncoding("utf-8", has_wrong_bytes=True)
-    name = _east_asian(data) or _single_byte(head)
+    name, share = _single_byte(head)
+    if share < _MIN_LETTERS:
+        name = _east_asian(data) or name
     log.note("encoding", name, "its bytes are not utf-8; give data.encoding where letters look wrong")
     return TextEncoding(name)
 
@@ -111,11 +127,28 @@ def _east_asian(data: np.ndarray) -> str | None:
     return best if best is not None and shares[best] >= _MIN_COMMON else None
 
 
-def _single_byte(head: bytes) -> str:
-    """Cyrillic where most letters beyond ASCII stand beside each other, else western European."""
-    beyond = len(re.findall(rb"[\xa8\xb8\xc0-\xff]", head))
-    in_words = sum(len(word) for word in re.findall(rb"[\xa8\xb8\xc0-\xff]{3,}", head))
-    if beyond and in_words > 0.7 * beyond:
-        small = len(re.findall(rb"[\xe0-\xff]", head))
-        return "cp1251" if small > 0.5 * beyond else "koi8-r"
-    return "cp1252" if not re.search(rb"[\x81\x8d\x8f\x90\x9d]", head) else "latin-1"
+def _single_byte(head: bytes) -> tuple[str, float]:
+    """The encoding of one byte a character that fits best, and which share of the characters fit."""
+    best, best_share = "latin-1", 0.0
+    for name, languages in _LETTERS.items():
+        try:
+            text = head.decode(name)
+        except UnicodeDecodeError:
+            continue
+        words = Counter(word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii())
+        letters: Counter[str] = Counter()
+        for word, count in words.items():
+            if _is_written(word):
+                letters.update({c: n * count for c, n in Counter(word.lower()).items()})
+        symbols = sum(text.count(symbol) for symbol in _SYMBOLS)
+        total = sum(not c.isascii() for c in text)
+        share = (symbols + max(sum(letters[c] for c in language) for language in languages)) / max(total, 1)
+        if share > best_share:
+            best, best_share = name, share
+    return best, best_share
+
+
+def _is_written(word: str) -> bool:
+    """Whether a word is of one script, with capitals only at its start or everywhere."""
+    scripts = {unicodedata.name(c, "").partition(" ")[0] for c in word}
+    return len(scripts) == 1 and (word[1:].islower() or word.isupper() or len(word) == 1)

@@ -1,6 +1,6 @@
 """Grey masks whose classes are levels such as 0 and 255, also with soft edges or as JPEG, where values lie around them.
 
-A level is a value around which many pixels lie, with few between it and the next. A mask of class indices has none of
+A level is a value of regions, while the values between levels lie on their edges. A mask of class indices has none of
 this noise, and stays as it is.
 """
 
@@ -22,8 +22,10 @@ from deepglass.features.base import Media
 _DISTANCE = 20  # least distance of two levels
 _SMOOTHED = 7  # values over which pixels are counted to find the levels, as JPEG spreads them
 _MIN_SHARE = 0.001  # of all pixels that lie so near to a level
-_NEAR, _MIN_NEAR = 12, 0.9  # distance from the levels, and the share of the pixels within it
+_FLAT = 6  # difference of a pixel within a region to those beside it
+_NEAR, _MIN_NEAR, _MIN_FLAT_NEAR = 12, 0.75, 0.97  # distance from the levels, and the share of pixels within it
 _MIN_EXACT = 0.6  # share of the pixels that have the value of a level
+_MIN_REGION = 0.02  # share of the pixels around a level that lie within regions
 _MIN_RUNS = 0.4  # runs of equal values in the rows for each pixel between the levels: regions have few
 _MAX_VALLEY = 0.25  # pixels between two levels, relative to the smaller of them
 _CLEAR_GAP = 40  # between values that are levels even if they are unevenly spaced; class indices are closer
@@ -70,7 +72,7 @@ def to_levels(masks: Sequence[Media], names: dict[int, str], log: ReadLog) -> Se
         names: class names by index; where there are as many as levels, a level is the index of its name.
     """
     sample = [masks[i] for i in np.unique(np.linspace(0, len(masks) - 1, min(len(masks), _MAX_READ)).astype(int))]
-    total = sum((c for c in map_images(count_greys, sample) if c is not None), np.zeros((2, 256), np.int64))
+    total = sum((c for c in map_images(count_greys, sample) if c is not None), np.zeros((3, 256), np.int64))
     levels, counts = find_levels(total), total[0]
     if levels is None:
         return masks
@@ -91,20 +93,23 @@ def find_levels(greys: np.ndarray) -> GreyLevels | None:
     """The levels of masks; None for class indices, and for photographs.
 
     Shapes:
-        greys: (2, 256), as `count_greys` returns it.
+        greys: (3, 256), as `count_greys` returns it.
     """
-    counts, runs = greys
+    counts, runs, flat = greys
     values, total = np.flatnonzero(counts), int(counts.sum())
     if len(values) < 2:
         return None
     if are_levels(values.tolist()):
         return GreyLevels(tuple(values.tolist()), soft=False)
     peaks = _peaks(counts)
+    peaks = [v for v in peaks if v in (peaks[0], peaks[-1]) or _is_region(v, counts, flat)]
     near = np.zeros(256, bool)
     for peak in peaks:
         near[max(peak - _NEAR, 0) : peak + _NEAR + 1] = True
     between = np.delete(np.arange(256), peaks)
     if len(peaks) < 2 or counts[near].sum() < _MIN_NEAR * total or counts[peaks].sum() < _MIN_EXACT * total:
+        return None
+    if flat[near].sum() < _MIN_FLAT_NEAR * flat.sum():
         return None
     if runs[between].sum() < _MIN_RUNS * counts[between].sum():
         return None  # regions of one value: classes
@@ -139,6 +144,12 @@ def _peaks(counts: np.ndarray) -> list[int]:
     return peaks
 
 
+def _is_region(value: int, counts: np.ndarray, flat: np.ndarray) -> bool:
+    """Whether pixels around a value lie within regions too, and not only on the edges between others."""
+    around = slice(value - _SMOOTHED // 2, value + _SMOOTHED // 2 + 1)
+    return bool(flat[around].sum() >= _MIN_REGION * counts[around].sum())
+
+
 def are_levels(values: Sequence[int]) -> bool:
     """Whether values up to 255 are grey levels, such as 0, 128 and 255, rather than class indices."""
     ordered = np.array(sorted(values))
@@ -149,7 +160,10 @@ def are_levels(values: Sequence[int]) -> bool:
 
 
 def count_greys(image: RawImage) -> np.ndarray | None:
-    """Pixels of each value of a grey image, and runs of each value in its rows, (2, 256); None for other images."""
+    """Counts of each value of a grey image, (3, 256): its pixels, its runs in rows, its pixels within regions.
+
+    None for other images.
+    """
     try:
         grey = grey_values(image)
     except (SourceError, *BROKEN):
@@ -157,7 +171,19 @@ def count_greys(image: RawImage) -> np.ndarray | None:
     if grey is None:
         return None
     starts = np.concatenate([grey[:, :1].ravel(), grey[:, 1:][grey[:, 1:] != grey[:, :-1]]])
-    return np.stack([np.bincount(values, minlength=256) for values in (grey.ravel(), starts)])
+    values = grey.ravel(), starts, grey[is_flat(grey[..., None])]
+    return np.stack([np.bincount(v, minlength=256) for v in values])
+
+
+def is_flat(pixels: np.ndarray) -> np.ndarray:
+    """Which pixels (Y, X) of an image (Y, X, C) uint8 are within a region: like those above, below, left and right."""
+    flat = np.ones(pixels.shape[:2], bool)
+    for axis in (0, 1):
+        same = np.abs(np.diff(pixels.astype(np.int16), axis=axis)).max(2) <= _FLAT
+        lines = np.moveaxis(flat, axis, 0)
+        lines[:-1] &= np.moveaxis(same, axis, 0)
+        lines[1:] &= np.moveaxis(same, axis, 0)
+    return flat
 
 
 def grey_values(image: RawImage) -> np.ndarray | None:

@@ -28,10 +28,11 @@ def with_media(table: Table, folder: Path, access: Access = OWN_FOLDER) -> Table
         SourceError: `unsafe-path` where a few cells name files outside the folder of the table.
     """
     columns, kinds, notes = dict(table.columns), dict(table.kinds), list(table.notes)
-    for name, raw in table.columns.items():
-        if not isinstance(raw, pl.Series) or raw.dtype != pl.String:
-            continue
-        cells = raw.drop_nulls().head(20).to_list()
+    texts = {n: raw for n, raw in table.columns.items() if isinstance(raw, pl.Series) and raw.dtype == pl.String}
+    heads = {name: raw.drop_nulls().head(20).to_list() for name, raw in texts.items()}
+    folders: set[Path] = set()  # of the files that other columns name
+    for name in sorted(texts, key=lambda name: not (heads[name] and media_kind(heads[name][0]))):
+        raw, cells = texts[name], heads[name]
         kind = media_kind(cells[0]) if cells else None
         base, last = folder, None
         if kind is not None and all(media_kind(cell) == kind for cell in cells):
@@ -45,7 +46,7 @@ def with_media(table: Table, folder: Path, access: Access = OWN_FOLDER) -> Table
                 continue
             base, last = start
             target = f"{kind} files in {_folder_name(base)}"
-        elif kind is None and _are_folders_of_frames(folder, cells, access):
+        elif kind is None and _are_folders_of_frames(folder, cells, folders, access):
             kind, target = "video", f"folders of frames in {_folder_name(folder)}"
         else:
             _check_texts(raw, f"{table.name}, column {name!r}", folder, access)
@@ -55,6 +56,7 @@ def with_media(table: Table, folder: Path, access: Access = OWN_FOLDER) -> Table
         where = f"{table.name}, column {name!r}"
         if elsewhere := check_inside([f.path for f in present], [f.name for f in present], folder, access, where):
             target = f"{kind} files that all lie elsewhere, in {elsewhere}"
+        folders |= {file.path.parent for file in present}
         columns[name] = cast(list[Media], files)  # None = missing, as `sequence_of` has it
         kinds[name] = "video" if kind == "image" and are_animated(files) else kind
         shortened = "" if last is None else f", of which only the end, such as {_as_path(cells[0], last)}, is there"
@@ -104,12 +106,18 @@ def _folder_name(folder: Path) -> str:
     return f"{folder.name or folder.resolve().name}/"
 
 
-def _are_folders_of_frames(folder: Path, cells: Sequence[str], access: Access) -> bool:
-    """Whether cells name folders beside the table, the first of which hold several images."""
+def _are_folders_of_frames(folder: Path, cells: Sequence[str], used: Collection[Path], access: Access) -> bool:
+    """Whether cells name folders beside the table, the first of which hold several images.
+
+    Args:
+        used: folders whose images are cells of another column, which are labels rather than videos.
+    """
     if not cells or any(len(cell) > 200 or not cell.strip(" ./\\") for cell in cells):
         return False
     paths = [folder / _as_path(cell) for cell in cells if "\0" not in cell]
     if access.closed and outside(paths, (folder,)):
+        return False
+    if any(path in used for path in paths):
         return False
     return all(path.is_dir() for path in paths) and all(
         sum(media_kind(p.name) == "image" for p in list_folder(path)) > 1 for path in paths[:3]

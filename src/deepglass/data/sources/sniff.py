@@ -9,10 +9,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from deepglass.data.sources.base import NO_QUOTE, ReadLog, SourceOptions
+from deepglass.data.sources.encodings import SAMPLE_BYTES
 from deepglass.data.sources.header import has_header, is_number, is_units_row
 from deepglass.errors import SourceError
 
 _SAMPLE_ROWS = 2_000
+_MIN_ROW_SHARE = 0.9  # of the lines that have the same number of cells, where a quote that is not closed hides them
+_MAX_PREAMBLE = 50  # lines above the data
 _DELIMITERS = {"\t": "tab", ";": "';'", "|": "'|'", ",": "','"}  # in the order in which a tie is settled
 _COMMENTS = ("#", "%", "//")
 NO_DELIMITER = "\x1f"  # a delimiter that does not occur in text: one column
@@ -68,8 +71,9 @@ def detect_dialect(sample: str, whole: bool, prose: bool, source: str, options: 
         options = SourceOptions(**{**vars(options), "delimiter": options.delimiter or sample[4]})
         sample, before = sample[end + 1 :], 1
     quote, escape = _quoting(sample, options, log)
-    delimiter = options.delimiter or _delimiter(sample, quote, escape, whole, prose, log)
-    dialect = Dialect(delimiter, quote, escape)
+    read_quote = NO_QUOTE if options.quote is None and _is_swallowed(sample, quote, whole) else quote
+    delimiter = options.delimiter or _delimiter(sample, read_quote, escape, whole, prose, log)
+    dialect = Dialect(delimiter, read_quote, escape)
     rows, ends = _rows(dialect, sample, whole)
     if _is_spaced(rows, delimiter):
         log.note("spaces", f"after each {delimiter!r}", "removed from the cells")
@@ -82,6 +86,7 @@ def detect_dialect(sample: str, whole: bool, prose: bool, source: str, options: 
         rows[first] = [rows[first][0].lstrip("#%/ "), *rows[first][1:]]
     if prose and delimiter == NO_DELIMITER and options.header is None and "stands over" not in why:
         return Dialect(delimiter, quote, escape, skip=before, width=1)
+    dialect = dialect._replace(quote=quote)
     log.note("header", "the first line" if header else "none", why)
     skip = before + (ends[first] if header else (ends[first - 1] if first else 0))
     names = _names(rows[first], rows[first + 1 :], width, f"{source}, line {skip}", log) if header else None
@@ -105,19 +110,47 @@ def _quoting(sample: str, options: SourceOptions, log: ReadLog) -> tuple[str, st
     return quote, escape
 
 
+def _is_swallowed(sample: str, quote: str, whole: bool) -> bool:
+    """Whether quotes that nobody closes hide most lines of the sample, which are rows without them."""
+    if quote not in sample or len(sample) > 2 * SAMPLE_BYTES:  # it is longer only where its lines are
+        return False
+    for delimiter in _DELIMITERS:
+        rows, _ = _rows(Dialect(delimiter, NO_QUOTE, None), sample, whole)
+        width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
+        if width > 1 and count >= _MIN_ROW_SHARE * len(rows):
+            return _hidden_lines(sample.split("\n"), delimiter, quote) > 0.5 * len(rows)
+    return False
+
+
+def _hidden_lines(lines: Sequence[str], delimiter: str, quote: str) -> int:
+    """Lines in cells that begin with a quote, and do not end with one before a delimiter or the end of a line."""
+    reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, quotechar=quote, strict=True)
+    hidden = before = 0
+    while reader.line_num < min(len(lines), _SAMPLE_ROWS):
+        before = reader.line_num
+        try:
+            next(reader)
+        except csv.Error:
+            hidden += reader.line_num - before - 1
+        except StopIteration:
+            break
+    return hidden
+
+
 def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: bool, log: ReadLog) -> str:
     best, best_share = None, 0.0
     for delimiter in _DELIMITERS:
         rows, _ = _rows(Dialect(delimiter, quote, escape, spaced=True), sample, whole)
         filled_rows = (row for row in rows if len(row) == 1 or any(map(str.strip, row)))
-        counts = Counter(len(row) for row in filled_rows if _begins_otherwise(row))
-        if not counts:
+        widths = [len(row) for row in filled_rows if _begins_otherwise(row)]
+        if not widths:
             continue
-        width, count = counts.most_common(1)[0]
-        share = count / counts.total()
+        width, count = Counter(widths).most_common(1)[0]
+        below = len(widths) - min(widths.index(width), _MAX_PREAMBLE)
+        share = count / below
         if width > 1 and share >= 0.7 and share > best_share:
             best, best_share = delimiter, share
-            why = f"splits {'each' if share == 1 else f'{share:.1%}'} of {counts.total()} lines into {width} cells"
+            why = f"splits {'each' if share == 1 else f'{share:.1%}'} of {below} lines into {width} cells"
     if best is not None:
         log.note("delimiter", _DELIMITERS[best], why)
         return best
@@ -192,7 +225,10 @@ def _first_row(rows: Sequence[Sequence[str]], width: int, options: SourceOptions
     A comment before the values may hold the names, as in `#a,b`; not if a row of names follows it.
     """
     commented = None
-    for i, row in enumerate(rows[:50]):
+    start = _start_of_names(rows, width)
+    for i, row in enumerate(rows[:_MAX_PREAMBLE]):
+        if i < start:
+            continue
         cells = [cell for cell in row if cell.strip()]
         title = width >= 3 and len(cells) <= 1 and len(row) != width and i + 1 < len(rows)
         marked = bool(cells) and cells[0].lstrip().startswith(_COMMENTS) and (width > 1 or len(row) != width)
@@ -207,6 +243,16 @@ def _first_row(rows: Sequence[Sequence[str]], width: int, options: SourceOptions
                 log.note("preamble", f"{i} lines", "blank, a comment or a title: left out")
             return i, is_comment
     return 0, False
+
+
+def _start_of_names(rows: Sequence[Sequence[str]], width: int) -> int:
+    """The first row of full width, if it holds names above numbers and what stands above it is shorter; else 0.
+
+    Programs of instruments write such lines, as in `Operator;Ann`.
+    """
+    first = next((i for i, row in enumerate(rows[:_MAX_PREAMBLE]) if len(row) == width), 0)
+    above = [row for row in rows[:first] if row]
+    return first if above and "stands over" in has_header(rows[first:])[1] else 0
 
 
 def _begins_otherwise(row: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ whole number there. A column that contradicts the file is read by itself.
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from deepglass.data.sources.base import ReadLog, SourceOptions
@@ -17,6 +18,8 @@ from deepglass.parsing import NumberFormat, parse_numbers, to_numbers
 _PROVES_COMMA = r"^[+-]?(\d*,(\d{1,2}|\d{4,})|0,\d+|\d{1,3}(\.\d{3})+,\d+)$"
 _PROVES_POINT = r"^[+-]?(\d*\.(\d{1,2}|\d{4,})|0\.\d+|\d{1,3}(,\d{3})+\.\d+)$"
 _HAS_COMMA = r"^[+-]?\d{1,3}(,\d{3})+$"
+_GROUPED = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$"
+_MIN_GROUPED = 5  # numbers with points before three digits, from which these separate thousands
 _SAMPLE = 5_000  # values of a column
 _TRUTHS = {"true": True, "false": False}
 
@@ -44,16 +47,47 @@ def type_texts(
     texts = [series for series in frame if series.dtype == pl.String]
     decimal = decimal_mark(texts, semicolons and not any(dtype.is_float() for dtype in frame.dtypes))
     formats = {s.name: parse_numbers(s, decimal) for s in texts}
-    quantities = [TextColumn(s, formats[s.name] is not None or parse_dates(s) is not None) for s in texts]
+    quantities = [TextColumn(s, _is_quantity(s, formats[s.name])) for s in texts]
     present, values = set_missing(quantities, number_texts, options, log)
     typed = {s.name: _typed(s, formats[s.name], decimal, log) for s in present}
     return TypedColumns([typed.get(series.name, series) for series in frame], values)
+
+
+def _is_quantity(series: pl.Series, numbers: NumberFormat | None) -> bool:
+    """Whether a column holds numbers or dates; not 0, + and -, which are classes."""
+    if numbers is None:
+        return parse_dates(series) is not None
+    return numbers.share == 1 or "+" not in series
 
 
 def proves_comma(series: pl.Series) -> bool:
     """Whether the numbers of a column of text have a decimal comma, and none has a point."""
     values = _sample(series)
     return bool(values.str.contains(_PROVES_COMMA).any()) and not values.str.contains(_PROVES_POINT).any()
+
+
+def has_grouped_thousands(series: pl.Series) -> bool:
+    """Whether a point separates thousands in a column of text: 857 and 34.480 beside 12.355.
+
+    Decimals of three digits would have lost the zero at the end, or 857 would have some, too.
+    """
+    values = _sample(series)
+    grouped = values.str.contains(_GROUPED)
+    plain = values.str.contains(r"^[+-]?\d{1,3}$")
+    return (
+        int(grouped.sum()) >= _MIN_GROUPED
+        and bool(plain.any())
+        and bool((grouped | plain).all())
+        and bool(values.filter(grouped).str.ends_with("0").any())
+    )
+
+
+def may_have_grouped_thousands(numbers: pl.Series) -> bool:
+    """Whether a column of floats may have been written with points between thousands."""
+    values = numbers.gather_every(max(1, len(numbers) // _SAMPLE)).drop_nulls().to_numpy()
+    thousands = values * 1000
+    whole = values == np.floor(values)
+    return len(values) > 0 and 0 < whole.mean() < 1 and bool(np.all(np.abs(thousands - np.round(thousands)) < 1e-6))
 
 
 def decimal_mark(texts: Sequence[pl.Series], comma_likely: bool) -> str:
@@ -63,7 +97,7 @@ def decimal_mark(texts: Sequence[pl.Series], comma_likely: bool) -> str:
         comma_likely: a comma before three digits, which may separate thousands, counts too.
     """
     samples = [_sample(series) for series in texts]
-    comma = any(proves_comma(values) for values in samples)
+    comma = any(proves_comma(values) or has_grouped_thousands(values) for values in samples)
     point = any(bool(values.str.contains(_PROVES_POINT).any()) for values in samples)
     if comma_likely and not comma and not point:
         comma = any(bool(values.str.contains(_HAS_COMMA).any()) for values in samples)

@@ -40,7 +40,7 @@ class IdentityOutput(Identity, Output):
         embedding_dim: entries of the embedding, at least 2.
         loss: "arcface" (class centres with an angular margin) or "triplet" (positives nearer than negatives; needs
             several rows of an identity in a batch).
-        margin: of the loss, 0 to 1.5: radians for arcface, a distance for triplet.
+        margin: margin of the loss, 0 to 1.5: radians for arcface, a distance for triplet.
         scale: factor from cosines to logits, > 0.
         dropout: dropout rate of the image features, in [0, 1).
 

@@ -32,7 +32,7 @@ class TextOutput(Text, Output):
     Args:
         decoding: "autoregressive" or "ctc"; None takes ctc where all inputs are audio.
         num_beams: width of the beam search, > 0; 1 is greedy decoding.
-        label_smoothing: of the training loss, in [0, 1).
+        label_smoothing: label smoothing of the training loss, in [0, 1).
 
     Source: Graves et al., 2006, ICML (CTC).
     """

@@ -20,7 +20,7 @@ class ImageTrunk(Trunk):
         body: a map (B, dim, Y, X) -> maps, finest first, the last of width `out_dim`.
         dim: width of the inputs.
         pooling: global pooling of the last map.
-        dropout: rate for the pooled values.
+        dropout: dropout rate for the pooled values.
 
     Shapes:
         (B, T, dim) per input -> (B, 1, out_dim), with the first image's maps as `pyramid`.

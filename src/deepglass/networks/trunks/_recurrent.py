@@ -26,8 +26,8 @@ class RecurrentTrunk(Trunk):
         hidden: state size per direction; None: `width`.
         depth: layers.
         bidirectional: a second state runs from the end to the start.
-        layer_norm: in the cell; about a fifth slower on a CPU.
-        dropout: rate for tokens and states.
+        layer_norm: layer normalisation in the cell; about a fifth slower on a CPU.
+        dropout: dropout rate for tokens and states.
         pool: vector for heads of one value: the "last" state of each direction, or the "mean" or "max" of states.
         expected_lag: longest time lag that matters, in steps: sets the first gate biases of gru and lstm.
 

@@ -24,9 +24,9 @@ class Alexnet(ImageTrunk):
     Args:
         width: channels of the first convolution; the others have 8/3, 4, 4 and 8/3 times as many, as in the paper.
         fc_width: width of the two fully connected layers.
-        activation: a name in `nn.activations`; the paper's is "relu".
+        activation: name of the activation, see `deepglass list activations`; the paper's is "relu".
         norm: "batch", "layer", "instance", "group" or "none". Replaces the paper's local response normalisation.
-        dropout: rate for the inputs of the fully connected layers; 0.5 in the paper.
+        dropout: dropout rate for the inputs of the fully connected layers; 0.5 in the paper.
 
     Shapes:
         (B, T, width) per input -> (B, 1, fc_width).

@@ -20,7 +20,7 @@ class Bag(Trunk):
     Args:
         dim: width D of the sum.
         hidden: width of the hidden layer; 0 for none, None: 64 with several inputs, none with one.
-        dropout: rate for the sum, in [0, 1).
+        dropout: dropout rate for the sum, in [0, 1).
 
     Shapes:
         tokens: (B, T, D) per input.

@@ -29,9 +29,9 @@ class CapsuleNet(Trunk):
         capsules: number of output capsules.
         capsule_dim: dimension of an output capsule.
         iterations: routing iterations.
-        norm: of the convolutions: "batch", "layer", "instance", "group" or "none", the paper's. The capsules have none,
-            as it would undo the squashing.
-        activation: of the convolutions, a name in `nn.activations`.
+        norm: normalisation of the convolutions: "batch", "layer", "instance", "group" or "none", the paper's.
+            The capsules have none, as it would undo the squashing.
+        activation: activation of the convolutions, see `deepglass list activations`.
 
     Shapes:
         (B, T, width) per input -> (B, 1, capsules * capsule_dim).

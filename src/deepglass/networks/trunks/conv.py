@@ -22,8 +22,9 @@ class Conv(ImageTrunk):
         width: channels of the stem; the stages have 2, 4, 8, 8, ... times as many.
         depth: convolutions per stage.
         norm: "batch", "layer", "instance", "group" or "none".
-        activation: a name in `nn.activations`; relu costs a quarter of gelu's time on a CPU.
-        dropout: rate for the pooled values.
+        activation: name of the activation, see `deepglass list activations`; relu costs a
+            quarter of gelu's time on a CPU.
+        dropout: dropout rate for the pooled values.
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.

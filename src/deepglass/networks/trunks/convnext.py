@@ -27,8 +27,8 @@ class Convnext(ImageTrunk):
         kernel: receptive field of a block, odd. 7 is three 3 x 3 convolutions in a row: CPUs have no fast backward pass
             for larger depthwise kernels (27 ms against 3 for a map of 64 x 7 x 7 and 128 rows in bfloat16).
         norm: "layer" (over the channels at each position), as in the paper, or "batch", "instance", "group", "none".
-        activation: a name in `nn.activations`.
-        dropout: rate for the pooled values.
+        activation: name of the activation, see `deepglass list activations`.
+        dropout: dropout rate for the pooled values.
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.

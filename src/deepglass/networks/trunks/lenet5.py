@@ -20,10 +20,10 @@ class Lenet5(ImageTrunk):
 
     Args:
         width: maps of C1; C3 has 16 / 6 times as many, C5 and F6 have 20 and 14 times as many.
-        activation: a name in `nn.activations`; the paper's is "tanh".
+        activation: name of the activation, see `deepglass list activations`; the paper's is "tanh".
         norm: "batch", "layer", "instance", "group" or "none", the paper's; before the activations of C1 and C3.
         pool: "mean" as in the paper, or "max".
-        dropout: rate for F6; the paper has none.
+        dropout: dropout rate for F6; the paper has none.
 
     Shapes:
         (B, T, width) per input -> (B, 1, 14 * width).

@@ -28,12 +28,13 @@ class Mlp(Trunk):
 
     Args:
         depth: number of hidden layers; 0 leaves a linear model of the embeddings.
-        width: units of each.
+        width: units of each hidden layer.
         ensemble_size: M, size of the ensemble.
-        dropout: rate, in [0, 1).
-        activation: a name in `nn.activations`.
-        norm: a name in `nn.norms`, before each activation.
-        initialisation: a name in `nn.initialisation`.
+        dropout: dropout rate, in [0, 1).
+        activation: name of the activation, see `deepglass list activations`.
+        norm: normalisation before each activation.
+        initialisation: of the weights: "default" (of each layer), "xavier_uniform", "xavier_normal", "he_uniform",
+            "he_normal", "lecun_normal", "orthogonal", "normal".
         dim: width of a token; None: by the number of tokens, so that the first layer's input stays near a thousand.
 
     Shapes:

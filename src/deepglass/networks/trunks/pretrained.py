@@ -34,7 +34,7 @@ class Pretrained(Trunk):
         pretrained: a folder, or a name on the hub.
         freeze: keep the encoder's weights; only the layers on top are trained.
         lr_multiplier: learning rate of the fine-tuned encoder relative to the rest.
-        dropout: rate for the pooled values.
+        dropout: dropout rate for the pooled values.
         source_config: the model's configuration, as the run stores it; not set by users.
 
     Raises:

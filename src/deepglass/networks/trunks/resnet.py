@@ -23,8 +23,8 @@ class Resnet(ImageTrunk):
         downsample_stem: max pooling after the stem, as in the paper. It takes a quarter of the time, but loses detail
             of small images.
         norm: "batch", "layer", "instance", "group" or "none".
-        activation: a name in `nn.activations`.
-        dropout: rate for the pooled values.
+        activation: name of the activation, see `deepglass list activations`.
+        dropout: dropout rate for the pooled values.
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.

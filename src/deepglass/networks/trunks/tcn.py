@@ -21,7 +21,7 @@ class Tcn(Trunk):
         width: units of a token.
         depth: blocks; the receptive field is about 2 ** depth * kernel tokens.
         kernel: width of a convolution, at least 2.
-        dropout: rate for the residual branches.
+        dropout: dropout rate for the residual branches.
         norm: "layer", "group" or "none".
         causal: no token depends on a later one.
         pool: vector for heads of one value: "mean", "max" or "last" of the tokens.

@@ -25,10 +25,10 @@ class Transformer(Trunk):
     Positions are sinusoidal, so that longer texts than in training work.
 
     Args:
-        width: of a token.
+        width: width of a token.
         depth: blocks of the encoder, and of a decoder.
-        heads: of attention; must divide `width`.
-        dropout: rate for the residual branches.
+        heads: attention heads; must divide `width`.
+        dropout: dropout rate for the residual branches.
         norm: "layer", "group" or "none".
         causal: no token depends on a later one.
         pool: vector for heads of one value: "mean", "max" or "last" of the tokens.

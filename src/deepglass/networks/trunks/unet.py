@@ -38,7 +38,7 @@ class Unet(Trunk):
         depth: residual blocks per stage of the contracting path.
         stages: number of map sizes; 0 halves the map until 3 rows or columns are left, at most five times.
         norm: "batch", "layer", "instance", "group" or "none".
-        activation: a name in `nn.activations`.
+        activation: name of the activation, see `deepglass list activations`.
         dropout: channel dropout rate of the smallest map.
 
     Raises:
@@ -112,7 +112,7 @@ class _Body(nn.Module):
         dims: width of each stage, finest first; each but the first halves the map.
         depth: residual blocks per stage of the contracting path; the expanding path has one.
         norm: "batch", "layer", "instance", "group" or "none".
-        activation: a name in `nn.activations`.
+        activation: name of the activation, see `deepglass list activations`.
         dropout: channel dropout rate of the smallest map.
         context_dim: width of a vector added at the smallest map; 0 for none.
 

@@ -31,13 +31,13 @@ class Vit(Trunk):
     few thousand images and little time a convolutional network is better.
 
     Args:
-        width: of a token; a multiple of 4 suits the position embeddings.
+        width: width of a token; a multiple of 4 suits the position embeddings.
         depth: blocks.
-        heads: of attention; must divide `width`.
+        heads: attention heads; must divide `width`.
         patch: stride of the patches in pixels; None: an eighth of the longer side.
         norm: "layer", as in the paper, or "batch", "instance" (each unit over the row's tokens), "group", "none".
-        activation: a name in `nn.activations`.
-        dropout: rate for the residual branches.
+        activation: name of the activation, see `deepglass list activations`.
+        dropout: dropout rate for the residual branches.
 
     Shapes:
         (B, T, width) per input -> (B, all T, width).

@@ -11,7 +11,7 @@ from deepglass.run.storage.lock import LOCK
 
 STARTING = {  # files of a run that has no plan.json yet, before which it has not begun
     *(LOCK, "log.txt", "stages.json", "labels.csv", "findings.json", "spec.yaml", "features.json", "split.parquet"),
-    *("ancestors.parquet", "history.jsonl", "diagnostics.jsonl", "pseudo_labels.jsonl"),
+    *("code", "ancestors.parquet", "history.jsonl", "diagnostics.jsonl", "pseudo_labels.jsonl"),
 }
 FILES = STARTING | {
     "manifest.json",
@@ -27,6 +27,7 @@ FOLDERS = {  # folder -> pattern of its files
     "samples": re.compile(r"\d+\.json"),
     "embeddings": re.compile(r"\d+\.safetensors"),
     "boundaries": re.compile(r"\d+\.safetensors"),
+    "code": re.compile(r"[A-Za-z_]\w*(\.\w+)*\.py"),
 }
 _FOLD = re.compile(r"fold-\d+")
 _MAX_LISTED = 5  # files named in a message

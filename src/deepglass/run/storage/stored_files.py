@@ -171,7 +171,7 @@ class StoredFiles:
         names = {str(path.relative_to(self.path)) for path in self.path.glob(pattern)}
         names.update(fnmatch.filter(self.digests() or (), pattern))
         for name in names:
-            if reason := self._damage(name):
+            if reason := self.damage(name):
                 raise damaged_record(self.path, name, reason)
         return [self.path / name for name in sorted(names)]
 
@@ -184,11 +184,11 @@ class StoredFiles:
         path, digests = self.path / name, self.digests()
         if not path.exists() and (digests is None or self.folds()):
             raise self._absent(name)
-        if reason := self._damage(name):
+        if reason := self.damage(name):
             raise damaged(path, reason)
         return path
 
-    def _damage(self, name: str) -> str:
+    def damage(self, name: str) -> str:
         """How a file differs from the manifest; empty where it does not, or while the run trains."""
         path, digests = self.path / name, self.digests()
         if digests is None:
