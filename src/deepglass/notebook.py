@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -10,6 +11,7 @@ from deepglass.doctor.base import Finding
 from deepglass.doctor.inspect import findings_block
 from deepglass.formatting import plain_duration, plain_number
 from deepglass.training.callbacks import Callback, EvaluationRecord
+from deepglass.training.hooks import call
 from deepglass.training.plan import Plan
 from deepglass.web.notebook import Block, notebook_html
 
@@ -17,12 +19,23 @@ BAR = 24  # characters
 SECONDS_BETWEEN = 0.2  # updates of the line, so that a notebook is not flooded with messages
 
 
-def notebook_callbacks() -> list[Callback]:
-    """The display of a training, inside of a notebook; [] elsewhere."""
+@contextmanager
+def shown_in_notebook(callbacks: Sequence[Callback], progress: bool = True) -> Iterator[list[Callback]]:
+    """The callbacks; inside of a notebook also its display of a training, unless one of them is a display already."""
+    if not progress or not _in_notebook() or any(isinstance(c, Callback) and c.displays for c in callbacks):
+        yield [*callbacks]
+        return
+    display = NotebookProgress()
+    try:
+        yield [*callbacks, display]
+    finally:
+        call([display], "close")
+
+
+def _in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
-    names = {cls.__name__ for cls in type(shell).__mro__}  # Colab's shell extends that of Jupyter
-    return [NotebookProgress()] if "ZMQInteractiveShell" in names else []
+    return "ZMQInteractiveShell" in {cls.__name__ for cls in type(shell).__mro__}  # which that of Colab extends
 
 
 class NotebookProgress(Callback):

@@ -187,6 +187,7 @@ class Estimator(BaseEstimator):
                     name,
                     out=folder / "run",
                     callbacks=[recorder],
+                    progress=False,
                     baselines=self.report,
                     seed=seed,
                     split=split,

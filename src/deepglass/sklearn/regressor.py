@@ -44,7 +44,8 @@ class DeepglassRegressor(RegressorMixin, Estimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The predicted targets of each row, (N,) or (N, K) float64."""
-        columns = self._output.prediction_columns(self._predictions(X))
+        predictions = self._predictions(X)
+        columns = self._output.prediction_columns(predictions)
         return np.array(columns["value"], dtype=np.float64)
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
