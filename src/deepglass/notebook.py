@@ -26,10 +26,8 @@ def shown_in_notebook(callbacks: Sequence[Callback], progress: bool = True) -> I
         yield [*callbacks]
         return
     display = NotebookProgress()
-    try:
-        yield [*callbacks, display]
-    finally:
-        call([display], "close")
+    yield [*callbacks, display]
+    call([display], "close")  # after an error the line stays, as it names the phase
 
 
 def _in_notebook() -> bool:
