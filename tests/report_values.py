@@ -137,7 +137,7 @@ def base(own: dict[str, object] | None = None, **changes: object) -> ReportData:
         "weights_sha256": "",
     }
     findings = (Finding("leak", (), ("age",), 0.9, "age tells the answer", "ignore: [age]"),)
-    return report_of({"reproduce": reproduction, "findings": findings, **(own or {})}, **{**facts, **changes})
+    return report_of({"reproduce": reproduction, **(own or {})}, **{**facts, "findings": findings, **changes})
 
 
 def class_output(names: tuple[str, ...] = ("a", "b", "c"), **changes: object) -> OutputFacts:

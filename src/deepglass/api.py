@@ -317,14 +317,15 @@ def _finish(trained: Trained, callbacks: Sequence[Callback], log: LogFile, start
         return
     stages = context.folder.stages
     missing = stages.missing()
+    predictions = trained.predictions.get("test")
+    tested = None if predictions is None else TestPredictions(predictions)
     if "baselines" in missing:
         call(callbacks, "on_phase_start", "baselines")
-        context = add_baselines(context, started)
+        context = add_baselines(context, started, tested)
         stages.add("baselines")
     if "reported" in missing:
         call(callbacks, "on_phase_start", "report")
-        tested = trained.predictions.get("test")
-        add_report(context, None if tested is None else TestPredictions(tested))
+        add_report(context, tested)
         stages.add("reported")
     log.lines(f"run: {trained.context.path}")
 

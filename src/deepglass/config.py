@@ -7,6 +7,7 @@ it. Types and ranges stand in the annotations (`deepglass.constraints`); checks 
 
 import dataclasses
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +16,13 @@ from typing import Annotated, Any, Literal, NotRequired, TypeVar, Union, get_arg
 
 from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError, WithJsonSchema
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict, is_typeddict
 
 from deepglass.errors import SourceError, SpecError, near_miss
 
 T = TypeVar("T")
 SECTION = ConfigDict(extra="forbid", arbitrary_types_allowed=True)  # of a section of a spec
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
-STORED = STRICT | ConfigDict(allow_inf_nan=False)  # learned fields, in a file
 
 
 def construct(
@@ -85,38 +85,58 @@ def validated(
         raise _spec_error(error, types, settings, where) from error
 
 
-def restore(cls: Callable[..., T], values: Mapping[str, Any], where: str) -> T:
-    """An object from its stored fields, learned ones (`name_`) included, checked against their types.
+def restore(kind: type[T], content: Any, where: str, finite: bool = True) -> T:
+    """Parsed JSON as an object of a type, checked: a text is no number, and a list fits a tuple.
 
     Args:
-        where: the place of the values in the file, for messages.
+        kind: a class, by its fields, learned ones (`name_`) included; or a TypedDict, dict or list, with their items.
+        where: the place of the content in its file, for messages.
+        finite: whether all numbers must be finite.
 
     Raises:
         SpecError: `unknown-key` or `bad-value`, with the path of the field.
     """
-    if isinstance(values, Mapping):  # a field without a usable type has been a tuple, as every list of a frozen class
-        types = setting_types(cls, all_fields=True)
-        values = {k: tuple(v) if isinstance(v, list) and types.get(k) is Any else v for k, v in values.items()}
-    return construct(cls, values, where, all_fields=True)
-
-
-def parse_record(content: Any, kind: type[T], where: str) -> T:
-    """Parsed JSON as a NamedTuple or dataclass, with its field names and types.
-
-    Raises:
-        SourceError: `unreadable-file` with the field that is missing, unknown or of another type.
-    """
+    if finite and (place := _non_finite(content, where)):
+        raise SpecError("bad-value", f"{place}: expected a finite number")
+    if get_origin(kind) is None and not is_typeddict(kind):
+        if isinstance(content, Mapping):  # a field without a usable type was a tuple, as each list of a frozen class
+            types = setting_types(kind, all_fields=True)
+            content = {k: tuple(v) if isinstance(v, list) and types.get(k) is Any else v for k, v in content.items()}
+        return construct(kind, content, where, all_fields=True)
     try:
-        return _record_type(kind).validate_python(content)  # type: ignore[no-any-return, arg-type]
+        return _stored_type(kind).validate_python(content)  # type: ignore[no-any-return, arg-type]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or "record"
-        raise SourceError("unreadable-file", f"{where}: {field}: {first['msg']}") from error
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+        raise SpecError("bad-value", f"{where}{path}: {first['msg']}, got {str(first['input'])[:100]!r}") from error
+
+
+def restore_record(kind: type[T], content: Any, where: str) -> T:
+    """What a run recorded, as `restore` makes it; its numbers may be infinite.
+
+    Raises:
+        SourceError: `unreadable-file`, with the path of the field.
+    """
+    try:
+        return restore(kind, content, where, finite=False)
+    except SpecError as error:
+        raise SourceError("unreadable-file", str(error).partition("] ")[2]) from error
+
+
+def _non_finite(content: Any, where: str) -> str:
+    """The place of a number that is not finite; empty without one."""
+    if isinstance(content, float):
+        return "" if math.isfinite(content) else where
+    if isinstance(content, Mapping):
+        return next(filter(None, (_non_finite(value, f"{where}.{key}") for key, value in content.items())), "")
+    if isinstance(content, list | tuple):
+        return next(filter(None, (_non_finite(value, f"{where}[{i}]") for i, value in enumerate(content))), "")
+    return ""
 
 
 @cache
-def _record_type(kind: type) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _stored_type(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind, config=None if is_typeddict(kind) else ConfigDict(strict=True))
 
 
 def settings_schema(cls: Callable[..., Any], given: Sequence[str] = ()) -> dict[str, Any]:
@@ -166,7 +186,7 @@ def _validator(cls: Callable[..., Any], given: frozenset[str], all_fields: bool 
             fields[name] = NotRequired[Annotated[_strict(hint), extra] if plain else _strict(hint)]
     make: Any = TypedDict  # mypy takes calls of it for declarations
     settings = make(getattr(cls, "__name__", "Settings"), fields)
-    settings.__pydantic_config__ = STORED if all_fields else STRICT
+    settings.__pydantic_config__ = STRICT
     return TypeAdapter(settings)
 
 

@@ -41,7 +41,10 @@ def plural(n: int, one: str, many: str = "") -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with so many significant digits: `0.0312`, `48,211`, `1.2 × 10⁻⁵`."""
+    """A number with so many significant digits: `0.0312`, `48,211`, `1.2 × 10⁻⁵`.
+
+    Thousands separators from 10,000 on: it may be a year.
+    """
     if not finite(value):
         return MISSING
     size = abs(value)
@@ -51,7 +54,7 @@ def number(value: float | None, digits: int = 3) -> str:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         text = f"{mantissa}{_SPACE}×{_SPACE}10{str(int(exponent)).translate(_SUPERSCRIPT)}"
     elif size >= 10 ** (digits - 1):
-        text = f"{value:,.0f}"
+        text = f"{value:,.0f}" if size >= 9999.5 else f"{value:.0f}"
     else:
         # Rounding first: 9.996 has one digit before the point, 10.0 has two.
         rounded = float(f"{value:.{digits - 1}e}")
@@ -118,10 +121,10 @@ def plain_duration(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60} s" if whole < 7200 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def prediction_text(value: object, confidence: float | None = None) -> str:
+def prediction_text(value: object, share: float | None = None) -> str:
     """A prediction and its confidence: `5 (87 %)`."""
     text = plain_number(value) if isinstance(value, float) else str(value)
-    return text if confidence is None else f"{text} ({confidence:.0%})".replace("%", " %")
+    return text if share is None else f"{text} ({confidence(share).replace(_SPACE, ' ')})"
 
 
 def printable(text: str) -> str:

@@ -9,6 +9,7 @@ import polars as pl
 
 import deepglass
 from deepglass.doctor.base import Finding
+from deepglass.doctor.findings import read_findings
 from deepglass.doctor.two_sample_test import two_sample_test
 
 
@@ -53,3 +54,15 @@ def test_groups_are_not_recognised_across_splits(tmp_path: Path) -> None:
     frame = pl.DataFrame({**columns, "person": [f"p{p}" for p in person], "answer": person % 2})
     found = deepglass.inspect(frame, "answer", split={"by": "group:person"}, ignore=["person"]).findings
     assert not any("a model tells" in f.text for f in found)
+
+
+def test_labels_that_a_run_hides_are_no_drift(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(1000, 2))
+    answer = np.where(x[:, 0] + random.normal(size=1000) > 1.3, "rare", "usual")
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    for path, rows in ((train, slice(0, 700)), (test, slice(700, 1000))):
+        pl.DataFrame({"a": x[rows, 0], "b": x[rows, 1], "answer": answer[rows]}).write_csv(path)
+    settings = {"data": {"num_labels": {"per_class": 60}}, "objective": "pseudo_label", "baselines": False}
+    run = deepglass.train(train, "answer", test=str(test), steps=2, out=tmp_path / "run", **settings)
+    assert not any(f.kind == "drift" for f in read_findings(run.folder) or ())

@@ -21,6 +21,7 @@ from deepglass.mel import Frames
 from deepglass.report.examples import OutputExamples
 from deepglass.report.sections.attention import OutputAttention
 from deepglass.report.sections.audio import MAX_BYTES, AudioRow, playable_wav
+from deepglass.report.sections.texts import longest_copy
 
 EVIL = '<script>alert("1")</script>&\''
 RATE = 8_000
@@ -186,3 +187,9 @@ def test_attention_texts_are_escaped_and_odd_values_rendered() -> None:
     assert "<script>alert" not in html
     assert "nan" not in re.sub(r"<style>.*?</style>|<script[^>]*>.*?</script>", "", html, flags=re.S)
     assert "and 7 more words" in html
+
+
+def test_the_longest_copied_passage_of_generated_texts_is_measured() -> None:
+    corpus = "To be, or not to be, that is the question"
+    assert longest_copy("xx or not to be, yes", corpus) == len(" or not to be, ")
+    assert longest_copy("zzz", corpus) == 0

@@ -19,6 +19,7 @@ from deepglass.doctor.base import Finding
 from deepglass.errors import StorageError
 from deepglass.introspect.layers import Layer, trace
 from deepglass.metrics import summaries as measure
+from deepglass.metrics.paired import PairedTest, compare_errors, compare_shares
 from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, TopValues
 from deepglass.metrics.table import METRICS
 from deepglass.report import write
@@ -28,7 +29,7 @@ from deepglass.report.facts import ColumnFacts, DataFacts, HistoryPoint, PlanFac
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
 from deepglass.report.row_cards import RowCard
 from deepglass.report.sections.confusion import most_confused
-from deepglass.report.verdict import judge
+from deepglass.report.verdict import compare_models, judge
 from deepglass.report.write import render, sections, write_report
 from deepglass.run.context import RunContext
 
@@ -126,8 +127,8 @@ def test_user_text_is_escaped() -> None:
                 **dict.fromkeys(("command", "spec", "seed", "weights_sha256"), EVIL),
                 "versions": {EVIL: EVIL},
             },
-            "findings": (Finding(EVIL, (), (EVIL,), 1.0, EVIL, EVIL),),
         },
+        findings=(Finding(EVIL, (), (EVIL,), 1.0, EVIL, EVIL), Finding("leak", (), (EVIL,), 1.0, EVIL, EVIL)),
         data=DataFacts(source=EVIL, rows=1, notes=(Note(EVIL, EVIL, EVIL),), splits={EVIL: 3}, warnings=(EVIL,)),
         plan=PlanFacts(steps=1, batch_size=1, device=EVIL, precision=EVIL),
         history=(
@@ -212,29 +213,77 @@ def test_writing_is_atomic(tmp_path: Path) -> None:
         write_report(base(), path / "report.html")
 
 
+LEAD = PairedTest(0.1, 0.05, 0.15, 0.001)
+EQUAL = PairedTest(0.002, -0.01, 0.014, 0.8)
+VAGUE = PairedTest(-0.05, -0.2, 0.1, 0.4)
+LAG = PairedTest(-0.1, -0.15, -0.05, 0.001)
+
+
 @pytest.mark.parametrize(
     ("ours", "baselines", "worth"),
     [
-        (Figure(0.9, 0.88, 0.92), {"constant": 0.5, "linear": 0.8}, "yes"),
-        (Figure(0.9, 0.88, 0.92), {"constant": 0.5, "linear": 0.95}, "no"),
-        (Figure(0.9, 0.88, 0.92), {"constant": 0.5, "linear": 0.89}, "even"),
-        (Figure(0.9, 0.88, 0.92), {"constant": 0.5}, "unknown"),
-        (Figure(0.5, 0.48, 0.52), {"constant": 0.5}, "no"),
-        (Figure(0.5, 0.48, 0.52), {"constant": 0.5, "linear": 0.45}, "no"),
-        (Figure(0.9), {"linear": 0.8}, "yes"),
-        (Figure(NAN), {"linear": 0.8}, "unknown"),
-        (Figure(0.9), {"linear": NAN}, "unknown"),
-        (Figure(0.9), {}, "unknown"),
+        (0.9, {"constant": (0.5, LEAD), "linear": (0.8, LEAD)}, "better"),
+        (0.9, {"constant": (0.5, LEAD), "linear": (0.95, LAG)}, "worse"),
+        (0.9, {"constant": (0.5, LEAD), "linear": (0.89, EQUAL)}, "no_worse"),
+        (0.9, {"constant": (0.5, LEAD), "linear": (0.89, VAGUE)}, "unclear"),
+        (0.9, {"linear": (0.8, LEAD), "gradient_boosting": (0.95, LAG)}, "worse"),
+        (0.9, {"linear": (0.8, LEAD), "gradient_boosting": (0.89, EQUAL)}, "no_worse"),
+        (0.9, {"linear": (0.95, LAG._replace(p_value=0.04)), "gradient_boosting": (0.89, EQUAL)}, "unclear"),
+        (0.9, {"constant": (0.5, LEAD)}, "unknown"),
+        (0.5, {"constant": (0.5, EQUAL)}, "unclear"),
+        (0.5, {"constant": (0.5, EQUAL), "linear": (0.45, EQUAL)}, "unclear"),
+        (0.9, {"random": (0.1, None)}, "unclear"),
+        (0.9, {"labelled_rows_alone": (0.8, None), "constant": (0.2, LEAD)}, "unclear"),
+        (0.9, {"linear": (0.8, None)}, "unknown"),
+        (NAN, {"linear": (0.8, LEAD)}, "unknown"),
+        (0.9, {"linear": (NAN, None)}, "unknown"),
+        (0.9, {}, "unknown"),
     ],
 )
-def test_verdict_compares_with_baselines(ours: Figure, baselines: dict[str, float], worth: str) -> None:
-    models = {name: Baseline({"accuracy": value}, 500, 1.0) for name, value in baselines.items()}
-    assert judge(class_output(test={"accuracy": ours}, baselines=models), 800, 9.0).worth == worth
-    # The same figures as errors: less is better.
-    lower = {name: Baseline({"rmse": -value}) for name, value in baselines.items()}
-    turned = Figure(-ours.value, None if ours.high is None else -ours.high, None if ours.low is None else -ours.low)
-    output = class_output(metric=METRICS["rmse"], test={"rmse": turned}, baselines=lower)
-    assert judge(output).worth == worth
+def test_verdict_compares_with_baselines_in_pairs(
+    ours: float, baselines: dict[str, tuple[float, PairedTest | None]], worth: str
+) -> None:
+    models = {name: Baseline({"accuracy": value}, 500, 1.0, test) for name, (value, test) in baselines.items()}
+    output = class_output(test={"accuracy": Figure(ours)}, baselines=models)
+    assert judge(output, 800, 9.0).worth == worth
+    lower = {name: b._replace(metrics={"rmse": -b.metrics["accuracy"]}) for name, b in models.items()}
+    assert judge(replace(output, metric=METRICS["rmse"], test={"rmse": Figure(-ours)}, baselines=lower)).worth == worth
+
+
+def test_a_verdict_on_shortened_training_says_so() -> None:
+    output = class_output(baselines={"linear": Baseline({"accuracy": 0.95}, paired=LAG)})
+    assert "Training ended while the network still improved" in judge(output, shortened=True).sentence
+    assert "still improved" not in judge(output).sentence
+
+
+@pytest.mark.parametrize("rows", [6, 15, 40, 100])
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+def test_equally_good_models_are_seldom_called_better_or_worse(rows: int, kind: str) -> None:
+    """Of two equally good baselines, over 400 made test sets."""
+    random = np.random.default_rng(rows)
+    wrong = 0
+    for _ in range(400):
+        if kind == "classes":
+            hard = random.random(rows) < 0.3  # rows that all models find hard
+            own, *others = (random.random(rows) < np.where(hard, 0.5, 0.95) for _ in range(3))
+            tests = [compare_shares(own, other) for other in others]
+        else:
+            own, *others = (random.standard_t(3, rows) ** 2 for _ in range(3))
+            tests = [compare_errors(own, other) for other in others]
+        wrong += compare_models(tests) in ("better", "worse")
+    assert wrong <= 0.05 * 400 + 2 * np.sqrt(400 * 0.05 * 0.95)
+
+
+def test_a_model_that_is_better_in_most_rows_is_called_better() -> None:
+    random = np.random.default_rng(0)
+    right = random.random(300) < 0.9
+    worse = right & (random.random(300) < 0.85)
+    assert compare_models([compare_shares(right, worse)]) == "better"
+    assert compare_models([compare_shares(worse, right)]) == "worse"
+    assert compare_models([compare_shares(right, right)]) == "no_worse"
+    errors = random.random(300)
+    assert compare_models([compare_errors(errors, errors + 0.1)]) == "better"
+    assert compare_models([compare_errors(np.tile(errors, 20) + 0.1, np.tile(errors, 20))]) == "worse"
 
 
 def test_verdict_mentions_baselines_fitted_on_fewer_rows() -> None:

@@ -12,13 +12,14 @@ import pytest
 from chromium import Chromium
 from conftest import Command
 from report_values import EVIL, NAN, base, checked, class_output
+from scipy.stats import hypergeom
 
 import deepglass
 from deepglass.data.sources import read
 from deepglass.doctor.base import DataContext
 from deepglass.doctor.measures import Measure, measures_of
 from deepglass.doctor.row_scores import row_scores
-from deepglass.doctor.slices import build_slices, find_slices, weak_slices
+from deepglass.doctor.slices import build_slices, find_slices, hypergeometric_tail, weak_slices
 from deepglass.features.base import FEATURES, Column
 from deepglass.features.outputs.binary import BinaryOutput
 from deepglass.features.outputs.category import CategoryOutput
@@ -182,7 +183,7 @@ def test_random_errors_give_no_slice(kind: str, rows: int) -> None:
         slices = build_slices(measured(random, rows), np.ones(rows, bool))
         draw = random.pareto(1.2, rows) if kind == "heavy" else random.random(rows) < (0.02 if kind == "rare" else 0.4)
         alarms += bool(weak_slices(slices, draw.astype(float)))
-    assert alarms == 0  # at most one in a hundred is allowed
+    assert alarms <= 1  # one in a hundred is allowed, and 0.3 % were measured over 300 tables of each kind
 
 
 def test_pairs_of_columns_are_used_where_one_does_not_suffice() -> None:
@@ -300,3 +301,26 @@ def test_texts_and_tags_are_scored_row_by_row() -> None:
     found = row_scores(tags, always_x, true, {})
     assert found is not None
     np.testing.assert_allclose(found.errors, [0.5, 0, np.nan])
+
+
+def test_an_error_rate_six_times_that_of_the_rest_is_beyond_chance() -> None:
+    """Fisher's exact probability of 20 errors among 103 rows and 10 among 309 is 6e-7; of 67 groups 4e-5."""
+    random = np.random.default_rng(0)
+    errors = np.zeros(412)
+    errors[:20] = errors[103:113] = 1
+    groups = [Measure("group", "", (np.arange(412) < 103).astype(float), ("no", "yes"))]
+    others = [Measure(f"x{i}", "", random.integers(0, 4, 412).astype(float), tuple("abcd")) for i in range(16)]
+    (weak,) = weak_slices(build_slices([*groups, *others], np.isfinite(errors)), errors)
+    assert weak.slice.inside.nonzero()[0].tolist() == list(range(103))
+    assert weak.chance < 1e-3
+
+
+def test_the_tail_of_the_hypergeometric_distribution_agrees_with_scipy() -> None:
+    for errors, rows, all_errors, all_rows in [
+        (20, 103, 30, 412),
+        (3, 20, 5, 50),
+        (90, 100, 500, 1000),
+        (5, 20, 5, 40),
+    ]:
+        ours = hypergeometric_tail(*(np.array(float(v)) for v in (errors, rows, all_errors, all_rows)))
+        assert ours == pytest.approx(hypergeom.sf(errors - 1, all_rows, all_errors, rows), rel=1e-6)

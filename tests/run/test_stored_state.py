@@ -1,7 +1,8 @@
-"""Learned state in features.json that is not what a run stores: damaged-run, also where the manifest agrees."""
+"""Stored files of other types than a run writes: damaged-run, also where the manifest agrees."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -9,14 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
-from conftest import made_up
+from conftest import Command, made_up
+from safetensors.torch import save
 
 import deepglass
 from deepglass.errors import UserError
 from deepglass.features.base import from_state
 from deepglass.features.outputs.base import OUTPUTS, output_from_state
 from deepglass.run.storage.manifest import MANIFEST, write_manifest
+from deepglass.training.checkpoint import Checkpoints
 
 ROW = {"size": 100.0, "place": "north", "sold": "no"}
 Edit = Callable[[dict[str, Any]], None]
@@ -120,3 +124,95 @@ def test_a_text_with_a_tokenizer_but_without_its_content_is_damaged() -> None:
     text = from_state({**state, "counts_": [], "rows_": 9, "subword_features_": ""}, "inputs[0]")
     with pytest.raises(UserError, match=r"inputs\[0\]\.content_"):
         text.check_learned("inputs[0]")
+
+
+def edited_copy(trained: Path, copy: Path, name: str, edit: Edit) -> Path:
+    """A copy of a run whose JSON file has another content, which its manifest lists."""
+    shutil.copytree(trained, copy)
+    content = json.loads((copy / name).read_text())
+    edit(content)
+    (copy / name).write_text(json.dumps(content))
+    write_manifest(copy)
+    return copy
+
+
+def test_each_value_of_the_metrics_is_checked(trained: Path, tmp_path: Path) -> None:
+    content = json.loads((trained / "metrics.json").read_text())
+    for i, key in enumerate([*content, "stop_signal", "folds", "spread"]):
+        for wrong in (None, [[1]], {"x": {"y": "z"}}, {"x": 1}):
+            run = edited_copy(trained, tmp_path / f"{i} {wrong!r}", "metrics.json", lambda c: c.update({key: wrong}))  # noqa: B023
+            with pytest.raises(UserError) as caught:
+                deepglass.Run(run).metrics  # noqa: B018
+            assert caught.value.code == "damaged-run"
+            assert f"metrics.{key}" in str(caught.value)
+
+
+def test_what_others_add_to_the_metrics_stays(trained: Path, tmp_path: Path) -> None:
+    run = edited_copy(trained, tmp_path / "run", "metrics.json", lambda c: c.update(note=["mine"], test={"price": {}}))
+    assert deepglass.Run(run).metrics["note"] == ["mine"]
+
+
+COMMANDS = [("evaluate",), ("report",), ("compare", "{trained}"), ("resume",)]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+@pytest.mark.parametrize("wrong", ["4.5", None, {"train": "long"}])
+def test_commands_refuse_metrics_of_another_type(
+    words: tuple[str, ...], wrong: object, trained: Path, tmp_path: Path, command: Command
+) -> None:
+    run = edited_copy(trained, tmp_path / "run", "metrics.json", lambda content: content.update(seconds=wrong))
+    result = command(words[0], run, *(word.format(trained=trained) for word in words[1:]))
+    assert result.code == 2
+    assert "[damaged-run]" in result.err
+    assert "metrics.seconds" in result.err
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("row", "x"),
+        ("row", None),
+        ("row", 1_000),
+        ("split", [1]),
+        ("hash", "x"),
+    ],
+)
+def test_a_split_of_other_types_is_damaged(column: str, value: object, trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    pl.read_parquet(run / "split.parquet").with_columns(pl.lit(value).alias(column)).write_parquet(
+        run / "split.parquet"
+    )
+    write_manifest(run)
+    with pytest.raises(UserError) as caught:
+        deepglass.report(run)
+    assert caught.value.code == "damaged-run"
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [
+        ("step", "2"),
+        ("best_monitor", "low"),
+        ("losses", {"sums": 1}),
+        ("loader", {"position": "x"}),
+        ("callbacks", {"HistoryFile": {"count": "x"}}),
+        ("seconds", None),
+    ],
+)
+def test_a_checkpoint_of_other_types_is_damaged(key: str, wrong: object, trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    (run / MANIFEST).unlink()
+    checkpoints = Checkpoints(run / "checkpoint")
+    state = checkpoints.load()
+    assert state is not None
+    for _ in range(2):  # both of them
+        checkpoints.save(state)
+    for path in (run / "checkpoint").glob("*.safetensors"):
+        content = save(dict(state.tensors), {"values": json.dumps({**state.values, key: wrong})})
+        path.write_bytes(content)
+        path.with_suffix(".sha256").write_text(f"{hashlib.sha256(content).hexdigest()} 5\n")
+    with pytest.raises(UserError) as caught:
+        deepglass.resume(run)
+    assert caught.value.code == "damaged-run"

@@ -233,7 +233,7 @@ def test_a_rare_class_moves_the_threshold_and_both_metrics_are_reported() -> Non
     assert 0.02 < rare.mean() < 0.08
     run = train({"x": x, "z": random.normal(size=1200), "rare": rare}, "rare", steps=60)
     assert any("rare" in note for note in run.metrics["notes"])
-    threshold = run.folder.files.read_json("features.json")["calibration"]["rare"]["threshold"]
+    threshold = run.state.calibration["rare"]["threshold"]
     assert threshold < 0.5
     figures = run.metrics["test"]["rare"]
     assert {"accuracy", "accuracy_at_half", "balanced_accuracy", "roc_auc", "log_loss"} <= set(figures)

@@ -1,18 +1,23 @@
 """Baselines: the test metrics of simple models on the same rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 
 from deepglass.data.table import Table
 from deepglass.features.base import Feature
-from deepglass.features.outputs.base import Output
+from deepglass.features.outputs.base import Output, PredictionArrays
 
 
 def baselines(
-    train: Table, test: Table, inputs: Sequence[Feature], output: Output, seconds: float = 10
+    train: Table,
+    test: Table,
+    inputs: Sequence[Feature],
+    output: Output,
+    seconds: float = 10,
+    compare: Callable[[PredictionArrays], Mapping[str, float]] | None = None,
 ) -> dict[str, dict[str, float]]:
     """See `simple.baselines`; scikit-learn takes as long to import as torch, and is imported on the first call."""
     results: dict[str, dict[str, float]] = import_module("deepglass.baselines.simple").baselines(
-        train, test, inputs, output, seconds
+        train, test, inputs, output, seconds, compare
     )
     return results

@@ -11,7 +11,7 @@ that the same data give the same metrics.
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -48,7 +48,12 @@ Predicted = tuple[PredictionArrays, int]
 
 
 def baselines(
-    train: Table, test: Table, inputs: Sequence[Feature], output: Output, seconds: float = 10
+    train: Table,
+    test: Table,
+    inputs: Sequence[Feature],
+    output: Output,
+    seconds: float = 10,
+    compare: Callable[[PredictionArrays], Mapping[str, float]] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Test metrics of three simple models, each with its training `rows` and its `seconds`.
 
@@ -61,7 +66,12 @@ def baselines(
         inputs: fitted features.
         output: a fitted feature; the constant alone for outputs other than numbers, classes and vectors.
         seconds: approximate limit of all together; training rows beyond it are left out at random.
+        compare: further values of a baseline from its predictions for the test rows.
     """
+
+    def scores(best: PredictionArrays) -> dict[str, float]:
+        return {**output.score(best, test_truth), **(compare(best) if compare is not None else {})}
+
     truth = output.encode(train[output.column])
     test_truth = output.encode(test[output.column])
     rows = np.random.default_rng(0).permutation(np.flatnonzero(_labelled_rows(truth)))
@@ -69,7 +79,7 @@ def baselines(
         return {}
     constant = output.baseline(truth)
     best = {name: np.repeat(value, len(test), axis=0) for name, value in constant.items()}
-    results = {"constant": {**output.score(best, test_truth), "rows": float(len(rows))}}
+    results = {"constant": {**scores(best), "rows": float(len(rows))}}
     classes = constant["log_probs"].shape[1] if output.has_classes else None
     if not (output.has_classes or output.ordered) or (classes or 0) > _MAX_CLASSES:
         return results
@@ -85,9 +95,9 @@ def baselines(
             start = time.perf_counter()
             if (result := predict(flat, truth.take(rows), classes, 0.3 * seconds)) is not None:
                 best, count = result
-                metrics = output.score(best, test_truth)
+                values = scores(best)
                 took = time.perf_counter() - start + reading
-                results[name] = {**metrics, "rows": float(count), "seconds": round(took, 3)}
+                results[name] = {**values, "rows": float(count), "seconds": round(took, 3)}
     return results
 
 

@@ -30,7 +30,7 @@ def show_run(run: Run) -> None:
         grid = grid_of(f"{name}, {where}", *ours, *(b.replace("_", " ") for b in compared))
         grid.columns[1].style = "bold"
         for metric, value in values.items():
-            deviation = metrics["spread"].get(name, {}).get(metric) if folds else None
+            deviation = metrics.get("spread", {}).get(name, {}).get(metric) if folds else None
             spread = ["" if deviation is None else plain_number(deviation)] if folds else []
             others = (plain_number(b[metric]) if metric in b else "" for b in compared.values())
             grid.add_row(metric, plain_number(value), *spread, *others)

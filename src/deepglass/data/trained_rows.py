@@ -19,7 +19,13 @@ from deepglass.parsing import MISSING, is_missing
 MAX_FLOAT_INTEGER = 2**53  # whole numbers from here on are compared as text, since float64 rounds them
 _CHUNK = 2**20  # bytes at the start and at the end of a file that are hashed, with its size
 ANCESTORS = "ancestors.parquet"
-ANCESTOR_COLUMNS = {"generation", "run", "columns", "hash", "split"}
+ANCESTOR_COLUMNS: dict[str, pl.DataType] = {
+    "generation": pl.Int32(),
+    "run": pl.String(),
+    "columns": pl.List(pl.String()),
+    "hash": pl.UInt64(),
+    "split": pl.String(),
+}
 MAX_REPEATED = 0.05  # share of rows with the same inputs as another, up to which inputs identify a row
 SPLIT_ORDER = ("", "test", "valid", "train")  # a row that is in two splits counts for the later one
 

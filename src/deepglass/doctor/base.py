@@ -80,6 +80,7 @@ class DataContext:
         split: (N,) of "train", "valid", "test", "" for unused rows; None without a split.
         split_source: what divides the rows, see `split_source`; "" for a random split.
         max_media: files of a column that are opened, at most.
+        hidden_labels: whether labels of training rows are hidden on purpose, so that those left are no fair sample.
     """
 
     table: Table
@@ -89,6 +90,7 @@ class DataContext:
     split: np.ndarray | None = None
     split_source: str = ""
     max_media: int = MAX_MEDIA
+    hidden_labels: bool = False
 
     @staticmethod
     def of(spec: Spec, data: PreparedData, max_media: int) -> DataContext:
@@ -101,6 +103,7 @@ class DataContext:
             data.split,
             split_source(spec, data.table),
             max_media,
+            spec.data.num_labels is not None,
         )
 
     def take(self, rows: np.ndarray) -> DataContext:

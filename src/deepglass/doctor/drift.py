@@ -31,7 +31,7 @@ def drift(context: DataContext) -> Iterator[Finding]:
     if min(len(train), len(test)) < MIN_ROWS:
         return
     split_column = context.split_source.partition(":")[2]
-    targets = (Measure(t.column, "", t.values, t.classes) for t in context.targets)
+    targets = (Measure(t.column, "", t.values, t.classes) for t in context.targets if not context.hidden_labels)
     measures = [m for m in (*context.measures, *targets) if m.column != split_column]
     measures = [m for m in measures if m.what != "time" and not m.monotonic]  # there later rows must differ
     for measure in measures:

@@ -42,7 +42,8 @@ def _finding(
     """
     examples = ", ".join(" = ".join(names[g[:3]]) for g in groups[:MAX_GROUPS])
     more = f", and {len(groups) - MAX_GROUPS:,} more" if len(groups) > MAX_GROUPS else ""
-    text = f"{summary} (the same {context.duplicates.by}): rows {examples}{more}{details}"
+    same = "the same or nearly the same" if context.duplicates.near else "the same"
+    text = f"{summary} ({same} {context.duplicates.by}): rows {examples}{more}{details}"
     columns = [f.column for f in context.inputs] if len(context.inputs) <= 3 else []
     rows = np.concatenate(groups)
     return context.finding(kind, rows, columns, context.duplicates.confidence, text, f"data.fix=[{kind}]")

@@ -35,12 +35,14 @@ class Duplicates(NamedTuple):
         by: what was compared, for people.
         confidence: that they are no coincidence, from 0 to 1.
         same_file: (P,) whether both rows name the same file.
+        near: whether some pairs are nearly equal only.
     """
 
     pairs: np.ndarray
     by: str
     confidence: float
     same_file: np.ndarray
+    near: bool = False
 
 
 def find_duplicates(
@@ -54,7 +56,7 @@ def find_duplicates(
     if media:
         pairs = reduce(_both, (_near_media(table[column], media[column]) for column in media))
         same_file = np.array([all(_one_file(table[c], a, b) for c in media) for a, b in pairs], bool)
-        return Duplicates(pairs, " and ".join(media), 1.0, same_file)
+        return Duplicates(pairs, " and ".join(media), 1.0, same_file, near=True)
     columns = {f.column: table[f.column] for f in inputs}
     texts = {f.column for f in inputs if f.is_text}
     ids = {f.column for f in inputs if not f.is_time and id_like(f.column, table[f.column])}
@@ -63,13 +65,14 @@ def find_duplicates(
         return Duplicates(NO_PAIRS, "", 1.0, np.zeros(0, bool))
     keys = [_keys(columns[c], c in texts) for c in compared]
     pairs, confidence = _equal(keys, [_empty(columns[c]) for c in compared])
+    num_equal = len(pairs)
     if texts.issuperset(compared):
         pairs = _long_enough(pairs, [columns[c] for c in compared]) if has_outputs else NO_PAIRS
         if has_outputs and len(table) <= MAX_TEXTS:
             near = reduce(_both, (_resembling(columns[c]) for c in compared))
             pairs = np.unique(np.concatenate([pairs, near]), axis=0)
     by = compared[0] if len(compared) == 1 else f"in all {len(compared)} inputs"
-    return Duplicates(pairs, by, confidence, np.zeros(len(pairs), bool))
+    return Duplicates(pairs, by, confidence, np.zeros(len(pairs), bool), near=len(pairs) > num_equal)
 
 
 def _both(a: np.ndarray, b: np.ndarray) -> np.ndarray:

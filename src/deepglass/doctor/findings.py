@@ -3,17 +3,16 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.config import parse_record
+from deepglass.config import restore_record
 from deepglass.data.batches import Dataset
 from deepglass.doctor.base import DataContext, Finding, merge_findings
 from deepglass.doctor.checks import READABLE_CHECKS, run_checks
 from deepglass.doctor.label_findings import label_findings
 from deepglass.doctor.labels import MIN_LABELS, checked_labels, find_label_issues
-from deepglass.documents import read_json
 from deepglass.features.base import take_raw
 from deepglass.files import write_file
 from deepglass.objectives.base import embed_dataset
@@ -59,9 +58,10 @@ def read_findings(folder: Folder) -> tuple[Finding, ...] | None:
     Raises:
         SourceError: `damaged-run`, `unreadable-file`.
     """
-    where = f"{folder.path.name}/{FILE}"
-    contents = [read_json(path, where) for path in folder.files.recorded(FILE)]
-    return parse_record(contents[0], tuple[Finding, ...], where) if contents else None
+    for path in folder.files.recorded(FILE):
+        records = folder.files.read_recorded(path, list[dict[str, Any]])
+        return tuple(restore_record(Finding, r, f"{folder.path.name}/{FILE}[{i}]") for i, r in enumerate(records))
+    return None
 
 
 def findings_of(

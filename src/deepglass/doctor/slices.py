@@ -2,14 +2,15 @@
 
 A slice is a value of a category, a quarter of the rows by a number (a value, a text's length, an image's brightness), a
 month, or the intersection of two of these. A slice is weak where its error is at least 1.5 times that of the rest, with
-a probability by chance of at most 0.01 over all slices (union bound, Bonferroni).
+a probability by chance of at most 0.01 over all slices (Holm's correction: each further slice is searched among the
+rows of none before).
 
-Error rates are compared by Hoeffding's bound for sampling without replacement, other errors by their ranks, so that no
-outlier decides. An intersection is reported where neither slice alone explains it: within each, the rows of the other
-have larger errors. Further slices are searched outside of earlier ones.
+Error rates are compared by Fisher's exact test, other errors by their ranks (Wilcoxon's test), so that no outlier
+decides. An intersection is reported where neither slice alone explains it: within each, the rows of the other
+have larger errors.
 
-Source: Chung et al., 2019, arXiv 1807.06068 (Slice Finder); Hoeffding, 1963, JASA 58, theorems 1 and 4; Wilcoxon, 1945,
-Biometrics Bulletin 1.
+Source: Chung et al., 2019, arXiv 1807.06068 (Slice Finder); Fisher, 1935, The Design of Experiments; Wilcoxon, 1945,
+Biometrics Bulletin 1; Holm, 1979, Scandinavian J. of Statistics 6.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from deepglass.features.outputs.base import Calibration, Output, PredictionArray
 MIN_ROWS = 20  # of a slice, and outside of it
 MIN_FACTOR = 1.5  # of a weak slice's error to that of the rest
 SIGNIFICANCE = 0.01  # for all slices together
+OUTLIERS = 0.05  # share of the largest errors that count no more than the next smaller one
 MAX_VALUES = 50  # of a category, the most frequent
 NUM_QUANTILES = 4  # slices of a number
 MAX_MEASURES = 200
@@ -189,6 +191,8 @@ def _most_significant(inside: Sequence[np.ndarray], errors: np.ndarray) -> tuple
         return (), 1.0
     shares = bool(np.isin(errors, (0.0, 1.0)).all())
     scores = errors if shares else _ranks(errors)
+    if not shares:  # a few outliers alone make no slice weak
+        errors = np.minimum(errors, np.quantile(errors, 1 - OUTLIERS))
     each = np.stack([np.ones(count), errors, scores, scores**2])  # (4, N)
     whole = each.sum(1)
     own = np.stack([each[:, inside[i]].sum(1) for i in large], 1)  # (4, S)
@@ -230,17 +234,40 @@ def _worse(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def _chance(part: np.ndarray, whole: np.ndarray, shares: bool) -> np.ndarray:
-    """Bound on the probability of a mean score so high in a random sample of the whole; sums, (4, ...)."""
-    from scipy.special import rel_entr
-
+    """Probability of a mean score so high in a random sample of the whole; sums, (4, ...)."""
     n, m = whole[0], np.maximum(part[0], 1)
     mean, high = whole[2] / n, part[2] / m
     if shares:
-        exponent = m * (rel_entr(high, mean) + rel_entr(1 - high, 1 - mean))
+        chance = hypergeometric_tail(part[1], m, whole[1], n)
     else:
-        spread = (whole[3] / n - mean**2) * (n - m) / np.maximum(n - 1, 1)
-        exponent = m * (high - mean) ** 2 / np.maximum(2 * spread, 1e-12)
-    return np.where(high > mean, np.exp(-exponent), 1.0)
+        from scipy.special import ndtr
+
+        variance = (whole[3] / n - mean**2) * (n - m) / np.maximum(n - 1, 1) / m
+        chance = ndtr((mean - high) / np.sqrt(np.maximum(variance, 1e-300)))
+    return np.where(high > mean, chance, 1.0)
+
+
+def hypergeometric_tail(
+    errors: np.ndarray, rows: np.ndarray, all_errors: np.ndarray, all_rows: np.ndarray
+) -> np.ndarray:
+    """Probability that `rows` of `all_rows` rows, chosen at random, have at least `errors` of the `all_errors` errors.
+
+    Valid above the mean, where the terms of its sum fall; all arguments have one shape, or broadcast.
+    """
+    from scipy.special import gammaln
+
+    def log_choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
+        return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+
+    right = all_rows - all_errors
+    ways = log_choose(all_errors, errors) + log_choose(right, rows - errors) - log_choose(all_rows, rows)
+    term = np.exp(ways)
+    total, k = term, errors
+    while (term > 1e-9 * total).any():
+        ratio = (all_errors - k) * (rows - k) / ((k + 1) * np.maximum(right - rows + k + 1, 1))
+        term, k = term * np.clip(ratio, 0, 1), k + 1
+        total = total + term
+    return np.minimum(total, 1.0)
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

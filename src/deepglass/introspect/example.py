@@ -14,6 +14,7 @@ from deepglass.formatting import prediction_text
 from deepglass.introspect.attention import read_words
 from deepglass.introspect.facts import ForwardExample, LayerOutput
 from deepglass.introspect.rows import row_summary
+from deepglass.metrics.calibration import apply_temperature
 from deepglass.networks.network import Network
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
 from deepglass.nn.recurrent import NormedLayer, Recurrent, orders
@@ -73,7 +74,7 @@ def example_of(context: RunContext) -> ForwardExample | None:
     if not outputs:
         return None
     summary = row_summary(prepared, int(rows[0]))
-    scores, truth = _scores(prepared, objective, batch, int(rows[0]))
+    scores, truth = _scores(context, batch, int(rows[0]))
     return ForwardExample(summary.row, tuple(outputs), summary.image, tuple(summary.values.items()), scores, truth)
 
 
@@ -195,12 +196,11 @@ def _layer_output(name: str, values: np.ndarray, members: int, times: SequenceAx
 Scores = tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...]
 
 
-def _scores(
-    prepared: PreparedData, objective: Objective, batch: Batch, row: int
-) -> tuple[Scores, tuple[tuple[str, str], ...]]:
-    """The highest probabilities of each output with classes, the value of each number, and the labels."""
+def _scores(context: RunContext, batch: Batch, row: int) -> tuple[Scores, tuple[tuple[str, str], ...]]:
+    """The highest calibrated probabilities of each output with classes, the value of each number, and the labels."""
+    prepared = context.data
     with torch.inference_mode():
-        answers = objective.predict(batch)
+        answers = context.objective.predict(batch)
     scores: list[tuple[str, tuple[tuple[str, float | None], ...]]] = []
     truth = []
     for output in prepared.outputs:
@@ -210,7 +210,8 @@ def _scores(
         if output.has_axis:
             scores.append((output.name, ((prediction_text(output.decode(best, {})[0]["value"]), None),)))
         else:
-            shares = np.exp(best["log_probs"][0])
+            temperature = context.calibration.get(output.name, {}).get("temperature") or 1.0
+            shares = np.exp(apply_temperature(best["log_probs"], temperature)[0])
             first = np.argsort(-shares, kind="stable")[:MAX_CLASSES]
             scores.append((output.name, tuple((output.class_names[k], float(shares[k])) for k in first)))
         raw = prepared.table[output.column][row]

@@ -72,6 +72,7 @@ METRICS: dict[str, Metric] = {
     m.name: m
     for m in (
         Metric("loss", False),
+        Metric("relative_loss", False, title="loss that selects the weights"),
         # classes
         Metric("accuracy", True, "share"),
         Metric("balanced_accuracy", True, "share"),

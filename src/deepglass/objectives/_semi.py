@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import Network
 from deepglass.nn.ema import ema_update
 from deepglass.nn.tokens import Field, Fields
-from deepglass.objectives.base import MakeNetwork
+from deepglass.objectives.base import Evaluation, MakeNetwork
 from deepglass.objectives.supervised import Supervised, loss_sums
 
 MIN_LABELLED_ROWS = 16  # in a batch, but at most half of it
@@ -120,6 +121,10 @@ class SemiSupervised(Supervised):
     def views(self, transform: BatchTransform | None) -> tuple[BatchTransform | None, BatchTransform | None]:
         """Augmentation of a batch, and that of a second view of its unlabelled rows."""
         raise NotImplementedError
+
+    def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
+        # the loss of a training step has a term for pseudo-labels
+        return replace(super().evaluate(data, batch_size, search), loss=None)
 
     # -- losses ------------------------------------------------------------------------------------------------
 

@@ -112,12 +112,14 @@ class Evaluation:
         monitor: value of `Objective.monitor`, by which the best weights are chosen.
         predictions: output -> point predictions, for objectives with outputs.
         warnings: sentences about training failures, such as mode collapse.
+        loss: mean over the rows of the same loss that a training step minimises; None where it has no such mean.
     """
 
     metrics: Mapping[str, Mapping[str, float]]
     monitor: float
     predictions: Mapping[str, PredictionArrays] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    loss: float | None = None
 
 
 class Objective(nn.Module, ABC):

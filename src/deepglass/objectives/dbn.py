@@ -159,7 +159,8 @@ class Dbn(Objective):
         predictions = predict_dataset(self, data, batch_size)
         metrics = {n: f.score(predictions[n], data.truth[n]) for n, f in self.outputs.items()}
         sums = [torch.stack(parts).sum(0) for parts in total.values()]
-        return Evaluation(metrics, float(sum(s[0] / s[1].clamp_min(1) for s in sums)), predictions)
+        loss = float(sum(s[0] / s[1].clamp_min(1) for s in sums))
+        return Evaluation(metrics, loss, predictions, loss=loss)
 
     def _reconstruction_error(self, data: Dataset, batch_size: int, stage: int) -> float:
         """Mean squared error of the inputs reconstructed from a layer."""

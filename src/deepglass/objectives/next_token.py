@@ -140,7 +140,7 @@ class NextToken(Objective):
         characters = len(self.feature.text_of(tokens[1:].tolist()))
         bits = total / math.log(2) / max(characters, 1)
         metrics = {"bits_per_character": bits, "perplexity": math.exp(min(mean, 700)), "loss": mean}
-        return Evaluation({self.name: metrics}, mean)
+        return Evaluation({self.name: metrics}, mean, loss=mean)
 
     def generate(
         self,

@@ -72,7 +72,8 @@ class Supervised(Objective):
                     if search or not prediction.needs_decoding:
                         batches[name].append(prediction.mode())
         predictions = {name: concatenate_predictions(part) for name, part in batches.items() if part}
-        relative = total / count.clamp_min(1) / self.baseline_loss.cpu().clamp_min(1e-12)
+        means = total / count.clamp_min(1)
+        relative = means / self.baseline_loss.cpu().clamp_min(1e-12)
         for i, name in enumerate(names):
             if name not in predictions:
                 continue
@@ -80,8 +81,8 @@ class Supervised(Objective):
             if own is not None:
                 relative[i] = own
         metrics = {name: self.network.features[name].score(p, data.truth[name]) for name, p in predictions.items()}
-        metrics |= {n: {"loss": float(v)} for n, v in zip(names, total / count.clamp_min(1)) if n not in predictions}
-        return Evaluation(metrics, float(relative.mean()), predictions)
+        metrics |= {n: {"loss": float(v)} for n, v in zip(names, means) if n not in predictions}
+        return Evaluation(metrics, float(relative.mean()), predictions, loss=float(means.sum()))
 
     def _mean(self, name: str, params: Any, target: Field, mix: Mix | None) -> Tensor:
         """Mean loss of an output over the rows with a target; mixed rows weigh both targets.

@@ -69,7 +69,9 @@ def has_map(objective: Objective) -> bool:
     return objective.learns_from == "rows"
 
 
-def predict_test_rows(context: RunContext, options: MapOptions = DEFAULT_MAP) -> TestPredictions:
+def predict_test_rows(
+    context: RunContext, options: MapOptions = DEFAULT_MAP, batch_size: int = BATCH
+) -> TestPredictions:
     """Predictions for the test rows, and their embedding where the same pass gives it."""
     data, objective = context.data, context.objective
     rows = data.rows("test")
@@ -77,7 +79,7 @@ def predict_test_rows(context: RunContext, options: MapOptions = DEFAULT_MAP) ->
         return NO_PREDICTIONS
     dataset = data.dataset(rows, context.device)
     with EmbeddingSpace(objective, options.layer).recording() as recorded:
-        best = objective.evaluate(dataset, BATCH).predictions
+        best = objective.evaluate(dataset, batch_size).predictions
     best = add_context(best, data.outputs, dataset.columns)
     if objective.builds_network or objective.generative or len({v.shape[1] for v in recorded}) != 1:
         return TestPredictions(best)

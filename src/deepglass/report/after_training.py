@@ -7,19 +7,21 @@ from deepglass.baselines import baselines
 from deepglass.baselines.labelled_only import NAME, labelled_alone
 from deepglass.baselines.random_policy import random_policy
 from deepglass.projection.points import TestPredictions
-from deepglass.projection.projection import DEFAULT_MAP, MapOptions
+from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows
 from deepglass.report.data import ReportData, ReportOptions
+from deepglass.report.paired_baselines import comparison_with
 from deepglass.report.write import write_report
 from deepglass.run.context import RunContext
 
 BASELINE_SECONDS = 8.0  # for all outputs together
 
 
-def add_baselines(context: RunContext, started: float) -> RunContext:
+def add_baselines(context: RunContext, started: float, tested: TestPredictions | None = None) -> RunContext:
     """Fit the baselines on the training rows, store their test metrics and return the context with them.
 
     Args:
         started: `time.perf_counter()` when the command began, for the total.
+        tested: the network's predictions for the test rows; None: they are computed.
     """
     data, metrics = context.data, context.metrics
     train, test = data.split_table("train"), data.split_table("test")
@@ -30,9 +32,12 @@ def add_baselines(context: RunContext, started: float) -> RunContext:
         alone = labelled_alone(context)
         scored = [f for f in data.outputs if f.name in metrics.get("test", {})]  # some only condition generation
         share = BASELINE_SECONDS / max(len(scored), 1)
+        if tested is None:
+            tested = predict_test_rows(context, batch_size=context.plan.evaluation_batch_size)  # as when it was tested
         for output in scored:
             beside = {NAME: alone[output.name]} if output.name in alone else {}
-            scores[output.name] = {**beside, **baselines(train, test, data.inputs, output, share)}
+            compare = comparison_with(output, tested.best, output.encode(test[output.column]), context.calibration)
+            scores[output.name] = {**beside, **baselines(train, test, data.inputs, output, share, compare)}
     seconds = {**metrics["seconds"], "total": round(time.perf_counter() - started, 3)}
     metrics = {**metrics, "baselines": {n: s for n, s in scores.items() if s}, "seconds": seconds}
     context.folder.store_metrics(metrics)

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from deepglass.device import pick
-from deepglass.doctor.base import DataContext
+from deepglass.doctor.base import DataContext, Finding, split_source
+from deepglass.doctor.findings import EmbeddedRows, findings_of
 from deepglass.doctor.slices import find_slices
+from deepglass.doctor.weak_slice import weak_slice
 from deepglass.features._display import first_image
 from deepglass.features.outputs.base import Output
 from deepglass.introspect.layers import Layer, trace
@@ -173,6 +175,11 @@ class ReportData:
         )
 
     @_shared
+    def split_source(self) -> str:
+        """What divides the rows, see `doctor.base.split_source`; "" for a random split."""
+        return split_source(self.context.experiment.spec, self.context.data.table)
+
+    @_shared
     def columns(self) -> tuple[ColumnFacts, ...]:
         """The source's columns and their kinds and roles."""
         prepared = self.context.data
@@ -243,6 +250,25 @@ class ReportData:
     def cuts(self) -> list[Any]:
         """For each tested output, the test rows divided into slices; None where none differs."""
         return [find_slices(self.test_case, f, s.best, s.truth, s.calibration) for f, s in self.tested_outputs]
+
+    @_shared
+    def per_class(self) -> list[Mapping[str, Mapping[str, float]]]:
+        """For each tested output, class -> metric -> value; {} for outputs without metrics of single classes."""
+        return [
+            f.per_class(rows.best, rows.truth, rows.calibration) if rows.truth.mask.any() else {}
+            for f, rows in self.tested_outputs
+        ]
+
+    @_shared
+    def findings(self) -> tuple[Finding, ...]:
+        """Problems of the data, those that its predictions show among them."""
+        context = self.context
+        if context.data.table.environment is not None:
+            return ()
+        slices = {f.name: cut for (f, _), cut in zip(self.tested_outputs, self.cuts, strict=True) if cut}
+        points = None if self.options.projection.layer else self.points
+        embedded = None if points is None else EmbeddedRows(points.rows, points.points)
+        return findings_of(context, weak_slice(self.test_case, slices), embedded)
 
     @_shared
     def points(self) -> EmbeddedPoints | None:

@@ -101,7 +101,12 @@ class PlanFacts:
 
 
 class HistoryPoint(NamedTuple):
-    """A line of history.jsonl; `train` and `valid` map "loss" and metric names to values."""
+    """A line of history.jsonl.
+
+    Args:
+        train, valid: "loss" and metric names -> values; the loss of both is the same quantity, and missing in `valid`
+            where it was not measured.
+    """
 
     step: int
     epoch: float
@@ -185,10 +190,19 @@ def plan_facts(context: RunContext) -> PlanFacts:
 
 
 def history_point(record: Mapping[str, Any], outputs: Sequence[Output], monitor: Metric) -> HistoryPoint:
-    """A line of history.jsonl; with several outputs their metrics are named OUTPUT.METRIC."""
-    selecting = monitor.name if monitor.higher_is_better else "loss"
-    valid = {selecting: record["monitor"]} if record["monitor"] is not None else {}  # first: it selected the weights
+    """A line of history.jsonl; with several outputs their metrics are named OUTPUT.METRIC.
+
+    The metric that selects the weights comes first. A monitored loss that is not the training loss, such as one
+    relative to that of a constant prediction, is called "relative_loss".
+    """
+    loss, selecting = record.get("valid_loss"), record["monitor"]
+    valid = {}
+    if loss is not None:
+        valid["loss"] = loss
+    if selecting is not None and (loss is None or monitor.name != "loss"):
+        valid["relative_loss" if monitor.name == "loss" else monitor.name] = selecting
     for name, metrics in record["valid"].items():
-        valid |= {f"{name}.{m}" if len(outputs) > 1 else m: v for m, v in metrics.items()}
+        own = {m: v for m, v in metrics.items() if m != "loss"}
+        valid |= {f"{name}.{m}" if len(outputs) > 1 else m: v for m, v in own.items()}
     train = {"loss": total_loss(record["losses"])}
     return HistoryPoint(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepglass.metrics.paired import PairedTest
 from deepglass.metrics.summaries import Figure, Reliability, Thresholds
 from deepglass.metrics.table import Metric
 from deepglass.report.row_cards import RowCard
@@ -19,11 +20,18 @@ BASELINE_ORDER = ("gradient_boosting", "linear", "constant")  # others come befo
 
 
 class Baseline(NamedTuple):
-    """A simpler model on the same test rows: its metrics, the rows that it was fitted on, the seconds it took."""
+    """A simpler model on the same test rows.
+
+    Args:
+        rows: that it was fitted on.
+        seconds: that this took.
+        paired: the network compared with it, row by row.
+    """
 
     metrics: Mapping[str, float]
     rows: int | None = None
     seconds: float | None = None
+    paired: PairedTest | None = None
 
 
 def ordered_baselines(baselines: Mapping[str, Baseline]) -> list[str]:
@@ -63,6 +71,7 @@ class NumberFacts:
         level: the share of true values that the intervals should contain.
         coverage: the share that they contain, over all test rows.
         residuals: quantiles of predicted minus true over all test rows, such as {0.05: -31000, 0.5: 120, ...}.
+        errors: quantiles of the absolute residuals.
 
     Shapes:
         truth, predicted, low, high: (N,) float.
@@ -75,6 +84,7 @@ class NumberFacts:
     level: float | None = None
     coverage: float | None = None
     residuals: Mapping[float, float] = field(default_factory=dict)
+    errors: Mapping[float, float] = field(default_factory=dict)
 
     def without_rows(self) -> NumberFacts:
         """Without the values of single rows."""

@@ -20,6 +20,7 @@ from deepglass.metrics.table import METRICS
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
+from deepglass.report.paired_baselines import PREFIX, paired_test
 from deepglass.report.row_cards import RowCard, row_card
 from deepglass.report.row_selection import MAX_MISTAKES, cell_rows, confident_mistakes
 
@@ -27,6 +28,7 @@ NUM_RESAMPLES = 100  # bootstrap samples of the test rows
 MAX_SECONDS = 2.0  # for the intervals of an output; with less than a fifth of the samples there are none
 MAX_RESAMPLED_ROWS = 2_000
 MAX_NUMBER_MISTAKES = 24
+COSTS = ("rows", "steps", "seconds")  # of a baseline, among its metrics in metrics.json
 MAX_COMPARED_CLASSES = 500  # of a confusion matrix, which has as many rows and columns
 
 
@@ -67,9 +69,10 @@ def output_facts(feature: Output, rows: OutputRows, metrics_json: Mapping[str, A
         test_rows=len(labelled),
         baselines={
             name: Baseline(
-                {m: v for m, v in values.items() if m not in ("rows", "steps", "seconds")},
+                {m: v for m, v in values.items() if m not in COSTS and not m.startswith(PREFIX)},
                 values.get("rows"),
                 values.get("seconds"),
+                paired_test(values),
             )
             for name, values in metrics_json.get("baselines", {}).get(feature.name, {}).items()
         },
@@ -112,7 +115,7 @@ def _intervals(feature: Output, rows: OutputRows, labelled: np.ndarray) -> dict[
     result = {}
     for metric, scored in resampled.items():
         value = values[metric]
-        if metric == "accuracy" and "log_probs" in best:
+        if metric == "accuracy" and "log_probs" in best and truth.offsets is None:  # of rows, not of words
             result[metric] = summaries.share_interval(round(value * len(labelled)), len(labelled))
             continue
         low, high = shrink * (np.nanquantile(scored, [0.025, 0.975]) - np.nanmedian(scored))
@@ -227,6 +230,7 @@ def _numbers(feature: Output, rows: OutputRows) -> tuple[NumberFacts, tuple[RowC
         level=decoded[0].get("confidence"),
         coverage=metrics.interval_coverage(truth[labelled], ends[0][labelled], ends[1][labelled]) if ends else None,
         residuals={q: float(np.quantile(errors[labelled], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
+        errors={q: float(np.quantile(np.abs(errors[labelled]), q)) for q in (0.5, 0.9)},
     )
     cards = (row_card(rows.prepared, rows.rows, int(i), float(truth[i]), float(predicted[i]), None) for i in worst)
     return facts, tuple(cards)

@@ -1,26 +1,42 @@
 """Compares the network with the baselines by the main metric: is it worth it here?"""
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from deepglass.formatting import baseline_name, count, duration, finite, plural
+from deepglass.metrics.paired import PairedTest
 from deepglass.metrics.summaries import Figure
 from deepglass.metrics.table import metric_text, metric_title
 from deepglass.report.output_facts import Baseline, OutputFacts
 from deepglass.report.templates import capital
+
+SIGNIFICANCE = 0.05  # of the probability by chance that any verdict "better" or "worse" is wrong
+MARGIN = 0.02  # of accuracy or R², by which a model may be worse and still be called no worse
+NO_MODELS = ("constant", "random", "labelled_rows_alone")  # a constant, random actions, and a network of its own
+
+Worth = Literal["better", "no_worse", "worse", "unclear", "unknown"]
 
 
 class BaselineVerdict(NamedTuple):
     """The result of the comparison.
 
     Args:
-        worth: "yes", "no", "even" (the interval holds the best baseline) or "unknown".
+        worth: "unclear" with too few rows to tell, "unknown" where nothing was compared.
         headline: a few words.
         sentence: the values that are compared, plain text.
     """
 
-    worth: Literal["yes", "no", "even", "unknown"]
+    worth: Worth
     headline: str
     sentence: str
+
+
+HEADLINES: Mapping[Worth, str] = {
+    "better": "Better than the simpler models",
+    "no_worse": "No worse than the simpler models",
+    "worse": "Worse than a simpler model",
+    "unclear": "Too few test rows to tell whether simpler models are as good",
+}
 
 
 def main_value(output: OutputFacts) -> Figure:
@@ -38,13 +54,19 @@ def best_baseline(output: OutputFacts) -> str | None:
     return max(measured, key=lambda name: sign * measured[name])
 
 
-def judge(output: OutputFacts, train_rows: int | None = None, seconds: float | None = None) -> BaselineVerdict:
-    """Compare the network with its baselines.
+def judge(
+    output: OutputFacts, train_rows: int | None = None, seconds: float | None = None, shortened: bool = False
+) -> BaselineVerdict:
+    """Compare the network with its baselines, in pairs on the same test rows where the metric is a mean over rows.
+
+    "Better" needs a significant difference to each simpler model, "worse" to one of them (Bonferroni), "no worse" 95 %
+    intervals that exclude a loss of `MARGIN`.
 
     Args:
         output: the output with its baselines.
         train_rows: rows that the network was trained on, to name baselines with fewer.
         seconds: of training the network.
+        shortened: whether training ended while the network still improved.
     """
     ours, name = main_value(output), best_baseline(output)
     if not finite(ours.value):
@@ -52,29 +74,80 @@ def judge(output: OutputFacts, train_rows: int | None = None, seconds: float | N
         return BaselineVerdict("unknown", "Not measured", f"{title} was not measured.")
     if name is None:
         return BaselineVerdict("unknown", "No comparison", "No simpler model was measured on the same rows.")
-    theirs = output.baselines[name]
+    models = {n: b for n, b in output.baselines.items() if n not in NO_MODELS}
+    sentence = _values(output, name, ours)
+    if name not in NO_MODELS:
+        sentence += _cost(name, output.baselines[name], train_rows, seconds)
+    if not models:
+        return _against_no_model(output, name, ours, sentence)
+    tests = {n: b.paired for n, b in models.items() if b.paired is not None}
+    if len(tests) < len(models):
+        return BaselineVerdict("unknown", "No paired comparison", f"{sentence} They were not compared row by row.")
+    worth = compare_models(list(tests.values()))
+    constant = output.baselines["constant"].paired if "constant" in output.baselines else None
+    if worth != "better" and constant is not None and compare_models([constant]) != "better":
+        sentence += f" {_test_text(output, 'constant', constant)}"
+        return BaselineVerdict(
+            "worse" if worth == "worse" else "unclear", "Not shown to be better than a constant prediction", sentence
+        )
+    nearest = min(tests, key=lambda n: tests[n].difference)
+    sentence += f" {_test_text(output, nearest, tests[nearest])}"
+    if shortened and worth != "better":
+        sentence += " Training ended while the network still improved: this is a verdict on that much training."
+    return BaselineVerdict(worth, HEADLINES[worth], sentence)
+
+
+def compare_models(tests: list[PairedTest]) -> Worth:
+    """The verdict on a network from its comparisons with all simpler models."""
+    if all(t.difference > 0 and t.p_value < SIGNIFICANCE for t in tests):
+        return "better"
+    if any(t.difference < 0 and t.p_value < SIGNIFICANCE / len(tests) for t in tests):
+        return "worse"
+    return "no_worse" if all(finite(t.low) and t.low > -MARGIN for t in tests) else "unclear"
+
+
+def _against_no_model(output: OutputFacts, name: str, ours: Figure, sentence: str) -> BaselineVerdict:
+    """The verdict where nothing but a constant, random actions or the same network on fewer rows was measured."""
+    theirs, sign = output.baselines[name], 1 if output.metric.higher_is_better else -1
     value = theirs.metrics[output.metric.name]
-    metric, sign = output.metric.name, 1 if output.metric.higher_is_better else -1
+    if theirs.paired is not None:
+        sentence += f" {_test_text(output, name, theirs.paired)}"
+        better = compare_models([theirs.paired]) == "better"
+    else:
+        ends = [sign * v for v in (ours.low, ours.high) if finite(v)]
+        better = bool(ends) and min(ends) > sign * value
+    sentence += " No simpler model was measured."
+    what = {"random": "random actions", "constant": "a constant prediction"}.get(name, baseline_name(name))
+    if better:
+        return BaselineVerdict("unknown", f"Better than {what}", sentence)
+    return BaselineVerdict("unclear", f"Not shown to be better than {what}", sentence)
+
+
+def _values(output: OutputFacts, name: str, ours: Figure) -> str:
+    """The main metric of a baseline and of the network."""
+    metric = output.metric.name
+    value = output.baselines[name].metrics[metric]
     reach = "reach" if name == "labelled_rows_alone" else "reaches"
     article = "" if name in ("gradient_boosting", "random") else "the "
     own = metric_text(metric, ours.value)
     comparison = f"{article}{baseline_name(name)} {reach} {metric_text(metric, value)}, the network {own}"
-    sentence = f"On the same {plural(output.test_rows, f'test {output.unit}')} {comparison}{_interval(metric, ours)}."
-    if name != "constant":
-        sentence += _cost(name, theirs, train_rows, seconds)
-    ends = [sign * v for v in (ours.low, ours.high) if finite(v)] or [sign * ours.value]
-    better, worse = min(ends) > sign * value, max(ends) < sign * value
-    if name == "constant" and set(output.baselines) == {"constant"}:
-        sentence += " No other simpler model was measured."
-        if better:
-            return BaselineVerdict("unknown", "Better than a constant prediction", sentence)
-    if better:
-        return BaselineVerdict("yes", "A network is worth it here", sentence)
-    if name == "constant":
-        return BaselineVerdict("no", "No better than a constant prediction", sentence)
-    if worse:
-        return BaselineVerdict("no", "A network is not worth it here", sentence)
-    return BaselineVerdict("even", "No clear gain over a simpler model", sentence + " The interval contains both.")
+    return f"On the same {plural(output.test_rows, f'test {output.unit}')} {comparison}{_interval(metric, ours)}."
+
+
+def _test_text(output: OutputFacts, name: str, test: PairedTest) -> str:
+    """The evidence of a paired test."""
+    points = "points" if output.metric.is_share else metric_title(output.metric.name)
+    factor = 100 if output.metric.is_share else 1
+    digits = 1 if output.metric.is_share else 3
+
+    def text(value: float) -> str:
+        return f"{factor * value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+    spread = f" (95\N{NO-BREAK SPACE}% interval {text(test.low)} to {text(test.high)})" if finite(test.low) else ""
+    chance = f"p = {test.p_value:.2g}" if test.p_value >= 1e-4 else "p < 0.0001"
+    article = "" if name in ("gradient_boosting", "random") else "the "
+    lead = f"its lead over {article}{baseline_name(name)} is {text(test.difference)} {points}{spread}"
+    return f"Row by row, {lead}, {chance}."
 
 
 def _interval(metric: str, ours: Figure) -> str:

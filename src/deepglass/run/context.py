@@ -22,6 +22,7 @@ from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.run.build import load_objective
 from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, read_layer_statistics
 from deepglass.run.folder import Folder
+from deepglass.run.storage.manifest import damaged
 from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
 from deepglass.training.plan import Plan
@@ -153,6 +154,8 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
     corrections = load_corrections(spec, table)
     rows = folder.split()
     source_rows, split = rows["row"].to_numpy(), rows["split"].to_numpy()
+    if len(source_rows) and not 0 <= source_rows.min() <= source_rows.max() < len(table):
+        raise damaged(folder.path / "split.parquet", f"rows that the data, which have {len(table):,}, do not have")
     hidden = rows["hidden"].to_numpy()
     outputs = state.experiment.outputs
     table = hide_targets(table.take(source_rows), outputs, hidden)
@@ -171,5 +174,5 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
         state.source["warnings"],
         fingerprint,
         hidden,
-        folder.lineage(state),
+        folder.lineage(state, rows),
     )

@@ -48,7 +48,6 @@ from deepglass.training.settings import TrainingSettings
 from deepglass.training.trainer import History, Trainer
 
 MAX_PROBE = 0.03  # share of a time budget
-MIN_EVALUATION_BATCH = 512  # rows
 
 Metrics = Mapping[str, Mapping[str, float]]  # output -> metric -> value
 
@@ -264,7 +263,7 @@ def _finish(
         earlier_seconds: of training before the clock of the last stage.
     """
     experiment, data, objective = context.experiment, context.data, context.objective
-    batch_size = max(MIN_EVALUATION_BATCH, history.plan.batch_size)
+    batch_size = history.plan.evaluation_batch_size
     evaluations: dict[str, Evaluation] = {}
     valid = history.evaluation
     if isinstance(objective, Representation) and objective.fit_probe(datasets["train"]) and len(datasets["valid"]):

@@ -32,9 +32,10 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.storage.code import offer_code
 from deepglass.run.storage.contents import delete_contents, has_not_begun, is_occupied
 from deepglass.run.storage.lock import lock_folder
-from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged_values, resume_command, write_manifest
+from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged, resume_command, write_manifest
 from deepglass.run.storage.stages import TRAINING, Stages
 from deepglass.run.storage.stored_files import RunState, StoredFiles, read_state
+from deepglass.run.storage.stored_metrics import StoredMetrics
 from deepglass.run.write_predictions import prediction_table
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import EvaluationRecord, read_records
@@ -269,12 +270,11 @@ class Folder:
         return replace(spec, data=replace(spec.data, label_corrections=str(self.files.checked(LABELS))))
 
     def plan(self) -> Plan:
-        content = self.files.read_json("plan.json")
-        with damaged_values(self.path / "plan.json"):
-            return Plan.from_json(content)
+        return self.files.read_json("plan.json", Plan)
 
     def metrics(self) -> dict[str, Any]:
-        return self.files.read_json("metrics.json")
+        metrics: Any = self.files.read_json("metrics.json", StoredMetrics, finite=False)  # a metric may be undefined
+        return metrics  # type: ignore[no-any-return]
 
     def history(self) -> list[dict[str, Any]]:
         return self.records("history.jsonl", EvaluationRecord)
@@ -296,18 +296,25 @@ class Folder:
         Args:
             spec: of spec.yaml, if it was read already.
         """
-        content = self.files.read_json("features.json")
+        content = self.files.read_json("features.json", dict[str, Any], finite=False)
         return read_state(self.path / "features.json", content, spec or self.spec())
 
     def split(self) -> pl.DataFrame:
-        """Index of each row in the source, its split, and whether its label is hidden."""
-        return self.files.read_frame("split.parquet", {"row", "split", "hidden"})
+        """Index of each row in the source, its split, whether its label is hidden, and the hash of its content."""
+        types = {"row": pl.Int64(), "split": pl.String(), "hidden": pl.Boolean()}
+        return self.files.read_frame("split.parquet", types)
 
-    def lineage(self, state: RunState) -> tuple[TrainedRows, ...]:
-        """The rows of this run, then of the runs it starts from; empty where rows are not recognised by content."""
+    def lineage(self, state: RunState, rows: pl.DataFrame | None = None) -> tuple[TrainedRows, ...]:
+        """The rows of this run, then of the runs it starts from; empty where rows are not recognised by content.
+
+        Args:
+            rows: of `split`, where it was read already.
+        """
         if not (columns := tuple(state.source["hashed_columns"])):
             return ()
-        rows = self.files.read_frame("split.parquet", {"split", "hash"})
+        rows = self.split() if rows is None else rows
+        if rows.schema.get("hash") != pl.UInt64:
+            raise damaged(self.path / "split.parquet", "no column 'hash' of whole numbers")
         own = TrainedRows(self.path.name, columns, rows["hash"].to_numpy(), rows["split"].to_numpy().astype("U5"))
         if not self.files.has(ANCESTORS):
             return (own,)
@@ -315,7 +322,11 @@ class Folder:
 
     def predictions(self) -> pl.DataFrame | None:
         """The predictions for the test rows; None while the run trains, or without test rows."""
-        return self.files.read_frame("predictions.parquet", {"row"}) if self.files.has("predictions.parquet") else None
+        return (
+            self.files.read_frame("predictions.parquet", {"row": pl.Int64()})
+            if self.files.has("predictions.parquet")
+            else None
+        )
 
     def weights(self) -> dict[str, Any]:
         """The final weights; while the run trains, the best of the newest checkpoint, or those of its last step.

@@ -203,12 +203,12 @@ class Run:
         return self.predictor.evaluate(self._without_trained_rows(table, include_trained))
 
     def _without_trained_rows(self, table: Table, include_trained: bool) -> Table:
+        rows = self.folder.split()
         if fingerprint_of(table) == self.state.source["fingerprint"]:  # the run's own source
-            rows = self.folder.split()
             split = np.full(len(table), "", "U5")
             split[rows["row"].to_numpy()] = rows["split"].to_numpy()
         else:
-            split = split_of(self.folder.lineage(self.state), table)
+            split = split_of(self.folder.lineage(self.state, rows), table)
         counts = {name: int((split == name).sum()) for name in ("train", "valid")}
         if not (trained := sum(counts.values())):
             return table

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from deepglass.config import parse_record
+from deepglass.config import restore_record
 from deepglass.documents import parse_json
 from deepglass.errors import SourceError
 from deepglass.files import append_line, read_file, write_file
@@ -28,6 +28,7 @@ class EvaluationRecord:
         gradient_norm: parameter group -> mean norm of its gradient before clipping, since the last evaluation.
         monitor: value of the metric by which the best weights are chosen.
         valid: output -> metric -> value on the validation rows.
+        valid_loss: mean of the training loss on the validation rows; None where it has no such mean.
         best: whether these are the best weights so far.
         event: anything unusual, such as a non-finite loss.
     """
@@ -42,6 +43,7 @@ class EvaluationRecord:
     valid: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     best: bool = False
     event: str = ""
+    valid_loss: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -163,7 +165,7 @@ def read_records(path: Path, kind: type, skip_damaged: bool = False) -> Iterator
             return
         try:
             record = parse_json(line, where, number)
-            parse_record(record, kind, f"{where}, line {number}")
+            restore_record(kind, record, f"{where}, line {number}")
             yield record
         except SourceError:
             if not skip_damaged:

@@ -8,16 +8,46 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, NotRequired
 
 import torch
+from pydantic import ConfigDict, Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from typing_extensions import TypedDict
 
+from deepglass.config import restore
 from deepglass.documents import parse_json
-from deepglass.errors import SourceError
+from deepglass.errors import SourceError, SpecError
 from deepglass.files import file_sha256, write_file
+
+
+class _FileState(TypedDict):
+    """The state of a callback that appends lines to a file."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
+
+    count: NotRequired[int]
+
+
+class _Values(TypedDict):
+    """The JSON part of a state that resuming reads; the inner values of callbacks, loader and means are theirs."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
+
+    step: Annotated[int, Field(ge=0)]
+    first_step: Annotated[int, Field(ge=0)]
+    lr_scale: float
+    recoveries: int
+    evals_since_best: int
+    best_monitor: float | None
+    loader: dict[str, Any]
+    seconds: float
+    losses: dict[str, dict[str, float]]
+    gradient_norms: dict[str, dict[str, float]]
+    events: list[str]
+    callbacks: dict[str, _FileState]
 
 
 class State(NamedTuple):
@@ -76,9 +106,19 @@ class Checkpoints:
         write_file(self._checksum_file(path), f"{hashlib.sha256(content).hexdigest()} {state.values['step']}\n")
 
     def load(self) -> State | None:
-        """The newest state whose checksum is right; None without one."""
+        """The newest state whose checksum is right; None without one.
+
+        Raises:
+            SourceError: `damaged-run` for one that holds something else than a training stores.
+        """
         path = next((p for p in self._by_age() if self._is_whole(p)), None)
-        return None if path is None else _read(path)
+        if path is None:
+            return None
+        state = _read(path)
+        try:
+            return state._replace(values=restore(_Values, state.values, "state", finite=False))  # type: ignore[arg-type]
+        except SpecError as error:
+            raise not_a_state(path, str(error).partition("] ")[2]) from error
 
     def damaged(self) -> list[Path]:
         """The states whose checksum is wrong."""
@@ -101,6 +141,13 @@ class Checkpoints:
     @staticmethod
     def _checksum_file(path: Path) -> Path:
         return path.with_suffix(".sha256")
+
+
+def not_a_state(path: Path | str, reason: object) -> SourceError:
+    """The error to raise for a checkpoint that holds something else than this training stores."""
+    return SourceError(
+        "damaged-run", f"{path}: no state of this training ({reason}); restore it from a copy, or train again"
+    )
 
 
 def _read(path: Path) -> State:

@@ -15,7 +15,7 @@ from deepglass.device import autocast
 from deepglass.errors import TrainingError
 from deepglass.objectives.base import Evaluation, Loss, Objective, Reduce, local_value
 from deepglass.training.callbacks import Callback, EvaluationRecord
-from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
+from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, not_a_state, restore_optimizer
 from deepglass.training.clock import CHECK_EVERY, Clock
 from deepglass.training.control import TrainerControl
 from deepglass.training.hooks import call
@@ -188,13 +188,13 @@ class TrainingLoop:
             self._record()
             return
         start = time.perf_counter()
-        evaluation = self.objective.evaluate(self.valid_sample, _evaluation_batch_size(self.plan), search=False)
+        evaluation = self.objective.evaluate(self.valid_sample, self.plan.evaluation_batch_size, search=False)
         if self.clock is not None:
             self.clock.add_evaluation(time.perf_counter() - start)
         monitor = self.reduce("monitor", evaluation.monitor)
         improved = self.best.update(monitor, evaluation, self.objective)
         self.events.extend(evaluation.warnings)
-        self._record(evaluation, monitor if math.isfinite(monitor) else None, improved)
+        self._record(evaluation, _finite_or_none(monitor), improved)
 
     def _record(
         self, evaluation: Evaluation | None = None, monitor: float | None = None, improved: bool = False
@@ -211,6 +211,7 @@ class TrainingLoop:
             valid=evaluation.metrics if evaluation else {},
             best=improved,
             event="; ".join(self.events),
+            valid_loss=_finite_or_none(evaluation.loss) if evaluation else None,
         )
         self.losses.clear()
         self.gradient_norms.clear()
@@ -227,7 +228,7 @@ class TrainingLoop:
         if self.best.tensors:
             self.objective.load_state_dict(self.best.tensors)
             if self.valid is not None and (self.best.evaluation is None or self.valid_sample is not self.valid):
-                batch_size = _evaluation_batch_size(self.plan)
+                batch_size = self.plan.evaluation_batch_size
                 self.best.evaluation = self.objective.evaluate(self.valid, batch_size, search=False)
         self.objective.eval()
         self._call("on_train_end", stop_reason)
@@ -281,11 +282,19 @@ class TrainingLoop:
             restore_optimizer(f"optimizer.{name}", group.optimizer, state)
 
     def resume(self, state: State) -> None:
-        """Go on from a checkpoint of another process."""
-        self.restore(state)
-        self.events = list(state.values.get("events", ()))
-        for callback in self.settings.callbacks:
-            callback.load_state_dict(state.callback(type(callback)))
+        """Go on from a checkpoint of another process.
+
+        Raises:
+            SourceError: `damaged-run` for a state of another training.
+        """
+        try:
+            self.restore(state)
+            self.events = list(state.values.get("events", ()))
+            for callback in self.settings.callbacks:
+                callback.load_state_dict(state.callback(type(callback)))
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+            place = self.settings.checkpoints.folder if self.settings.checkpoints else "checkpoint"
+            raise not_a_state(place, f"{type(error).__name__}: {error}".partition("\n")[0]) from error
 
     def _save(self, state: State) -> None:
         if self.settings.checkpoints is not None:
@@ -313,8 +322,8 @@ def begin_stage(state: State, plan: Plan) -> State:
     return State(tensors, {**values, **fresh, "losses": no_means, "gradient_norms": no_means})
 
 
-def _evaluation_batch_size(plan: Plan) -> int:
-    return max(512, plan.batch_size)
+def _finite_or_none(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _without_prefix(prefix: str, tensors: Any) -> dict[str, Tensor]:

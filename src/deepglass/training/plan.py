@@ -31,6 +31,7 @@ class Stage(NamedTuple):
 
 
 MIN_STEPS = 10  # of a time budget: fewer change the network hardly
+MIN_EVALUATION_BATCH = 512  # rows
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,11 @@ class Plan:
     @property
     def epochs(self) -> float:
         return self.last_step / self.batches_per_epoch
+
+    @property
+    def evaluation_batch_size(self) -> int:
+        """Rows of a batch whose predictions are only evaluated."""
+        return max(MIN_EVALUATION_BATCH, self.batch_size)
 
     @property
     def budget_warning(self) -> str | None:

@@ -73,9 +73,10 @@ def plan_evaluations(learned_rows: int, steps: int, rows: int) -> Evaluations:
         learned_rows: rows of all steps together.
         rows: number of validation rows.
     """
-    count, most = min(NUM_EVALUATIONS, steps), _most_evaluated_rows(learned_rows)
-    if rows <= FREE_ROWS or count * rows <= most:
+    count = min(NUM_EVALUATIONS, steps)
+    if count <= _most_evaluations(learned_rows, rows):
         return Evaluations(count, None)
+    most = _most_evaluated_rows(learned_rows)
     sample = min(rows, max(most // count, MIN_SAMPLE))
     count = min(count, max(most // sample, MIN_EVALUATIONS))
     sample = min(sample, max(most // count, FREE_ROWS))
@@ -85,6 +86,11 @@ def plan_evaluations(learned_rows: int, steps: int, rows: int) -> Evaluations:
 def _most_evaluated_rows(learned_rows: int) -> int:
     """Of all evaluations together, as many as cost `MAX_EVALUATION_SHARE` of learning from these rows."""
     return int(MAX_EVALUATION_SHARE * learned_rows / EVALUATION_COST)
+
+
+def _most_evaluations(learned_rows: int, rows: int) -> int:
+    """Of these validation rows; few rows cost too little to be limited."""
+    return NUM_EVALUATIONS if rows <= FREE_ROWS else _most_evaluated_rows(learned_rows) // rows
 
 
 def append_stage(
@@ -99,10 +105,9 @@ def append_stage(
         evaluated_rows: number of validation rows.
     """
     steps = training.steps or (training.epochs or defaults.epochs) * plan.batches_per_epoch
-    count, rows = min(NUM_EVALUATIONS, steps), plan.evaluation_rows or evaluated_rows
-    if rows > FREE_ROWS and training.time is None:
-        count = max(1, min(count, _most_evaluated_rows(steps * plan.batch_size) // rows))
-    every = max(1, math.ceil(steps / count))
+    rows = 0 if training.time is not None else plan.evaluation_rows or evaluated_rows
+    count = min(NUM_EVALUATIONS, steps, _most_evaluations(steps * plan.batch_size, rows))
+    every = math.ceil(steps / max(count, 1))
     name, value = next((n, v) for n in ("time", "epochs", "steps") if (v := getattr(training, n)) is not None)
     return replace(
         plan,

@@ -8,7 +8,8 @@ from deepglass.report.sections.base import Section
 from deepglass.report.templates import draw
 
 MIN_ROWS = 10  # rows in a bin; the share of fewer is mostly chance, so that the line leaves it out
-MIN_BIAS = 0.01  # mean confidence minus accuracy, from which on it is called over- or underconfident
+MIN_JUDGED = 20  # rows, below which nothing is said of the mean confidence
+CERTAIN = 1.96  # standard errors of the accuracy, beyond which the mean confidence is called too high or too low
 
 
 class CalibrationSection(Section):
@@ -25,16 +26,20 @@ class CalibrationSection(Section):
 
 def _diagram(name: str, facts: Reliability) -> View:
     x, y = UNIT_SQUARE
-    bias = _bias(facts)
+    rows, bias, error = _bias(facts)
     return {
         "name": name,
         "chart": draw("reliability", facts=facts, x=x, y=y, height=TALL, min_rows=MIN_ROWS),
         "facts": facts,
-        "bias": bias if abs(bias) >= MIN_BIAS else 0.0,
+        "bias": bias,
+        "error": error,
+        "verdict": "few" if rows < MIN_JUDGED else "off" if abs(bias) > CERTAIN * error else "right",
     }
 
 
-def _bias(facts: Reliability) -> float:
-    """Mean confidence minus accuracy: positive where the network is overconfident."""
-    rows = sum(b.rows for b in facts.after)
-    return sum((b.confidence - b.accuracy) * b.rows for b in facts.after if finite(b.accuracy)) / max(rows, 1)
+def _bias(facts: Reliability) -> tuple[int, float, float]:
+    """Number of rows, mean confidence minus accuracy, and the standard error of this if the confidences are right."""
+    bins = [b for b in facts.after if finite(b.accuracy)]
+    rows = max(sum(b.rows for b in bins), 1)
+    bias = sum((b.confidence - b.accuracy) * b.rows for b in bins) / rows
+    return rows, bias, sum(b.confidence * (1 - b.confidence) * b.rows for b in bins) ** 0.5 / rows

@@ -9,6 +9,7 @@ from deepglass.formatting import count, duration, finite, number, plural
 from deepglass.metrics.table import higher_is_better, metric_of, metric_title
 from deepglass.objectives.gan import Gan
 from deepglass.report.charts.curves import Line, Mark, curves
+from deepglass.report.convergence import training_end
 from deepglass.report.data import ReportData, View
 from deepglass.report.facts import HistoryPoint, PlanFacts
 from deepglass.report.sections.base import Section
@@ -37,31 +38,22 @@ class LearningSection(Section):
             "losses": losses,
             "best": best,
             "best_step": report.best_step,
-            "overfits": best is not None and own_loss and _overfits(history, best),
+            "ending": training_end(history) if own_loss else "unknown",
+            "same_loss": own_loss and bool(losses),
             "plan": _plan(plan) if plan is not None else [],
             "charts": _charts(report, own_loss) if len(history) > 1 else [],
         }
 
 
-def _overfits(history: Sequence[HistoryPoint], best: int) -> bool:
-    """Whether the validation loss rose by a tenth after its minimum while the training loss fell."""
-    at, last = next(e for e in history if e.step == best), history[-1]
-    valid, valid_last = at.valid.get("loss"), last.valid.get("loss")
-    train, train_last = at.train.get("loss"), last.train.get("loss")
-    if not (finite(valid) and finite(valid_last) and finite(train) and finite(train_last)):
-        return False
-    return valid_last > valid + 0.1 * abs(valid) and train_last < train
-
-
-def _charts(report: ReportData, with_metrics: bool) -> list[Markup]:
+def _charts(report: ReportData, own_loss: bool) -> list[Markup]:
     history = report.history
     steps = [float(e.step) for e in history]
     best = report.best_step
     best_mark = Mark(best, "best weights") if best is not None else None
     charts = []
-    if losses := _lines(history, "loss"):
+    if own_loss and (losses := _lines(history, "loss")):
         charts.append(curves("Loss", steps, losses, x_name="step", log=_log_scale(losses), mark=best_mark))
-    for name in _metrics(history)[:MAX_METRICS] if with_metrics else ():
+    for name in _metrics(history)[:MAX_METRICS] if own_loss else ():
         output, _, metric = name.rpartition(".")  # with several outputs: OUTPUT.METRIC
         words = metric_title(metric)
         named = Markup("{}: {}").format(label(output, 30), words) if output else capital(words)

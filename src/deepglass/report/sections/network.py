@@ -39,9 +39,12 @@ class NetworkSection(Section):
         scale = _Scale(layers)
         acts = report.is_objective(Agent)  # an agent's result has the name of its objective
         output_columns = [c.name for c in report.columns if c.role == "output"]
+        of_layers = sum(layer.parameters for layer in layers)
+        trained = (report.plan.parameters if report.plan is not None else None) or of_layers
         return {
             "layers": layers,
-            "total": sum(layer.parameters for layer in layers),
+            "total": max(trained, of_layers),
+            "others": max(trained - of_layers, 0),  # such as the tokens of missing values
             "largest": max(1, *(layer.parameters for layer in layers)),
             "inputs": [c.name for c in report.columns if c.role == "input"],
             "output_names": output_columns if acts else [o.name for o in report.outputs],

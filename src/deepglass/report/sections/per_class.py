@@ -32,8 +32,7 @@ class PerClassSection(Section):
 
     def collect(self, report: ReportData) -> tuple[OutputClasses, ...]:
         outputs = []
-        for feature, rows in report.tested_outputs:
-            metrics = feature.per_class(rows.best, rows.truth, rows.calibration) if rows.truth.mask.any() else {}
+        for (feature, rows), metrics in zip(report.tested_outputs, report.per_class, strict=True):
             colours = dict(class_colours(feature, rows)) if isinstance(feature, MaskOutput) and metrics else {}
             outputs.append(OutputClasses(name=feature.name, metrics=metrics, colours=colours))
         return tuple(o for o in outputs if o.metrics)

@@ -1,22 +1,23 @@
 """The head of the report: task, main metric with its interval, baselines, and whether a network is worth it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 from markupsafe import Markup
 
+from deepglass.doctor.base import Finding
 from deepglass.formatting import baseline_name, count, duration, finite
 from deepglass.metrics.table import metric_of
 from deepglass.report.charts.axes import Axis, axis
+from deepglass.report.convergence import training_end
 from deepglass.report.data import ReportData, View
-from deepglass.report.output_facts import ClassFacts, Figure, OutputFacts, Reliability, ordered_baselines
+from deepglass.report.headline import headline
+from deepglass.report.output_facts import Figure, OutputFacts, ordered_baselines
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import draw, titled
 from deepglass.report.verdict import best_baseline, judge, main_value
 
-SYMBOLS = {"yes": "✓", "no": "✕", "even": "≈", "unknown": "?"}
+SYMBOLS = {"better": "✓", "no_worse": "≈", "worse": "✕", "unclear": "?", "unknown": "?"}
 MAX_OUTPUTS = 8  # with a box of their own
-CONFIDENT = 0.8  # from this confidence on a prediction counts as confident
 
 
 class SummarySection(Section):
@@ -26,18 +27,30 @@ class SummarySection(Section):
 
     def view(self, facts: None, report: ReportData) -> View:
         outputs = report.outputs
+        findings = _findings(report)
+        names = [f.name for f, _ in report.tested_outputs or ()]
+        per_class = dict(zip(names, report.per_class or ()))
         return {
             "name": report.name,
             "task": report.task,
-            "outcomes": [_outcome(output, report) for output in outputs[:MAX_OUTPUTS]],
+            "outcomes": [_outcome(o, report, findings, per_class.get(o.name)) for o in outputs[:MAX_OUTPUTS]],
+            "findings": len(findings),
+            "split": split_text(report.split_source or ""),
             "num_hidden": max(len(outputs) - MAX_OUTPUTS, 0),
             "key_facts": _key_facts(report),
         }
 
 
-def _outcome(output: OutputFacts, report: ReportData) -> View:
+def _outcome(
+    output: OutputFacts,
+    report: ReportData,
+    findings: Sequence[Finding],
+    per_class: Mapping[str, Mapping[str, float]] | None,
+) -> View:
     """One output: its main metric, the verdict, the chart of baselines, and sentences about its predictions."""
-    verdict = judge(output, report.data.splits.get("train"), report.plan.seconds if report.plan else None)
+    seconds = report.plan.seconds if report.plan else None
+    shortened = report.metrics.get("stop_reason") == "interrupted" or training_end(report.history) == "falling"
+    verdict = judge(output, report.data.splits.get("train"), seconds, shortened)
     return {
         "output": output,
         "metric": output.metric.name,
@@ -45,8 +58,7 @@ def _outcome(output: OutputFacts, report: ReportData) -> View:
         "verdict": verdict,
         "symbol": SYMBOLS[verdict.worth],
         "chart": _baseline_chart(output),
-        "confused": _most_confused(output.classes) if output.classes else None,
-        "confident": _confident(output.classes.reliability) if output.classes and output.classes.reliability else None,
+        "headline": headline(output, findings, per_class),
         "missing_baselines": bool(output.baselines) and best_baseline(output) is None,
     }
 
@@ -77,25 +89,26 @@ def _baseline_axis(metric: str, entries: Sequence[tuple[str, Figure, str]]) -> A
     return axis(near or far, 146, 326, share=metric_of(metric).is_share, room=0.12)
 
 
-def _most_confused(classes: ClassFacts) -> tuple[str, str, int] | None:
-    """True class, predicted class and rows of the most frequent mistake."""
-    names, confusion = classes.names, classes.confusion
-    if confusion is None or len(names) < 3:
-        return None
-    wrong = np.nan_to_num(np.asarray(confusion, dtype=float))
-    np.fill_diagonal(wrong, 0)
-    true, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
-    rows = int(wrong[true, predicted])
-    return (names[true], names[predicted], rows) if rows else None
+def _findings(report: ReportData) -> Sequence[Finding]:
+    """The findings; none where they cannot be read or computed, which their own section says."""
+    if not report.has("test_predictions"):
+        return ()
+    try:
+        return report.findings or ()
+    except Exception:
+        return ()
 
 
-def _confident(reliability: Reliability) -> tuple[float, float] | None:
-    """The mean confidence of the confident predictions, and the share of them that is right."""
-    bins = [b for b in reliability.after if b.confidence >= CONFIDENT and finite(b.accuracy)]
-    rows = sum(b.rows for b in bins)
-    if not rows:
-        return None
-    return sum(b.confidence * b.rows for b in bins) / rows, sum(b.accuracy * b.rows for b in bins) / rows
+def split_text(source: str) -> str:
+    """How the test rows were chosen."""
+    kind, _, column = source.partition(":")
+    return {
+        "": "chosen at random",
+        "order": "the last ones of the source",
+        "predefined": "given as test rows",
+        "time": f"the latest ones by {column}",
+        "group": f"whole groups of {column} that no other row is of",
+    }.get(kind, kind)
 
 
 def _key_facts(report: ReportData) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ NUM_WORST, NUM_TYPICAL = 8, 8
 SHOWN_AT_FIRST = (3, 3)  # of the worst and of the typical ones
 MAX_CHARACTERS = 400  # of a text
 MAX_WORDS = 80  # of a tagged sentence
+MAX_SEARCHED = 2_000_000  # characters of the data in which passages of generated texts are searched
 NUM_GENERATED, NUM_TOKENS = 3, 300  # texts of a language model, and tokens of each
 
 
@@ -55,16 +56,21 @@ class TagRow(NamedTuple):
 
 
 class OutputTexts(NamedTuple):
-    """The texts and tagged sentences of one output."""
+    """The texts and tagged sentences of one output.
+
+    Args:
+        copied: characters of the longest passage of a generated text that stands in the data; None for other texts.
+    """
 
     name: str
     texts: tuple[TextRow, ...] = ()
     tagged: tuple[TagRow, ...] = ()
+    copied: int | None = None
 
     def without_rows(self) -> OutputTexts | None:
         """What the network generated alone."""
         texts = tuple(t for t in self.texts if t.row is None)
-        return OutputTexts(self.name, texts) if texts else None
+        return OutputTexts(self.name, texts, copied=self.copied) if texts else None
 
 
 class TextsSection(Section):
@@ -74,7 +80,7 @@ class TextsSection(Section):
 
     def collect(self, report: ReportData) -> tuple[OutputTexts, ...]:
         outputs = [output_texts(feature, rows) for feature, rows in report.tested_outputs]
-        outputs.append(generated_texts(report.context.objective))
+        outputs.append(generated_texts(report.context.objective, report.context.data))
         return tuple(o for o in outputs if o.texts or o.tagged)
 
     def view(self, facts: tuple[OutputTexts, ...], report: ReportData) -> View | None:
@@ -87,7 +93,8 @@ class TextsSection(Section):
             for output in facts
         ]
         generated = all(t.row is None for o in facts for t in o.texts) and not any(o.tagged for o in facts)
-        return {"outputs": outputs, "generated": generated, "first": SHOWN_AT_FIRST}
+        copied = max((o.copied for o in facts if o.copied is not None), default=0)
+        return {"outputs": outputs, "generated": generated, "copied": copied, "first": SHOWN_AT_FIRST}
 
 
 def marked(prediction: list[str], truth: list[str]) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
@@ -185,7 +192,7 @@ def _tag_rows(feature: TagsOutput, rows: OutputRows) -> tuple[TagRow, ...]:
     return tuple(TagRow(rows.place(i), words[i], typical) for i, typical in _worst_first(errors))
 
 
-def generated_texts(objective: Any) -> OutputTexts:
+def generated_texts(objective: Any, data: PreparedData) -> OutputTexts:
     """Texts that a language model generates without a prompt, each with its own seed; nothing for other objectives."""
     if not isinstance(objective, NextToken):
         return OutputTexts("")
@@ -194,4 +201,15 @@ def generated_texts(objective: Any) -> OutputTexts:
         generator = torch.Generator(next(objective.parameters()).device).manual_seed(seed)
         codes: Sequence[int] = list(islice(objective.generate("", generator), NUM_TOKENS))
         texts.append(TextRow(None, "", "", objective.feature.text_of(codes), 0.0))
-    return OutputTexts(objective.name, tuple(texts))
+    corpus = "\n".join(str(text) for text in data.table[objective.feature.column] if text is not None)[:MAX_SEARCHED]
+    copied = max(longest_copy(text.predicted, corpus) for text in texts)
+    return OutputTexts(objective.name, tuple(texts), copied=copied)
+
+
+def longest_copy(text: str, corpus: str) -> int:
+    """Characters of the longest passage of a text that stands in another one."""
+    longest = 0
+    for start in range(len(text)):
+        while start + longest < len(text) and text[start : start + longest + 1] in corpus:
+            longest += 1
+    return longest

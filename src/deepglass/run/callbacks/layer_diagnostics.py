@@ -145,7 +145,7 @@ def _vanishing(records: Sequence[LayerStatistics], suggestion: str) -> list[Diag
 
 
 def _exploding(records: Sequence[LayerStatistics], suggestion: str) -> list[Diagnostic]:
-    worst = max(records, key=lambda m: m.most)
+    worst = max(records[1:] or records, key=lambda m: m.most)  # a spike of the first steps alone passes by itself
     usual = float(np.median([m.usual for m in records]))
     broken = sum(m.broken for m in records)
     large = worst.most >= MAX_GRADIENT_RATIO

@@ -8,8 +8,6 @@ import numpy as np
 import polars as pl
 import torch
 
-from deepglass.config import parse_record
-from deepglass.documents import read_json
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
@@ -121,8 +119,5 @@ def read_samples(run: Folder) -> dict[int, dict[str, list]]:
     Raises:
         SourceError: `damaged-run`, `unreadable-file`.
     """
-    samples = {}
-    for step, path in snapshots_of(run, FOLDER, ".json"):
-        where = f"{run.path.name}/{FOLDER}/{path.name}"
-        samples[step] = parse_record(read_json(path, where), dict[str, list[Any]], where)
-    return samples
+    snapshots = snapshots_of(run, FOLDER, ".json")
+    return {step: run.files.read_recorded(path, dict[str, list[Any]]) for step, path in snapshots}

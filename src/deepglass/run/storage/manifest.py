@@ -10,7 +10,11 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, TypeVar
 
+from typing_extensions import TypedDict
+
+from deepglass.config import restore
 from deepglass.documents import read_json
 from deepglass.errors import SourceError, SpecError
 from deepglass.files import file_sha256, is_partial, write_file
@@ -18,9 +22,17 @@ from deepglass.run.storage.contents import own_files
 from deepglass.run.storage.lock import LOCK
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT: Literal[1] = 1
+T = TypeVar("T")
 UNLISTED = {MANIFEST, LOCK, "log.txt", "report.html", "stages.json"}  # written after the manifest
 REWRITTEN = {"model.safetensors", "metrics.json", "predictions.parquet"}  # that `resume` writes from a checkpoint
+
+
+class _Manifest(TypedDict):
+    """The content of the file."""
+
+    format: Literal[1]
+    files: dict[str, str]
 
 
 def write_manifest(run: Path, digests: Mapping[str, str] | None = None, names: Iterable[str] = ()) -> None:
@@ -54,16 +66,21 @@ def read_manifest(run: Path) -> dict[str, str] | None:
         SourceError: `damaged-run`.
     """
     path = run / MANIFEST
-    if not path.exists():
-        return None
+    return read_stored(path, _Manifest)["files"] if path.exists() else None
+
+
+def read_stored(path: Path, kind: type[T], finite: bool = True) -> T:
+    """The content of a JSON file of a run, checked; arguments as of `config.restore`.
+
+    Raises:
+        SourceError: `damaged-run`.
+    """
     try:
         content = read_json(path)
     except SourceError as error:
         raise damaged(path, str(error).partition("] ")[2]) from error
-    files = content.get("files") if isinstance(content, dict) and content.get("format") == FORMAT else None
-    if not isinstance(files, dict) or not all(isinstance(v, str) for v in files.values()):
-        raise damaged(path, f"expected format {FORMAT} and the sha256 of each file")
-    return files
+    with damaged_values(path):
+        return restore(kind, content, path.stem, finite)
 
 
 @contextmanager

@@ -8,15 +8,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args
 
-from deepglass.documents import read_json
-from deepglass.errors import SourceError
+from typing_extensions import TypedDict
+
 from deepglass.files import write_file
-from deepglass.run.storage.manifest import damaged
+from deepglass.run.storage.manifest import read_stored
 
 FILE = "stages.json"
 Stage = Literal["read", "trained", "calibrated", "tested", "baselines", "reported"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 TRAINING: tuple[Stage, ...] = ("read", "trained", "calibrated", "tested")
+
+
+class _Stages(TypedDict):
+    """The content of the file."""
+
+    wanted: list[Stage]
+    done: list[Stage]
 
 
 class Stages:
@@ -61,15 +68,8 @@ class Stages:
             return self._written
         if not self.path.exists():
             return list(TRAINING), []
-        try:
-            content = read_json(self.path)
-        except SourceError as error:
-            raise damaged(self.path, str(error).partition("] ")[2]) from error
-        lists = [content.get(key) if isinstance(content, dict) else None for key in ("wanted", "done")]
-        if not all(isinstance(names, list) and all(n in STAGES for n in names) for names in lists):
-            raise damaged(self.path, f"expected lists wanted and done of {', '.join(STAGES)}")
-        wanted, done = (list(names or ()) for names in lists)
-        return wanted, done
+        content = read_stored(self.path, _Stages)
+        return content["wanted"], content["done"]
 
     def _write(self, wanted: Iterable[Stage], done: Iterable[Stage]) -> None:
         self._written = list(wanted), list(done)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
-from deepglass.config import restore
+from deepglass.config import restore, restore_record
 from deepglass.documents import read_json
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import from_state
@@ -24,9 +24,12 @@ from deepglass.run.storage.manifest import (
     damaged_record,
     damaged_values,
     read_manifest,
+    read_stored,
     resume_command,
 )
 from deepglass.spec.spec import Spec
+
+T = TypeVar("T")
 
 
 class RunState(NamedTuple):
@@ -57,18 +60,6 @@ class _Source(NamedTuple):
     hashed_columns: tuple[str, ...] = ()  # whose content identifies a row
 
 
-class _Missing(NamedTuple):
-    """Input name -> share of its values that were missing in training, as features.json has it."""
-
-    missing: dict[str, float]
-
-
-class _Calibrations(NamedTuple):
-    """Output name -> its calibration, as features.json has it; `Output.restore_calibration` checks the inner values."""
-
-    calibration: dict[str, dict[str, Any]]
-
-
 def read_state(path: Path, content: Mapping[str, Any], spec: Spec) -> RunState:
     """The state in the content of features.json, checked against the fields of its classes.
 
@@ -90,12 +81,12 @@ def read_state(path: Path, content: Mapping[str, Any], spec: Spec) -> RunState:
             tuple(restore(ColumnRole, c, f"columns[{i}]") for i, c in enumerate(content["columns"])),
             _calibrations(content["calibration"], outputs),
             restore(_Source, content["source"], "source")._asdict(),
-            restore(_Missing, {"missing": content["missing"]}, "features").missing,
+            restore(dict[str, float], content["missing"], "missing"),
         )
 
 
 def _calibrations(content: Any, outputs: Sequence[Output]) -> dict[str, Calibration]:
-    by_output = restore(_Calibrations, {"calibration": content}, "features").calibration
+    by_output = restore(dict[str, dict[str, Any]], content, "calibration")
     named = {output.name: output for output in outputs}
     if unknown := by_output.keys() - named.keys():
         raise SpecError("bad-value", f"calibration: no output {min(unknown)!r} in this run")
@@ -118,23 +109,28 @@ class StoredFiles:
         """The runs of a cross-validation, in order; empty for a single run."""
         return sorted(self.path.glob("fold-*"), key=lambda p: int(p.name.rpartition("-")[2]))
 
-    def read_json(self, name: str) -> dict[str, Any]:
-        """The content of a JSON file of the run.
+    def read_json(self, name: str, kind: type[T], finite: bool = True) -> T:
+        """The content of a JSON file of the run, checked; arguments as of `config.restore`.
 
         Raises:
             SourceError: `not-found`, `damaged-run`.
         """
-        path = self.checked(name)
-        try:
-            content = read_json(path)
-        except SourceError as error:
-            raise damaged(path, str(error).partition("] ")[2]) from error
-        if not isinstance(content, dict):
-            raise damaged(path, f"expected a JSON object, got {type(content).__name__}")
-        return content
+        return read_stored(self.checked(name), kind, finite)
 
-    def read_frame(self, name: str, columns: set[str]) -> pl.DataFrame:
-        """The content of a parquet file of the run, which has these columns.
+    def read_recorded(self, path: Path, kind: type[T]) -> T:
+        """The content of a JSON file that the run recorded for its report, checked; its numbers may be infinite.
+
+        Args:
+            path: one of `recorded`.
+
+        Raises:
+            SourceError: `unreadable-file`.
+        """
+        where = f"{self.path.name}/{path.relative_to(self.path)}"  # not the whole path, since it stands in reports
+        return restore_record(kind, read_json(path, where), where)
+
+    def read_frame(self, name: str, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
+        """The content of a parquet file of the run, which has these columns without missing values.
 
         Raises:
             SourceError: `not-found`, `damaged-run`.
@@ -142,10 +138,14 @@ class StoredFiles:
         path = self.checked(name)
         try:
             frame = pl.read_parquet(path, glob=False)
+            if missing := types.keys() - set(frame.columns):
+                raise damaged(path, f"no column {min(missing)!r}")
+            frame = frame.with_columns(pl.col(column).cast(dtype) for column, dtype in types.items())
         except (pl.exceptions.PolarsError, OSError) as error:
             raise damaged(path, str(error)) from error
-        if missing := columns - set(frame.columns):
-            raise damaged(path, f"no column {min(missing)!r}")
+        for column in types:
+            if frame[column].null_count():
+                raise damaged(path, f"column {column!r} has missing values")
         return frame
 
     def has(self, name: str) -> bool:

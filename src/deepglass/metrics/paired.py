@@ -1,0 +1,73 @@
+"""Paired tests of two models on the same rows."""
+
+import math
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+from deepglass.metrics.intervals import mean_interval
+
+MIN_ROWS = 20  # below which the interval of a mean is not given
+PERMUTED_ROWS = 2_000  # with more, the normal approximation of the permutation distribution
+PERMUTATIONS = 4_000
+
+
+class PairedTest(NamedTuple):
+    """How much better the first model is than the second one.
+
+    Args:
+        difference: mean over the rows; positive where the first model is better.
+        low, high: its 95 % interval; NaN with too few rows.
+        p_value: two-sided, of models that are equally good.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+def compare_shares(first: np.ndarray, second: np.ndarray) -> PairedTest:
+    """McNemar's exact test of two accuracies.
+
+    Args:
+        first, second: whether each model is right in each row.
+
+    Shapes:
+        first, second: (N,) bool, N at least 1.
+
+    Source: McNemar, 1947, Psychometrika 12; for the interval Bonett & Price, 2012, J. Educ. Behav. Statist. 37.
+    """
+    from scipy.stats import binomtest  # takes long to import
+
+    n, better, worse = len(first), int((first & ~second).sum()), int((~first & second).sum())
+    p_value = float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
+    p, q = (better + 1) / (n + 2), (worse + 1) / (n + 2)
+    half = NormalDist().inv_cdf(0.975) * math.sqrt((p + q - (p - q) ** 2) / (n + 2))
+    return PairedTest((better - worse) / n, max(-1.0, p - q - half), min(1.0, p - q + half), p_value)
+
+
+def compare_errors(first: np.ndarray, second: np.ndarray, seed: int = 0) -> PairedTest:
+    """Permutation test of two mean errors: the models' names are exchanged in random rows.
+
+    Args:
+        first, second: error of each model in each row.
+
+    Shapes:
+        first, second: (N,) float, N at least 1.
+
+    Source: Fisher, 1935, The Design of Experiments, section 21.
+    """
+    gains = second.astype(np.float64) - first.astype(np.float64)
+    n, total, squares = len(gains), abs(float(gains.sum())), float((gains**2).sum())
+    if squares == 0:
+        p_value = 1.0
+    elif n > PERMUTED_ROWS:
+        p_value = 2 * (1 - NormalDist().cdf(total / math.sqrt(squares)))
+    else:
+        signs = np.random.default_rng(seed).integers(0, 2, (PERMUTATIONS, n), dtype=np.int8)
+        sums = np.abs(2 * (signs @ gains) - gains.sum())
+        p_value = float((1 + (sums >= total * (1 - 1e-9)).sum()) / (1 + PERMUTATIONS))
+    low, high = mean_interval(gains) if n >= MIN_ROWS else (math.nan, math.nan)
+    return PairedTest(float(gains.mean()), low, high, p_value)

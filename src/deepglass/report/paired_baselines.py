@@ -1,0 +1,73 @@
+"""Paired comparison of the network with its baselines on the test rows."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from deepglass.features.base import Column
+from deepglass.features.outputs._intervals import RegressionOutput
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
+from deepglass.metrics.paired import PairedTest, compare_errors, compare_shares
+
+PREFIX = "paired_"  # of the fields of `PairedTest` among a baseline's values in metrics.json
+
+Compare = Callable[[PredictionArrays], dict[str, float]]
+
+
+def comparison_with(
+    output: Output, network: Mapping[str, PredictionArrays], truth: Column, calibration: Mapping[str, Calibration]
+) -> Compare:
+    """A function that compares the network with a baseline by the output's main metric.
+
+    It returns the fields of `PairedTest` by their names in metrics.json, for numbers in units of R²; {} for outputs
+    whose main metric is no mean over rows, and without test rows.
+
+    Args:
+        network: output name -> the network's predictions for the test rows.
+        truth: their encoded targets.
+    """
+
+    def compare(baseline: PredictionArrays) -> dict[str, float]:
+        own = network.get(output.name)
+        test = None if own is None else _test(output, own, baseline, truth, calibration.get(output.name, {}))
+        values = {} if test is None else test._asdict()
+        return {f"{PREFIX}{name}": value for name, value in values.items() if np.isfinite(value)}
+
+    return compare
+
+
+def paired_test(values: Mapping[str, float]) -> PairedTest | None:
+    """The comparison among a baseline's values in metrics.json; None without one."""
+    fields = {name: values.get(f"{PREFIX}{name}", float("nan")) for name in PairedTest._fields}
+    return PairedTest(**fields) if f"{PREFIX}p_value" in values else None
+
+
+def _test(
+    output: Output, network: PredictionArrays, baseline: PredictionArrays, truth: Column, calibration: Calibration
+) -> PairedTest | None:
+    if output.has_classes and "log_probs" in network and truth.offsets is None:
+        labelled = truth.mask & (truth.values.reshape(-1) > 0)
+        labels = truth.values.reshape(-1).astype(np.int64) - 1
+        first = (output.predicted_classes(network, calibration) == labels)[labelled]
+        second = (output.predicted_classes(baseline) == labels)[labelled]
+        return compare_shares(first, second) if len(first) else None
+    if isinstance(output, RegressionOutput) and "mask" not in network:
+        true, value = output.pairs(network, truth)
+        other = output.pairs(baseline, truth)[1]
+        first, second = (_relative_errors(true, v) for v in (value, other))
+        return compare_errors(first, second) if len(first) else None
+    return None
+
+
+def _relative_errors(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Squared error of each row by the variance of the target; its mean is 1 - R².
+
+    Shapes:
+        truth, predicted: (N,) or (N, D). Returns (N,).
+    """
+    truth, predicted = (v.astype(np.float64).reshape(len(v), -1) for v in (truth, predicted))
+    variance = truth.var(0)
+    varies = variance > 0
+    if not varies.any():
+        return np.zeros(0)
+    return ((truth - predicted)[:, varies] ** 2 / variance[varies]).mean(1)
