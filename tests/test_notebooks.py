@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import IPython.display
 import nbformat
 import numpy as np
 import polars as pl
@@ -87,7 +88,7 @@ class Screen:
 def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     screen = Screen()
     monkeypatch.setattr(notebook, "_in_notebook", lambda: True)
-    monkeypatch.setattr(notebook, "import_module", lambda name: screen)
+    monkeypatch.setattr(IPython.display, "display", screen.display)
     return screen
 
 

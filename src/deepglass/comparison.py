@@ -12,7 +12,7 @@ from deepglass.formatting import plain_duration, plain_number
 from deepglass.metrics.intervals import mean_interval
 from deepglass.run.run import Run
 from deepglass.run.storage.stored_files import RunState
-from deepglass.web.notebook import Block, notebook_html
+from deepglass.web.notebook import NotebookBlock, notebook_html
 
 MIN_ROWS = 20  # common test rows, below which an interval is not given
 
@@ -62,7 +62,9 @@ class Comparison(dict[str, dict[str, Any]]):
         return [text for path in others for text in _difference_sentences(first, self[first], path, self[path])]
 
     def _repr_html_(self) -> str:
-        return notebook_html(Block("", "", ["", *self], self.rows()), *(Block("", text) for text in self.sentences()))
+        return notebook_html(
+            NotebookBlock("", "", ["", *self], self.rows()), *(NotebookBlock("", text) for text in self.sentences())
+        )
 
 
 def side_by_side(runs: Sequence[Run]) -> Comparison:

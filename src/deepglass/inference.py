@@ -13,7 +13,7 @@ from deepglass.formatting import part_text, prediction_line
 from deepglass.prepare.new_rows import Rows
 from deepglass.registry import Modules
 from deepglass.run.run import EvaluationMetrics, Run, open_run
-from deepglass.web.notebook import Block, notebook_html
+from deepglass.web.notebook import NotebookBlock, notebook_html
 
 MAX_SHOWN = 10  # rows whose explanations a notebook shows
 MAX_PARTS = 8  # of each
@@ -119,9 +119,9 @@ class Explanations(list[dict[str, Any]]):
                 parts = [[part_text(p), f"{p['weight']:+.3g}"] for p in explained["attributions"][:MAX_PARTS]]
                 head = ["part of the input", f"attribution ({explained['unit']})"]
                 title = f"row {row['row']}, {name}: {prediction_line(explained)}"
-                blocks.append(Block(title, explained["method"], head, parts))
+                blocks.append(NotebookBlock(title, explained["method"], head, parts))
         if (more := len(self) - MAX_SHOWN) > 0:
-            blocks.append(Block(f"and {more:,} more rows"))
+            blocks.append(NotebookBlock(f"and {more:,} more rows"))
         return notebook_html(*blocks)
 
 

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 from deepglass.doctor.base import Finding
@@ -13,7 +12,7 @@ from deepglass.formatting import plain_duration, plain_number
 from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.hooks import call
 from deepglass.training.plan import Plan
-from deepglass.web.notebook import Block, notebook_html
+from deepglass.web.notebook import NotebookBlock, notebook_html
 
 BAR = 24  # characters
 SECONDS_BETWEEN = 0.2  # updates of the line, so that a notebook is not flooded with messages
@@ -42,7 +41,9 @@ class NotebookProgress(Callback):
     displays = True
 
     def __init__(self) -> None:
-        self._display = import_module("IPython.display").display
+        from IPython.display import display
+
+        self._display = display
         self._handle: Any = None
         self._shown = 0.0
         self._findings: Sequence[Finding] = ()
@@ -72,7 +73,7 @@ class NotebookProgress(Callback):
             self._metric = f"{name} {metric} {plain_number(value)}"
 
     def on_diagnostic(self, text: str, step: int) -> None:
-        self._publish(Block(f"step {step:,}", text))
+        self._publish(NotebookBlock(f"step {step:,}", text))
 
     def close(self) -> None:
         """Show how long it took, and the findings."""
@@ -84,18 +85,18 @@ class NotebookProgress(Callback):
 
     def _show(self, line: str) -> None:
         """Replace the line."""
-        content = _content(Block("", self._start + line.strip()), self._start + line.strip())
+        content = _content(NotebookBlock("", self._start + line.strip()), self._start + line.strip())
         if self._handle is None:
             self._handle = self._display(content, raw=True, display_id=True)
         else:
             self._handle.update(content, raw=True)
         self._shown = time.perf_counter()
 
-    def _publish(self, block: Block) -> None:
+    def _publish(self, block: NotebookBlock) -> None:
         lines = [f"{block.title}: {block.text}", *("  " + ": ".join(map(str, row[:2])) for row in block.rows)]
         self._display(_content(block, "\n".join(lines)), raw=True)
 
 
-def _content(block: Block, text: str) -> dict[str, str]:
+def _content(block: NotebookBlock, text: str) -> dict[str, str]:
     """An output for notebooks, with plain text for what shows no HTML."""
     return {"text/html": notebook_html(block), "text/plain": text}

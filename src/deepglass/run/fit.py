@@ -28,7 +28,7 @@ from deepglass.run.build import build
 from deepglass.run.callbacks.boundary_recorder import boundary_recorder
 from deepglass.run.callbacks.diagnostics_recorder import diagnostics_recorder
 from deepglass.run.callbacks.embedding_recorder import embedding_recorder
-from deepglass.run.callbacks.layer_diagnostics import diagnose
+from deepglass.run.callbacks.layer_diagnostics import diagnose, read_layer_statistics
 from deepglass.run.callbacks.margins import record_margins
 from deepglass.run.callbacks.pseudo_label_recorder import pseudo_label_recorder
 from deepglass.run.callbacks.sample_recorder import sample_recorder
@@ -320,7 +320,7 @@ def _metrics(
 ) -> dict[str, Any]:
     """The content of metrics.json."""
     plan, objective = history.plan, context.objective
-    diagnostics = diagnose(context.layer_statistics, context.experiment.architecture, plan)
+    diagnostics = diagnose(read_layer_statistics(context.folder), context.experiment.architecture, plan)
     return {
         "train": {"loss": (context.folder.history() or [{"losses": {}}])[-1]["losses"]},
         **scores,

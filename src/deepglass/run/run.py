@@ -28,7 +28,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictor, verify
 from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
-from deepglass.web.notebook import Block, notebook_html
+from deepglass.web.notebook import NotebookBlock, notebook_html
 
 
 class Run:
@@ -246,11 +246,13 @@ class Run:
         split = next((s for s in ("test", "valid") if metrics.get(s)), "test")
         text = f"{metrics['parameters']:,} parameters, {plain_duration(metrics['seconds']['train'])} of training"
         report = self.path / "report.html"
-        blocks = [Block(str(self.path), f"{text}, {report}" if report.exists() else text)]
+        blocks = [NotebookBlock(str(self.path), f"{text}, {report}" if report.exists() else text)]
         for name, values in metrics.get(split, {}).items():
             others = metrics.get("baselines", {}).get(name, {})
             head = [name, f"{split} rows", *(baseline_name(other) for other in others)]
-            blocks.append(Block("", "", head, [_row_of(metric, [values, *others.values()]) for metric in values]))
+            blocks.append(
+                NotebookBlock("", "", head, [_row_of(metric, [values, *others.values()]) for metric in values])
+            )
         return notebook_html(*blocks)
 
 
@@ -259,7 +261,7 @@ class EvaluationMetrics(dict[str, dict[str, float]]):
 
     def _repr_html_(self) -> str:
         rows = [[name, metric, plain_number(v)] for name, values in self.items() for metric, v in values.items()]
-        return notebook_html(Block("", "", ["output", "metric", "value"], rows))
+        return notebook_html(NotebookBlock("", "", ["output", "metric", "value"], rows))
 
 
 def _row_of(metric: str, columns: Sequence[Mapping[str, float]]) -> list[str]:

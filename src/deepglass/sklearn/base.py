@@ -177,7 +177,7 @@ class Estimator(BaseEstimator):
         while name in table.columns:
             name += "_"
         rows = Table({**table.columns, name: target}, "(X, y)", kinds={**table.kinds, name: kind})
-        seed, recorder = self._seed(), _Recorder()
+        seed, recorder = self._seed(), _FitRecorder()
         settings = {**self._own_settings(table), **{f"outputs.{name}.{k}": v for k, v in of_output.items()}}
         split = {"test": 0.0, "valid": self.valid, "seed": seed}
         with temporary_folder() as folder, own_randomness():
@@ -253,7 +253,7 @@ class Estimator(BaseEstimator):
         return check_random_state(self.random_state).randint(2**31 - 1)
 
 
-class _Recorder(Callback):
+class _FitRecorder(Callback):
     """Some training rows, for explanations, and the predictions of the validation rows with their targets."""
 
     background: Any

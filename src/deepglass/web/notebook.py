@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cache
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from deepglass.formatting import printable
@@ -10,7 +9,7 @@ from deepglass.formatting import printable
 MAX_ROWS = 200  # of a table
 
 
-class Block(NamedTuple):
+class NotebookBlock(NamedTuple):
     """A title with a sentence, above a table."""
 
     title: str
@@ -19,13 +18,13 @@ class Block(NamedTuple):
     rows: Sequence[Sequence[Any]] = ()
 
 
-def notebook_html(*blocks: Block) -> str:
+def notebook_html(*blocks: NotebookBlock) -> str:
     """The blocks below each other; a table of more than 200 rows is cut, and says so."""
     html: str = _template().render(blocks=[_cut(block) for block in blocks])
     return html
 
 
-def _cut(block: Block) -> Block:
+def _cut(block: NotebookBlock) -> NotebookBlock:
     if (more := len(block.rows) - MAX_ROWS) <= 0:
         return block
     return block._replace(rows=[*block.rows[:MAX_ROWS], [f"and {more:,} more"]])
@@ -34,10 +33,10 @@ def _cut(block: Block) -> Block:
 @cache
 def _template() -> Any:
     """The template; jinja2 is loaded here, since only notebooks show results as HTML."""
-    jinja = import_module("jinja2")
-    loader = jinja.PackageLoader("deepglass.web", "")
-    environment = jinja.Environment(
-        loader=loader,
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("deepglass.web", ""),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
