@@ -12,7 +12,7 @@ from deepglass.formatting import plain_duration, plain_number
 from deepglass.metrics.intervals import mean_interval
 from deepglass.run.run import Run
 from deepglass.run.storage.stored_files import RunState
-from deepglass.web.notebook import NotebookBlock, notebook_html
+from deepglass.web import NotebookBlock, notebook_html
 
 MIN_ROWS = 20  # common test rows, below which an interval is not given
 

@@ -13,7 +13,7 @@ from deepglass.formatting import part_text, prediction_line
 from deepglass.prepare.new_rows import Rows
 from deepglass.registry import Modules
 from deepglass.run.run import EvaluationMetrics, Run, open_run
-from deepglass.web.notebook import NotebookBlock, notebook_html
+from deepglass.web import NotebookBlock, notebook_html
 
 MAX_SHOWN = 10  # rows whose explanations a notebook shows
 MAX_PARTS = 8  # of each

@@ -12,7 +12,7 @@ from deepglass.formatting import plain_duration, plain_number
 from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.hooks import call
 from deepglass.training.plan import Plan
-from deepglass.web.notebook import NotebookBlock, notebook_html
+from deepglass.web import NotebookBlock, notebook_html
 
 BAR = 24  # characters
 SECONDS_BETWEEN = 0.2  # updates of the line, so that a notebook is not flooded with messages

@@ -25,7 +25,7 @@ from deepglass.prepare.sources import fingerprint_of
 from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.run import Run
 from deepglass.spec.spec import Spec
-from deepglass.web.notebook import NotebookBlock, notebook_html
+from deepglass.web import NotebookBlock, notebook_html
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictor, verify
 from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
-from deepglass.web.notebook import NotebookBlock, notebook_html
+from deepglass.web import NotebookBlock, notebook_html
 
 
 class Run:
