@@ -65,6 +65,7 @@ def train(
     columns: Sequence[str] | None = None,
     filename_pattern: str | None = None,
     split: Mapping[str, Any] | None = None,
+    sample_weight: str | None = None,
     test: Any = None,
     labels: str | Path | None = None,
     init_from: str | Path | Run | None = None,
@@ -100,6 +101,7 @@ def train(
         columns: column names of a file without a header.
         filename_pattern: columns in file names, such as "{digit}_{speaker}_{take}".
         split: settings of `data.split.Split`.
+        sample_weight: a column with the weight of each row in losses and metrics.
         test: a second source, whose rows are the test rows.
         labels: a file of new and corrected labels, as `label` writes it.
         init_from: a run that gives the initial weights.
@@ -118,7 +120,7 @@ def train(
         "time": time, "epochs": epochs, "steps": steps, "seed": seed, "objective": objective, "network": network,
         "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "fix": fix, "columns": columns,
         "filename_pattern": filename_pattern, "split": split, "test": test, "labels": labels, "data_root": data_root,
-        "device": device,
+        "device": device, "sample_weight": sample_weight,
         "init_from": init_from.path if isinstance(init_from, Run) else init_from, "data": data, "training": training,
     }  # fmt: skip
     spec = build_spec(source, target, {**overrides, **(settings or {})}, allow_code=allow_code)
@@ -176,7 +178,7 @@ def resume(
             return finished
         started = clock.perf_counter() - finished.metrics["seconds"]["total"]
     elif folder.is_complete():
-        return Run(folder.path)
+        return Run(run)
     spec = folder.spec()
     spec = build_spec(source, None, {}, spec) if source is not None else spec
     baselines = "baselines" in folder.stages.missing()
@@ -235,7 +237,7 @@ def label(
     questions = rank_questions(run, candidates, labelled, limit)
     inputs = run.predictor.inputs
     return Queue(
-        questions, candidates.table, inputs, labelled, out, candidates.origin, candidates.earlier, str(run.path)
+        questions, candidates.table, inputs, labelled, out, candidates.origin, candidates.earlier, run.folder.name
     )
 
 
@@ -247,24 +249,36 @@ def report(
     map: str = "pca",
     layer: str = "",
     boundary: str = "",
+    out: str | Path | None = None,
+    force: bool = False,
     allow_code: Modules = (),
 ) -> Path:
     """Rewrite the report of a run and return its path.
 
     Args:
         samples: False leaves out rows and images of the data.
-        source: the data, for a run that was trained on a Python object.
+        source: the data, where they have moved, or were a Python object that this process does not have.
         map: projection of the map: pca, tsne (up to 5,000 rows) or umap (up to 5,000 rows, an extra).
         layer: name of the layer whose embedding the map shows; without it the input of the heads.
         boundary: two columns of the decision boundary, such as "age,hours"; the most important ones without it.
+        out: the report; by default report.html of the run folder, or NAME.html here for a zip file NAME.zip.
+        force: overwrite `out`.
         allow_code: modules outside the package that the run may name; importing them runs their code.
+
+    Raises:
+        SpecError: `already-exists` for a file that would be overwritten.
+        SourceError: `not-found` without the data, `mismatched-files` for others.
     """
     run, wish = open_run(run, allow_code), MapOptions(map, layer)
     check_map_options(wish, run.objective)
+    if out is None and run.folder.packed is not None:
+        out = f"{run.folder.packed.stem}.html"
+    if out is not None and Path(out).exists() and not force:
+        raise SpecError("already-exists", f"--out: {out} exists; choose another name or add --force")
     context = run.context if source is None else run.context_of(source)
     pair = parse_boundary_columns(boundary, context) if boundary else None
     with limits_changed(run.spec.data.limits):
-        return add_report(context, None, samples, wish, pair)
+        return add_report(context, None, samples, wish, pair, None if out is None else Path(out))
 
 
 def compare(*runs: str | Path | Run) -> Comparison:
@@ -307,7 +321,7 @@ def _train_one(
         call(callbacks, "on_findings", findings)
         trained = fit.train(setup, folder, callbacks, started)
         _finish(trained, callbacks, log, started)
-    return Run(folder.path)
+    return Run.trained(folder.path, experiment.spec)
 
 
 def _finish(trained: Trained, callbacks: Sequence[Callback], log: LogFile, started: float) -> None:

@@ -74,17 +74,17 @@ def side_by_side(runs: Sequence[Run]) -> Comparison:
     too, None if that is not known; `learned_by_first` how many the first run, or one it starts from, has learned from;
     `paired` the differences to the first run on the common rows, by output.
     """
-    settings = {str(r.path): _flat(r.spec.to_dict()) for r in runs}
+    settings = {r.folder.name: _flat(r.spec.to_dict()) for r in runs}
     keys = dict.fromkeys(k for s in settings.values() for k in s)
     differing = [k for k in keys if len({repr(s.get(k)) for s in settings.values()}) > 1]
     test_rows = [_TestRows.of(r) for r in runs]
     return Comparison(
         {
-            str(run.path): {
+            run.folder.name: {
                 "test": run.metrics.get("test", {}),
                 "seconds": run.metrics["seconds"],
                 "parameters": run.metrics["parameters"],
-                "settings": {k: settings[str(run.path)].get(k) for k in differing},
+                "settings": {k: settings[run.folder.name].get(k) for k in differing},
                 "test_rows": len(rows.source_rows),
                 **_against(test_rows[0], rows),
             }

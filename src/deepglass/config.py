@@ -100,7 +100,7 @@ def restore(kind: type[T], content: Any, where: str, finite: bool = True) -> T:
         raise SpecError("bad-value", f"{place}: expected a finite number")
     if get_origin(kind) is None and not is_typeddict(kind):
         if isinstance(content, Mapping):  # a field without a usable type was a tuple, as each list of a frozen class
-            types = setting_types(kind, all_fields=True)
+            types = setting_types(kind, all_fields=True)  # type: ignore[arg-type]
             content = {k: tuple(v) if isinstance(v, list) and types.get(k) is Any else v for k, v in content.items()}
         return construct(kind, content, where, all_fields=True)
     try:
@@ -250,6 +250,8 @@ def describe(hint: Any) -> str:
         return f"a list of {len(args)}, each {describe(args[0])}"
     if hint is Any or dataclasses.is_dataclass(hint):
         return "any value" if hint is Any else "settings {key: value}"
+    if origin in (Mapping, dict) and args[1] is not Any:
+        return f"settings {{key: {describe(args[1])}}}"
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     names |= {tuple: "a list", Sequence: "a list", Mapping: "settings {key: value}", dict: "settings {key: value}"}
     return names.get(origin or hint, getattr(origin or hint, "__name__", str(hint)))

@@ -1,7 +1,7 @@
 """Numbers, shares and durations as text.
 
 `count`, `number`, `short`, `percent` and `duration` are for reports (typographic signs, no-break spaces, `–` if
-missing); `plain_number`, `plain_duration`, `prediction_text` and the like are for terminals and files.
+missing); `plain_number`, `plain_bytes`, `plain_duration`, `prediction_text` and the like are for terminals and files.
 """
 
 import math
@@ -109,6 +109,14 @@ def plain_number(value: float) -> str:
     if not math.isfinite(value):
         return str(value)
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def plain_bytes(size: int) -> str:
+    """A size: `850 bytes`, `3.4 kB`, `1.2 GB`."""
+    if size < 1000:
+        return f"{size} bytes"
+    power = min((len(str(size)) - 1) // 3, 4)
+    return f"{size / 1000**power:.3g} {('kB', 'MB', 'GB', 'TB')[power - 1]}"
 
 
 def plain_duration(seconds: float) -> str:

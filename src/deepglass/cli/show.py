@@ -43,9 +43,9 @@ def show_run(run: Run) -> None:
         f"\n{metrics['parameters']:,} weights, {plain_duration(seconds['train'])} of training, "
         f"{plain_duration(seconds['total'])} in all"
     )
-    out.print(f"run: {run.path}", soft_wrap=True)
+    out.print(f"run: {run.folder.name}", soft_wrap=True)
     report = run.path / "report.html"
-    if report.exists():
+    if report.exists() and run.folder.packed is None:
         out.print(f"report: {report}", soft_wrap=True)
 
 

@@ -119,6 +119,7 @@ class _TensorColumn:
         self.column = column
         self.values, self.mask = _tensor(column.values).to(device), _tensor(column.mask).to(device)
         self.offsets = None if column.offsets is None else _tensor(column.offsets).to(device)
+        self.weight = None if column.weight is None else _tensor(column.weight).to(device)
 
     @property
     def row_bytes(self) -> int:
@@ -126,8 +127,9 @@ class _TensorColumn:
         return self.values.nbytes // max(len(self.mask), 1)
 
     def take(self, rows: Tensor) -> Field:
+        weight = None if self.weight is None else self.weight[rows]
         if self.offsets is None:
-            return Field(self.values[rows], self.mask[rows])
+            return Field(self.values[rows], self.mask[rows], None, weight)
         start, end = self.offsets[rows], self.offsets[rows + 1]
         lengths = end - start
         max_length = int(lengths.max()) if len(rows) else 0
@@ -136,7 +138,7 @@ class _TensorColumn:
         index = (start[:, None] + steps).clamp_max(max(len(self.values) - 1, 0))
         inner = self.values.shape[1:]
         values = self.values[index] if len(self.values) else self.values.new_zeros((*index.shape, *inner))
-        return Field(values.masked_fill(~mask.view(*mask.shape, *(1 for _ in inner)), 0), mask, self.mask[rows])
+        return Field(values.masked_fill(~mask.view(*mask.shape, *(1 for _ in inner)), 0), mask, self.mask[rows], weight)
 
 
 def _tensor(array: np.ndarray) -> Tensor:

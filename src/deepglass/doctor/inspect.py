@@ -20,7 +20,8 @@ from deepglass.features.base import Feature, Raw
 from deepglass.features.outputs.base import Output
 from deepglass.prepare.columns import ColumnRole, infer_columns
 from deepglass.prepare.derived_columns import join_columns
-from deepglass.prepare.rows import assign_split, choose_split, missing_targets
+from deepglass.prepare.prepared_data import missing_targets
+from deepglass.prepare.rows import assign_split, choose_split
 from deepglass.prepare.sources import fingerprint_of
 from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.run import Run

@@ -96,6 +96,7 @@ METRICS: dict[str, Metric] = {
         Metric("mae", False, title="MAE"),
         Metric("mse", False, title="MSE"),
         Metric("interval_coverage", None, "share", ranks_models=False),
+        Metric("interval_width", False, ranks_models=False),
         # images, masks, boxes
         Metric("psnr", True, unit="dB", title="signal-to-noise ratio"),
         Metric("miou", True, "fixed", title="mean IoU"),

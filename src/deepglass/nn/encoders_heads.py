@@ -1,10 +1,11 @@
-"""Basic encoders, also of label sets, from a `Field` to tokens, and the linear head."""
+"""Basic encoders, also of label sets, from a `Field` to tokens, and linear heads."""
 
 from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from deepglass.nn.tokens import Field, Tokens, TokenShape, pool
 
@@ -95,6 +96,33 @@ class LinearHead(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tensor:
         return self.linear(pool(tokens))
+
+
+class ScaledHead(LinearHead):
+    """Linear head whose outputs have a scale beside them, for intervals whose width follows the row.
+
+    The scale is fitted after training, to the residuals of validation rows; until then it is 1. It does not change the
+    outputs or their gradients.
+
+    Args:
+        dim: the width D of the tokens.
+        start: initial output.
+
+    Shapes:
+        tokens: (B, T, D).
+        returns: (B, 2 P): the outputs, and the logarithms of their scales.
+    """
+
+    def __init__(self, dim: int, start: Sequence[float]) -> None:
+        super().__init__(dim, start)
+        self.scale_weight = nn.Buffer(torch.zeros(len(start), dim))
+        self.scale_bias = nn.Buffer(torch.zeros(len(start)))
+        self.scale_range = nn.Buffer(torch.zeros(2, len(start)))  # of the logarithm, over the validation rows
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        pooled = pool(tokens)
+        log_scale = functional.linear(pooled.detach(), self.scale_weight, self.scale_bias)
+        return torch.cat([self.linear(pooled), log_scale.clamp(*self.scale_range)], -1)
 
 
 class LabelsEncoder(nn.Module):

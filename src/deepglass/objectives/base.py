@@ -134,6 +134,7 @@ class Objective(nn.Module, ABC):
         learns_from: independent rows, the rows as one text, whose order the split keeps, or an environment.
         uses_unlabelled: rows without a target are training rows too.
         generative: `sample` generates rows.
+        weighs_rows: its losses are multiplied by the rows' weights.
         builds_network: it takes no trunk, its networks are its own.
         conditions: features that `sample` can be conditioned on.
         reduce: agrees on values that steer control flow over several processes; set by the trainer.
@@ -143,6 +144,7 @@ class Objective(nn.Module, ABC):
     learns_from: ClassVar[Literal["rows", "text", "environment"]] = "rows"
     uses_unlabelled: ClassVar[bool] = False
     generative: ClassVar[bool] = False
+    weighs_rows: ClassVar[bool] = False
     builds_network: ClassVar[bool] = False
     conditions: tuple[Feature, ...] = ()
     network: Network

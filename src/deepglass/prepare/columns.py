@@ -58,7 +58,7 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
     if incomplete:
         sources = [s for s in sources if {*s.source_columns} <= {*table.columns}]
     _check_names(table, spec, targets, incomplete)
-    used = {c for s in targets for c in (s.name, *s.source_columns)}
+    used = {c for s in targets for c in (s.name, *s.source_columns)} | {spec.data.sample_weight or ""}
     if not chosen:
         sources = [FeatureSpec(n) for n in table.names if n not in used.union(spec.data.ignore, table.excluded)]
     table = join_columns(table, (*targets, *sources))
@@ -85,6 +85,8 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
         inputs.append(_feature(table, feature, kind, cls, "inputs", spec.kind_settings(feature.name), defaults))
         column_roles.append(ColumnRole(feature.name, kind, why, "input"))
     column_roles += [ColumnRole(n, "", "ignored in the spec", "ignored") for n in spec.data.ignore]
+    if (weight := spec.data.sample_weight) is not None:
+        column_roles.append(ColumnRole(weight, "", "weights of the rows (data.sample_weight)", "ignored"))
     excluded = [n for n in table.excluded if not chosen and n not in used and n not in spec.data.ignore]
     why = "excluded by the source; an input only if the spec names it"
     column_roles += [ColumnRole(n, table.kinds.get(n, ""), why, "ignored") for n in excluded]

@@ -61,6 +61,27 @@ class ClassFacts:
     thresholds: Thresholds | None = None
 
 
+class CoverageBand(NamedTuple):
+    """The prediction intervals of a fifth of the test rows.
+
+    Args:
+        by: what the rows are sorted by: "prediction" or "true value".
+        low, high: ends of the band.
+        rows: how many.
+        coverage: the share of their true values inside the intervals.
+        width: mean width of the intervals.
+        constant_coverage: the share inside intervals of one width for all rows; None where these are such.
+    """
+
+    by: str
+    low: float
+    high: float
+    rows: int
+    coverage: Figure
+    width: float
+    constant_coverage: Figure | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class NumberFacts:
     """The test predictions of an output that is a number, in the user's units.
@@ -70,6 +91,9 @@ class NumberFacts:
         low, high: ends of the conformal intervals of the same rows.
         level: the share of true values that the intervals should contain.
         coverage: the share that they contain, over all test rows.
+        bands: the same by fifths of the prediction, then of the true value; empty without intervals or for few rows.
+        has_scale: whether the width of the intervals follows the row.
+        why_constant: why the intervals have one width for all rows; empty where it follows the row.
         residuals: quantiles of predicted minus true over all test rows, such as {0.05: -31000, 0.5: 120, ...}.
         errors: quantiles of the absolute residuals.
 
@@ -83,6 +107,9 @@ class NumberFacts:
     high: np.ndarray | None = None
     level: float | None = None
     coverage: float | None = None
+    bands: tuple[CoverageBand, ...] = ()
+    has_scale: bool = False
+    why_constant: str = ""
     residuals: Mapping[float, float] = field(default_factory=dict)
     errors: Mapping[float, float] = field(default_factory=dict)
 

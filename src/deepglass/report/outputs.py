@@ -8,6 +8,7 @@ import numpy as np
 
 from deepglass import metrics
 from deepglass.features.base import Column, take_raw
+from deepglass.features.outputs._intervals import why_constant
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.features.outputs.binary import BinaryOutput
 from deepglass.features.outputs.multilabel import MultilabelOutput
@@ -19,6 +20,8 @@ from deepglass.metrics.summaries import Figure
 from deepglass.metrics.table import METRICS
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
+from deepglass.prepare.sample_weights import with_weight
+from deepglass.report.coverage_bands import coverage_bands
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
 from deepglass.report.paired_baselines import PREFIX, paired_test
 from deepglass.report.row_cards import RowCard, row_card
@@ -86,7 +89,7 @@ def output_facts(feature: Output, rows: OutputRows, metrics_json: Mapping[str, A
 
 def _truth(feature: Output, prepared: PreparedData, rows: np.ndarray) -> Column:
     """The encoded targets of some rows, where their pictures stand."""
-    encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
+    encoded = with_weight(feature.encode(take_raw(prepared.table[feature.column], rows)), prepared.weights(rows))
     if not type(feature).dense:
         return encoded
     inputs = {f.name: f.encode(take_raw(prepared.table[f.column], rows)) for f in prepared.inputs}
@@ -115,7 +118,7 @@ def _intervals(feature: Output, rows: OutputRows, labelled: np.ndarray) -> dict[
     result = {}
     for metric, scored in resampled.items():
         value = values[metric]
-        if metric == "accuracy" and "log_probs" in best and truth.offsets is None:  # of rows, not of words
+        if metric == "accuracy" and "log_probs" in best and truth.offsets is None and truth.weight is None:  # of rows
             result[metric] = summaries.share_interval(round(value * len(labelled)), len(labelled))
             continue
         low, high = shrink * (np.nanquantile(scored, [0.025, 0.975]) - np.nanmedian(scored))
@@ -128,7 +131,7 @@ def _classes(feature: Output, rows: OutputRows) -> tuple[ClassFacts, tuple[RowCa
     best, calibration, labelled, names = rows.best, rows.calibration, rows.truth.mask, feature.class_names
     decoded = feature.decode(best, calibration)
     labels = rows.truth.values.reshape(-1).astype(int) - 1
-    predicted = best["log_probs"].argmax(1)
+    predicted = feature.predicted_classes(best, calibration)
     thresholds = None
     if isinstance(feature, BinaryOutput):
         probability, chosen = np.array([d["probability"] for d in decoded]), calibration.get("threshold", 0.5)
@@ -222,6 +225,7 @@ def _numbers(feature: Output, rows: OutputRows) -> tuple[NumberFacts, tuple[RowC
     ends = [np.array([d[k] for d in decoded], dtype=float) for k in ("low", "high")] if "low" in decoded[0] else None
     errors = predicted - truth
     worst = labelled[np.argsort(-np.abs(errors[labelled]), kind="stable")][:MAX_NUMBER_MISTAKES]
+    constant = rows.calibration.get("constant_half_width")
     facts = NumberFacts(
         truth=truth[sample],
         predicted=predicted[sample],
@@ -229,6 +233,9 @@ def _numbers(feature: Output, rows: OutputRows) -> tuple[NumberFacts, tuple[RowC
         high=ends[1][sample] if ends else None,
         level=decoded[0].get("confidence"),
         coverage=metrics.interval_coverage(truth[labelled], ends[0][labelled], ends[1][labelled]) if ends else None,
+        bands=coverage_bands(predicted, truth, ends, labelled, constant) if ends else (),
+        has_scale=constant is not None,
+        why_constant=why_constant(rows.calibration),
         residuals={q: float(np.quantile(errors[labelled], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
         errors={q: float(np.quantile(np.abs(errors[labelled]), q)) for q in (0.5, 0.9)},
     )

@@ -6,7 +6,7 @@ resume  stored experiment, data, plan -> set_up -> train on from the checkpoint 
 
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -15,7 +15,9 @@ from torch import nn
 
 from deepglass.data.batches import BatchTransform, Dataset, Loader
 from deepglass.device import RandomState, describe, pick
+from deepglass.failures import warn_of_failure
 from deepglass.features.outputs._calibrations import is_finite
+from deepglass.features.outputs._intervals import why_constant
 from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.pretrained import PretrainedEncoder
@@ -29,11 +31,12 @@ from deepglass.run.callbacks.boundary_recorder import boundary_recorder
 from deepglass.run.callbacks.diagnostics_recorder import diagnostics_recorder
 from deepglass.run.callbacks.embedding_recorder import embedding_recorder
 from deepglass.run.callbacks.layer_diagnostics import diagnose, read_layer_statistics
-from deepglass.run.callbacks.margins import record_margins
+from deepglass.run.callbacks.margins import MarginLoader, record_margins
 from deepglass.run.callbacks.pseudo_label_recorder import pseudo_label_recorder
 from deepglass.run.callbacks.sample_recorder import sample_recorder
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
+from deepglass.run.interval_scales import fit_interval_scales
 from deepglass.run.warm_start import load_weights
 from deepglass.training.augmentation import augmentation_for, set_audio_augmentation
 from deepglass.training.callbacks import Callback, HistoryFile
@@ -207,16 +210,11 @@ def _fit(
     """
     folder, objective, plan = context.folder, context.objective, context.plan
     step = state.values["step"] if state else 0
-    earlier_records = state.callback(HistoryFile).get("count") if state else None
-    history_file = HistoryFile(folder.path / "history.jsonl", step, earlier_records)
-    recorders: list[Callback] = [*pseudo_labels, history_file]
-    if context.experiment.spec.training.record:
-        recorders += [
-            *sample_recorder(context),
-            *embedding_recorder(context, datasets, step),
-            *diagnostics_recorder(context, datasets, callbacks, step),
-            *boundary_recorder(context, step),
-        ]
+    history_file = HistoryFile(
+        folder.path / "history.jsonl", step, state.callback(HistoryFile).get("count") if state else None
+    )
+    recorders, failures = _recorders(context, datasets, callbacks, step)
+    recorders = [*pseudo_labels, history_file, *recorders]
     checkpoints = folder.checkpoints if context.experiment.spec.training.checkpoint else None
     trainer = Trainer([*recorders, *callbacks], checkpoints, folder.store_plan)
     loader = setup.loader(datasets["train"], plan)
@@ -232,8 +230,32 @@ def _fit(
     with record_margins(loader, context, len(datasets["train"])) as recorded:
         history = trainer.fit(objective, recorded, plan, datasets["valid"], clock, state)
     earlier_seconds = state.values["seconds"] if state else 0.0
+    failures += [recorder.failure for recorder in recorders if recorder.failure]
+    failures += [recorded.failure] if isinstance(recorded, MarginLoader) and recorded.failure else []
     call(callbacks, "on_phase_start", "calibrating and testing")
-    return _finish(context, datasets, history, callbacks, started, clock, earlier_seconds)
+    return _finish(context, datasets, history, callbacks, failures, started, clock, earlier_seconds)
+
+
+def _recorders(
+    context: RunContext, datasets: Mapping[str, Dataset], callbacks: Sequence[Callback], step: int
+) -> tuple[list[Callback], list[str]]:
+    """What records for the report, and why a recorder cannot be made."""
+    if not context.experiment.spec.training.record:
+        return [], []
+    makers: dict[str, Callable[[], Sequence[Callback]]] = {
+        "samples": lambda: sample_recorder(context),
+        "embeddings": lambda: embedding_recorder(context, datasets, step),
+        "layer statistics": lambda: diagnostics_recorder(context, datasets, callbacks, step),
+        "decision boundaries": lambda: boundary_recorder(context, step),
+    }
+    recorders: list[Callback] = []
+    failures: list[str] = []
+    for name, make in makers.items():
+        try:
+            recorders += make()
+        except Exception as error:
+            failures.append(warn_of_failure(error, f"{name} are not recorded", stores=True))
+    return recorders, failures
 
 
 def _read_initial_weights(setup: Setup) -> None:
@@ -253,6 +275,7 @@ def _finish(
     datasets: Mapping[str, Dataset],
     history: History,
     callbacks: Sequence[Callback],
+    failures: Sequence[str],
     started: float,
     clock: Clock | None = None,
     earlier_seconds: float = 0.0,
@@ -260,6 +283,7 @@ def _finish(
     """Calibrate on the validation rows, test, and store the results.
 
     Args:
+        failures: of recorders.
         earlier_seconds: of training before the clock of the last stage.
     """
     experiment, data, objective = context.experiment, context.data, context.objective
@@ -271,6 +295,7 @@ def _finish(
     calibration: dict[str, Calibration] = {}
     outputs = {f.name: f for f in experiment.outputs}
     if valid is not None:
+        fit_interval_scales(objective, datasets["valid"], valid, batch_size)
         evaluations["valid"] = valid
         for name, arrays in valid.predictions.items():
             fitted = outputs[name].calibrate(arrays, datasets["valid"].truth[name])
@@ -291,7 +316,7 @@ def _finish(
         scores[split] = {**evaluation.metrics, **scored}  # the objective's own, and the outputs' after calibration
     trained = RunContext.of(context.folder, experiment, data, objective, calibration, history.plan)
     budget = history.plan.budget_warning if history.stop_reason != "interrupted" else None
-    warnings = [*(valid.warnings if valid is not None else ()), *([budget] if budget else [])]
+    warnings = [*(valid.warnings if valid is not None else ()), *([budget] if budget else []), *failures]
     metrics = _metrics(trained, history, scores, warnings, seconds, started)
     missing = missing_shares(datasets)
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
@@ -320,11 +345,13 @@ def _metrics(
 ) -> dict[str, Any]:
     """The content of metrics.json."""
     plan, objective = history.plan, context.objective
+    constant = {name: why for name, fitted in context.calibration.items() if (why := why_constant(fitted))}
     diagnostics = diagnose(read_layer_statistics(context.folder), context.experiment.architecture, plan)
     return {
         "train": {"loss": (context.folder.history() or [{"losses": {}}])[-1]["losses"]},
         **scores,
         "baselines": {},
+        **({"constant_intervals": constant} if constant else {}),
         "seconds": {"train": round(seconds, 3), "total": round(time.perf_counter() - started, 3)},
         "examples_per_second": round(history.step * plan.batch_size / max(history.seconds, 1e-9), 1),
         "parameters": objective.num_parameters(),
@@ -336,6 +363,7 @@ def _metrics(
         **({"stop_signal": signal.Signals(history.signum).name} if history.signum is not None else {}),
         "step": history.step,
         "notes": [*context.data.notes, *warnings],
+        **({"sample_weight": weight} if (weight := context.experiment.spec.data.sample_weight) is not None else {}),
         "diagnostics": [str(d) for d in diagnostics],
         "versions": context.folder.versions(),
     }

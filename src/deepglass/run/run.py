@@ -26,6 +26,7 @@ from deepglass.registry import Modules, allow_modules
 from deepglass.run.context import RunContext, load_data
 from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictor, verify
+from deepglass.run.storage.pack import pack
 from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
 from deepglass.web import NotebookBlock, notebook_html
@@ -35,7 +36,7 @@ class Run:
     """A finished run: its metrics, predictions for new rows, and the network.
 
     Args:
-        path: the run folder.
+        path: the run folder, or its zip file.
         allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Example:
@@ -47,6 +48,13 @@ class Run:
         allow_modules(allow_code)
         self.folder = Folder.open(Path(path))
         self._is_checked = False
+
+    @staticmethod
+    def trained(path: Path, spec: Spec) -> Run:
+        """A run that this process has trained, with the Python objects that its spec has as sources."""
+        run = Run(path)
+        run.__dict__["spec"] = spec.anchored()  # fills the cached property
+        return run
 
     @property
     def path(self) -> Path:
@@ -170,8 +178,22 @@ class Run:
         if name not in outputs:
             what = "" if name is None else f" {name!r}"
             hint = near_miss(str(name), outputs) if outputs else ""
-            raise SpecError("bad-value", f"{self.path}: there is no output{what} with classes{hint}")
+            raise SpecError("bad-value", f"{self.folder.name}: there is no output{what} with classes{hint}")
         return outputs[name]
+
+    def pack(self, out: str | Path | None = None, *, force: bool = False) -> Path:
+        """Write the run as one zip file to hand on, which `Run` and the commands open as they open the folder.
+
+        It holds no checkpoints and no paths of this machine, and the same run gives the same bytes.
+
+        Args:
+            out: a .zip file; `NAME.zip` in the current folder without it.
+            force: overwrite it.
+
+        Returns:
+            Its path.
+        """
+        return pack(self.folder, None if out is None else Path(out), force).path
 
     def evaluate(
         self, source: Any = None, include_trained: bool = False, allow_missing: Sequence[str] = ()
@@ -213,16 +235,17 @@ class Run:
         if not (trained := sum(counts.values())):
             return table
         if include_trained:
-            self.predictor.reader.notes[f"rows that {self.path} has learned from are in the metrics"] += trained
+            self.predictor.reader.notes[f"rows that {self.folder.name} has learned from are in the metrics"] += trained
             return table
         kind = f"{counts['train']:,} training and {counts['valid']:,} validation rows"
         if trained == len(table):
             raise SourceError(
                 "no-rows",
-                f"{table.name}: all {trained:,} rows are {kind} of {self.path}; give other rows, "
+                f"{table.name}: all {trained:,} rows are {kind} of {self.folder.name}; give other rows, "
                 "or evaluate on these with --include-trained (include_trained=True)",
             )
-        self.predictor.reader.notes[f"left out: rows that {self.path} has learned from, by their inputs"] += trained
+        note = f"left out: rows that {self.folder.name} has learned from, by their inputs"
+        self.predictor.reader.notes[note] += trained
         return table.take(np.flatnonzero(~np.isin(split, ("train", "valid"))))
 
     def verify(self, a: Any, b: Any) -> Verdict:
@@ -230,7 +253,7 @@ class Run:
         return verify(self.predictor, a, b)
 
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r}: {self.summary()})"
+        return f"Run({self.folder.name!r}: {self.summary()})"
 
     def summary(self) -> str:
         """The test metrics in one line."""
@@ -246,7 +269,11 @@ class Run:
         split = next((s for s in ("test", "valid") if metrics.get(s)), "test")
         text = f"{metrics['parameters']:,} parameters, {plain_duration(metrics['seconds']['train'])} of training"
         report = self.path / "report.html"
-        blocks = [NotebookBlock(str(self.path), f"{text}, {report}" if report.exists() else text)]
+        blocks = [
+            NotebookBlock(
+                self.folder.name, f"{text}, {report}" if report.exists() and self.folder.packed is None else text
+            )
+        ]
         for name, values in metrics.get(split, {}).items():
             others = metrics.get("baselines", {}).get(name, {})
             head = [name, f"{split} rows", *(baseline_name(other) for other in others)]

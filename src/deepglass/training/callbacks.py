@@ -60,13 +60,16 @@ class Callback:
     Attributes:
         control: commands to the trainer; set before `on_train_start`.
         displays: it only shows what happens, as a progress bar does. An exception switches it off with a
-            `DisplayWarning`, and the training goes on; that of another callback ends the training.
-        switched_off: whether a hook of such a callback has failed.
+            `CallbackWarning`, and the training goes on; that of another callback ends the training.
+        is_recorder: it only records for the report, in files on which no prediction depends. The same holds, but a
+            `StorageError` ends the training, and the metrics and a resumed run keep the warning.
+        failure: the warning, where such a callback has failed.
     """
 
     control: TrainerControl
     displays: ClassVar[bool] = False
-    switched_off: bool = False
+    is_recorder: ClassVar[bool] = False
+    failure: str = ""
 
     def on_fold_start(self, number: int, folds: int) -> None: ...
 

@@ -31,8 +31,16 @@ class _FileState(TypedDict):
     count: NotRequired[int]
 
 
+class _CallbackStates(TypedDict):
+    """Class of a callback -> what its `state_dict` gave; those of users give what they like."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
+
+    HistoryFile: NotRequired[_FileState]
+
+
 class _Values(TypedDict):
-    """The JSON part of a state that resuming reads; the inner values of callbacks, loader and means are theirs."""
+    """The JSON part of a state that resuming reads; the inner values of the loader are its own."""
 
     __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
 
@@ -47,7 +55,8 @@ class _Values(TypedDict):
     losses: dict[str, dict[str, float]]
     gradient_norms: dict[str, dict[str, float]]
     events: list[str]
-    callbacks: dict[str, _FileState]
+    callbacks: _CallbackStates
+    failures: NotRequired[dict[str, str]]
 
 
 class State(NamedTuple):

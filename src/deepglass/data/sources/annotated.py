@@ -11,6 +11,7 @@ from deepglass.data.sources.boxes import AnnotatedImage, table_of_boxes
 from deepglass.data.sources.boxlist import is_boxlist, read_boxlists
 from deepglass.data.sources.coco import is_coco, read_coco
 from deepglass.data.sources.file_tree import FileTree, ending
+from deepglass.data.sources.label_studio import is_label_studio, read_label_studio
 from deepglass.data.sources.labelling_tools import read_labelling_tools
 from deepglass.data.sources.mask_pairs import mask_files
 from deepglass.data.sources.masks import look_like_masks, read_masks
@@ -46,6 +47,9 @@ def read_annotated(folder: Path, source: str, options: SourceOptions, access: Ac
 
 def _of_tree(tree: FileTree, source: str, options: SourceOptions) -> Table | None:
     folder = tree.folder
+    exports = [file for file in tree.ending_in(".json") if is_label_studio(folder / file)]
+    if exports and (tasks := read_label_studio(tree, exports, source)) is not None:
+        return tasks
     has_annotations = bool(tree.ending_in(*_ANNOTATION_ENDINGS))
     if _MASK_FOLDER.fullmatch(folder.name) and not has_annotations:
         beside = FileTree.of(folder.parent).below(folder.name) if look_like_masks(tree) else tree
@@ -93,11 +97,13 @@ def _without_equal_stems(tree: FileTree, log: ReadLog) -> FileTree:
 
 
 def read_annotation_file(path: Path, source: str, options: SourceOptions, access: Access = OWN_FOLDER) -> Table | None:
-    """A COCO file or a table of boxes, with the images beside it; None for another file.
+    """A COCO file, an export of Label Studio or a table of boxes, with the images beside it; None for another file.
 
     Raises:
         SourceError: `mismatched-files` where COCO's images are neither beside the file nor one folder above.
     """
+    if is_label_studio(path):
+        return _exported_tasks(path, source, access)
     coco = ending(path.name) == ".json" and is_coco(path)
     if not coco and not is_boxlist(FileTree(path.parent, (path.name,)), path.name):
         return None
@@ -116,4 +122,19 @@ def read_annotation_file(path: Path, source: str, options: SourceOptions, access
         first = f" ({log.skipped[0].reason})" if log.skipped else ""
         text = f"{source}: none of its images is in {path.parent} or the folder above{first}"
         raise SourceError("mismatched-files", text)
+    return None
+
+
+def _exported_tasks(path: Path, source: str, access: Access) -> Table | None:
+    """An export of Label Studio with the files beside it or one folder above; None without them."""
+    for folder in (path.parent,) if access.closed else (path.parent, path.parent.parent):
+        tree = FileTree.of(folder)
+        file = str(path.relative_to(folder))
+        table = read_label_studio(tree, [file], source)
+        if table is not None:
+            files = [
+                item for raw in table.columns.values() if isinstance(raw, list) for item in raw if item is not None
+            ]
+            check_inside([item.path for item in files], [item.name for item in files], folder, access, source)
+            return table
     return None

@@ -63,7 +63,7 @@ def table_of_boxes(tree: FileTree, annotated: Sequence[AnnotatedImage], source: 
     Raises:
         SourceError: `mismatched-files` where no image is left.
     """
-    converter, headers = _PixelConverter(log), HeaderReader(log)
+    converter, headers = PixelConverter(log), HeaderReader(log)
     readable: list[AnnotatedImage] = []
     cells: list[list[dict[str, str | float]] | None] = []
     failed: list[str] = []
@@ -98,7 +98,7 @@ def table_of_boxes(tree: FileTree, annotated: Sequence[AnnotatedImage], source: 
     return with_split(table, tree, names, "main", log, [item.split for item in readable])
 
 
-class _PixelConverter:
+class PixelConverter:
     """Converts boxes to pixels of the upright image, clipped to its border, and counts those that it changed."""
 
     def __init__(self, log: ReadLog) -> None:

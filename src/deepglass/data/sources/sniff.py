@@ -139,18 +139,18 @@ def _hidden_lines(lines: Sequence[str], delimiter: str, quote: str) -> int:
 
 def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: bool, log: ReadLog) -> str:
     best, best_share = None, 0.0
-    for delimiter in _DELIMITERS:
-        rows, _ = _rows(Dialect(delimiter, quote, escape, spaced=True), sample, whole)
-        filled_rows = (row for row in rows if len(row) == 1 or any(map(str.strip, row)))
-        widths = [len(row) for row in filled_rows if _begins_otherwise(row)]
-        if not widths:
-            continue
-        width, count = Counter(widths).most_common(1)[0]
-        below = len(widths) - min(widths.index(width), _MAX_PREAMBLE)
-        share = count / below
-        if width > 1 and share >= 0.7 and share > best_share:
-            best, best_share = delimiter, share
-            why = f"splits {'each' if share == 1 else f'{share:.1%}'} of {below} lines into {width} cells"
+    widths = {d: _widths(Dialect(d, quote, escape, spaced=True), sample, whole) for d in _DELIMITERS}
+    for above in (False, True):  # without the lines above the data only if they hide it
+        for delimiter in _DELIMITERS if best_share < 0.7 or not above else ():
+            counts = Counter(widths[delimiter])
+            if not counts:
+                continue
+            width, count = counts.most_common(1)[0]
+            lines = counts.total() - (min(widths[delimiter].index(width), _MAX_PREAMBLE) if above else 0)
+            share = count / lines
+            if width > 1 and share >= 0.7 and share > best_share:
+                best, best_share = delimiter, share
+                why = f"splits {'each' if share == 1 else f'{share:.1%}'} of {lines} lines into {width} cells"
     if best is not None:
         log.note("delimiter", _DELIMITERS[best], why)
         return best
@@ -167,6 +167,12 @@ def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: 
         return uneven[0]
     log.note("delimiter", "none", "no character splits the lines into an equal number of cells: one column")
     return NO_DELIMITER
+
+
+def _widths(dialect: Dialect, sample: str, whole: bool) -> list[int]:
+    """Cells of each row, without comments and rows of empty cells."""
+    rows, _ = _rows(dialect, sample, whole)
+    return [len(row) for row in rows if (len(row) == 1 or any(map(str.strip, row))) and _begins_otherwise(row)]
 
 
 def _rows(dialect: Dialect, sample: str, whole: bool) -> tuple[list[list[str]], list[int]]:

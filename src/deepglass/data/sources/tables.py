@@ -14,9 +14,10 @@ from deepglass.data.sources.conllu import read_conllu
 from deepglass.data.sources.delimited import read_delimited, read_plain
 from deepglass.data.sources.excel import read_excel
 from deepglass.data.sources.frames import concat_columns
+from deepglass.data.sources.label_studio import read_task_file
 from deepglass.data.sources.path_lists import is_path_list, read_path_list
 from deepglass.data.sources.plain import documents, is_plain
-from deepglass.data.sources.records import read_json, read_json_lines
+from deepglass.data.sources.records import read_json_lines
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
@@ -29,7 +30,7 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys([".csv", ".tsv", ".tab", ".dat", ".data", ".txt"], read_delimited),
     **dict.fromkeys([".conll", ".iob", ".iob2", ".bio"], read_delimited),
     ".conllu": read_conllu,
-    ".json": read_json,
+    ".json": read_task_file,
     **dict.fromkeys([".jsonl", ".ndjson"], read_json_lines),
     **dict.fromkeys([".parquet", ".pq"], read_parquet),
     **dict.fromkeys([".arrow", ".feather", ".ipc"], read_arrow),

@@ -4,11 +4,14 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from deepglass.constraints import NonNegative, OpenShare, Positive, Share
+from deepglass.constraints import Count, NonNegative, OpenShare, Positive, Share
 
 
 class ClassCalibration(NamedTuple):
-    """Of classes: a temperature and its cross-fitted metrics; of two classes a threshold where one is rare."""
+    """Of classes: a temperature and its cross-fitted metrics; of two classes a threshold where one is rare.
+
+    `bias` is added to the logits of each class after the temperature, where the loss weighs classes.
+    """
 
     temperature: Positive = 1.0
     log_loss_before: float = 0.0
@@ -16,6 +19,7 @@ class ClassCalibration(NamedTuple):
     ece_before: float = 0.0
     ece_after: float = 0.0
     threshold: Share = 0.5
+    bias: tuple[float, ...] = ()
 
 
 class LabelCalibration(NamedTuple):
@@ -26,10 +30,16 @@ class LabelCalibration(NamedTuple):
 
 
 class IntervalCalibration(NamedTuple):
-    """Of numbers: half the width of the interval, one or one an entry."""
+    """Of numbers: half the width of the interval, one or one an entry.
+
+    Where the prediction has a `scale`, half the width of a row's interval is `half_width` times it. Then
+    `constant_half_width` is that of intervals of one width for all rows, for comparison.
+    """
 
     half_width: NonNegative | tuple[NonNegative, ...]
     confidence_level: OpenShare
+    constant_half_width: NonNegative | tuple[NonNegative, ...] | None = None
+    rows: Count | None = None  # that it was fitted to
 
 
 class PixelCalibration(NamedTuple):

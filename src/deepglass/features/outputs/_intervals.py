@@ -1,4 +1,4 @@
-"""Base class of numeric outputs: regression metrics and conformal intervals."""
+"""Base class of numeric outputs: regression metrics and conformal intervals, their width for all rows or each row."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from deepglass.constraints import OpenShare
 from deepglass.features.base import Column
 from deepglass.features.outputs._calibrations import IntervalCalibration
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
+from deepglass.formatting import plural
 from deepglass.metrics.calibration import conformal
+from deepglass.metrics.interval_scale import MIN_ROWS
 from deepglass.metrics.table import METRICS, Metric
 
 
@@ -32,19 +34,54 @@ class RegressionOutput(Output):
     def pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
         """Truth and prediction where both are complete, (N,) or (N, d) float."""
 
+    def pair_weights(self, truth: Column) -> np.ndarray | None:
+        """Weights of the rows of `pairs`; None where all have the same, or a pair is no row."""
+        return None
+
+    def half_widths(self, mode: PredictionArrays, calibration: Calibration) -> np.ndarray:
+        """Half the width of the interval of each value of `mode`, in its shape."""
+        half = np.asarray(calibration["half_width"], np.float64) * mode.get("scale", 1.0)
+        return np.broadcast_to(half, mode["value"].shape)
+
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        """`r2`, `rmse`, `mae`, `mse`, and `interval_coverage` if the intervals are calibrated."""
+        """`r2`, `rmse`, `mae`, `mse`, and of calibrated intervals `interval_coverage` and the mean `interval_width`."""
         true, value = self.pairs(mode, truth)
-        scores = metrics.regression(true, value)
-        half = (calibration or {}).get("half_width")
-        if half is not None and len(true):
-            half = np.array(half) if isinstance(half, list) else half
+        weights = self.pair_weights(truth)
+        scores = (
+            metrics.regression(true, value) if weights is None else metrics.weighted_regression(true, value, weights)
+        )
+        if calibration and len(true):
+            _, half = self.pairs({**mode, "value": self.half_widths(mode, calibration)}, truth)
             scores["interval_coverage"] = metrics.interval_coverage(true, value - half, value + half)
+            scores["interval_width"] = float(2 * half.mean())
         return scores
 
     def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
-        """Half width of the interval of each entry; empty if there are too few rows for the confidence level."""
+        """Half width of the interval of each entry; empty if there are too few rows for the confidence level.
+
+        Args:
+            mode: of the validation rows, its `scale` cross-fitted.
+        """
         true, value = self.pairs(mode, truth)
-        residuals, level = true - value, self.confidence_level
-        half = conformal(residuals, level) if residuals.ndim == 1 else [conformal(r, level) for r in residuals.T]
-        return {"half_width": half, "confidence_level": level} if np.isfinite(half).all() else {}
+        level = self.confidence_level
+        fitted: Calibration = {"confidence_level": level, "rows": len(true)}
+        constant = _half_width(true - value, level)
+        if "scale" in mode and (mode["scale"] != 1).any():
+            _, scale = self.pairs({**mode, "value": mode["scale"]}, truth)
+            fitted |= {"half_width": _half_width((true - value) / scale, level), "constant_half_width": constant}
+        else:
+            fitted["half_width"] = constant
+        return fitted if np.isfinite(constant).all() else {}
+
+
+def why_constant(calibration: Calibration) -> str:
+    """Why the intervals of a calibration have one width for all rows; empty where their width follows the row."""
+    if "constant_half_width" in calibration or not calibration.get("rows"):
+        return ""
+    if (rows := calibration["rows"]) < MIN_ROWS:
+        return f"{plural(rows, 'validation row')}, and {MIN_ROWS} are needed for a width that follows the row"
+    return "a width that follows the row was no better on the validation rows"
+
+
+def _half_width(residuals: np.ndarray, level: float) -> float | list[float]:
+    return conformal(residuals, level) if residuals.ndim == 1 else [conformal(r, level) for r in residuals.T]

@@ -12,7 +12,7 @@ from deepglass import metrics
 from deepglass.constraints import Fraction
 from deepglass.features.base import Column
 from deepglass.features.category import Category
-from deepglass.features.outputs._classes import ClassOutput, calibrated
+from deepglass.features.outputs._classes import ClassOutput, calibrated, class_scores
 from deepglass.features.outputs.base import Calibration, Prediction, PredictionArrays
 
 if TYPE_CHECKING:
@@ -40,15 +40,16 @@ class CategoryOutput(Category, ClassOutput):
         from deepglass.nn.encoders_heads import LinearHead
 
         total = sum(self.counts_)
-        return LinearHead(dim, [math.log(n / total) for n in self.counts_])
+        weights = [0.0] * len(self.counts_) if self.log_weights is None else self.log_weights.tolist()
+        return LinearHead(dim, [math.log(n / total) + w for n, w in zip(self.counts_, weights, strict=True)])
 
     def prediction(self, params: Tensor) -> Prediction:
-        return CategoryPrediction(params, self.label_smoothing)
+        return CategoryPrediction(params, self.label_smoothing, self.log_weights_like(params))
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        return metrics.classification(
-            truth.values[truth.mask] - 1, calibrated(mode["log_probs"], calibration)[truth.mask]
-        )
+        log_probs = calibrated(mode["log_probs"], calibration)[truth.mask]
+        predicted = None if self.log_weights is None else self.predicted_classes(mode, calibration)[truth.mask]
+        return class_scores(truth.values[truth.mask] - 1, log_probs, predicted, truth.present_weight)
 
     def baseline_loss(self, truth: Column) -> float:
         uniform = -float(self.baseline(truth)["log_probs"][0].astype(np.float64).mean())
@@ -60,38 +61,47 @@ class CategoryOutput(Category, ClassOutput):
         order = _most_likely(log_probs, _MAX_PROBABILITIES)
         probs = np.exp(np.take_along_axis(log_probs, order, 1).astype(np.float64))
         names, values = self.class_names, self.class_values
+        predicted = order[:, 0] if self.log_weights is None else self.predicted_classes(mode, calibration)
+        confidences = np.exp(np.take_along_axis(log_probs, predicted[:, None], 1)[:, 0].astype(np.float64))
         return [
             {
-                "value": values[row[0]],
-                "confidence": p[0],
+                "value": values[value],
+                "confidence": confidence,
                 "probabilities": {names[k]: q for k, q in zip(row, p, strict=True)},
             }
-            for row, p in zip(order.tolist(), probs.tolist(), strict=True)
+            for value, confidence, row, p in zip(
+                predicted.tolist(), confidences.tolist(), order.tolist(), probs.tolist(), strict=True
+            )
         ]
 
 
 class CategoryPrediction(Prediction):
-    """Class probabilities; params: (B, K) logits."""
+    """Class probabilities; params: (B, K) logits.
 
-    def __init__(self, params: Tensor, label_smoothing: float = 0.0) -> None:
-        self.log_probs = params.float().log_softmax(-1)
-        self.label_smoothing = label_smoothing
+    Args:
+        log_weights: logarithms of the class weights in the loss, (K,). `log_probs` are corrected for them.
+    """
+
+    def __init__(self, params: Tensor, label_smoothing: float = 0.0, log_weights: Tensor | None = None) -> None:
+        self.weighted = params.float().log_softmax(-1)
+        self.log_probs = self.weighted if log_weights is None else (self.weighted - log_weights).log_softmax(-1)
+        self.label_smoothing, self.log_weights = label_smoothing, log_weights
 
     def loss(self, target: Field) -> Tensor:
         label = (target.values.reshape(-1).long() - 1).clamp_min(0)  # code 0 is masked out by the caller
-        loss = -self.log_probs.gather(1, label[:, None])[:, 0]
-        if not self.label_smoothing:
-            return loss
-        return (1 - self.label_smoothing) * loss - self.label_smoothing * self.log_probs.mean(-1)
+        loss = -self.weighted.gather(1, label[:, None])[:, 0]
+        if self.label_smoothing:
+            loss = (1 - self.label_smoothing) * loss - self.label_smoothing * self.weighted.mean(-1)
+        return loss if self.log_weights is None else loss * self.log_weights.exp()[label]
 
     def mode(self) -> dict[str, Tensor]:
         return {"log_probs": self.log_probs}
 
     def ensemble_mean(self, members: int) -> CategoryPrediction:
         """Averages the members' probabilities, not their logits."""
-        K = self.log_probs.shape[-1]
-        mixed = self.log_probs.reshape(-1, members, K).logsumexp(1) - math.log(members)
-        return CategoryPrediction(mixed, self.label_smoothing)
+        K = self.weighted.shape[-1]
+        mixed = self.weighted.reshape(-1, members, K).logsumexp(1) - math.log(members)
+        return CategoryPrediction(mixed, self.label_smoothing, self.log_weights)
 
 
 def _most_likely(log_probs: np.ndarray, count: int) -> np.ndarray:

@@ -11,8 +11,9 @@ from deepglass import metrics
 from deepglass.features.base import Column
 from deepglass.features.multilabel import MIN_CASES, Multilabel
 from deepglass.features.outputs._calibrations import LabelCalibration
-from deepglass.features.outputs.base import Calibration, ClassCurve, Output, PredictedRow, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics.calibration import best_threshold, fit_temperature
+from deepglass.metrics.classes import ClassCurve
 from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class MultilabelOutput(Multilabel, Output):
     """Predicts any number of labels, each with a calibrated probability and its own threshold."""
 
     metric: ClassVar[Metric] = METRICS["map"]
+    weighs_metrics: ClassVar[bool] = True
     calibration_fields: ClassVar[type | None] = LabelCalibration
 
     def head(self, dim: int) -> nn.Module:
@@ -46,9 +48,14 @@ class MultilabelOutput(Multilabel, Output):
         """`map`, `f1_macro`, `f1_micro`, `accuracy` (all labels of a row correct) and `log_loss` (per label)."""
         probs = _probs(mode, calibration)[truth.mask]
         true = truth.values[truth.mask] > 0
-        scores = metrics.multi_label(true, probs, probs >= _thresholds(calibration))
+        predicted, weights = probs >= _thresholds(calibration), truth.present_weight
+        scores = (
+            metrics.multi_label(true, probs, predicted)
+            if weights is None
+            else metrics.weighted_multi_label(true, probs, predicted, weights)
+        )
         if len(true):
-            scores["log_loss"] = _entropy(true, probs)
+            scores["log_loss"] = _entropy(true, probs, weights)
         return scores if "map" in scores or not len(true) else {"map": 0.0, **scores}
 
     def per_class(
@@ -201,7 +208,9 @@ def _thresholds(calibration: Calibration | None) -> np.ndarray:
     return np.array((calibration or {}).get("thresholds", 0.5))
 
 
-def _entropy(true: np.ndarray, probs: np.ndarray) -> float:
-    """Mean binary cross-entropy per label, in nats."""
+def _entropy(true: np.ndarray, probs: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Mean binary cross-entropy per label, in nats; `weights` (N,) of the rows."""
     likelihood = np.where(true, probs, 1 - probs)
+    if weights is not None and weights.sum() > 0:
+        return float(np.average(-np.log(np.maximum(likelihood, 1e-12)).mean(1), weights=weights))
     return float(-np.log(np.maximum(likelihood, 1e-12)).mean())

@@ -28,6 +28,9 @@ class RegressionSection(Section):
                 "quantiles": sorted((q, v) for q, v in o.numbers.residuals.items() if finite(v)),
                 "level": o.numbers.level,
                 "coverage": o.numbers.coverage,
+                "bands": o.numbers.bands,
+                "has_scale": o.numbers.has_scale,
+                "why_constant": o.numbers.why_constant,
             }
             for o in report.outputs
             if o.numbers is not None

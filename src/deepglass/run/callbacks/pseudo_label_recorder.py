@@ -57,6 +57,8 @@ class PseudoLabelRecorder(Callback):
         from_step: of the checkpoint that the run resumes from; lines after it are written again.
     """
 
+    is_recorder = True
+
     def __init__(self, context: RunContext, objective: SemiSupervised, rows: np.ndarray, from_step: int) -> None:
         self.file, self.objective = RecordFile(context.path / FILE, PseudoLabelRecord, from_step), objective
         self.data = context.data.dataset(rows, context.device)

@@ -1,0 +1,67 @@
+"""Intervals of numbers whose width follows the row, in whole runs."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import deepglass
+from deepglass.run.run import Run
+
+SMALL = {"trunk": "mlp", "width": 128, "depth": 1, "ensemble_size": 2}
+
+
+def _table(count: int, seed: int = 0) -> pl.DataFrame:
+    """Noise that is twenty times as large where `x` is large; the target does not depend on `x` itself."""
+    generator = np.random.default_rng(seed)
+    x, z = generator.uniform(0, 1, (2, count))
+    return pl.DataFrame({"x": x, "z": z, "y": 3 * z + np.exp(3 * x) / 20 * generator.normal(size=count)})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    out = tmp_path_factory.mktemp("scales") / "run"
+    split = {"valid": 0.25, "test": 0.25}
+    return deepglass.train(
+        _table(2400), "y", out=out, steps=300, network=SMALL, split=split, baselines=False, training={"threads": 1}
+    )
+
+
+def test_the_width_follows_the_row(run: Run) -> None:
+    rows = _table(4000, seed=1)
+    predicted = run.predict(rows)
+    width, inside = (
+        predicted["y.high"] - predicted["y.low"],
+        rows["y"].is_between(predicted["y.low"], predicted["y.high"]),
+    )
+    easy, hard = rows["x"] < 0.2, rows["x"] > 0.8
+    assert width.filter(hard).mean() > 4 * width.filter(easy).mean()
+    constant = run.predictor.calibration["y"]["constant_half_width"]
+    inside_constant = (rows["y"] - predicted["y"]).abs() <= constant
+    assert inside_constant.filter(hard).mean() < 0.65
+    assert inside_constant.filter(easy).mean() > 0.99
+    for part in (easy, hard):
+        assert inside.filter(part).mean() == pytest.approx(0.9, abs=0.1)
+    metrics = run.metrics["test"]["y"]
+    assert metrics["interval_coverage"] == pytest.approx(0.9, abs=0.04)
+    assert 0 < metrics["interval_width"] < 2 * run.predictor.calibration["y"]["constant_half_width"]
+    assert "constant_intervals" not in run.metrics
+
+
+def test_a_row_alone_has_the_interval_that_it_has_in_a_table(run: Run) -> None:
+    rows = _table(5, seed=2)
+    together = run.predictor.predict(rows)
+    for row, expected in zip(rows.to_dicts(), together, strict=True):
+        assert run.predict(row)[0]["y"] == pytest.approx(expected["y"], rel=1e-5)
+    assert Run(run.path).predictor.predict(rows) == together
+
+
+def test_few_validation_rows_give_one_width_and_say_so(tmp_path: Path) -> None:
+    run = deepglass.train(_table(300), "y", out=tmp_path / "run", steps=20, network=SMALL, baselines=False)
+    predicted = run.predict(_table(50, seed=1))
+    assert (predicted["y.high"] - predicted["y.low"]).to_numpy() == pytest.approx(
+        2 * run.predictor.calibration["y"]["half_width"]
+    )
+    why = "30\N{NO-BREAK SPACE}validation rows, and 100 are needed for a width that follows the row"
+    assert run.metrics["constant_intervals"] == {"y": why}
