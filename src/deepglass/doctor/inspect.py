@@ -26,6 +26,7 @@ from deepglass.prepare.sources import fingerprint_of
 from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.run import Run
 from deepglass.spec.spec import Spec
+from deepglass.web import NotebookBlock, notebook_html
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,24 @@ class Inspection:
             "columns": [asdict(c) for c in self.columns],
             "findings": [asdict(f) for f in self.findings],
         }
+
+    def _repr_html_(self) -> str:
+        """For notebooks: columns, then notes and findings."""
+        columns = [[c.name, c.kind, c.role, c.missing or "", c.example, c.why] for c in self.columns]
+        notes = [[n.what, n.value, n.why] for n in self.notes] + [["left out", s.name, s.reason] for s in self.skipped]
+        return notebook_html(
+            NotebookBlock(
+                self.name, f"{self.rows:,} rows", ["column", "kind", "role", "missing", "example", "why"], columns
+            ),
+            *([NotebookBlock("How it was read", "", ["what", "value", "why"], notes)] if notes else ()),
+            findings_block(self.findings),
+        )
+
+
+def findings_block(findings: Sequence[Finding]) -> NotebookBlock:
+    """Findings as a table, for notebooks."""
+    rows = [[f.kind, f.text, f.fix] for f in findings]
+    return NotebookBlock("Findings", "" if rows else "none", ["kind", "what", "fix"], rows)
 
 
 def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspection:
