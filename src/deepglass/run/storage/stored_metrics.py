@@ -33,6 +33,7 @@ class StoredMetrics(TypedDict):
     Args:
         train: "loss" -> parameter group -> mean loss at the last evaluation.
         baselines: output -> baseline -> metric -> value.
+        constant_intervals: output -> why its intervals have one width for all rows.
         spread, folds: of a cross-validation: standard deviation over the folds, and what they measured.
         stop_signal: that ended the training.
     """
@@ -43,6 +44,7 @@ class StoredMetrics(TypedDict):
     valid: NotRequired[Metrics]
     test: NotRequired[Metrics]
     baselines: dict[str, Metrics]
+    constant_intervals: NotRequired[dict[str, str]]
     spread: NotRequired[Metrics]
     folds: NotRequired[list[FoldMetrics]]
     seconds: StoredSeconds
