@@ -8,8 +8,9 @@ from typing import Any
 
 from deepglass.comparison import Comparison, side_by_side
 from deepglass.config import construct
-from deepglass.doctor.findings import before_training, write_findings
+from deepglass.doctor.findings import before_training, used_rows, write_findings
 from deepglass.doctor.fixes import apply_fixes
+from deepglass.doctor.reference import reference_of, write_reference
 from deepglass.errors import SpecError
 from deepglass.files import read_file
 from deepglass.introspect.boundary import parse_boundary_columns
@@ -316,8 +317,10 @@ def _train_one(
         if labels is not None:
             folder.store_labels(labels)
         call(callbacks, "on_phase_start", "checking")
-        findings = before_training(experiment.spec, data)
+        context = used_rows(experiment.spec, data)
+        findings = before_training(context)
         write_findings(folder, findings)
+        write_reference(folder, reference_of(context))
         call(callbacks, "on_findings", findings)
         trained = fit.train(setup, folder, callbacks, started)
         _finish(trained, callbacks, log, started)

@@ -94,7 +94,7 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     held_out = None if run is None else _held_out(table, spec, run)
     table = join_columns(table, features)
     order = {name: i for i, name in enumerate(table.names)}
-    columns = [_summary(table, r) for r in sorted(roles, key=lambda r: order.get(r.name, 0))]
+    columns = [column_summary(table, r) for r in sorted(roles, key=lambda r: order.get(r.name, 0))]
     findings = [*check_source(table, spec, roles, features)]
     if run is not None and held_out is not None:
         context = DataContext(table, tuple(roles), tuple(features), np.arange(len(table)))
@@ -116,7 +116,7 @@ def check_source(
 def build_context(table: Table, spec: Spec, roles: Sequence[ColumnRole], features: Sequence[Feature]) -> DataContext:
     """The readable rows of a source that are not dropped, with the split that training would make."""
     broken = {row for f in features for row in f.unreadable(table[f.column])}
-    rows = np.setdiff1d(np.arange(len(table)), np.array(sorted(broken), np.int64))
+    rows = np.delete(np.arange(len(table)), np.array(sorted(broken), np.int64))
     readable = table.take(rows) if len(rows) < len(table) else table
     outputs = [f for f in features if isinstance(f, Output)]
     split = _split(readable, spec, outputs)
@@ -142,11 +142,12 @@ def _held_out(table: Table, spec: Spec, run: Run) -> np.ndarray:
     own = isinstance(source, str | Path) and str(source) == str(run.spec.data.source)
     if own or fingerprint_of(table) == run.state.source["fingerprint"]:
         split = run.folder.split()
-        return np.setdiff1d(rows, split["row"].to_numpy()[np.isin(split["split"], ("train", "valid"))])
+        return rows[~np.isin(rows, split["row"].to_numpy()[np.isin(split["split"], ("train", "valid"))])]
     return rows
 
 
-def _summary(table: Table, role: ColumnRole) -> ColumnSummary:
+def column_summary(table: Table, role: ColumnRole) -> ColumnSummary:
+    """What is shown of a column."""
     raw = table[role.name]
     distinct = raw.n_unique() if isinstance(raw, pl.Series) and not raw.dtype.is_nested() else None
     example = next((str(v) for v in _first(raw) if v is not None), "")
