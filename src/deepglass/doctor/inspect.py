@@ -116,7 +116,7 @@ def check_source(
 def build_context(table: Table, spec: Spec, roles: Sequence[ColumnRole], features: Sequence[Feature]) -> DataContext:
     """The readable rows of a source that are not dropped, with the split that training would make."""
     broken = {row for f in features for row in f.unreadable(table[f.column])}
-    rows = np.setdiff1d(np.arange(len(table)), np.array(sorted(broken), np.int64))
+    rows = np.delete(np.arange(len(table)), np.array(sorted(broken), np.int64))
     readable = table.take(rows) if len(rows) < len(table) else table
     outputs = [f for f in features if isinstance(f, Output)]
     split = _split(readable, spec, outputs)
@@ -142,7 +142,7 @@ def _held_out(table: Table, spec: Spec, run: Run) -> np.ndarray:
     own = isinstance(source, str | Path) and str(source) == str(run.spec.data.source)
     if own or fingerprint_of(table) == run.state.source["fingerprint"]:
         split = run.folder.split()
-        return np.setdiff1d(rows, split["row"].to_numpy()[np.isin(split["split"], ("train", "valid"))])
+        return rows[~np.isin(rows, split["row"].to_numpy()[np.isin(split["split"], ("train", "valid"))])]
     return rows
 
 
