@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.table import Table
-from deepglass.doctor.ids import id_like
 from deepglass.doctor.media_summary import MediaSummary
 from deepglass.doctor.near_duplicates import equal_pairs, near_pairs
 from deepglass.features.base import Feature, Media, Raw, sequence_of
+from deepglass.prepare.uninformative import uninformative
 
 MIN_IMAGE_CORRELATION, MIN_AUDIO_CORRELATION = 0.996, 0.97  # of two thumbnails or spectra that count as equal
 MAX_LENGTH_RATIO = 0.05  # logarithm, of two equal sounds
@@ -60,7 +60,7 @@ def find_duplicates(
         return Duplicates(pairs, " and ".join(media), 1.0, same_file, near=True)
     columns = {f.column: table[f.column] for f in inputs}
     texts = {f.column for f in inputs if f.is_text}
-    ids = {f.column for f in inputs if not f.is_time and id_like(f.column, table[f.column])}
+    ids = {f.column for f in inputs if uninformative(table[f.column], f.column, f.kind) is not None}
     compared = [c for c in columns if c not in ids] or list(columns)
     if not compared:
         return Duplicates(NO_PAIRS, "", 1.0, np.zeros(0, bool))
