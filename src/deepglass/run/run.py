@@ -182,16 +182,11 @@ class Run:
         return outputs[name]
 
     def pack(self, out: str | Path | None = None, *, force: bool = False) -> Path:
-        """Write the run as one zip file to hand on, which `Run` and the commands open as they open the folder.
-
-        It holds no checkpoints and no paths of this machine, and the same run gives the same bytes.
+        """Write the run as one zip file to hand on, and return its path; see `run.storage.pack`.
 
         Args:
             out: a .zip file; `NAME.zip` in the current folder without it.
             force: overwrite it.
-
-        Returns:
-            Its path.
         """
         return pack(self.folder, None if out is None else Path(out), force).path
 
