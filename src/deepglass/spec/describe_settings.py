@@ -137,7 +137,7 @@ def describe_settings(prefix: str = "") -> list[SettingDescription]:
     settings = [*_sections(), *_registry_settings()]
     selected = [s for s in settings if _matches(s, prefix)]
     if not selected:
-        words = dict.fromkeys(word for s in settings for word in (s.name, s.name.rpartition(".")[2], s.of) if word)
+        words = dict.fromkeys(word for s in settings for word in (*_section_and_name(s), s.of) if word)
         raise SpecError("unknown-name", f"list settings: no setting {prefix!r}{near_miss(prefix, words)}")
     return selected
 
@@ -157,6 +157,11 @@ def check_sections(keys: Iterable[str]) -> None:
         names = [*sections, *ALIASES, *(s.name.replace(f".{COLUMN}", "") for s in settings)]
         hint = f"; did you mean {alternatives(near)}?" if near else near_miss(key, names)
         raise SpecError("unknown-key", f"spec: no setting {key!r}{hint} (`deepglass list settings` lists all)")
+
+
+def _section_and_name(setting: SettingDescription) -> tuple[str, str, str]:
+    parts = setting.name.split(".")
+    return parts[0], parts[-1], setting.name
 
 
 def _matches(setting: SettingDescription, prefix: str) -> bool:
