@@ -39,6 +39,7 @@ class IntervalCalibration(NamedTuple):
     half_width: NonNegative | tuple[NonNegative, ...]
     confidence_level: OpenShare
     constant_half_width: NonNegative | tuple[NonNegative, ...] | None = None
+    scale_range: tuple[Positive, Positive] | None = None  # of the validation rows; a scale beyond it counts as its end
     rows: Count | None = None  # that it was fitted to
 
 

@@ -86,6 +86,7 @@ class StoredMetrics(TypedDict):
     Args:
         train: "loss" -> parameter group -> mean loss at the last evaluation.
         baselines: output -> baseline -> metric -> value.
+        constant_intervals: output -> why its intervals have one width.
         spread, folds: of a cross-validation: standard deviation over the folds, and what they measured.
         stop_signal: that ended the training.
     """
@@ -96,6 +97,7 @@ class StoredMetrics(TypedDict):
     valid: NotRequired[Metrics]
     test: NotRequired[Metrics]
     baselines: dict[str, Metrics]
+    constant_intervals: NotRequired[dict[str, str]]
     spread: NotRequired[Metrics]
     folds: NotRequired[list[FoldMetrics]]
     seconds: StoredSeconds
@@ -109,6 +111,7 @@ class StoredMetrics(TypedDict):
     stop_signal: NotRequired[Literal["SIGINT", "SIGTERM", "SIGHUP"]]
     step: Count
     notes: list[str]
+    sample_weight: NotRequired[str]
     diagnostics: NotRequired[list[str]]
     versions: dict[str, str]
 
