@@ -112,7 +112,7 @@ def _checked(cls: Any, base: type, name: str, noun: str, where: str) -> type:
     if inspect.isclass(cls) and issubclass(cls, base):
         if not inspect.isabstract(cls):
             return cls
-        missing = f", which lacks the methods {', '.join(sorted(cls.__abstractmethods__))}"
+        missing = f", which lacks the methods {', '.join(sorted(cls.__abstractmethods__))}"  # type: ignore[attr-defined]
     else:
         missing = ""
     raise SpecError("unknown-name", f"{where}: {name!r} is no {noun}; expected a subclass of {base.__name__}{missing}")
