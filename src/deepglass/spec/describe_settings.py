@@ -21,33 +21,13 @@ from deepglass.limits import LIMITS
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.registry import Registry
+from deepglass.spec.aliases import ALIASES
 from deepglass.spec.sections import OWN_FIELDS
 from deepglass.spec.spec import DataSpec, FeatureSpec, NetworkSpec, ObjectiveSpec, Spec, TransformSpec
 from deepglass.training.settings import TrainingSettings
 
 REQUIRED = "required"
 COLUMN = "COLUMN"  # stands for the name of a column
-ALIASES = {
-    "time": "training.time",
-    "epochs": "training.epochs",
-    "steps": "training.steps",
-    "seed": "training.seed",
-    "device": "training.device",
-    "optimizer": "training.optimizer",
-    "split": "data.split",
-    "ignore": "data.ignore",
-    "fix": "data.fix",
-    "columns": "data.columns",
-    "filename_pattern": "data.filename_pattern",
-    "sheet": "data.sheet",
-    "sample_weight": "data.sample_weight",
-    "test": "data.test",
-    "labels": "data.label_corrections",
-    "init_from": "network.init_from",
-    "data_root": "data.data_root",
-}
-"""Short form on the command line and in Python -> path of the setting."""
-
 _SHORT = {path: key for key, path in ALIASES.items()}
 
 EXAMPLES: Mapping[str, Any] = {
