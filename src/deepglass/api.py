@@ -125,6 +125,8 @@ def train(
         "init_from": init_from.path if isinstance(init_from, Run) else init_from, "data": data, "training": training,
     }  # fmt: skip
     spec = build_spec(source, target, {**overrides, **(settings or {})}, allow_code=allow_code)
+    if not isinstance(out, str | Path | None):
+        raise SpecError("bad-value", f"out: expected the path of a folder, got {out!r:.80}")
     path = Path(out) if out is not None else None
     if path is not None:
         is_occupied(path, force)  # an error for an existing folder comes before the data are read
