@@ -250,6 +250,8 @@ def describe(hint: Any) -> str:
         return f"a list of {len(args)}, each {describe(args[0])}"
     if hint is Any or dataclasses.is_dataclass(hint):
         return "any value" if hint is Any else "settings {key: value}"
+    if origin in (Mapping, dict) and args[1] is not Any:
+        return f"settings {{key: {describe(args[1])}}}"
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     names |= {tuple: "a list", Sequence: "a list", Mapping: "settings {key: value}", dict: "settings {key: value}"}
     return names.get(origin or hint, getattr(origin or hint, "__name__", str(hint)))

@@ -4,20 +4,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepglass.prepare.new_rows import Rows
-from deepglass.prepare.sources import read_source
 from deepglass.registry import Modules
+from deepglass.run.context import read_data, with_source
 from deepglass.run.embedding import RowEmbeddings
 from deepglass.run.embedding import embed as embed_rows
 from deepglass.run.run import Run, open_run
+from deepglass.spec.spec import Source
 
 
 def embed(
-    run: str | Path | Run, rows: Rows = None, *, allow_missing: Sequence[str] = (), allow_code: Modules = ()
+    run: str | Path | Run,
+    rows: Rows = None,
+    *,
+    source: Source = None,
+    allow_missing: Sequence[str] = (),
+    allow_code: Modules = (),
 ) -> RowEmbeddings:
     """Embeddings of rows, and their columns.
 
     Args:
         rows: as for `predict`; None: all rows of the run's source.
+        source: the data of the run, where they have moved or were a Python object, for `rows=None`.
         allow_missing: columns that may be absent or unreadable, though training had them.
         allow_code: modules outside the package that the run may name; importing them runs their code.
 
@@ -26,4 +33,7 @@ def embed(
     """
     run = open_run(run, allow_code)
     with run.predictor.reader.reading(allow_missing):
-        return embed_rows(run.predictor, read_source(run.spec) if rows is None else rows)
+        if rows is None:
+            fingerprint = None if source is None else run.state.source["fingerprint"]
+            rows = read_data(run.folder, with_source(run.spec, source), fingerprint)
+        return embed_rows(run.predictor, rows)

@@ -3,9 +3,10 @@
 import platform
 import tempfile
 import traceback
+import warnings
 from importlib.metadata import version
 
-from deepglass.errors import DeepglassError, SourceError, UserError
+from deepglass.errors import DeepglassError, SourceError, StorageError, UserError
 from deepglass.files import os_error
 from deepglass.own_modules import own_line
 
@@ -14,8 +15,8 @@ class SectionWarning(UserWarning):
     """A section of a report could not be made because of a fault of deepglass; the rest of the report is there."""
 
 
-class DisplayWarning(UserWarning):
-    """A display of a training's progress failed and was switched off; the training goes on without it."""
+class CallbackWarning(UserWarning):
+    """A display or recorder of a training failed and was switched off; the training goes on without it."""
 
 
 def deepglass_error(error: Exception) -> DeepglassError:
@@ -31,6 +32,24 @@ def deepglass_error(error: Exception) -> DeepglassError:
         return file_error
     report = "this is a fault of deepglass, please report it with"
     return DeepglassError("internal", f"{reason}; {_store_traceback(error, report)}")
+
+
+def warn_of_failure(error: Exception, what: str, stores: bool) -> str:
+    """Warn of the failure of a display or recorder, without which the training goes on; the text of the warning.
+
+    Args:
+        what: what failed.
+        stores: whether it writes into the run folder.
+
+    Raises:
+        StorageError: where nothing can be stored there, which ends the training.
+    """
+    failure = deepglass_error(error)
+    if stores and isinstance(failure, StorageError):
+        raise failure from error
+    text = f"{what}; training goes on: {failure}"
+    warnings.warn(CallbackWarning(text), stacklevel=3)
+    return text
 
 
 def _store_traceback(error: Exception, start: str) -> str:

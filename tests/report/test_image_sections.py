@@ -20,7 +20,6 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
 from deepglass.features.image import Image
-from deepglass.features.outputs.base import ClassCurve
 from deepglass.features.outputs.boxes import BoxesOutput
 from deepglass.features.outputs.category import CategoryOutput
 from deepglass.features.outputs.identity import IdentityOutput
@@ -29,6 +28,7 @@ from deepglass.features.outputs.mask import MaskOutput
 from deepglass.features.outputs.multilabel import MultilabelOutput
 from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, filters_of
 from deepglass.introspect.rows import OutputRows
+from deepglass.metrics.classes import ClassCurve
 from deepglass.networks.network import Network
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.examples import OutputExamples

@@ -52,8 +52,8 @@ def imported(statement: str) -> list[str]:
 def test_using_a_run_imports_no_training_code(run: Path, statement: str) -> None:
     modules = imported(statement.format(path=str(run), row=ROW))
     assert not [m for m in modules if any(f"{m}.".startswith(f"{t}.") for t in TRAINING)]
-    own = "deepglass.explain" if ".explain(" in statement else "none of them"
-    assert len([m for m in modules if not m.startswith(own)]) <= 150
+    own, most = ("deepglass.explain", 160) if ".explain(" in statement else ("none of them", 150)  # it reads a source
+    assert len([m for m in modules if not m.startswith(own)]) <= most
 
 
 def test_training_does_not_load_the_compiler_of_torch(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from deepglass.baselines.flatten import FlatInputMatrix, Matrix, flatten
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
 from deepglass.features.outputs.base import Output, PredictionArrays
+from deepglass.prepare.sample_weights import with_weight
 
 _MAX_ITERATIONS = 200  # trees of each class
 _MIN_ITERATIONS = 20
@@ -54,6 +55,7 @@ def baselines(
     output: Output,
     seconds: float = 10,
     compare: Callable[[PredictionArrays], Mapping[str, float]] | None = None,
+    weights: Sequence[np.ndarray | None] = (None, None),
 ) -> dict[str, dict[str, float]]:
     """Test metrics of three simple models, each with its training `rows` and its `seconds`.
 
@@ -67,13 +69,14 @@ def baselines(
         output: a fitted feature; the constant alone for outputs other than numbers, classes and vectors.
         seconds: approximate limit of all together; training rows beyond it are left out at random.
         compare: further values of a baseline from its predictions for the test rows.
+        weights: of the training rows and of the test rows; None: all have the same.
     """
 
     def scores(best: PredictionArrays) -> dict[str, float]:
         return {**output.score(best, test_truth), **(compare(best) if compare is not None else {})}
 
-    truth = output.encode(train[output.column])
-    test_truth = output.encode(test[output.column])
+    truth = with_weight(output.encode(train[output.column]), weights[0])
+    test_truth = with_weight(output.encode(test[output.column]), weights[1])
     rows = np.random.default_rng(0).permutation(np.flatnonzero(_labelled_rows(truth)))
     if not len(rows):
         return {}
@@ -129,18 +132,19 @@ def _linear(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: 
     passes = x.shape[1] / 2 if classes is None and not sparse else 2 * _LINEAR_ITERATIONS
     a_row = 2 * filled * passes * (classes or 1) / (_SPARSE_PER_SECOND if sparse else _PRODUCTS_PER_SECOND)
     n = _fitting(len(truth), seconds / a_row)
+    weights = None if truth.weight is None else truth.weight[:n]
     if classes is None:
         y = truth.values[:n].astype(np.float64)
-        ridge = _tuned(lambda c: Ridge(1 / c, solver="sparse_cg" if sparse else "cholesky"), x[:n], y)
+        ridge = _tuned(lambda c: Ridge(1 / c, solver="sparse_cg" if sparse else "cholesky"), x[:n], y, weights)
         return {"value": ridge.predict(flat.linear.test)}, n
     labels = truth.values[:n].astype(np.int64) - 1  # codes of classes begin at 1
     if len(np.unique(labels)) < 2:
         return None
-    logistic = _tuned(lambda c: LogisticRegression(C=c, max_iter=_LINEAR_ITERATIONS), x[:n], labels)
+    logistic = _tuned(lambda c: LogisticRegression(C=c, max_iter=_LINEAR_ITERATIONS), x[:n], labels, weights)
     return _log_probs(logistic.predict_proba(flat.linear.test), logistic.classes_, classes), n
 
 
-def _tuned(make: Callable[[float], Linear], x: Matrix, y: np.ndarray) -> Linear:
+def _tuned(make: Callable[[float], Linear], x: Matrix, y: np.ndarray, weights: np.ndarray | None = None) -> Linear:
     """The model fitted with the penalty that does best on rows held out; 1 / C is the strength of the penalty."""
     n = min(len(y), max(_MIN_ROWS, len(y) // 4))
     fitted, held = slice(0, int(0.8 * n)), slice(int(0.8 * n), n)
@@ -148,17 +152,22 @@ def _tuned(make: Callable[[float], Linear], x: Matrix, y: np.ndarray) -> Linear:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the limit on iterations is intended
         if n >= 50 and len(np.unique(y[fitted])) > 1:
-            losses = {c: _loss(make(c).fit(x[fitted], y[fitted]), x[held], y[held]) for c in _INVERSE_PENALTIES}
-        return make(min(losses, key=losses.__getitem__, default=1.0)).fit(x, y)
+            own, other = (None, None) if weights is None else (weights[fitted], weights[held])
+            models = {c: make(c).fit(x[fitted], y[fitted], own) for c in _INVERSE_PENALTIES}
+            losses = {c: _loss(model, x[held], y[held], other) for c, model in models.items()}
+        return make(min(losses, key=losses.__getitem__, default=1.0)).fit(x, y, weights)
 
 
-def _loss(model: Linear, x: Matrix, y: np.ndarray) -> float:
+def _loss(model: Linear, x: Matrix, y: np.ndarray, weights: np.ndarray | None) -> float:
     """Squared error, or minus the mean log probability."""
+    if weights is not None and not weights.sum() > 0:
+        return 0.0
     if isinstance(model, Ridge):
-        return float(np.mean((model.predict(x) - y) ** 2))
+        return float(np.average((model.predict(x) - y) ** 2, weights=weights))
     index = np.searchsorted(model.classes_, y).clip(max=len(model.classes_) - 1)
     probs = model.predict_proba(x)[np.arange(len(y)), index]
-    return float(-np.log(np.maximum(np.where(model.classes_[index] == y, probs, 0), _MIN_PROBABILITY)).mean())
+    own = np.where(model.classes_[index] == y, probs, 0)
+    return float(np.average(-np.log(np.maximum(own, _MIN_PROBABILITY)), weights=weights))
 
 
 def _boosting(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: float) -> Predicted | None:
@@ -173,16 +182,17 @@ def _boosting(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds
         "n_iter_no_change": 10,
         "random_state": 0,
     }
+    weights = None if truth.weight is None else truth.weight[:n]
     if classes is None:
         y = truth.values[:n].astype(np.float64)
-        regressor = HistGradientBoostingRegressor(early_stopping=n >= 1000, **settings).fit(x[:n], y)
+        regressor = HistGradientBoostingRegressor(early_stopping=n >= 1000, **settings).fit(x[:n], y, weights)
         return {"value": regressor.predict(flat.trees.test)}, n
     labels = truth.values[:n].astype(np.int64) - 1  # codes of classes begin at 1
     _, counts = np.unique(labels, return_counts=True)
     if len(counts) < 2:
         return None
     stops = n >= 1000 and counts.min() >= 2 and 0.1 * n >= len(counts)  # it holds back a tenth of each class
-    classifier = HistGradientBoostingClassifier(early_stopping=stops, **settings).fit(x[:n], labels)
+    classifier = HistGradientBoostingClassifier(early_stopping=stops, **settings).fit(x[:n], labels, weights)
     return _log_probs(classifier.predict_proba(flat.trees.test), classifier.classes_, classes), n
 
 

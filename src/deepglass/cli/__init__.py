@@ -10,6 +10,7 @@ _HOMES = {
     "generates_text": "deepglass.generation",
     "listing": "deepglass.catalogue",
     "next_commands": "deepglass.serve.queue",
+    "pack": "deepglass.run.storage.pack",
     "resume_command": "deepglass.run.storage.manifest",
     "serve_label": "deepglass.serve.label",
     "show": "deepglass.cli.show",

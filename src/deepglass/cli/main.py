@@ -13,7 +13,7 @@ from deepglass.cli.completion import answer_shell
 from deepglass.cli.escaping import escaped_streams
 from deepglass.cli.options import Json, argument
 from deepglass.cli.prediction import embed, explain, generate, predict, verify
-from deepglass.cli.runs import check, compare, evaluate, label, report
+from deepglass.cli.runs import check, compare, evaluate, label, pack, report
 from deepglass.cli.streams import message, print_json, silence
 from deepglass.cli.training import inspect, new, resume, train
 from deepglass.errors import CodeWarning, DataWarning, SpecError, UnfinishedRunWarning, near_miss
@@ -29,7 +29,8 @@ app = typer.Typer(
 )
 
 COMMANDS = (
-    inspect, new, train, resume, check, evaluate, compare, report, predict, explain, generate, embed, verify, label
+    inspect, new, train, resume, check, evaluate, compare, report, pack, predict, explain, generate, embed, verify,
+    label,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -38,7 +38,7 @@ LITERAL_LISTS = ("data.missing", "data.keep")
 """Settings whose values are texts: `-`, `;`, `01`, `null` and `NA` mean themselves there."""
 
 Source = Annotated[str, argument("SOURCE", f"{SOURCES}.", completion.sources)]
-RunFolder = Annotated[Path, argument("RUN", "Run folder.", completion.runs)]
+RunFolder = Annotated[Path, argument("RUN", "Run folder, or its zip file.", completion.runs)]
 Settings = Annotated[list[str] | None, argument("KEY=VALUE", "Settings of the spec, such as network.depth=4.")]
 Target = Annotated[list[str] | None, option("COLUMN", "Column to predict (repeatable).")]
 Ignore = Annotated[list[str] | None, option("COLUMN", "Column to leave out (repeatable).")]
@@ -60,6 +60,9 @@ DataRoot = Annotated[
 AllowCode = Annotated[
     list[str] | None,
     option("MODULE", "Python module whose code a spec or run may name and so run (repeatable).", "--allow-code"),
+]
+MovedSource = Annotated[
+    str | None, option("FILE", "The data of the run, where they have moved or were a Python object.", "--source")
 ]
 Callbacks = Annotated[
     list[str] | None,

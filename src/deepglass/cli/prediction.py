@@ -76,6 +76,7 @@ def explain(
     source: Rows,
     rows: Annotated[str, option("INDICES", "Row indices, such as 0,1,2 or 0-9; by default the first three.")] = "",
     fast: Annotated[bool, flag("--fast", "One forward and backward pass; skip the faithfulness checks.")] = False,
+    run_source: options.MovedSource = None,
     out: Annotated[Path | None, option("FILE", ".json file, or a folder that gets images and audio too.")] = None,
     force: Force = False,
     allow_missing: AllowMissing = None,
@@ -92,7 +93,7 @@ def explain(
     loaded = deepglass.Run(run, allow_code or ())
     indices = options.parse_row_indices(rows) or DEFAULT_EXPLAINED_ROWS
     explanations = deepglass.explain(
-        loaded, rows_of(source), indices, fast=fast, out=out, allow_missing=allow_missing or ()
+        loaded, rows_of(source), indices, fast=fast, out=out, source=run_source, allow_missing=allow_missing or ()
     )
     if out is not None:
         message(f"{len(explanations)} explanations in {out}")
@@ -144,6 +145,7 @@ def generate(
 def embed(
     run: RunFolder,
     source: Annotated[str | None, argument("SOURCE", "Rows to embed; by default all rows of the run.")] = None,
+    run_source: options.MovedSource = None,
     out: Annotated[Path | None, option("FILE", ".parquet, .tsv (TensorBoard), .txt or .bin (word2vec).")] = None,
     force: Force = False,
     allow_missing: AllowMissing = None,
@@ -158,7 +160,9 @@ def embed(
     for path in cli.check_ending(out):
         check_not_exists(path, force)
     loaded = deepglass.Run(run, allow_code or ())
-    embedded = deepglass.embed(loaded, source, allow_missing=allow_missing or ())
+    if source is not None and run_source is not None:
+        raise SpecError("bad-value", "--source: the rows to embed are given already; it stands for the rows of the run")
+    embedded = deepglass.embed(loaded, source, source=run_source, allow_missing=allow_missing or ())
     paths = cli.write_vectors(out, embedded)
     rows, dim = embedded.vectors.shape
     message(f"{rows} vectors of {dim} numbers in {' and '.join(map(str, paths))}")

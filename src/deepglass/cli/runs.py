@@ -8,8 +8,20 @@ import typer
 import deepglass
 from deepglass import cli
 from deepglass.cli import completion
-from deepglass.cli.options import AllowCode, AllowMissing, Json, RunFolder, argument, flag, option
+from deepglass.cli.options import (
+    AllowCode,
+    AllowMissing,
+    Force,
+    Json,
+    MovedSource,
+    RunFolder,
+    argument,
+    flag,
+    option,
+)
 from deepglass.cli.streams import message, print_json
+from deepglass.errors import SpecError
+from deepglass.formatting import plain_bytes
 
 
 def evaluate(
@@ -70,18 +82,53 @@ def report(
     ] = "pca",
     layer: Annotated[str, option("NAME", "Layer whose embedding the map shows, such as trunk.")] = "",
     boundary: Annotated[str, option("A,B", "Two columns of the decision boundary, such as age,hours.")] = "",
+    source: MovedSource = None,
+    out: Annotated[Path | None, option("FILE", "The report; by default report.html of the run folder.")] = None,
+    force: Force = False,
     allow_code: AllowCode = None,
 ) -> None:
     """Rewrite the report of a run and print its path.
 
     Example: deepglass report runs/houses-1 --map tsne
     """
-    print(deepglass.report(run, samples, map=map_, layer=layer, boundary=boundary, allow_code=allow_code or ()))
+    path = deepglass.report(
+        run,
+        samples,
+        source,
+        map=map_,
+        layer=layer,
+        boundary=boundary,
+        out=out,
+        force=force,
+        allow_code=allow_code or (),
+    )
+    print(path)
+
+
+def pack(
+    run: RunFolder,
+    out: Annotated[Path | None, option("FILE", "A .zip file; by default NAME.zip in the current folder.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Write a run as one zip file, to hand on.
+
+    It holds no checkpoints and no paths of this machine. predict, evaluate, explain, embed and report take it as RUN.
+
+    Example: deepglass pack runs/houses-1 --out houses.zip
+    """
+    packed = cli.pack(deepglass.Run(run).folder, out, force)
+    if as_json:
+        print_json(packed._asdict())
+        return
+    left_out = f"; without checkpoints and log ({plain_bytes(packed.left_out)})" if packed.left_out else ""
+    message(f"{packed.path}: {plain_bytes(packed.size)}, {packed.files} files{left_out}")
 
 
 def label(
     run: RunFolder,
-    source: Annotated[str | None, argument("SOURCE", "Rows to label; by default the rows of the run.")] = None,
+    rows: Annotated[str | None, argument("SOURCE", "Rows to label; by default the rows of the run.")] = None,
+    source: MovedSource = None,
     target: Annotated[str | None, option("COLUMN", "Column to label; by default the first suitable one.")] = None,
     limit: Annotated[int, option("N", "Maximum number of rows.")] = 300,
     out: Annotated[Path, option("FILE", "Labels file; continued if it exists.")] = Path("labels.csv"),
@@ -97,7 +144,9 @@ def label(
 
     Example: deepglass label runs/photos-1 more-photos/
     """
-    queue = deepglass.label(run, source, out=out, limit=limit, output=target, allow_code=allow_code or ())
+    if rows is not None and source is not None:
+        raise SpecError("bad-value", "--source: the rows to label are given already; it stands for the rows of the run")
+    queue = deepglass.label(run, rows or source, out=out, limit=limit, output=target, allow_code=allow_code or ())
     if as_json:
         print_json(queue.to_json())
         return

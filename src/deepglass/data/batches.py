@@ -94,10 +94,13 @@ class Dataset:
 
     def batches(self, size: int) -> Iterator[Batch]:
         """All rows in order, in smaller batches where rows are large: feature maps take many times their memory."""
+        return map(self.batch, self.batch_rows(size))
+
+    def batch_rows(self, size: int) -> tuple[Tensor, ...]:
+        """The indices of the rows of each of `batches`."""
         row_bytes = sum(store.row_bytes for store in self.inputs.values())
         size = max(1, min(size, MAX_EVALUATION_BYTES // max(row_bytes, 1)))
-        for rows in torch.arange(len(self)).split(size):
-            yield self.batch(rows)
+        return torch.arange(len(self)).split(size)
 
     @property
     def lengths(self) -> Tensor | None:
@@ -119,6 +122,7 @@ class _TensorColumn:
         self.column = column
         self.values, self.mask = _tensor(column.values).to(device), _tensor(column.mask).to(device)
         self.offsets = None if column.offsets is None else _tensor(column.offsets).to(device)
+        self.weight = None if column.weight is None else _tensor(column.weight).to(device)
 
     @property
     def row_bytes(self) -> int:
@@ -126,8 +130,9 @@ class _TensorColumn:
         return self.values.nbytes // max(len(self.mask), 1)
 
     def take(self, rows: Tensor) -> Field:
+        weight = None if self.weight is None else self.weight[rows]
         if self.offsets is None:
-            return Field(self.values[rows], self.mask[rows])
+            return Field(self.values[rows], self.mask[rows], None, weight)
         start, end = self.offsets[rows], self.offsets[rows + 1]
         lengths = end - start
         max_length = int(lengths.max()) if len(rows) else 0
@@ -136,7 +141,7 @@ class _TensorColumn:
         index = (start[:, None] + steps).clamp_max(max(len(self.values) - 1, 0))
         inner = self.values.shape[1:]
         values = self.values[index] if len(self.values) else self.values.new_zeros((*index.shape, *inner))
-        return Field(values.masked_fill(~mask.view(*mask.shape, *(1 for _ in inner)), 0), mask, self.mask[rows])
+        return Field(values.masked_fill(~mask.view(*mask.shape, *(1 for _ in inner)), 0), mask, self.mask[rows], weight)
 
 
 def _tensor(array: np.ndarray) -> Tensor:

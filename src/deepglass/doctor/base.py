@@ -22,7 +22,7 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.spec.spec import Spec
 
 MAX_MEDIA = 20_000  # files of a column that are opened
-OF_COLUMNS = ("id_column", "constant", "imbalance", "few_examples", "leak", "drift")
+OF_COLUMNS = ("id_column", "constant", "imbalance", "few_examples", "leak", "drift", "group_leak", "proxy")
 OF_CLASSES = ("imbalance", "few_examples")  # these quote names of classes and nothing else
 QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")  # as `repr` writes a value
 
@@ -194,10 +194,22 @@ def _merge(findings: Sequence[Finding]) -> Finding:
     rows = tuple(sorted({row for f in findings for row in f.rows}))
     columns = tuple(dict.fromkeys(c for f in findings for c in f.columns))
     more = f"; and {len(findings) - 5} more" if len(findings) > 5 else ""
-    fixes = list(dict.fromkeys(f.fix for f in findings))
-    fix = f"data.ignore=[{', '.join(columns)}]" if all(f.startswith("data.ignore") for f in fixes) else fixes[0]
+    fix = _merge_fixes([f.fix for f in findings])
     text = "; ".join(f.text for f in findings[:5]) + more
     return Finding(findings[0].kind, rows, columns, min(f.confidence for f in findings), text, fix)
+
+
+def _merge_fixes(fixes: Sequence[str]) -> str:
+    """The settings of all fixes: `a=[x]` and `a=[y]` are `a=[x, y]`."""
+    lists: dict[str, dict[str, None]] = {}
+    others: dict[str, None] = {}
+    for fix in fixes:
+        key, _, value = fix.partition("=")
+        if value.startswith("[") and value.endswith("]"):
+            lists.setdefault(key, {}).update(dict.fromkeys(value[1:-1].split(", ")))
+        elif fix:
+            others[fix] = None
+    return " ".join([*(f"{key}=[{', '.join(values)}]" for key, values in lists.items()), *others])
 
 
 def join_limited(values: Sequence[object], max_values: int = 5) -> str:

@@ -4,8 +4,16 @@ from deepglass.doctor.base import Check, DataContext, Finding, merge_findings
 from deepglass.doctor.class_sizes import few_examples, imbalance
 from deepglass.doctor.drift import drift
 from deepglass.doctor.duplicate import duplicate, split_duplicate
+from deepglass.doctor.groups import group_leak
 from deepglass.doctor.leak import leak
 from deepglass.doctor.media_items import altered, odd_size, unreadable
+from deepglass.doctor.media_quality import media_quality
+from deepglass.doctor.near_copies import near_copy
+from deepglass.doctor.outliers import outlier
+from deepglass.doctor.proxies import proxy
+from deepglass.doctor.spelling import spelling
+from deepglass.doctor.swapped import swapped
+from deepglass.doctor.text_content import boilerplate, empty_text, markup
 from deepglass.doctor.texts import mixed_encoding, mixed_language
 from deepglass.doctor.uninformative_columns import constant, id_column
 
@@ -14,7 +22,13 @@ CHECKS: tuple[Check, ...] = (
     altered,
     leak,
     split_duplicate,
+    group_leak,
     duplicate,
+    near_copy,
+    outlier,
+    swapped,
+    spelling,
+    proxy,
     id_column,
     constant,
     imbalance,
@@ -22,7 +36,11 @@ CHECKS: tuple[Check, ...] = (
     drift,
     mixed_encoding,
     mixed_language,
+    empty_text,
+    markup,
+    boilerplate,
     odd_size,
+    media_quality,
 )
 
 

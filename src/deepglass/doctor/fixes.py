@@ -14,6 +14,12 @@ from deepglass.doctor.duplicate import duplicate_groups, leaking_groups
 from deepglass.doctor.inspect import build_context
 from deepglass.doctor.leak import leak
 from deepglass.doctor.media_items import odd_size
+from deepglass.doctor.media_quality import media_quality
+from deepglass.doctor.near_copies import near_rows
+from deepglass.doctor.near_duplicates import connected_groups
+from deepglass.doctor.outliers import outlier
+from deepglass.doctor.swapped import swapped
+from deepglass.doctor.text_content import empty_text
 from deepglass.doctor.texts import mixed_encoding, mixed_language
 from deepglass.doctor.uninformative_columns import constant, id_column
 from deepglass.errors import SpecError, near_miss
@@ -33,6 +39,11 @@ NOT_FIXABLE = {
     "imbalance": "thresholds are tuned on the validation rows; rows are not reweighted",
     "drift": "choose another split, such as data.split.by=time:COLUMN",
     "weak_slice": "add more such rows, or columns that distinguish them",
+    "group_leak": "choose another split, such as data.split.by=group:COLUMN",
+    "spelling": "write the values in one way in the source",
+    "markup": "remove the markup in the source",
+    "boilerplate": "remove the shared words in the source",
+    "proxy": "leave the column out with data.ignore, or give it another kind",
     "worth_labelling": "`deepglass label RUN SOURCE` opens a page to label them",
 }
 
@@ -73,6 +84,12 @@ def _copies(context: DataContext, left: np.ndarray) -> list[int]:
     return [row for group in duplicate_groups(context) for row in group[left[group]][1:]]
 
 
+def _near_copies(context: DataContext, left: np.ndarray) -> list[int]:
+    """All but the first row of each group of nearly equal rows."""
+    groups = connected_groups(near_rows(context), len(context.table))
+    return [row for group in groups for row in group[left[group]][1:]]
+
+
 def _leaking(context: DataContext, left: np.ndarray) -> list[int]:
     """Rows of a group that are not in its split of the highest priority."""
     dropped: list[int] = []
@@ -100,4 +117,9 @@ DROP: Mapping[str, Drop] = {
     "mixed_encoding": _rows_of(mixed_encoding),
     "mixed_language": _rows_of(mixed_language),
     "few_examples": _rows_of(few_examples),
+    "outlier": _rows_of(outlier),
+    "swapped": _rows_of(swapped),
+    "near_copy": _near_copies,
+    "empty_text": _rows_of(empty_text),
+    "media_quality": _rows_of(media_quality),
 }

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from deepglass.data.missing import is_null
 from deepglass.doctor.base import DataContext, Finding, Target
 
-MIN_CLASS_SCORE = 0.96  # share of the constant prediction's errors that the column removes
-MIN_NUMBER_SCORE = 0.99  # R2
+MIN_CLASS_SCORE = 0.92  # share of the constant prediction's errors that the column removes
+MIN_NUMBER_SCORE = 0.98  # R2
 MIN_LOW = 0.9  # lower confidence bound of the score
 MAX_ROWS, MIN_ROWS = 5_000, 30  # labelled rows
 NUM_FOLDS = 4
@@ -43,6 +44,7 @@ def leak(context: DataContext) -> Iterator[Finding]:
                 continue
             score = leak_score(measure.values[labelled], target.values[labelled], measure.names is not None, target)
             yield from _finding(context, target, measure.column, measure.what, score)
+        yield from _missing(context, target, labelled)
         yield from _pixels(context, target, labelled)
         yield from _words(context, target, labelled)
 
@@ -171,10 +173,19 @@ def _finding(context: DataContext, target: Target, column: str, what: str, score
     if target.classes is None:
         text += f" explains {score.score:.1%} of the variance of {target.name}"
     else:
-        text += f" predicts nearly every label of {target.name}"
-    text += "; leave it out unless it is known before the prediction is made"
+        text += f" tells {score.score:.0%} of the labels of {target.name} that the most frequent one does not"
+    text += "; is it known before the prediction is made? If not, leave it out"
     fix = f"data.ignore=[{column}]" if not what else ""
     yield context.finding("leak", [], [column], min(score.score, 1.0), text, fix)
+
+
+def _missing(context: DataContext, target: Target, labelled: np.ndarray) -> Iterator[Finding]:
+    """Inputs that have a value for some labels only, such as a date of leaving."""
+    for column in (f.column for f in context.inputs):
+        missing = is_null(context.table[column])[labelled].astype(np.float64)
+        if 0 < missing.mean() < 1:
+            score = leak_score(missing, target.values[labelled], True, target)
+            yield from _finding(context, target, column, "being missing", score)
 
 
 def _pixels(context: DataContext, target: Target, labelled: np.ndarray) -> Iterator[Finding]:

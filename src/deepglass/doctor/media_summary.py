@@ -26,7 +26,7 @@ MAX_SECONDS = 10.0  # of audio that are read
 ARRAY_SPEED = 4  # images in an array are read so many times as fast as files
 AUDIO_COST = 4  # an audio file takes so many times as long to read as an image
 IMAGE_STATISTICS = ("height", "width", "brightness", "contrast")
-AUDIO_STATISTICS = ("seconds", "loudness", "samples a second")
+AUDIO_STATISTICS = ("seconds", "loudness", "samples a second", "clipped")
 
 Summary = tuple[np.ndarray, tuple[float, ...]]
 """Flattened thumbnail or spectrum, and the statistics of one item."""
@@ -133,7 +133,7 @@ def _read_image(image: RawImage) -> Summary | None:
 
 
 def _read_audio(media: Media | None) -> Summary | None:
-    """Spectrum; length in seconds, loudness in decibels, sampling rate."""
+    """Spectrum; length in seconds, loudness in decibels, sampling rate, share of samples at the largest value."""
     if not isinstance(media, Media):
         return None
     try:
@@ -142,7 +142,9 @@ def _read_audio(media: Media | None) -> Summary | None:
     except SourceError:
         return None
     loudness = 20 * float(np.log10(np.sqrt((wave**2).mean()) + 1e-5))
-    return band_energies(wave), (header.samples / header.rate, loudness, float(header.rate))
+    peak = float(np.abs(wave).max(initial=0.0))
+    clipped = float((np.abs(wave) >= 0.999 * peak).mean()) if peak > 0 else 0.0
+    return band_energies(wave), (header.samples / header.rate, loudness, float(header.rate), clipped)
 
 
 def band_energies(wave: np.ndarray) -> np.ndarray:

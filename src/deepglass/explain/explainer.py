@@ -40,8 +40,8 @@ def explainable(predictor: Predictor) -> tuple[Output, ...]:
         kinds = ", ".join(k for k, cls in OUTPUTS if cls.explanation_target is not Output.explanation_target)
         raise SpecError(
             "bad-value",
-            f"explain: this run {came}; expected an output of one of the kinds {kinds}; "
-            "`deepglass report` shows this run in other ways",
+            f"explain: this run {came}; expected an output of one of the kinds {kinds}, or one with an "
+            "`explanation_target`; `deepglass report` shows this run in other ways",
         )
     return outputs
 

@@ -80,24 +80,31 @@ class Column:
             with mask True is present and empty.
         letterbox: (N, 6) float32, images only: top, left, height and width of the image inside the encoded one, in
             pixels, then height and width of the image file.
+        weight: (N,) float32 of the row in losses and metrics, targets only; None: all have the same.
     """
 
     values: np.ndarray
     mask: np.ndarray
     offsets: np.ndarray | None = None
     letterbox: np.ndarray | None = None
+    weight: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.mask)
 
     def take(self, rows: np.ndarray) -> Column:
-        letterbox = None if self.letterbox is None else self.letterbox[rows]
+        letterbox, weight = (None if a is None else a[rows] for a in (self.letterbox, self.weight))
         if self.offsets is None:
-            return Column(self.values[rows], self.mask[rows], None, letterbox)
+            return Column(self.values[rows], self.mask[rows], None, letterbox, weight)
         lengths = np.diff(self.offsets)[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         index = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return Column(self.values[index], self.mask[rows], offsets, letterbox)
+        return Column(self.values[index], self.mask[rows], offsets, letterbox, weight)
+
+    @property
+    def present_weight(self) -> np.ndarray | None:
+        """The weights of the rows that are present; None where all have the same."""
+        return None if self.weight is None else self.weight[self.mask]
 
 
 @dataclass(frozen=True, kw_only=True)

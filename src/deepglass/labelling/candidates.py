@@ -20,7 +20,8 @@ from deepglass.prepare.label_corrections import (
     load_corrections,
     read_corrections,
 )
-from deepglass.prepare.sources import file_columns, fingerprint_of, read_like, read_source
+from deepglass.prepare.sources import file_columns, fingerprint_of, read_like
+from deepglass.run.context import read_data
 from deepglass.run.folder import LABELS
 from deepglass.run.run import Run
 
@@ -57,7 +58,7 @@ def find_candidates(run: Run, source: Any, output: Output, path: Path) -> Candid
     """
     spec = run.spec
     own = source is None or (isinstance(source, str | Path) and str(source) == str(spec.data.source))
-    table = read_source(spec) if own else read_like(spec.data, source, file_columns(run.predictor.inputs))
+    table = read_data(run.folder, spec) if own else read_like(spec.data, source, file_columns(run.predictor.inputs))
     origin = Origin(table.name, len(table), fingerprint_of(table))
     own = own or origin.fingerprint == run.state.source["fingerprint"]
     earlier: dict[tuple[int, str], LabelCorrection] = {}

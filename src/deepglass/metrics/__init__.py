@@ -2,35 +2,98 @@
 
 An undefined metric is NaN (no rows, one class only, constant targets); the summaries `classification`, `multi_label`
 and `regression` leave it out.
+
+Modules are loaded at first use: few predictions need more than one.
 """
 
-from deepglass.metrics.classes import (
-    accuracy,
-    average_precision,
-    balanced_accuracy,
-    brier,
-    classification,
-    confusion_matrix,
-    ece,
-    equal_error_rate,
-    f1_macro,
-    log_loss,
-    multi_label,
-    roc_auc,
-    row_blocks,
-)
-from deepglass.metrics.images import class_metrics, psnr, segmentation
-from deepglass.metrics.intervals import Interval, interval, share_interval
-from deepglass.metrics.numbers import frechet_distance, interval_coverage, mae, mse, r2, regression, rmse
-from deepglass.metrics.texts import bleu, edits, error_rate
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deepglass.metrics.classes import (
+        accuracy,
+        average_precision,
+        balanced_accuracy,
+        brier,
+        classification,
+        confusion_matrix,
+        ece,
+        equal_error_rate,
+        f1_macro,
+        log_loss,
+        multi_label,
+        roc_auc,
+        row_blocks,
+    )
+    from deepglass.metrics.images import class_metrics, psnr, segmentation
+    from deepglass.metrics.intervals import Interval, interval, share_interval
+    from deepglass.metrics.numbers import frechet_distance, interval_coverage, mae, mse, r2, regression, rmse
+    from deepglass.metrics.texts import bleu, edits, error_rate
+    from deepglass.metrics.thresholds import ChosenThreshold, choose_threshold, positive_class
+    from deepglass.metrics.weighted import weighted_classification, weighted_multi_label, weighted_regression
+
+_HOMES = {
+    "deepglass.metrics.classes": [
+        "accuracy",
+        "average_precision",
+        "balanced_accuracy",
+        "brier",
+        "classification",
+        "confusion_matrix",
+        "ece",
+        "equal_error_rate",
+        "f1_macro",
+        "log_loss",
+        "multi_label",
+        "roc_auc",
+        "row_blocks",
+    ],
+    "deepglass.metrics.images": [
+        "class_metrics",
+        "psnr",
+        "segmentation",
+    ],
+    "deepglass.metrics.intervals": [
+        "Interval",
+        "interval",
+        "share_interval",
+    ],
+    "deepglass.metrics.numbers": [
+        "frechet_distance",
+        "interval_coverage",
+        "mae",
+        "mse",
+        "r2",
+        "regression",
+        "rmse",
+    ],
+    "deepglass.metrics.texts": [
+        "bleu",
+        "edits",
+        "error_rate",
+    ],
+    "deepglass.metrics.thresholds": [
+        "ChosenThreshold",
+        "choose_threshold",
+        "positive_class",
+    ],
+    "deepglass.metrics.weighted": [
+        "weighted_classification",
+        "weighted_multi_label",
+        "weighted_regression",
+    ],
+}
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "ChosenThreshold",
     "Interval",
     "accuracy",
     "average_precision",
     "balanced_accuracy",
     "bleu",
     "brier",
+    "choose_threshold",
     "class_metrics",
     "classification",
     "confusion_matrix",
@@ -46,6 +109,7 @@ __all__ = [
     "mae",
     "mse",
     "multi_label",
+    "positive_class",
     "psnr",
     "r2",
     "regression",
@@ -54,4 +118,13 @@ __all__ = [
     "row_blocks",
     "segmentation",
     "share_interval",
+    "weighted_classification",
+    "weighted_multi_label",
+    "weighted_regression",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'deepglass.metrics' has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from deepglass.metrics import ece, log_loss, row_blocks
+from deepglass.metrics.classes import binned_error, ece, log_loss, row_blocks
 
 MIN_FITTED_ROWS, MAX_FITTED_VALUES = 500, 5_000_000  # of a temperature
 
@@ -26,24 +26,42 @@ class Temperature(NamedTuple):
     ece_after: float
 
 
-def apply_temperature(log_probs: np.ndarray, temperature: float) -> np.ndarray:
-    """Log probabilities of softmax(logits / temperature), (N, K); a temperature above 1 lowers the confidence."""
+def apply_temperature(log_probs: np.ndarray, temperature: float, bias: np.ndarray | None = None) -> np.ndarray:
+    """Log probabilities of softmax(logits / temperature), (N, K); a temperature above 1 lowers the confidence.
+
+    Args:
+        bias: of each class, added after the division, (K,).
+    """
     if temperature == 1:
         return log_probs
     scaled = np.empty_like(log_probs)
     for rows in row_blocks(log_probs.shape):
-        scaled[rows] = _log_softmax(log_probs[rows].astype(np.float64) / temperature)
+        logits = log_probs[rows].astype(np.float64) / temperature
+        scaled[rows] = _log_softmax(logits if bias is None else logits + bias)
     return scaled
 
 
-def fit_temperature(log_probs: np.ndarray, labels: np.ndarray, folds: int = 5, seed: int = 0) -> Temperature:
+def fit_temperature(
+    log_probs: np.ndarray,
+    labels: np.ndarray,
+    folds: int = 5,
+    seed: int = 0,
+    *,
+    weights: np.ndarray | None = None,
+    log_weights: np.ndarray | None = None,
+) -> Temperature:
     """Temperature scaling: the temperature of least log loss, if it also improves the cross-fitted log loss.
 
     Each fold is scored with the temperature fitted to the others. Of thousands of classes it is fitted to some of the
     rows, chosen at random: `MAX_FITTED_VALUES` probabilities in all.
 
+    Args:
+        weights: of the rows.
+        log_weights: logarithms of the class weights that the network was trained with, which `log_probs` are corrected
+            for. The temperature is that of the logits before the correction.
+
     Shapes:
-        log_probs: (N, K) float, any logits; labels: (N,) int.
+        log_probs: (N, K) float, any logits; labels: (N,) int; weights: (N,) float; log_weights: (K,) float.
 
     Source: Guo et al., 2017, arXiv 1706.04599, section 4.2. Ours fits log T, so that T is positive,
     with a weak prior at T = 1, so that a few rows, all correct, do not lead to certainty.
@@ -51,21 +69,39 @@ def fit_temperature(log_probs: np.ndarray, labels: np.ndarray, folds: int = 5, s
     if (count := max(MIN_FITTED_ROWS, MAX_FITTED_VALUES // max(log_probs.shape[1], 1))) < len(labels):
         rows = np.sort(np.random.default_rng(seed).choice(len(labels), count, replace=False))
         log_probs, labels = log_probs[rows], labels[rows]
+        weights = None if weights is None else weights[rows]
     labels = labels.astype(np.int64)
+    weights = None if weights is None else weights / weights.mean()
     logits = np.maximum(log_probs.astype(np.float64), -1e4)  # avoids 0 * infinity for probabilities of 0
-    before = _log_softmax(logits)
-    unchanged = Temperature(1.0, False, *(2 * [log_loss(labels, before)]), *(2 * [ece(labels, np.exp(before))]))
+    logits, shift = (logits, None) if log_weights is None else (logits + log_weights, -log_weights)
+    before = _log_softmax(logits if shift is None else logits + shift)
+    loss, error = _log_loss_and_ece(labels, before, weights)
+    unchanged = Temperature(1.0, False, loss, loss, error, error)
     folds = min(folds, len(labels))
     if folds < 2 or logits.shape[1] < 2:
         return unchanged
-    whole = _log_temperature(logits, labels, 0.0)
+    whole = _log_temperature(logits, labels, 0.0, weights, shift)
     fold_of = np.random.default_rng(seed).permutation(len(labels)) % folds
-    fitted = [_log_temperature(logits[fold_of != f], labels[fold_of != f], whole) for f in range(folds)]
-    after = _log_softmax(logits / np.exp(fitted)[fold_of][:, None])
-    loss, error = log_loss(labels, after), ece(labels, np.exp(after))
+    fitted = []
+    for f in range(folds):
+        rest = fold_of != f
+        some = None if weights is None else weights[rest]
+        fitted.append(_log_temperature(logits[rest], labels[rest], whole, some, shift))
+    scaled = logits / np.exp(fitted)[fold_of][:, None]
+    after = _log_softmax(scaled if shift is None else scaled + shift)
+    loss, error = _log_loss_and_ece(labels, after, weights)
     if loss >= unchanged.log_loss_before:
         return unchanged
     return Temperature(math.exp(whole), True, unchanged.log_loss_before, loss, unchanged.ece_before, error)
+
+
+def _log_loss_and_ece(labels: np.ndarray, log_probs: np.ndarray, weights: np.ndarray | None) -> tuple[float, float]:
+    if weights is None:
+        return log_loss(labels, log_probs), ece(labels, np.exp(log_probs))
+    probs = np.exp(log_probs)
+    own = log_probs[np.arange(len(labels)), labels]
+    loss = float(np.average(-own, weights=weights))
+    return loss, binned_error(probs.max(1), probs.argmax(1) == labels, weights=weights)
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -73,17 +109,33 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
 
 
-def _log_temperature(logits: np.ndarray, labels: np.ndarray, start: float, steps: int = 30) -> float:
-    """Newton's method on s = log T for sum(-log p(label)) + s^2 / 2, its steps no longer than 1."""
+def _log_temperature(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    start: float,
+    weights: np.ndarray | None = None,
+    shift: np.ndarray | None = None,
+    steps: int = 30,
+) -> float:
+    """Newton's method on s = log T for sum(-log p(label)) + s^2 / 2, its steps no longer than 1.
+
+    Args:
+        weights: of the rows.
+        shift: of each class, added to the logits after the division by T.
+    """
     s = start
     true_logits = logits[np.arange(len(labels)), labels]
     for _ in range(steps):
         b = math.exp(-s)
-        p = np.exp(_log_softmax(logits / (1 / b)))
+        scaled = logits / (1 / b)
+        p = np.exp(_log_softmax(scaled if shift is None else scaled + shift))
         mean = (p * logits).sum(1)
         spread = (p * logits**2).sum(1) - mean**2
-        slope = -b * (mean - true_logits).sum() + s
-        curve = b * b * spread.sum() + b * (mean - true_logits).sum() + 1
+        error = mean - true_logits
+        if weights is not None:
+            spread, error = spread * weights, error * weights
+        slope = -b * error.sum() + s
+        curve = b * b * spread.sum() + b * error.sum() + 1
         step = -slope / curve if curve > 0 else -math.copysign(1.0, slope)
         step = max(-1.0, min(1.0, step))
         s = max(-4.0, min(4.0, s + step))
@@ -103,26 +155,37 @@ def best_threshold(
     Shapes:
         prob: (N,) float of the positive class; label: (N,) int, 1 = positive.
     """
-    order = np.argsort(-prob, kind="stable")
-    p, y = prob[order].astype(np.float64), label[order] == 1
-    P, N = y.sum(), len(y) - y.sum()
-    if P == 0 or N == 0:
+    if not 0 < (label == 1).sum() < len(label):
         return 0.5
-    # Threshold i predicts "positive" for the first i rows; it must lie between two different probabilities.
-    tp, fp = np.append(0, np.cumsum(y)), np.append(0, np.cumsum(~y))
-    edges = np.concatenate([[1.0], p, [0.0]])
-    cut = (edges[:-1] + edges[1:]) / 2
-    possible = np.append(True, np.append(p[1:] < p[:-1], True))
-    fn, tn = P - tp, N - fp
+    cut, tp, fp, fn, tn = threshold_counts(prob, label)
     if metric == "balanced_accuracy":
-        score = (tp / P + tn / N) / 2
+        score = (tp / tp[-1] + tn / fp[-1]) / 2
     elif metric == "f1":
         score = 2 * tp / (2 * tp + fp + fn)
     else:
         score = (2 * tp / (2 * tp + fp + fn) + 2 * tn / (2 * tn + fp + fn)) / 2
-    score = np.where(possible, score, -1)
     ties = np.flatnonzero(score >= score.max() - 1e-12)
     return float(cut[ties[np.argmin(np.abs(cut[ties] - 0.5))]])
+
+
+def threshold_counts(
+    prob: np.ndarray, label: np.ndarray, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Thresholds between different probabilities, descending, and their true and false positives and negatives.
+
+    Returns:
+        thresholds, true positives, false positives, false negatives, true negatives; (T,) each. Rows are weighted.
+    """
+    order = np.argsort(-prob, kind="stable")
+    p, y = prob[order].astype(np.float64), label[order] == 1
+    own = np.ones(len(y), np.int64) if weights is None else weights[order].astype(np.float64)
+    # Threshold i predicts "positive" for the first i rows; it must lie between two different probabilities.
+    tp, fp = np.append(0, np.cumsum(y * own)), np.append(0, np.cumsum(~y * own))
+    edges = np.concatenate([[1.0], p, [0.0]])
+    cut = (edges[:-1] + edges[1:]) / 2
+    possible = np.append(True, np.append(p[1:] < p[:-1], True))
+    cut, tp, fp = cut[possible], tp[possible], fp[possible]
+    return cut, tp, fp, tp[-1] - tp, fp[-1] - fp
 
 
 # -- pairs: from a similarity to a probability ---------------------------------------------------------------------

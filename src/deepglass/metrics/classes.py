@@ -6,12 +6,34 @@ log_loss(labels, log_probs)            log_probs: (N, K) float, or (N,) probabil
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from deepglass.metrics.numbers import finite
 
 MAX_BLOCK_VALUES = 4_000_000  # of a temporary array
+
+
+class ClassCurve(NamedTuple):
+    """The precision-recall curve of one class.
+
+    Args:
+        name: of the class.
+        precision: at each recall.
+        recall: ascending.
+        area: area under the curve, the average precision.
+        positives: number of positive rows.
+
+    Shapes:
+        precision, recall: (T,) float.
+    """
+
+    name: str
+    precision: np.ndarray
+    recall: np.ndarray
+    area: float
+    positives: int
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -138,11 +160,14 @@ def ece(labels: np.ndarray, probs: np.ndarray, bins: int = 15) -> float:
     return binned_error(probs.max(1).astype(np.float64), probs.argmax(1) == labels, bins) if len(labels) else math.nan
 
 
-def binned_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
+def binned_error(
+    confidence: np.ndarray, correct: np.ndarray, bins: int = 15, weights: np.ndarray | None = None
+) -> float:
     """Mean distance between confidence and accuracy over bins of equal width, weighted by their rows."""
     bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)  # bins are open on the left
-    gap = np.bincount(bin_of, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gap).sum() / len(correct))
+    distance = correct - confidence if weights is None else (correct - confidence) * weights
+    gap = np.bincount(bin_of, weights=distance, minlength=bins)
+    return float(np.abs(gap).sum() / (len(correct) if weights is None else weights.sum()))
 
 
 def classification(labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndarray | None = None) -> dict[str, float]:

@@ -57,9 +57,18 @@ def log_odds(log_probs: Tensor, k: int | Tensor) -> Tensor:
     return own - log_probs.masked_fill(chosen, -torch.inf).logsumexp(-1)
 
 
-def class_target(name: str, k: int, temperature: float) -> ExplanationTarget:
-    """The log-odds of class k."""
-    return ExplanationTarget((name,), LOG_ODDS, lambda p: log_odds(p.log_probs / temperature, k)[:, None])
+def class_target(name: str, k: int, temperature: float, bias: Sequence[float] | None = None) -> ExplanationTarget:
+    """The log-odds of class k.
+
+    Args:
+        bias: of each class, added after the temperature.
+    """
+
+    def scores(prediction: Any) -> Tensor:
+        logits = prediction.log_probs / temperature
+        return log_odds(logits if bias is None else logits + logits.new_tensor(bias), k)[:, None]
+
+    return ExplanationTarget((name,), LOG_ODDS, scores)
 
 
 def label_target(names: Sequence[str], columns: Sequence[int], temperature: float) -> ExplanationTarget:

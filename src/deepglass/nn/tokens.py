@@ -17,11 +17,13 @@ class Field(NamedTuple):
         values: (B, ...) of the feature's own dtype; bytes stay bytes.
         mask: the leading shape of `values` that can be missing, (B,) or (B, T) bool; True = present.
         rows: (B,) bool, ragged kinds only: True = present, even if empty, such as an image without boxes.
+        weight: (B,) float of the row in losses, targets only; None: all have the same.
     """
 
     values: Tensor
     mask: Tensor
     rows: Tensor | None = None
+    weight: Tensor | None = None
 
     @property
     def present(self) -> Tensor:
@@ -40,7 +42,8 @@ class Field(NamedTuple):
         return self._map(lambda x: x.repeat_interleave(members, 0))
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Field:
-        return Field(function(self.values), function(self.mask), None if self.rows is None else function(self.rows))
+        rows, weight = (None if x is None else function(x) for x in (self.rows, self.weight))
+        return Field(function(self.values), function(self.mask), rows, weight)
 
 
 Fields = Mapping[str, Field]

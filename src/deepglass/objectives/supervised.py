@@ -4,7 +4,7 @@ Source: Rumelhart, Hinton and Williams 1986, Nature 323 (back-propagation of an 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ class Supervised(Objective):
     better than a constant, 0 is perfect, and outputs of different units have the same weight.
     """
 
+    weighs_rows: ClassVar[bool] = True
     supports_mixup: bool  # the loss weighs both targets of mixed rows (`Batch.mix`)
     network: Network
 
@@ -67,12 +68,15 @@ class Supervised(Objective):
                 for i, (name, prediction) in enumerate(self.predict(batch).items()):
                     target = batch.targets[name]
                     present = target.present
-                    total[i] += prediction.loss(target).float()[present].sum().cpu()
-                    count[i] += present.sum().cpu()
+                    losses, rows = prediction.loss(target).float()[present], present.sum()
+                    if target.weight is not None:
+                        losses, rows = losses * target.weight[present], target.weight[present].sum()
+                    total[i] += losses.sum().cpu()
+                    count[i] += rows.cpu()
                     if search or not prediction.needs_decoding:
                         batches[name].append(prediction.mode())
         predictions = {name: concatenate_predictions(part) for name, part in batches.items() if part}
-        means = total / count.clamp_min(1)
+        means = total / count.clamp_min(1e-12)  # the weights of a few rows may sum to less than 1
         relative = means / self.baseline_loss.cpu().clamp_min(1e-12)
         for i, name in enumerate(names):
             if name not in predictions:
@@ -102,10 +106,16 @@ class Supervised(Objective):
 def loss_sums(
     prediction: Prediction, target: Field, members: int, share: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Sum of the losses of the rows with a target, and their number; `share` (B,) weighs the rows."""
+    """Sum of the losses of the rows with a target, and their number; `share` (B,) weighs the rows.
+
+    Losses are multiplied by the weights of the target, whose mean over the training rows is 1, and the number of rows
+    is not: so the mean of a batch has the weighted mean of the training rows as its expectation.
+    """
     if members > 1:
         target = target.repeat(members)
     rows = prediction.loss(target)  # (B * members,)
+    if target.weight is not None:
+        rows = rows * target.weight
     present = target.present
     if share is None:
         return torch.where(present, rows, 0.0).sum(), present.sum()

@@ -19,14 +19,14 @@ from deepglass.prepare.derived_columns import derive_columns, fit_transforms, jo
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.label_corrections import correct_labels, load_corrections
 from deepglass.prepare.lineage import inherit_split
-from deepglass.prepare.prepared_data import PreparedData, hide_targets
+from deepglass.prepare.prepared_data import PreparedData, hide_targets, missing_targets
 from deepglass.prepare.resolve import adapt_features, resolve_network, trunk_for_size
 from deepglass.prepare.rows import (
     choose_split,
-    missing_targets,
     usable_rows,
     uses_unlabelled,
 )
+from deepglass.prepare.sample_weights import check_sample_weight, check_sums, sample_weights, weight_notes
 from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.spec.spec import Spec
 
@@ -58,6 +58,7 @@ def prepare(spec: Spec, earlier: EarlierRun | None = None) -> tuple[Experiment, 
     spec = replace(spec, data=spec.data.with_values(table.values))  # new rows are read as these
     corrections = load_corrections(spec, table)
     check_drop(spec.data.drop, table)
+    check_sample_weight(spec, table)
     column_roles, inferred_inputs, inferred_outputs = infer_columns(table, spec)
     inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
     table = join_columns(table, (*inputs, *outputs))
@@ -90,6 +91,11 @@ def prepare(spec: Spec, earlier: EarlierRun | None = None) -> tuple[Experiment, 
     before = None if earlier is None else earlier.experiment
     fitted_inputs, fitted_outputs = _fit_features(before, table, split, inputs, outputs)
     warnings = (*split_notes, *data_warnings(spec, table, split, fitted_inputs, fitted_outputs))
+    warnings = (*warnings, *weight_notes(spec, fitted_outputs), *(n for f in fitted_outputs for n in f.notes()))
+    weights = None
+    if (column := spec.data.sample_weight) is not None:
+        weights = sample_weights(table[column], table.name, column, ~absent)
+        check_sums(weights, split, table.name)
     lineage = tuple(rows._replace(split=split) for rows in own_rows) + ancestors
     trunk = trunk_for_size(fitted_inputs) if by_size else trunk
     experiment = Experiment(spec, fitted_inputs, fitted_outputs, trunk, chosen_split, transforms)
@@ -104,6 +110,7 @@ def prepare(spec: Spec, earlier: EarlierRun | None = None) -> tuple[Experiment, 
         fingerprint,
         hidden,
         lineage,
+        weights,
     )
     return resolve_network(experiment, len(data.rows("train"))), data
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepglass.data.batches import Dataset
-from deepglass.data.missing import set_null
+from deepglass.data.missing import is_null, set_null
 from deepglass.data.table import Table
 from deepglass.data.trained_rows import TrainedRows
 from deepglass.features.base import Column, Feature
 from deepglass.features.outputs.base import Output, PredictionArrays
 from deepglass.prepare.columns import ColumnRole
+from deepglass.prepare.sample_weights import with_weight
 
 SPLITS = ("train", "valid", "test")
 
@@ -31,6 +32,7 @@ class PreparedData:
         hidden: (N,) bool, rows whose labels are hidden by the label budget.
         lineage: the rows of this run, then of the runs it starts from, by which they are recognised in other files;
             empty where there are none, as in an environment.
+        sample_weight: (N,) float64, weights of the rows; None: all have the same.
     """
 
     table: Table
@@ -43,6 +45,7 @@ class PreparedData:
     fingerprint: str
     hidden: np.ndarray
     lineage: tuple[TrainedRows, ...] = ()
+    sample_weight: np.ndarray | None = None
 
     def rows(self, split: str) -> np.ndarray:
         """Row indices of one split."""
@@ -56,12 +59,28 @@ class PreparedData:
         """The encoded rows of each split."""
         return {split: self.dataset(self.rows(split), device) for split in SPLITS}
 
+    def weights(self, rows: np.ndarray) -> np.ndarray | None:
+        """Weights of some rows, divided by the mean of the training rows; None where all have the same."""
+        if self.sample_weight is None:
+            return None
+        return self.sample_weight[rows] / self.sample_weight[self.split == "train"].mean()
+
     def dataset(self, rows: np.ndarray, device: str = "cpu") -> Dataset:
         """Encoded rows with their targets, in the frame of the inputs."""
         table = self.table.take(rows)
         inputs = {f.name: f.encode(table[f.column]) for f in self.inputs}
-        targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
+        weights = self.weights(rows)
+        targets = {
+            f.name: with_weight(f.to_input_frame(f.encode(table[f.column]), inputs), weights) for f in self.outputs
+        }
         return Dataset(inputs, targets, device, self.table.environment)
+
+
+def missing_targets(table: Table, outputs: Sequence[Output]) -> np.ndarray:
+    """Rows without a value in any output column, (N,) bool; none where there are no outputs."""
+    if not outputs:
+        return np.zeros(len(table), bool)
+    return np.all([is_null(table[f.column]) for f in outputs], axis=0)
 
 
 def hide_targets(table: Table, outputs: Sequence[Output], rows: np.ndarray) -> Table:

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from deepglass.data.missing import is_null
 from deepglass.data.split import Split
 from deepglass.data.table import Skipped, Table
 from deepglass.errors import SourceError
@@ -14,19 +13,13 @@ from deepglass.features.outputs.base import Output
 from deepglass.features.outputs.identity import IdentityOutput
 from deepglass.features.outputs.text import TextOutput
 from deepglass.objectives.base import OBJECTIVES
+from deepglass.prepare.prepared_data import missing_targets
 from deepglass.spec.spec import Spec
 
 
 def uses_unlabelled(spec: Spec) -> bool:
     """Whether the objective learns from rows without a label too."""
     return OBJECTIVES.get(spec.objective.name, where="objective.name").uses_unlabelled
-
-
-def missing_targets(table: Table, outputs: Sequence[Output]) -> np.ndarray:
-    """Rows without a value in any output column, (N,) bool; none where there are no outputs."""
-    if not outputs:
-        return np.zeros(len(table), bool)
-    return np.all([is_null(table[f.column]) for f in outputs], axis=0)
 
 
 def unreadable_rows(table: Table, features: Sequence[Feature]) -> list[tuple[int, Skipped]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from deepglass.baselines import baselines
 from deepglass.baselines.labelled_only import NAME, labelled_alone
 from deepglass.baselines.random_policy import random_policy
+from deepglass.prepare.sample_weights import with_weight
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows
 from deepglass.report.data import ReportData, ReportOptions
@@ -13,7 +14,8 @@ from deepglass.report.paired_baselines import comparison_with
 from deepglass.report.write import write_report
 from deepglass.run.context import RunContext
 
-BASELINE_SECONDS = 8.0  # for all outputs together
+BASELINE_SECONDS = 8.0  # for all outputs together, where training has no time budget
+BASELINE_SHARE, MIN_BASELINE_SECONDS = 0.3, 1.5  # of a time budget, which then limits the baselines too
 
 
 def add_baselines(context: RunContext, started: float, tested: TestPredictions | None = None) -> RunContext:
@@ -31,17 +33,26 @@ def add_baselines(context: RunContext, started: float, tested: TestPredictions |
     elif len(test):
         alone = labelled_alone(context)
         scored = [f for f in data.outputs if f.name in metrics.get("test", {})]  # some only condition generation
-        share = BASELINE_SECONDS / max(len(scored), 1)
+        weights = [data.weights(data.rows(split)) for split in ("train", "test")]
+        share = _baseline_seconds(context.plan.budget) / max(len(scored), 1)
         if tested is None:
             tested = predict_test_rows(context, batch_size=context.plan.evaluation_batch_size)  # as when it was tested
         for output in scored:
             beside = {NAME: alone[output.name]} if output.name in alone else {}
-            compare = comparison_with(output, tested.best, output.encode(test[output.column]), context.calibration)
-            scores[output.name] = {**beside, **baselines(train, test, data.inputs, output, share, compare)}
+            truth = with_weight(output.encode(test[output.column]), weights[1])
+            compare = comparison_with(output, tested.best, truth, context.calibration)
+            scores[output.name] = {**beside, **baselines(train, test, data.inputs, output, share, compare, weights)}
     seconds = {**metrics["seconds"], "total": round(time.perf_counter() - started, 3)}
     metrics = {**metrics, "baselines": {n: s for n, s in scores.items() if s}, "seconds": seconds}
     context.folder.store_metrics(metrics)
     return context.with_metrics(metrics)
+
+
+def _baseline_seconds(budget: float | None) -> float:
+    """Seconds for the baselines of all outputs, by the time budget of training: a rule, not a clock."""
+    if budget is None:
+        return BASELINE_SECONDS
+    return min(BASELINE_SECONDS, max(MIN_BASELINE_SECONDS, BASELINE_SHARE * budget))
 
 
 def add_report(
@@ -50,15 +61,17 @@ def add_report(
     samples: bool = True,
     wish: MapOptions = DEFAULT_MAP,
     pair: tuple[str, str] | None = None,
+    path: Path | None = None,
 ) -> Path:
-    """Write report.html and return its path.
+    """Write the report and return its path.
 
     Args:
         tested: predictions for the test rows; None: they are computed.
         samples: False leaves out whatever shows single rows or their values; class names stay.
         wish: layout of the map, and the layer whose space it shows.
         pair: columns whose decision boundary is drawn; None: the most informative ones.
+        path: where to; None: report.html of the run folder.
     """
-    path = context.path / "report.html"
+    path = path or context.path / "report.html"
     write_report(ReportData(context, ReportOptions(samples, wish, pair), tested), path)
     return path

@@ -17,7 +17,7 @@ CONFIDENT = 0.8  # from this confidence on a prediction counts as confident
 MAX_NAMES = 3
 MAX_NAME = 30  # characters of a class name
 
-INVALID = ("split_duplicate", "leak")  # findings for which the metrics do not mean what they say
+INVALID = ("split_duplicate", "group_leak", "leak")  # findings for which the metrics do not mean what they say
 DOUBTFUL = ("label_error", "drift", "weak_slice")  # findings that are worth a look before they are trusted
 
 

@@ -20,6 +20,7 @@ from deepglass.metrics.summaries import Figure
 from deepglass.metrics.table import METRICS
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
+from deepglass.prepare.sample_weights import with_weight
 from deepglass.report.coverage_bands import coverage_bands
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
 from deepglass.report.paired_baselines import PREFIX, paired_test
@@ -88,7 +89,7 @@ def output_facts(feature: Output, rows: OutputRows, metrics_json: Mapping[str, A
 
 def _truth(feature: Output, prepared: PreparedData, rows: np.ndarray) -> Column:
     """The encoded targets of some rows, where their pictures stand."""
-    encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
+    encoded = with_weight(feature.encode(take_raw(prepared.table[feature.column], rows)), prepared.weights(rows))
     if not type(feature).dense:
         return encoded
     inputs = {f.name: f.encode(take_raw(prepared.table[f.column], rows)) for f in prepared.inputs}
@@ -117,7 +118,7 @@ def _intervals(feature: Output, rows: OutputRows, labelled: np.ndarray) -> dict[
     result = {}
     for metric, scored in resampled.items():
         value = values[metric]
-        if metric == "accuracy" and "log_probs" in best and truth.offsets is None:  # of rows, not of words
+        if metric == "accuracy" and "log_probs" in best and truth.offsets is None and truth.weight is None:  # of rows
             result[metric] = summaries.share_interval(round(value * len(labelled)), len(labelled))
             continue
         low, high = shrink * (np.nanquantile(scored, [0.025, 0.975]) - np.nanmedian(scored))
@@ -130,10 +131,10 @@ def _classes(feature: Output, rows: OutputRows) -> tuple[ClassFacts, tuple[RowCa
     best, calibration, labelled, names = rows.best, rows.calibration, rows.truth.mask, feature.class_names
     decoded = feature.decode(best, calibration)
     labels = rows.truth.values.reshape(-1).astype(int) - 1
-    predicted = best["log_probs"].argmax(1)
+    predicted = feature.predicted_classes(best, calibration)
     thresholds = None
     if isinstance(feature, BinaryOutput):
-        probability, chosen = np.array([d["probability"] for d in decoded]), calibration.get("threshold", 0.5)
+        probability, chosen = np.array([d["probability"] for d in decoded]), feature.decision_threshold(calibration)
         predicted = (probability >= chosen).astype(int)
         thresholds = summaries.thresholds(
             probability[labelled], labels[labelled] == 1, chosen=chosen, positive=names[1]

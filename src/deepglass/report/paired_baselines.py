@@ -45,6 +45,8 @@ def paired_test(values: Mapping[str, float]) -> PairedTest | None:
 def _test(
     output: Output, network: PredictionArrays, baseline: PredictionArrays, truth: Column, calibration: Calibration
 ) -> PairedTest | None:
+    if truth.weight is not None:  # the test is one of rows that count alike
+        return None
     if output.has_classes and "log_probs" in network and truth.offsets is None:
         labelled = truth.mask & (truth.values.reshape(-1) > 0)
         labels = truth.values.reshape(-1).astype(np.int64) - 1

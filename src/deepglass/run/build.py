@@ -42,6 +42,6 @@ def load_objective(folder: Folder, experiment: Experiment, device: str = "auto")
         objective.load_state_dict(weights)
     except RuntimeError as error:
         raise SourceError(
-            "mismatched-files", f"{folder.path}: model.safetensors does not fit spec.yaml ({error})"
+            "mismatched-files", f"{folder.name}: model.safetensors does not fit spec.yaml ({error})"
         ) from error
     return objective.eval()

@@ -10,17 +10,17 @@ from typing import Any
 
 import polars as pl
 
-from deepglass.data.table import Skipped
+from deepglass.data.table import Skipped, Table
 from deepglass.device import pick
 from deepglass.errors import SourceError
 from deepglass.features.outputs.base import Calibration
 from deepglass.objectives.base import Objective
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.label_corrections import correct_labels, load_corrections
-from deepglass.prepare.prepared_data import PreparedData, hide_targets
+from deepglass.prepare.prepared_data import PreparedData, hide_targets, missing_targets
+from deepglass.prepare.sample_weights import sample_weights
 from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.run.build import load_objective
-from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, read_layer_statistics
 from deepglass.run.folder import Folder
 from deepglass.run.storage.manifest import damaged
 from deepglass.run.storage.stored_files import RunState
@@ -116,11 +116,6 @@ class RunContext:
         """The table of test predictions; None while the run trains, or without test rows."""
         return self.folder.predictions()
 
-    @cached_property
-    def layer_statistics(self) -> list[LayerStatistics]:
-        """diagnostics.jsonl, layer statistics of each evaluation."""
-        return read_layer_statistics(self.folder)
-
     @property
     def spec_text(self) -> str:
         """The resolved spec as spec.yaml has it."""
@@ -130,27 +125,65 @@ class RunContext:
 def check_readable(folder: Folder, spec: Spec) -> None:
     """Raise `not-found` for a run that was trained on a Python object, which must be given again."""
     if any(isinstance(s, str) and s.startswith("<") for s in (spec.data.source, spec.data.test)):
-        raise SourceError("not-found", f"{folder.path}: was trained on a Python object; give it again as source=")
+        text = "was trained on a Python object; give it again as source= (--source FILE on the command line)"
+        raise SourceError("not-found", f"{folder.name}: {text}")
+
+
+def read_data(folder: Folder, spec: Spec, fingerprint: str | None = None) -> Table:
+    """The rows of a stored run, read from its source again.
+
+    Args:
+        spec: of the run, with another source where its data have moved.
+        fingerprint: that the rows must have; None for any.
+
+    Raises:
+        SourceError: `mismatched-files` when the source has changed since; `not-found` where it has moved, or was a
+            Python object.
+    """
+    check_readable(folder, spec)
+    try:
+        table = read_source(spec)
+    except SourceError as error:
+        if error.code != "not-found":
+            raise
+        if folder.packed is not None:
+            text = f"{folder.packed} holds no data"
+        else:
+            text = f"{str(error).partition('] ')[2]}; if the data of {folder.name} have moved"
+        raise SourceError("not-found", f"{text}; give them with --source FILE (source= in Python)") from error
+    if fingerprint not in (None, fingerprint_of(table)):
+        raise SourceError("mismatched-files", f"{spec.data.source}: differs from the source of the run {folder.name}")
+    return table
+
+
+def with_source(spec: Spec, source: Source) -> Spec:
+    """The spec with other data; its further files, where they are not there, are searched beside these."""
+    if source is None:
+        return spec
+
+    def moved(path: Source) -> Source:
+        if not isinstance(path, str) or not isinstance(source, str | Path) or Path(path).exists():
+            return path
+        beside = Path(source).parent / Path(path).name
+        return str(beside) if beside.exists() else path
+
+    data, split = spec.data, replace(spec.data.split, file=moved(spec.data.split.file))
+    data = replace(data, source=source, test=moved(data.test), unlabelled=moved(data.unlabelled), split=split)
+    return replace(spec, data=data)
 
 
 def load_data(folder: Folder, state: RunState, source: Source = None) -> PreparedData:
     """The data of a stored run, read from its source again.
 
     Args:
-        source: the data, for a run that was trained on a Python object.
+        source: the data, where they have moved or were a Python object.
 
     Raises:
-        SourceError: `mismatched-files` when the source has changed since; `not-found` for a Python object.
+        SourceError: as `read_data`.
     """
-    spec = state.experiment.spec
-    if source is not None:
-        spec = replace(spec, data=replace(spec.data, source=source))
-    check_readable(folder, spec)
-    spec = folder.with_labels(spec)
-    table = read_source(spec)
-    fingerprint = fingerprint_of(table)
-    if fingerprint != state.source["fingerprint"]:
-        raise SourceError("mismatched-files", f"{spec.data.source}: differs from the source of the run {folder.path}")
+    spec = folder.with_labels(with_source(state.experiment.spec, source))
+    fingerprint = state.source["fingerprint"]
+    table = read_data(folder, spec, fingerprint)
     corrections = load_corrections(spec, table)
     rows = folder.split()
     source_rows, split = rows["row"].to_numpy(), rows["split"].to_numpy()
@@ -164,6 +197,7 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
     inputs = state.experiment.inputs
     skipped = tuple(Skipped(*s) for s in state.source["skipped"])
     table = state.experiment.derive(replace(table, skipped=skipped))
+    weight = spec.data.sample_weight
     return PreparedData(
         table,
         source_rows,
@@ -175,4 +209,5 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
         fingerprint,
         hidden,
         folder.lineage(state, rows),
+        None if weight is None else sample_weights(table[weight], table.name, weight, ~missing_targets(table, outputs)),
     )

@@ -6,7 +6,7 @@ resume  stored experiment, data, plan -> set_up -> train on from the checkpoint 
 
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from torch import nn
 
 from deepglass.data.batches import BatchTransform, Dataset, Loader
 from deepglass.device import RandomState, describe, pick
+from deepglass.failures import warn_of_failure
 from deepglass.features.outputs._calibrations import is_finite
 from deepglass.features.outputs._intervals import why_constant
 from deepglass.features.outputs.base import Calibration, PredictionArrays
@@ -29,8 +30,8 @@ from deepglass.run.build import build
 from deepglass.run.callbacks.boundary_recorder import boundary_recorder
 from deepglass.run.callbacks.diagnostics_recorder import diagnostics_recorder
 from deepglass.run.callbacks.embedding_recorder import embedding_recorder
-from deepglass.run.callbacks.layer_diagnostics import diagnose
-from deepglass.run.callbacks.margins import record_margins
+from deepglass.run.callbacks.layer_diagnostics import diagnose, read_layer_statistics
+from deepglass.run.callbacks.margins import MarginLoader, record_margins
 from deepglass.run.callbacks.pseudo_label_recorder import pseudo_label_recorder
 from deepglass.run.callbacks.sample_recorder import sample_recorder
 from deepglass.run.context import RunContext
@@ -209,15 +210,13 @@ def _fit(
     """
     folder, objective, plan = context.folder, context.objective, context.plan
     step = state.values["step"] if state else 0
-    recorders = [
-        *pseudo_labels,
-        HistoryFile(folder.path / "history.jsonl", step, state.callback(HistoryFile).get("count") if state else None),
-        *sample_recorder(context),
-        *embedding_recorder(context, datasets, step),
-        *diagnostics_recorder(context, datasets, callbacks, step),
-        *boundary_recorder(context, step),
-    ]
-    trainer = Trainer([*recorders, *callbacks], folder.checkpoints, folder.store_plan)
+    history_file = HistoryFile(
+        folder.path / "history.jsonl", step, state.callback(HistoryFile).get("count") if state else None
+    )
+    recorders, failures = _recorders(context, datasets, callbacks, step)
+    recorders = [*pseudo_labels, history_file, *recorders]
+    checkpoints = folder.checkpoints if context.experiment.spec.training.checkpoint else None
+    trainer = Trainer([*recorders, *callbacks], checkpoints, folder.store_plan)
     loader = setup.loader(datasets["train"], plan)
     if clock is not None:
         call(callbacks, "on_phase_start", "planning")
@@ -228,11 +227,35 @@ def _fit(
         folder.store_plan(plan)
         loader = setup.loader(datasets["train"], plan)
         clock.begin(plan.first_step, costs, plan.first_step + limit)
-    with record_margins(loader, objective, len(datasets["train"]), folder.path) as recorded:
+    with record_margins(loader, context, len(datasets["train"])) as recorded:
         history = trainer.fit(objective, recorded, plan, datasets["valid"], clock, state)
     earlier_seconds = state.values["seconds"] if state else 0.0
+    failures += [recorder.failure for recorder in recorders if recorder.failure]
+    failures += [recorded.failure] if isinstance(recorded, MarginLoader) and recorded.failure else []
     call(callbacks, "on_phase_start", "calibrating and testing")
-    return _finish(context, datasets, history, started, clock, earlier_seconds)
+    return _finish(context, datasets, history, callbacks, failures, started, clock, earlier_seconds)
+
+
+def _recorders(
+    context: RunContext, datasets: Mapping[str, Dataset], callbacks: Sequence[Callback], step: int
+) -> tuple[list[Callback], list[str]]:
+    """What records for the report, and why a recorder cannot be made."""
+    if not context.experiment.spec.training.record:
+        return [], []
+    makers: dict[str, Callable[[], Sequence[Callback]]] = {
+        "samples": lambda: sample_recorder(context),
+        "embeddings": lambda: embedding_recorder(context, datasets, step),
+        "layer statistics": lambda: diagnostics_recorder(context, datasets, callbacks, step),
+        "decision boundaries": lambda: boundary_recorder(context, step),
+    }
+    recorders: list[Callback] = []
+    failures: list[str] = []
+    for name, make in makers.items():
+        try:
+            recorders += make()
+        except Exception as error:
+            failures.append(warn_of_failure(error, f"{name} are not recorded", stores=True))
+    return recorders, failures
 
 
 def _read_initial_weights(setup: Setup) -> None:
@@ -251,6 +274,8 @@ def _finish(
     context: RunContext,
     datasets: Mapping[str, Dataset],
     history: History,
+    callbacks: Sequence[Callback],
+    failures: Sequence[str],
     started: float,
     clock: Clock | None = None,
     earlier_seconds: float = 0.0,
@@ -258,6 +283,7 @@ def _finish(
     """Calibrate on the validation rows, test, and store the results.
 
     Args:
+        failures: of recorders.
         earlier_seconds: of training before the clock of the last stage.
     """
     experiment, data, objective = context.experiment, context.data, context.objective
@@ -286,11 +312,14 @@ def _finish(
             name: outputs[name].score(arrays, rows.truth[name], calibration.get(name))
             for name, arrays in predictions[split].items()
         }
+        call(callbacks, "on_predictions", split, predictions[split], rows.truth)
         scores[split] = {**evaluation.metrics, **scored}  # the objective's own, and the outputs' after calibration
     trained = RunContext.of(context.folder, experiment, data, objective, calibration, history.plan)
     budget = history.plan.budget_warning if history.stop_reason != "interrupted" else None
-    warnings = [*(valid.warnings if valid is not None else ()), *([budget] if budget else [])]
+    decisions = [note for name, fitted in calibration.items() for note in outputs[name].calibration_notes(fitted)]
+    warnings = [*decisions, *(valid.warnings if valid is not None else ()), *([budget] if budget else []), *failures]
     metrics = _metrics(trained, history, scores, warnings, seconds, started)
+    metrics |= {"decisions": decisions} if decisions else {}
     missing = missing_shares(datasets)
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":
@@ -319,7 +348,7 @@ def _metrics(
     """The content of metrics.json."""
     plan, objective = history.plan, context.objective
     constant = {name: why for name, fitted in context.calibration.items() if (why := why_constant(fitted))}
-    diagnostics = diagnose(context.layer_statistics, context.experiment.architecture, plan)
+    diagnostics = diagnose(read_layer_statistics(context.folder), context.experiment.architecture, plan)
     return {
         "train": {"loss": (context.folder.history() or [{"losses": {}}])[-1]["losses"]},
         **scores,
@@ -336,6 +365,7 @@ def _metrics(
         **({"stop_signal": signal.Signals(history.signum).name} if history.signum is not None else {}),
         "step": history.step,
         "notes": [*context.data.notes, *warnings],
+        **({"sample_weight": weight} if (weight := context.experiment.spec.data.sample_weight) is not None else {}),
         "diagnostics": [str(d) for d in diagnostics],
         "versions": context.folder.versions(),
     }

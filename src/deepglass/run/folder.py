@@ -23,7 +23,7 @@ from deepglass.data.trained_rows import (
     ancestor_table,
     read_ancestors,
 )
-from deepglass.errors import SourceError, StorageError, near_miss
+from deepglass.errors import SourceError, SpecError, StorageError, near_miss
 from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.files import STORAGE_ERRORS, remove_partial_files, storage_error, write_file
 from deepglass.objectives.base import Objective
@@ -33,9 +33,9 @@ from deepglass.run.storage.code import offer_code
 from deepglass.run.storage.contents import delete_contents, has_not_begun, is_occupied
 from deepglass.run.storage.lock import lock_folder
 from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged, resume_command, write_manifest
+from deepglass.run.storage.packed import SUFFIX, open_packed
 from deepglass.run.storage.stages import TRAINING, Stages
-from deepglass.run.storage.stored_files import RunState, StoredFiles, read_state
-from deepglass.run.storage.stored_metrics import StoredMetrics
+from deepglass.run.storage.stored_files import RunState, StoredFiles, StoredMetrics, read_state
 from deepglass.run.write_predictions import prediction_table
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import EvaluationRecord, read_records
@@ -53,10 +53,11 @@ class Folder:
 
     Args:
         path: the folder.
+        packed: the zip file that was unpacked into it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, packed: Path | None = None) -> None:
+        self.path, self.packed = path, packed
         self.checkpoints = Checkpoints(path / "checkpoint")
         self.files = StoredFiles(path)
         self.stages = Stages(path)
@@ -95,7 +96,11 @@ class Folder:
 
         Raises:
             UserError: `run-in-use`.
+            SpecError: `bad-value` for a zip file.
         """
+        if self.packed is not None:
+            text = "is packed, without the checkpoints that training goes on from; use the run folder"
+            raise SpecError("bad-value", f"{self.packed} {text}")
         with lock_folder(self.path):
             remove_partial_files(self.path)
             with self._advising_to_resume():
@@ -134,20 +139,27 @@ class Folder:
 
     @staticmethod
     def open(path: Path) -> Folder:
-        """An existing run.
+        """An existing run: its folder, or its zip file as `pack` makes it.
 
         Raises:
-            SourceError: `not-found`, with the near miss among its neighbours.
+            SourceError: `not-found`, with the near miss among its neighbours; for a zip file as `open_packed`.
         """
+        packed = path if path.suffix == SUFFIX and path.is_file() else None
+        path = path if packed is None else open_packed(packed)
         if not (path / "spec.yaml").exists():
             run_paths = [str(p.parent) for p in path.parent.glob("*/spec.yaml")] if path.parent.is_dir() else []
             if (path / "log.txt").exists() and has_not_begun(path):
                 raise SourceError("not-found", f"RUN: {path} stopped before its first step: train it again")
             why = "is not a run folder" if path.exists() else "does not exist"
             raise SourceError("not-found", f"RUN: {path} {why}{near_miss(str(path), run_paths)}")
-        folder = Folder(path)
+        folder = Folder(path, packed)
         offer_code(folder.files)
         return folder
+
+    @property
+    def name(self) -> str:
+        """The path of the folder, or of its zip file, for messages."""
+        return str(self.packed or self.path)
 
     # -- writing -----------------------------------------------------------------------------------------------
 
@@ -165,10 +177,15 @@ class Folder:
         write_file(self.path / "spec.yaml", self.spec_text(spec))
 
     @staticmethod
-    def spec_text(spec: Spec) -> str:
-        """The content of spec.yaml."""
+    def spec_text(spec: Spec, anchored: bool = True) -> str:
+        """The content of spec.yaml.
+
+        Args:
+            anchored: with absolute paths.
+        """
         header = f"# deepglass {_version('deepglass')}; keys that are not here have their defaults\n"
-        return header + yaml.safe_dump(spec.anchored().to_dict(), sort_keys=False, allow_unicode=True)
+        content = (spec.anchored() if anchored else spec).to_dict()
+        return header + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
     def store_plan(self, plan: Plan) -> None:
         self._write_json("plan.json", plan.to_json())

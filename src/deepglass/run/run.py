@@ -1,8 +1,9 @@
 """A finished run as a Python object: metrics, predictions, the network."""
 
-import html
+from __future__ import annotations
+
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from deepglass.data.trained_rows import split_of
 from deepglass.errors import SourceError, SpecError, UnfinishedRunWarning, near_miss
 from deepglass.features.outputs._classes import ClassOutput
 from deepglass.features.outputs.identity import Verdict
-from deepglass.formatting import plain_duration, plain_number
+from deepglass.formatting import baseline_name, plain_duration, plain_number
 from deepglass.objectives.base import Objective
 from deepglass.prepare.new_rows import Rows
 from deepglass.prepare.sources import file_columns, fingerprint_of, read_like
@@ -25,15 +26,17 @@ from deepglass.registry import Modules, allow_modules
 from deepglass.run.context import RunContext, load_data
 from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictor, verify
+from deepglass.run.storage.pack import pack
 from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
+from deepglass.web import NotebookBlock, notebook_html
 
 
 class Run:
     """A finished run: its metrics, predictions for new rows, and the network.
 
     Args:
-        path: the run folder.
+        path: the run folder, or its zip file.
         allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Example:
@@ -45,6 +48,13 @@ class Run:
         allow_modules(allow_code)
         self.folder = Folder.open(Path(path))
         self._is_checked = False
+
+    @staticmethod
+    def trained(path: Path, spec: Spec) -> Run:
+        """A run that this process has trained, with the Python objects that its spec has as sources."""
+        run = Run(path)
+        run.__dict__["spec"] = spec.anchored()  # fills the cached property
+        return run
 
     @property
     def path(self) -> Path:
@@ -168,12 +178,26 @@ class Run:
         if name not in outputs:
             what = "" if name is None else f" {name!r}"
             hint = near_miss(str(name), outputs) if outputs else ""
-            raise SpecError("bad-value", f"{self.path}: there is no output{what} with classes{hint}")
+            raise SpecError("bad-value", f"{self.folder.name}: there is no output{what} with classes{hint}")
         return outputs[name]
+
+    def pack(self, out: str | Path | None = None, *, force: bool = False) -> Path:
+        """Write the run as one zip file to hand on, which `Run` and the commands open as they open the folder.
+
+        It holds no checkpoints and no paths of this machine, and the same run gives the same bytes.
+
+        Args:
+            out: a .zip file; `NAME.zip` in the current folder without it.
+            force: overwrite it.
+
+        Returns:
+            Its path.
+        """
+        return pack(self.folder, None if out is None else Path(out), force).path
 
     def evaluate(
         self, source: Any = None, include_trained: bool = False, allow_missing: Sequence[str] = ()
-    ) -> dict[str, dict[str, float]]:
+    ) -> EvaluationMetrics:
         """Metrics on labelled rows; without a source those of the run's test rows.
 
         Rows that the run, or a run it starts from, has learned from are recognised by the content of their inputs and
@@ -187,9 +211,9 @@ class Run:
             SourceError: `no-rows` if it has learned from all of them; `missing-column`, `unreadable-column`.
         """
         if source is None:
-            return self.metrics.get("test", {})
+            return EvaluationMetrics(self.metrics.get("test", {}))
         with self.predictor.reader.reading(allow_missing):
-            return self._evaluate(source, include_trained)
+            return EvaluationMetrics(self._evaluate(source, include_trained))
 
     def _evaluate(self, source: Any, include_trained: bool) -> dict[str, dict[str, float]]:
         if isinstance(source, str) and source.startswith(PREFIX):  # the user names its module
@@ -211,16 +235,17 @@ class Run:
         if not (trained := sum(counts.values())):
             return table
         if include_trained:
-            self.predictor.reader.notes[f"rows that {self.path} has learned from are in the metrics"] += trained
+            self.predictor.reader.notes[f"rows that {self.folder.name} has learned from are in the metrics"] += trained
             return table
         kind = f"{counts['train']:,} training and {counts['valid']:,} validation rows"
         if trained == len(table):
             raise SourceError(
                 "no-rows",
-                f"{table.name}: all {trained:,} rows are {kind} of {self.path}; give other rows, "
+                f"{table.name}: all {trained:,} rows are {kind} of {self.folder.name}; give other rows, "
                 "or evaluate on these with --include-trained (include_trained=True)",
             )
-        self.predictor.reader.notes[f"left out: rows that {self.path} has learned from, by their inputs"] += trained
+        note = f"left out: rows that {self.folder.name} has learned from, by their inputs"
+        self.predictor.reader.notes[note] += trained
         return table.take(np.flatnonzero(~np.isin(split, ("train", "valid"))))
 
     def verify(self, a: Any, b: Any) -> Verdict:
@@ -228,7 +253,7 @@ class Run:
         return verify(self.predictor, a, b)
 
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r}: {self.summary()})"
+        return f"Run({self.folder.name!r}: {self.summary()})"
 
     def summary(self) -> str:
         """The test metrics in one line."""
@@ -239,18 +264,35 @@ class Run:
         )
 
     def _repr_html_(self) -> str:
-        """A table for notebooks: metrics on the test rows, or on the validation rows without test rows."""
-        split = next((s for s in ("test", "valid") if self.metrics.get(s)), "test")
-        rows = [
-            f"<tr><td>{html.escape(name)}</td><td>{html.escape(metric)}</td><td>{plain_number(value)}</td></tr>"
-            for name, values in self.metrics.get(split, {}).items()
-            for metric, value in values.items()
+        """For notebooks: metrics on the test rows, else on the validation rows, beside the baselines."""
+        metrics = self.metrics
+        split = next((s for s in ("test", "valid") if metrics.get(s)), "test")
+        text = f"{metrics['parameters']:,} parameters, {plain_duration(metrics['seconds']['train'])} of training"
+        report = self.path / "report.html"
+        blocks = [
+            NotebookBlock(
+                self.folder.name, f"{text}, {report}" if report.exists() and self.folder.packed is None else text
+            )
         ]
-        head = f"<tr><th>output</th><th>metric</th><th>{split}</th></tr>"
-        about = (
-            f"{self.metrics['parameters']:,} parameters, {plain_duration(self.metrics['seconds']['train'])} of training"
-        )
-        return f"<p><b>{html.escape(str(self.path))}</b>: {about}</p><table>{head}{''.join(rows)}</table>"
+        for name, values in metrics.get(split, {}).items():
+            others = metrics.get("baselines", {}).get(name, {})
+            head = [name, f"{split} rows", *(baseline_name(other) for other in others)]
+            blocks.append(
+                NotebookBlock("", "", head, [_row_of(metric, [values, *others.values()]) for metric in values])
+            )
+        return notebook_html(*blocks)
+
+
+class EvaluationMetrics(dict[str, dict[str, float]]):
+    """Output -> metric -> value; a table in notebooks."""
+
+    def _repr_html_(self) -> str:
+        rows = [[name, metric, plain_number(v)] for name, values in self.items() for metric, v in values.items()]
+        return notebook_html(NotebookBlock("", "", ["output", "metric", "value"], rows))
+
+
+def _row_of(metric: str, columns: Sequence[Mapping[str, float]]) -> list[str]:
+    return [metric, *(plain_number(values[metric]) if metric in values else "" for values in columns)]
 
 
 def open_run(run: str | Path | Run, allow_code: Modules = ()) -> Run:

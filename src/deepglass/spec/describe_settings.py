@@ -21,7 +21,7 @@ from deepglass.limits import LIMITS
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.registry import Registry
-from deepglass.spec.column_sections import OWN_FIELDS
+from deepglass.spec.sections import OWN_FIELDS
 from deepglass.spec.spec import DataSpec, FeatureSpec, NetworkSpec, ObjectiveSpec, Spec, TransformSpec
 from deepglass.training.settings import TrainingSettings
 
@@ -40,6 +40,7 @@ ALIASES = {
     "columns": "data.columns",
     "filename_pattern": "data.filename_pattern",
     "sheet": "data.sheet",
+    "sample_weight": "data.sample_weight",
     "test": "data.test",
     "labels": "data.label_corrections",
     "init_from": "network.init_from",
@@ -59,7 +60,14 @@ EXAMPLES: Mapping[str, Any] = {
     },
     **{"hidden": 64, "ignore": 255, "kind": "category", "max_vocabulary": 20_000, "mels": 64, "names": ["road", "sky"]},
     **{"ngram_order": 4, "num_labels": 100, "patch": 8, "positive": "survived", "pretrained": "facebook/dinov2-small"},
-    **{"rate": 16_000, "separator": ";", "size": [64, 64], "threads": 2, "tokenizer": "tokenizer.json"},
+    **{
+        "rate": 16_000,
+        "separator": ";",
+        "size": [64, 64],
+        "threads": 2,
+        "threshold": "recall>=0.8",
+        "tokenizer": "tokenizer.json",
+    },
     "data.columns": ["age", "hours", "income"],
     "data.data_root": "datasets",
     "data.delimiter": ";",
@@ -70,6 +78,7 @@ EXAMPLES: Mapping[str, Any] = {
     "data.ignore": ["id"],
     "data.keep": ["NA"],
     "data.label_corrections": "labels.csv",
+    "data.sample_weight": "importance",
     "data.missing": [-999],
     "data.quote": "none",
     "data.sheet": "2023",

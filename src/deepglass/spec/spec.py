@@ -24,14 +24,14 @@ from deepglass.data.split import Split
 from deepglass.documents import read_yaml
 from deepglass.errors import SpecError
 from deepglass.limits import check_limits
-from deepglass.spec.column_sections import as_kinds, as_list
-from deepglass.spec.sections import read_section, read_sections, read_settings
+from deepglass.spec.sections import as_kinds, as_list, read_section, read_sections, read_settings
 from deepglass.training.settings import TrainingSettings
 from deepglass.values import frozen, plain
 
 SOURCES = ("source", "test", "unlabelled")
 FEATURES = ("inputs", "outputs")
 PATHS = (*SOURCES, "label_corrections")
+NAMED = ("data:", "sklearn:", "synthetic:", "gym:", "game:", "<")  # begin sources without a path
 Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
 
 
@@ -129,6 +129,7 @@ class DataSpec(SourceOptions):
         fix: kinds of findings that are fixed before training, by additions to `drop` and `ignore`.
         test: a second source whose rows are the test rows.
         unlabelled: a third source, of rows without labels, for objectives that learn from them too.
+        sample_weight: a column with the weight of each row, >= 0, in losses and metrics; it is no input.
         transforms: fitted table transforms, in the order in which they are applied.
         num_labels: number of labels that are used outside the test rows, or {"per_class": N}; the others are hidden.
         label_corrections: a file of new and corrected labels, as `deepglass label` writes it.
@@ -147,6 +148,7 @@ class DataSpec(SourceOptions):
     fix: tuple[str, ...] = ()
     test: Source = None
     unlabelled: Source = None
+    sample_weight: str | None = None
     transforms: tuple[TransformSpec, ...] = ()
     num_labels: int | Annotated[Mapping[str, int], AfterValidator(frozen)] | None = None
     label_corrections: str | None = None
@@ -246,6 +248,15 @@ class Spec:
         network = replace(self.network, init_from=_relative(self.network.init_from, folder))
         return replace(self, data=data, network=network)
 
+    def with_names(self) -> tuple[Spec, dict[str, str]]:
+        """The same with the names of its files instead of paths, and the name of each path."""
+        names: dict[str, str] = {}
+        split = replace(self.data.split, file=_file_name(self.data.split.file, names))
+        paths = {k: _file_name(getattr(self.data, k), names) for k in PATHS}
+        data = replace(self.data, data_root=(), split=split, **paths)
+        network = replace(self.network, init_from=_file_name(self.network.init_from, names))
+        return replace(self, data=data, network=network), names
+
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain values; defaults are left out."""
         data = {k: _named_source(getattr(self.data, k)) for k in SOURCES if getattr(self.data, k) is not None}
@@ -267,10 +278,27 @@ def _relative(source: Source, folder: Path) -> Source:
     if isinstance(source, str) and source.startswith(SQLITE):
         database = source.removeprefix(SQLITE)
         return source if Path(database).is_absolute() else f"{SQLITE}{folder}/{database}"
-    if not isinstance(source, str) or source.startswith(("data:", "sklearn:", "synthetic:", "gym:", "game:", "<")):
+    if not _is_path(source):
         return source
     path = Path(source).expanduser()
     return str(path if path.is_absolute() else folder / path)
+
+
+def _file_name(source: Source, names: dict[str, str]) -> Source:
+    """The name of a file instead of its path, which is added to `names`."""
+    if isinstance(source, list | tuple) and all(isinstance(path, str) for path in source):
+        return [_file_name(path, names) for path in source]
+    if isinstance(source, str) and source.startswith(SQLITE):
+        path, colon, query = source.removeprefix(SQLITE).partition(":")
+        return f"{SQLITE}{_file_name(path, names)}{colon}{query}"
+    if not _is_path(source):
+        return source
+    names[source] = Path(source).name
+    return names[source]
+
+
+def _is_path(source: Source) -> bool:
+    return isinstance(source, str) and not source.startswith(NAMED)
 
 
 def _changed(section: Any, but: Sequence[str] = ()) -> dict[str, Any]:

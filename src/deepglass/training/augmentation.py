@@ -214,9 +214,8 @@ def _swap(left: Field, right: Field, map: Warp) -> tuple[Field, Field]:
     sides = []
     for own, other in ((left, right), (right, left)):
         rows = map.mirrored.view(-1, *[1] * (own.values.ndim - 1))
-        sides.append(
-            Field(torch.where(rows, other.values, own.values), torch.where(map.mirrored, other.mask, own.mask))
-        )
+        values, mask = torch.where(rows, other.values, own.values), torch.where(map.mirrored, other.mask, own.mask)
+        sides.append(own._replace(values=values, mask=mask))
     return sides[0], sides[1]
 
 

@@ -56,6 +56,7 @@ class _Values(TypedDict):
     gradient_norms: dict[str, dict[str, float]]
     events: list[str]
     callbacks: _CallbackStates
+    failures: NotRequired[dict[str, str]]
 
 
 class State(NamedTuple):

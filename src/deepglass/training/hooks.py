@@ -1,12 +1,11 @@
-"""Calling the hooks of callbacks; one that only displays is switched off where it fails."""
+"""Calling the hooks of callbacks; one that only displays or records is switched off where it fails."""
 
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from deepglass.errors import SpecError
-from deepglass.failures import DisplayWarning, deepglass_error
+from deepglass.failures import warn_of_failure
 from deepglass.registry import allow_modules, own_class
 from deepglass.training.callbacks import Callback
 
@@ -15,20 +14,22 @@ def call(callbacks: Sequence[Callback], hook: str, *arguments: Any) -> None:
     """Call a hook of each callback, in order.
 
     Warns:
-        DisplayWarning: once for each display that fails, with its name and the file of the traceback.
+        CallbackWarning: once for each display or recorder that fails, with its name and the file of the traceback.
+
+    Raises:
+        StorageError: of a recorder.
     """
     for callback in callbacks:
-        if not (isinstance(callback, Callback) and callback.displays):
+        if not (isinstance(callback, Callback) and (callback.displays or callback.is_recorder)):
             getattr(callback, hook)(*arguments)
-        elif not callback.switched_off:
+        elif not callback.failure:
             try:
                 getattr(callback, hook)(*arguments)
             except Exception as error:
-                callback.switched_off = True
+                what = f"{type(callback).__name__} failed in {hook} and is switched off"
+                callback.failure = warn_of_failure(error, what, callback.is_recorder)
                 with suppress(Exception):
                     callback.close()
-                text = f"{type(callback).__name__} failed in {hook} and is switched off; training goes on: "
-                warnings.warn(DisplayWarning(text + str(deepglass_error(error))), stacklevel=2)
 
 
 def construct_callbacks(callbacks: Sequence[Callback | str]) -> list[Callback]:

@@ -257,6 +257,7 @@ class TrainingLoop:
             "gradient_norms": self.gradient_norms.state_dict(),
             "events": list(self.events),
             "callbacks": {type(c).__name__: c.state_dict() for c in self.settings.callbacks},
+            "failures": {type(c).__name__: c.failure for c in self._recorders() if c.failure},
         }
         for name, group in self.optimizers.items():
             optimizer = flatten_optimizer(name, group.optimizer)
@@ -292,9 +293,14 @@ class TrainingLoop:
             self.events = list(state.values.get("events", ()))
             for callback in self.settings.callbacks:
                 callback.load_state_dict(state.callback(type(callback)))
+            for recorder in self._recorders():
+                recorder.failure = state.values.get("failures", {}).get(type(recorder).__name__, recorder.failure)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
             place = self.settings.checkpoints.folder if self.settings.checkpoints else "checkpoint"
             raise not_a_state(place, f"{type(error).__name__}: {error}".partition("\n")[0]) from error
+
+    def _recorders(self) -> list[Callback]:
+        return [c for c in self.settings.callbacks if isinstance(c, Callback) and c.is_recorder]
 
     def _save(self, state: State) -> None:
         if self.settings.checkpoints is not None:

@@ -9,6 +9,7 @@ import stat
 import tarfile
 import tempfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -56,7 +57,8 @@ def unpack(path: Path, source: str) -> Path:
     """The folder with an archive's content, or its only file; the same for the same archive.
 
     Raises:
-        SourceError: `unsafe-archive` for links and paths that lead out, `too-large`, `unreadable-file`, `empty-source`.
+        SourceError: `unsafe-archive` for links, paths that lead out and doubled names, `too-large`, `unreadable-file`,
+            `empty-source`.
         StorageError: `disk-full` or `read-only`.
     """
     status = path.stat()
@@ -131,6 +133,9 @@ def _zip_members(archive: ZipFile, source: str) -> list[_Member]:
         if stat.S_ISLNK(info.external_attr >> 16):
             raise _unsafe(f"{source}: {info.filename!r} in it is a link")
     infos = [info for info in archive.infolist() if not info.is_dir()]
+    paths = Counter("/".join(_safe_parts(info.filename, source)) for info in infos)
+    if doubled := next((path for path, count in paths.items() if count > 1), None):
+        raise _unsafe(f"{source}: {doubled!r} is in it twice")
     return [_Member(info.filename, info.file_size, partial(archive.open, info)) for info in infos]
 
 

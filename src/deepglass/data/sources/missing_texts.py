@@ -13,7 +13,7 @@ as `?` or `#N/A` is always missing; the others are values where the column shows
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -88,7 +88,15 @@ def set_missing(
 
 def candidates_of(options: SourceOptions) -> list[str]:
     """The texts that may stand for a missing value."""
-    return [""] if options.missing == () else sorted({*MISSING, *(options.missing or ())})
+    return [""] if options.missing == () else sorted({*MISSING, *_spellings(options.missing or ())})
+
+
+def _spellings(texts: Iterable[str]) -> Iterator[str]:
+    """The texts, and whole numbers with a decimal place too, as they are written in a column of decimals."""
+    for text in texts:
+        yield text
+        if text.removeprefix("-").isdigit():
+            yield f"{text}.0"
 
 
 def _values(

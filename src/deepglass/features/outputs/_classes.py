@@ -1,15 +1,17 @@
-"""What the outputs of categorical and of binary columns share."""
+"""What the outputs of categorical and of binary columns share: calibrated probabilities, class weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
 
-from deepglass.features._classes import ClassFeature
+from deepglass import metrics
+from deepglass.constraints import Positive
+from deepglass.features._classes import ClassFeature, class_index
 from deepglass.features._value_keys import to_native
 from deepglass.features.base import Column
 from deepglass.features.outputs._calibrations import ClassCalibration
@@ -18,45 +20,96 @@ from deepglass.metrics.calibration import apply_temperature, fit_temperature
 from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from deepglass.nn.explanation_targets import ExplanationTarget
 
 _MIN_CLASS_SHARE = 0.1  # of an equal share; smaller classes are reported
+_MAX_NAMED = 8  # classes whose weights are listed
 _MIN_ROWS = 20  # fewer rows are too few to fit a temperature
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassOutput(ClassFeature, Output):
-    """Predicts one class, with probabilities calibrated by a temperature."""
+    """Predicts one class, with probabilities calibrated by a temperature.
+
+    Args:
+        class_weight: factors of the classes in the loss: "balanced" for n / (K * rows of the class), or
+            {class: weight}, > 0, with 1 for classes left out. Probabilities are corrected for them, so that they are
+            those of the data; the predicted class is the one of the largest weighted probability.
+
+    Source: the correction is that of Elkan, 2001, "The foundations of cost-sensitive learning", theorem 2.
+    """
+
+    class_weight: Literal["balanced"] | Mapping[Any, Positive] | None = None
 
     metric: ClassVar[Metric] = METRICS["accuracy"]
+    weighs_metrics: ClassVar[bool] = True
     calibration_fields: ClassVar[type | None] = ClassCalibration
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """The share of each class."""
-        return {"log_probs": log_shares(truth.values[truth.mask], self.num_classes)[None]}
+        return {"log_probs": log_shares(truth.values[truth.mask], self.num_classes, truth.present_weight)[None]}
 
     def baseline_loss(self, truth: Column) -> float:
         log_probs = self.baseline(truth)["log_probs"][0].astype(np.float64)
+        if self.log_weights is not None:  # the best constant of the weighted loss
+            log_probs = log_probs + self.log_weights
+            log_probs = log_probs - np.log(np.exp(log_probs).sum())
         return float(-(np.exp(log_probs) * log_probs).sum())
 
+    @property
+    def log_weights(self) -> np.ndarray | None:
+        """Logarithms of the class weights, (K,); None without any. Raises as `class_weights`."""
+        if self.class_weight is None:
+            return None
+        where = f"outputs.{self.name}.class_weight"
+        return np.log(class_weights(self.class_weight, self.class_names, self.counts_, where))
+
+    def log_weights_like(self, params: Tensor) -> Tensor | None:
+        """The same as a tensor of the type and device of another one."""
+        return None if self.log_weights is None else params.new_tensor(self.log_weights.tolist())
+
     def check_target(self, truth: Column, source: str) -> None:
-        """Raises: SourceError: `one-class`."""
+        """Raises: SourceError: `one-class`; SpecError: `unknown-name` for a class with a weight that is none."""
         if len(np.unique(truth.values[truth.mask])) < 2:
             got = f"only {self.class_names[0]!r}" if self.class_names else "no value"
             raise self.target_error("one-class", source, "at least two classes", got)
+        self.log_weights  # raises for unknown classes  # noqa: B018
+
+    def notes(self) -> list[str]:
+        """The class weights."""
+        if self.log_weights is None:
+            return []
+        weights = zip(self.class_names[:_MAX_NAMED], np.exp(self.log_weights), strict=False)
+        listing = ", ".join(f"{name} {weight:.3g}" for name, weight in weights)
+        more = ", ..." if self.num_classes > _MAX_NAMED else ""
+        return [f"{self.name}: class weights in the loss: {listing}{more}; probabilities are corrected for them"]
 
     def target_warnings(self, truth: Column) -> list[str]:
         return imbalance_warnings(truth.values[truth.mask], self.class_names, self.name)
 
     def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
         """The temperature, if it reduces the cross-fitted log loss."""
-        return fit_calibration(mode["log_probs"][truth.mask], truth.values[truth.mask] - 1)
+        log_probs, labels = mode["log_probs"][truth.mask], truth.values[truth.mask] - 1
+        return fit_calibration(log_probs, labels, truth.present_weight, self.log_weights)
+
+    @property
+    def calibration_length(self) -> int:
+        return self.num_classes
+
+    def predicted_classes(self, mode: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
+        """Index of the class of the largest probability, times its weight where there are class weights, (N,)."""
+        if self.log_weights is None:
+            return mode["log_probs"].argmax(1)
+        return np.asarray((calibrated(mode["log_probs"], calibration) + self.log_weights).argmax(1))
 
     def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         from deepglass.nn.explanation_targets import class_target
 
         index = self.class_values.index(row.decoded["value"])
-        return class_target(str(row.decoded["value"]), index, row.calibration.get("temperature", 1.0))
+        name, calibration = str(row.decoded["value"]), row.calibration
+        return class_target(name, index, calibration.get("temperature", 1.0), calibration.get("bias"))
 
     def prediction_columns(self, mode: PredictionArrays, calibration: Calibration | None = None) -> PredictionColumns:
         classes = self.predicted_classes(mode, calibration)
@@ -77,21 +130,50 @@ class ClassOutput(ClassFeature, Output):
 
 def calibrated(log_probs: np.ndarray, calibration: Calibration | None) -> np.ndarray:
     """Log probabilities (N, K) with the temperature of a calibration."""
-    return apply_temperature(log_probs, (calibration or {}).get("temperature", 1.0))
+    calibration = calibration or {}
+    bias = np.array(calibration["bias"]) if "bias" in calibration else None
+    return apply_temperature(log_probs, calibration.get("temperature", 1.0), bias)
 
 
-def fit_calibration(log_probs: np.ndarray, labels: np.ndarray) -> Calibration:
-    """The fitted temperature and its cross-fitted metrics, as plain JSON; empty for too few rows."""
+def class_scores(
+    labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndarray | None, weights: np.ndarray | None
+) -> dict[str, float]:
+    """Metrics of classes; arguments as of `metrics.classification`, and the rows' weights, None for equal ones."""
+    if weights is None:
+        return metrics.classification(labels, log_probs, predicted)
+    predicted = log_probs.argmax(1) if predicted is None else predicted
+    return metrics.weighted_classification(labels, log_probs, predicted, weights)
+
+
+def fit_calibration(
+    log_probs: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray | None = None,
+    log_weights: np.ndarray | None = None,
+) -> Calibration:
+    """The fitted temperature and its cross-fitted metrics, as plain JSON; empty for too few rows.
+
+    Args:
+        weights: of the rows, (N,).
+        log_weights: of the classes, (K,), as `fit_temperature` takes them. `bias` then moves the correction for them
+            behind the temperature.
+    """
+    if weights is not None:
+        used = weights > 0
+        log_probs, labels, weights = log_probs[used], labels[used], weights[used].astype(np.float64)
     if len(labels) < _MIN_ROWS:
         return {}
-    fit = fit_temperature(log_probs, labels)._asdict()
+    fit = fit_temperature(log_probs, labels, weights=weights, log_weights=log_weights)._asdict()
     fit.pop("improves")
-    return {"temperature": fit.pop("value"), **fit}
+    calibration = {"temperature": fit.pop("value"), **fit}
+    if log_weights is not None and calibration["temperature"] != 1:
+        calibration["bias"] = ((1 / calibration["temperature"] - 1) * log_weights).tolist()
+    return calibration
 
 
-def log_shares(codes: np.ndarray, classes: int) -> np.ndarray:
+def log_shares(codes: np.ndarray, classes: int, weights: np.ndarray | None = None) -> np.ndarray:
     """Logarithms of the class shares, (K,) float32; an absent class has the share of half a row."""
-    counts = np.maximum(np.bincount(codes - 1, minlength=classes), 0.5)
+    counts = np.maximum(np.bincount(codes - 1, weights, minlength=classes), 0.5)
     return np.log(counts / counts.sum()).astype(np.float32)
 
 
@@ -104,3 +186,46 @@ def imbalance_warnings(codes: np.ndarray, class_names: Sequence[str], name: str)
     rare = int((counts < _MIN_CLASS_SHARE * counts.mean()).sum())
     more = f" ({rare} classes have less than a tenth of an equal share)" if rare > 1 else ""
     return [f"{name}: the class {class_names[k]!r} has only {counts[k]} of {counts.sum():,} rows{more}"]
+
+
+def class_weights(setting: Any, names: Sequence[str], counts: Sequence[int], where: str) -> np.ndarray:
+    """Weights of the classes, (K,) float64, whose mean over the training rows is 1.
+
+    Args:
+        setting: "balanced", so that each class has the same weight in all, or class -> weight, 1 for those left out.
+        counts: training rows of each class.
+        where: the setting, for messages.
+
+    Raises:
+        SpecError: `unknown-name` for a class that the training rows lack.
+    """
+    rows = np.maximum(np.array(counts, np.float64), 0.5)
+    weights = np.ones(len(names))
+    if isinstance(setting, Mapping):
+        for value, weight in setting.items():
+            weights[class_index(value, names, where)] = weight
+    else:
+        weights = 1 / rows
+    return np.asarray(weights * rows.sum() / (weights * rows).sum())
+
+
+def is_cost_matrix(costs: Any) -> bool:
+    """Whether a value is {true class: {predicted class: cost >= 0}}."""
+    return isinstance(costs, Mapping) and all(
+        isinstance(row, Mapping)
+        and all(isinstance(c, int | float) and not isinstance(c, bool) and c >= 0 for c in row.values())
+        for row in costs.values()
+    )
+
+
+def cost_matrix(costs: Mapping[Any, Mapping[Any, float]], names: Sequence[str], where: str) -> np.ndarray:
+    """Costs by true class (row) and predicted class (column), (K, K); errors that are not named cost 1.
+
+    Raises:
+        SpecError: `unknown-name` for a class that the training rows lack.
+    """
+    matrix = 1.0 - np.eye(len(names))
+    for true, row in costs.items():
+        for predicted, cost in row.items():
+            matrix[class_index(true, names, where), class_index(predicted, names, where)] = cost
+    return matrix

@@ -34,15 +34,24 @@ class RegressionOutput(Output):
     def pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
         """Truth and prediction where both are complete, (N,) or (N, d) float."""
 
+    def pair_weights(self, truth: Column) -> np.ndarray | None:
+        """Weights of the rows of `pairs`; None where all have the same, or a pair is no row."""
+        return None
+
     def half_widths(self, mode: PredictionArrays, calibration: Calibration) -> np.ndarray:
         """Half the width of the interval of each value of `mode`, in its shape."""
-        half = np.asarray(calibration["half_width"], np.float64) * mode.get("scale", 1.0)
+        half = np.asarray(calibration["half_width"], np.float64)
+        if "scale_range" in calibration and "scale" in mode:
+            half = half * np.clip(mode["scale"].astype(np.float64), *calibration["scale_range"])
         return np.broadcast_to(half, mode["value"].shape)
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`r2`, `rmse`, `mae`, `mse`, and of calibrated intervals `interval_coverage` and the mean `interval_width`."""
         true, value = self.pairs(mode, truth)
-        scores = metrics.regression(true, value)
+        weights = self.pair_weights(truth)
+        scores = (
+            metrics.regression(true, value) if weights is None else metrics.weighted_regression(true, value, weights)
+        )
         if calibration and len(true):
             _, half = self.pairs({**mode, "value": self.half_widths(mode, calibration)}, truth)
             scores["interval_coverage"] = metrics.interval_coverage(true, value - half, value + half)
@@ -62,6 +71,7 @@ class RegressionOutput(Output):
         if "scale" in mode and (mode["scale"] != 1).any():
             _, scale = self.pairs({**mode, "value": mode["scale"]}, truth)
             fitted |= {"half_width": _half_width((true - value) / scale, level), "constant_half_width": constant}
+            fitted["scale_range"] = [float(scale.min()), float(scale.max())]
         else:
             fitted["half_width"] = constant
         return fitted if np.isfinite(constant).all() else {}

@@ -21,6 +21,7 @@ import polars as pl
 from deepglass.config import restore
 from deepglass.errors import Code, SourceError, SpecError
 from deepglass.features.base import FEATURES, Column, Feature, restore_kind
+from deepglass.metrics.classes import ClassCurve
 from deepglass.metrics.table import Metric
 from deepglass.registry import Registry
 
@@ -38,27 +39,6 @@ PredictionColumns = dict[str, "pl.Series | np.ndarray | list[Any]"]
 
 Calibration = dict[str, Any]
 """Parameters fitted on the validation rows, such as a temperature; plain JSON."""
-
-
-class ClassCurve(NamedTuple):
-    """The precision-recall curve of one class.
-
-    Args:
-        name: of the class.
-        precision: at each recall.
-        recall: ascending.
-        area: area under the curve, the average precision.
-        positives: number of positive rows.
-
-    Shapes:
-        precision, recall: (T,) float.
-    """
-
-    name: str
-    precision: np.ndarray
-    recall: np.ndarray
-    area: float
-    positives: int
 
 
 class PredictedRow(NamedTuple):
@@ -107,6 +87,7 @@ class Output(Feature):
     trunk: ClassVar[str | None] = None  # the trunk for this output, where the inputs do not decide
     alignable: ClassVar[bool] = False  # may have one value for each step of an input: `align_to`
     longest_side: ClassVar[int | None] = None  # default `max_side` of input images, in pixels
+    weighs_metrics: ClassVar[bool] = False  # `score` uses the rows' weights
     calibration_fields: ClassVar[type | None] = None  # NamedTuple of what `calibrate` fits; None: any
 
     @property
@@ -134,6 +115,14 @@ class Output(Feature):
         """The error for a target that cannot be learned from the training rows."""
         text = f"{source}: expected {expected} in {self.column!r} of the training rows"
         return SourceError(code, f"{text}, got {got}" if got else text)
+
+    def notes(self) -> list[str]:
+        """What its settings change in training and prediction, for the user."""
+        return []
+
+    def calibration_notes(self, calibration: Calibration) -> list[str]:
+        """What the calibration decides, for the user."""
+        return []
 
     def target_warnings(self, truth: Column) -> list[str]:
         """Warnings about the training rows' targets, such as a class imbalance."""

@@ -14,8 +14,9 @@ from deepglass.features.base import Column
 from deepglass.features.boxes import SIDES, Boxes, has_area
 from deepglass.features.outputs._calibrations import ScoreCalibration
 from deepglass.features.outputs._dense import first_image_column
-from deepglass.features.outputs.base import Calibration, ClassCurve, Output, PredictedRow, Prediction, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics import detection
+from deepglass.metrics.classes import ClassCurve
 from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:

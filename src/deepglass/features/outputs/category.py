@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from deepglass import metrics
 from deepglass.constraints import Fraction
 from deepglass.features.base import Column
 from deepglass.features.category import Category
-from deepglass.features.outputs._classes import ClassOutput, calibrated
+from deepglass.features.outputs._classes import ClassOutput, calibrated, class_scores, cost_matrix, is_cost_matrix
 from deepglass.features.outputs.base import Calibration, Prediction, PredictionArrays
 
 if TYPE_CHECKING:
@@ -30,25 +31,66 @@ class CategoryOutput(Category, ClassOutput):
 
     Args:
         label_smoothing: share of each label that is spread over all classes in training, in [0, 1).
+        threshold: {cost: {TRUE: {PREDICTED: cost}}}: the class of the least expected cost is predicted; errors that are
+            not named cost 1.
 
     Source: label smoothing is Szegedy et al., 2015, arXiv 1512.00567, section 7.
     """
 
     label_smoothing: Fraction = 0.0
+    threshold: Mapping[str, Any] | float | str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        costs = self.threshold.get("cost") if isinstance(self.threshold, Mapping) else None
+        if self.threshold is not None and not is_cost_matrix(costs):
+            raise ValueError(
+                "threshold: of several classes expected {cost: {TRUE: {PREDICTED: cost}}}, costs of at least 0, "
+                f"got {self.threshold!r}; a number or rule needs two classes (kind: binary)"
+            )
+
+    @property
+    def costs(self) -> np.ndarray | None:
+        """Costs by true class (row) and predicted class (column), (K, K); None without any."""
+        if not isinstance(self.threshold, Mapping):
+            return None
+        return cost_matrix(self.threshold["cost"], self.class_names, f"outputs.{self.name}.threshold.cost")
+
+    def check_target(self, truth: Column, source: str) -> None:
+        """Raises: as `ClassOutput`; SpecError: `unknown-name` for a class with a cost that is none."""
+        super().check_target(truth, source)
+        self.costs  # raises for unknown classes  # noqa: B018
+
+    def notes(self) -> list[str]:
+        """The class weights, and that costs decide."""
+        text = f"{self.name}: the predicted class is the one of the least expected cost (threshold.cost)"
+        return [*super().notes(), *([] if self.costs is None else [text])]
+
+    def predicted_classes(self, mode: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
+        """Index of the class of the least expected cost, or without costs of the largest probability, (N,)."""
+        if (costs := self.costs) is None:
+            return super().predicted_classes(mode, calibration)
+        return np.asarray((self.class_probabilities(mode, calibration) @ costs).argmin(1))
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether the predicted class may be another than the most probable one."""
+        return self.log_weights is not None or self.costs is not None
 
     def head(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import LinearHead
 
         total = sum(self.counts_)
-        return LinearHead(dim, [math.log(n / total) for n in self.counts_])
+        weights = [0.0] * len(self.counts_) if self.log_weights is None else self.log_weights.tolist()
+        return LinearHead(dim, [math.log(n / total) + w for n, w in zip(self.counts_, weights, strict=True)])
 
     def prediction(self, params: Tensor) -> Prediction:
-        return CategoryPrediction(params, self.label_smoothing)
+        return CategoryPrediction(params, self.label_smoothing, self.log_weights_like(params))
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        return metrics.classification(
-            truth.values[truth.mask] - 1, calibrated(mode["log_probs"], calibration)[truth.mask]
-        )
+        log_probs = calibrated(mode["log_probs"], calibration)[truth.mask]
+        predicted = None if not self.is_weighted else self.predicted_classes(mode, calibration)[truth.mask]
+        return class_scores(truth.values[truth.mask] - 1, log_probs, predicted, truth.present_weight)
 
     def baseline_loss(self, truth: Column) -> float:
         uniform = -float(self.baseline(truth)["log_probs"][0].astype(np.float64).mean())
@@ -60,38 +102,47 @@ class CategoryOutput(Category, ClassOutput):
         order = _most_likely(log_probs, _MAX_PROBABILITIES)
         probs = np.exp(np.take_along_axis(log_probs, order, 1).astype(np.float64))
         names, values = self.class_names, self.class_values
+        predicted = order[:, 0] if not self.is_weighted else self.predicted_classes(mode, calibration)
+        confidences = np.exp(np.take_along_axis(log_probs, predicted[:, None], 1)[:, 0].astype(np.float64))
         return [
             {
-                "value": values[row[0]],
-                "confidence": p[0],
+                "value": values[value],
+                "confidence": confidence,
                 "probabilities": {names[k]: q for k, q in zip(row, p, strict=True)},
             }
-            for row, p in zip(order.tolist(), probs.tolist(), strict=True)
+            for value, confidence, row, p in zip(
+                predicted.tolist(), confidences.tolist(), order.tolist(), probs.tolist(), strict=True
+            )
         ]
 
 
 class CategoryPrediction(Prediction):
-    """Class probabilities; params: (B, K) logits."""
+    """Class probabilities; params: (B, K) logits.
 
-    def __init__(self, params: Tensor, label_smoothing: float = 0.0) -> None:
-        self.log_probs = params.float().log_softmax(-1)
-        self.label_smoothing = label_smoothing
+    Args:
+        log_weights: logarithms of the class weights in the loss, (K,). `log_probs` are corrected for them.
+    """
+
+    def __init__(self, params: Tensor, label_smoothing: float = 0.0, log_weights: Tensor | None = None) -> None:
+        self.weighted = params.float().log_softmax(-1)
+        self.log_probs = self.weighted if log_weights is None else (self.weighted - log_weights).log_softmax(-1)
+        self.label_smoothing, self.log_weights = label_smoothing, log_weights
 
     def loss(self, target: Field) -> Tensor:
         label = (target.values.reshape(-1).long() - 1).clamp_min(0)  # code 0 is masked out by the caller
-        loss = -self.log_probs.gather(1, label[:, None])[:, 0]
-        if not self.label_smoothing:
-            return loss
-        return (1 - self.label_smoothing) * loss - self.label_smoothing * self.log_probs.mean(-1)
+        loss = -self.weighted.gather(1, label[:, None])[:, 0]
+        if self.label_smoothing:
+            loss = (1 - self.label_smoothing) * loss - self.label_smoothing * self.weighted.mean(-1)
+        return loss if self.log_weights is None else loss * self.log_weights.exp()[label]
 
     def mode(self) -> dict[str, Tensor]:
         return {"log_probs": self.log_probs}
 
     def ensemble_mean(self, members: int) -> CategoryPrediction:
         """Averages the members' probabilities, not their logits."""
-        K = self.log_probs.shape[-1]
-        mixed = self.log_probs.reshape(-1, members, K).logsumexp(1) - math.log(members)
-        return CategoryPrediction(mixed, self.label_smoothing)
+        K = self.weighted.shape[-1]
+        mixed = self.weighted.reshape(-1, members, K).logsumexp(1) - math.log(members)
+        return CategoryPrediction(mixed, self.label_smoothing, self.log_weights)
 
 
 def _most_likely(log_probs: np.ndarray, count: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class NumberOutput(Number, RegressionOutput):
     """Predicts a number by its squared error, standardised by the training rows, with a conformal interval."""
 
+    weighs_metrics: ClassVar[bool] = True
+
     def head(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import ScaledHead
 
@@ -35,12 +37,20 @@ class NumberOutput(Number, RegressionOutput):
     def pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
         return truth.values[truth.mask], mode["value"][truth.mask]
 
+    def pair_weights(self, truth: Column) -> np.ndarray | None:
+        return truth.present_weight
+
     def baseline(self, truth: Column) -> PredictionArrays:
         """The mean."""
         values = truth.values[truth.mask].astype(np.float64)
+        if truth.weight is not None and truth.present_weight.sum() > 0:
+            return {"value": np.array([np.average(values, weights=truth.present_weight)])}
         return {"value": np.array([values.mean() if len(values) else self.mean_ - self.offset_])}
 
     def baseline_loss(self, truth: Column) -> float:
+        if truth.weight is not None:
+            squared = (truth.values[truth.mask] - self.baseline(truth)["value"]) ** 2
+            return float(np.average(squared, weights=truth.present_weight) / self.std_**2)
         return float(truth.values[truth.mask].astype(np.float64).var() / self.std_**2) if truth.mask.any() else 1.0
 
     def check_target(self, truth: Column, source: str) -> None:

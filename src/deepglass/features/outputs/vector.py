@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -25,6 +25,8 @@ _MAX_EXPLAINED = 6  # entries
 class VectorOutput(Vector, RegressionOutput):
     """Predicts a vector, each entry with a conformal interval."""
 
+    weighs_metrics: ClassVar[bool] = True
+
     def head(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import LinearHead
 
@@ -36,6 +38,9 @@ class VectorOutput(Vector, RegressionOutput):
     def pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
         rows = _complete(truth)
         return truth.values[rows], mode["value"][rows]
+
+    def pair_weights(self, truth: Column) -> np.ndarray | None:
+        return None if truth.weight is None else truth.weight[_complete(truth)]
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """The mean."""

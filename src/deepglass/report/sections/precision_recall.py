@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from deepglass.features.outputs.base import ClassCurve
 from deepglass.formatting import plural
 from deepglass.metrics import detection
+from deepglass.metrics.classes import ClassCurve
 from deepglass.metrics.table import metric_text
 from deepglass.report.charts.curves import Line, curves
 from deepglass.report.data import ReportData, View

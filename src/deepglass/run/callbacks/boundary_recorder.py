@@ -71,6 +71,8 @@ class BoundaryRecorder(Callback):
         rows: indices of the rows that are projected in the embedding.
     """
 
+    is_recorder = True
+
     def __init__(self, context: RunContext, output: Output, rows: np.ndarray, from_step: int) -> None:
         data, self.objective, self.output = context.data, context.objective, output
         self.snapshots = Snapshots(context.path / FOLDER, MAX_SNAPSHOTS, from_step)

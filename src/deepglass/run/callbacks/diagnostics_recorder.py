@@ -14,7 +14,7 @@ from torch import nn
 
 from deepglass.data.batches import Dataset
 from deepglass.nn.recurrent import Recurrent
-from deepglass.run.callbacks.layer_diagnostics import FILE, LayerStatistics, diagnose
+from deepglass.run.callbacks.layer_diagnostics import FILE, Diagnostic, LayerStatistics, diagnose
 from deepglass.run.callbacks.unit_activity import UnitActivity
 from deepglass.run.context import RunContext
 from deepglass.training.callbacks import Callback, EvaluationRecord, RecordFile
@@ -27,21 +27,22 @@ MAX_ROWS, MIN_ROWS = 256, 64  # on which units are measured: a quarter of the va
 
 
 class DiagnosticsRecorder(Callback):
-    """Writes diagnostics.jsonl, one `LayerStatistics` an evaluation, and reports each diagnostic when it first occurs.
+    """Writes diagnostics.jsonl, one `LayerStatistics` an evaluation, and finds each diagnostic when it first occurs.
 
     Args:
         context: of the run; lines of steps after `from_step` are cut off, since a resumed run writes them again.
         data: encoded rows on which units are measured.
-        callbacks: receive the diagnostics (`Callback.on_diagnostic`).
     """
 
-    def __init__(self, context: RunContext, data: Dataset, callbacks: Sequence[Callback], from_step: int) -> None:
+    is_recorder = True
+
+    def __init__(self, context: RunContext, data: Dataset, from_step: int) -> None:
         self.file, self.objective, self.data = (
             RecordFile(context.path / FILE, LayerStatistics, from_step),
             context.objective,
             data,
         )
-        self.network, self.callbacks = context.experiment.architecture, callbacks
+        self.network = context.experiment.architecture
         self.names = layer_names(self.objective)
         self.weights = [(n, p) for n, p in _weights(self.objective) if n in self.names]
         self.gradient_ratios: dict[int, tuple[float, str]] = {}  # step -> the largest ratio, and its layer
@@ -49,6 +50,7 @@ class DiagnosticsRecorder(Callback):
         self.plan: Plan | None = None
         self.records = [LayerStatistics(**r) for r in self.file.earlier]
         self.reported: set[tuple[str, str]] = set()
+        self.new: list[Diagnostic] = []  # of the last evaluation
 
     def on_train_start(self, plan: Plan, step: int) -> None:
         self.plan = plan
@@ -67,6 +69,7 @@ class DiagnosticsRecorder(Callback):
             self._add_ratio(step)
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
+        self.new = []
         if record.event.startswith("non-finite"):
             self.non_finite += 1
             return
@@ -84,7 +87,7 @@ class DiagnosticsRecorder(Callback):
         for diagnostic in diagnose(self.records, self.network, self.plan):
             if (diagnostic.kind, diagnostic.layer) not in self.reported:
                 self.reported.add((diagnostic.kind, diagnostic.layer))
-                call(self.callbacks, "on_diagnostic", str(diagnostic), diagnostic.step)
+                self.new.append(diagnostic)
 
     def _add_ratio(self, step: int) -> None:
         if ratios := self._ratios():
@@ -104,16 +107,32 @@ class DiagnosticsRecorder(Callback):
         return {self.names[n]: v for (n, _, _), v in zip(there, result, strict=True) if math.isfinite(v)}
 
 
+class DiagnosticsReporter(Callback):
+    """Tells callbacks of the diagnostics of a recorder, after whose hooks its own are called.
+
+    Args:
+        callbacks: receive the diagnostics (`Callback.on_diagnostic`).
+    """
+
+    def __init__(self, recorder: DiagnosticsRecorder, callbacks: Sequence[Callback]) -> None:
+        self.recorder, self.callbacks = recorder, callbacks
+
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
+        for diagnostic in [] if self.recorder.failure else self.recorder.new:
+            call(self.callbacks, "on_diagnostic", str(diagnostic), diagnostic.step)
+
+
 def diagnostics_recorder(
     context: RunContext, datasets: Mapping[str, Dataset], callbacks: Sequence[Callback], from_step: int
 ) -> list[Callback]:
-    """The recorder; [] for objectives without rows."""
+    """The recorder and the reporter; [] for objectives without rows."""
     data = datasets["valid"] if len(datasets["valid"]) else datasets["train"]
     if context.objective.learns_from != "rows" or not len(data):
         return []
     most = min(max(len(data) // 4, MIN_ROWS), MAX_ROWS, len(data))
     rows = data.subset(np.unique(np.linspace(0, len(data) - 1, most).astype(int)))
-    return [DiagnosticsRecorder(context, rows, callbacks, from_step)]
+    recorder = DiagnosticsRecorder(context, rows, from_step)
+    return [recorder, DiagnosticsReporter(recorder, callbacks)]
 
 
 # -- layers by name ------------------------------------------------------------------------------------------------

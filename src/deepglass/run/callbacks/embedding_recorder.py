@@ -43,6 +43,8 @@ class EmbeddingRecorder(Callback):
         data: the encoded rows.
     """
 
+    is_recorder = True
+
     def __init__(self, context: RunContext, data: Dataset, from_step: int) -> None:
         self.objective, self.data = context.objective, data
         self.snapshots = Snapshots(context.path / FOLDER, MAX_SNAPSHOTS, from_step)

@@ -7,7 +7,6 @@ Source: Pleiss et al., 2020, arXiv 2001.10528, equation 1. Ours averages over th
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,13 @@ from torch import Tensor
 from deepglass.data.batches import Batch, Loader
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
+from deepglass.failures import warn_of_failure
 from deepglass.features.outputs.base import Prediction
 from deepglass.files import read_file, write_file
 from deepglass.networks.network import Network
-from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.sources import fingerprint_of
+from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 
 MAX_MARGIN = float(np.finfo(np.float16).max)  # exceeded when a run diverges
@@ -35,14 +35,19 @@ class MarginLoader(Loader):
     """A loader that sums the margins of its rows as they pass through the network.
 
     The sums are part of the loader's state, and so of checkpoints. Draws no random numbers and changes no weights.
+    Where a margin cannot be computed, none is from then on.
 
     Args:
         count: number of training rows.
+
+    Attributes:
+        failure: the warning of that.
     """
 
     def __init__(self, loader: Loader, network: Network, count: int) -> None:
         self.loader, self.network = loader, network
         self.batch: Batch | None = None
+        self.failure = ""
         self.batches_per_epoch = loader.batches_per_epoch
         device = next(network.parameters()).device
         names = [n for n, f in network.features.items() if f.has_classes]
@@ -65,12 +70,18 @@ class MarginLoader(Loader):
 
     def add_margins(self, network: Network, _: object, params: Mapping[str, Any]) -> None:
         """Forward hook of the network; does nothing in evaluation mode."""
-        if self.batch is None or not network.training:
+        if self.batch is None or not network.training or self.failure:
             return
+        try:
+            self._add(network, self.batch, params)
+        except Exception as error:
+            self.failure = warn_of_failure(error, "the margins of training rows are not recorded", stores=False)
+
+    def _add(self, network: Network, batch: Batch, params: Mapping[str, Any]) -> None:
         with torch.no_grad():
             for name in self.sums:
-                target = self.batch.targets[name]
-                rows = self.batch.rows[target.present]
+                target = batch.targets[name]
+                rows = batch.rows[target.present]
                 prediction = network.features[name].prediction(params[name])
                 labels = target.values.reshape(-1).long() - 1
                 self.sums[name][rows] += margin(prediction, labels, network.ensemble_size)[target.present]
@@ -95,7 +106,7 @@ def margin(prediction: Prediction, labels: Tensor, members: int) -> Tensor:
 
 
 @contextmanager
-def record_margins(loader: Loader, objective: Objective, count: int, folder: Path) -> Iterator[Loader]:
+def record_margins(loader: Loader, context: RunContext, count: int) -> Iterator[Loader]:
     """Record margins of supervised runs with classes, and write them to the run folder at the end of the block.
 
     Args:
@@ -104,14 +115,20 @@ def record_margins(loader: Loader, objective: Objective, count: int, folder: Pat
     Yields:
         The loader to train with.
     """
-    if type(objective) is not Supervised or not any(f.has_classes for f in objective.network.features.values()):
+    objective = context.objective
+    if not context.experiment.spec.training.record or type(objective) is not Supervised:
+        yield loader
+        return
+    if not any(f.has_classes for f in objective.network.features.values()):
         yield loader
         return
     margins = MarginLoader(loader, objective.network, count)
     with objective.network.register_forward_hook(margins.add_margins):
         yield margins
+    if margins.failure:
+        return
     means = {n: np.clip(m, -MAX_MARGIN, MAX_MARGIN).astype(np.float16) for n, m in margins.means().items()}
-    write_file(folder / FILE, save(means))
+    write_file(context.path / FILE, save(means))
 
 
 def read_margins(folder: Folder, count: int, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:

@@ -33,6 +33,8 @@ class SampleRecorder(Callback):
     Samples of an objective with conditions are class by class of the first condition.
     """
 
+    is_recorder = True
+
     def __init__(self, context: RunContext) -> None:
         self.folder, self.objective, self.seed = context.path / FOLDER, context.objective, context.plan.seed
         self.features = (*context.experiment.inputs, *context.experiment.outputs)
@@ -44,8 +46,10 @@ class SampleRecorder(Callback):
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         training = self.objective.training
-        rows = sample_rows(self.objective, self.features, self.count, self.seed, self.given)
-        self.objective.train(training)
+        try:
+            rows = sample_rows(self.objective, self.features, self.count, self.seed, self.given)
+        finally:
+            self.objective.train(training)
         content = {name: [row[name]["value"] for row in rows] for name in rows[0]}
         self.folder.mkdir(exist_ok=True)
         write_file(self.folder / f"{record.step:08d}.json", json.dumps(content))

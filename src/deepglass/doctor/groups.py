@@ -1,0 +1,126 @@
+"""Rows of one person, device, document or recording on both sides of a random split.
+
+Each test row's nearest training row, by the inputs, is of the same group, or near it in the source, far more often than
+by chance: the test then measures recognising the group.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from deepglass.doctor.base import DataContext, Finding
+from deepglass.doctor.measures import Measure
+
+MAX_TEST, MAX_TRAIN = 2_000, 10_000  # rows that are compared
+MIN_TEST = 30
+MAX_COLUMNS = 60  # of the distance
+MIN_GROUPS, MAX_GROUP_SHARE = 10, 0.1  # of a column of groups: how many, and the largest one's share of the rows
+MIN_GROUP_SIZE = 2.0  # mean
+MIN_SHARE, MIN_FACTOR = 0.4, 5.0  # of test rows whose nearest row is of the same group; times what chance gives
+BLOCK = 5  # positions in the source
+NEARER = 0.35  # distance to the nearest row of the block, as a share of that to the nearest row elsewhere
+
+
+def group_leak(context: DataContext) -> Iterator[Finding]:
+    """One finding: the column of groups that explains most, or blocks of neighbouring rows."""
+    if context.split is None or context.split_source:
+        return
+    test, train = (np.flatnonzero(context.split == name) for name in ("test", "train"))
+    random = np.random.default_rng(0)
+    test, train = (np.sort(random.permutation(rows)[:most]) for rows, most in ((test, MAX_TEST), (train, MAX_TRAIN)))
+    if len(test) < MIN_TEST or len(train) < 2 * MIN_TEST:
+        return
+    measures = [m for m in context.measures if not m.monotonic and m.what != "time"][:MAX_COLUMNS]
+    best: tuple[float, float, str] | None = None
+    for column, codes in _group_columns(context):
+        x = _matrix(context, [m for m in measures if m.column != column])
+        if x is None:
+            continue
+        nearest = train[_nearest(x[test], x[train])[0]]
+        known = codes[test] >= 0
+        if known.sum() < MIN_TEST:
+            continue
+        same = float((codes[nearest] == codes[test])[known].mean())
+        sizes = np.bincount(codes[train][codes[train] >= 0], minlength=codes.max() + 1) / len(train)
+        chance = float(sizes[codes[test][known]].mean())
+        if same >= max(MIN_SHARE, MIN_FACTOR * chance) and (best is None or same > best[0]):
+            best = (same, chance, column)
+    if best is not None:
+        same, chance, column = best
+        text = (
+            f"rows of one {column} lie in training and test: {same:.0%} of the test rows have a training row of the "
+            f"same {column} as their nearest (by chance {chance:.1%}), so the test measures recognising it; if new "
+            f"rows are of other values of {column}, divide the rows by it"
+        )
+        fix = f"data.split.by=group:{column}"
+        yield context.finding("group_leak", [], [column], min(0.5 + same / 2, 0.95), text, fix)
+        return
+    yield from _blocks(context, measures, test, train)
+
+
+def _blocks(
+    context: DataContext, measures: Sequence[Measure], test: np.ndarray, train: np.ndarray
+) -> Iterator[Finding]:
+    """Neighbouring rows of the source that are far nearer to each other than to any other row."""
+    x = _matrix(context, measures)
+    if x is None or len(train) < len(np.flatnonzero(context.split == "train")):  # neighbours are left out of a sample
+        return
+    positions = context.source_rows
+    index, distance = _nearest(x[test], x[train], 12 * BLOCK)
+    gap = np.abs(positions[train][index] - positions[test][:, None])
+    inside, outside = gap <= BLOCK, gap > 10 * BLOCK
+    own = np.where(inside, distance, np.inf).min(1)
+    other = np.where(outside, distance, np.inf).min(1)
+    other = np.where(np.isfinite(other), other, distance.max(1))
+    share = float((own <= NEARER * other).mean())
+    if share >= MIN_SHARE:
+        text = (
+            f"the rows stand in blocks: {share:.0%} of the test rows have a training row within {BLOCK} lines of them "
+            "that is far nearer than any other, as of one person, device or recording; the random split puts them on "
+            "both sides, so the test measures recognising them"
+        )
+        yield context.finding("group_leak", [], [], min(0.4 + share / 2, 0.9), text, "data.split.by=order")
+
+
+def _group_columns(context: DataContext) -> Iterator[tuple[str, np.ndarray]]:
+    """Columns whose values repeat, and their codes (N,), -1 = missing; outputs left out."""
+    outputs = {f.column for f in context.outputs}
+    n = len(context.table)
+    for name in context.table.names:
+        raw = context.table[name]
+        if name in outputs or not isinstance(raw, pl.Series) or not (raw.dtype == pl.String or raw.dtype.is_integer()):
+            continue
+        distinct = raw.n_unique()
+        if not MIN_GROUPS <= distinct <= n / MIN_GROUP_SIZE:
+            continue
+        codes = raw.cast(pl.String).rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1
+        if np.bincount(codes[codes >= 0]).max() <= MAX_GROUP_SHARE * n:
+            yield name, codes
+
+
+def _matrix(context: DataContext, measures: Sequence[Measure]) -> np.ndarray | None:
+    """Standardised values of the measures, codes as one column a value, and media, (N, F); None without any."""
+    parts = []
+    for measure in measures:
+        if measure.names is not None:
+            values, counts = np.unique(measure.values[np.isfinite(measure.values)], return_counts=True)
+            frequent = values[np.argsort(-counts, kind="stable")][:20]
+            parts += [(measure.values == v).astype(np.float32)[:, None] for v in frequent]
+        elif np.isfinite(measure.values).any():
+            filled = np.where(np.isfinite(measure.values), measure.values, np.nanmedian(measure.values))
+            ranks = pl.Series(filled).rank().to_numpy() / len(filled)
+            parts.append(ranks.astype(np.float32)[:, None] * 3.5)  # of about unit variance
+    for summary in context.media.values():
+        full = np.zeros((len(context.table), summary.values.shape[1]), np.float32)
+        full[summary.rows] = (summary.values - summary.values.mean(0)) / max(float(summary.values.std()), 1e-9)
+        parts.append(full)
+    return np.concatenate(parts, 1) if parts and sum(p.shape[1] for p in parts) >= 2 else None
+
+
+def _nearest(queries: np.ndarray, rows: np.ndarray, count: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Indices and distances of the nearest rows, (Q,) or with a `count` (Q, count)."""
+    from sklearn.neighbors import NearestNeighbors
+
+    distance, index = NearestNeighbors(n_neighbors=min(count, len(rows))).fit(rows).kneighbors(queries)
+    return (index[:, 0], distance[:, 0]) if count == 1 else (index, distance)

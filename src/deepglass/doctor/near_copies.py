@@ -1,0 +1,66 @@
+"""Rows of a table that are equal in all but small noise."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from deepglass.doctor.base import DataContext, Finding
+from deepglass.doctor.near_duplicates import connected_groups
+
+MIN_COLUMNS = 3  # of measured numbers
+MIN_DISTINCT = 0.5  # share of distinct values of a measured number
+MAX_ROWS = 20_000
+RADIUS = 0.01  # in standard deviations of each column
+WIDER = 8.0  # times the radius, in which pairs by chance are counted
+MIN_PAIRS = 3
+MIN_FACTOR = 20.0  # more pairs than chance explains
+MAX_GROUPS = 3  # that are named
+
+
+def near_copy(context: DataContext) -> Iterator[Finding]:
+    """One finding for the rows whose numbers all are nearly those of another row, and whose other values are equal."""
+    pairs = near_rows(context)
+    if len(pairs) < MIN_PAIRS:
+        return
+    groups = connected_groups(pairs, len(context.table))
+    copies = sum(len(g) - 1 for g in groups)
+    rows = context.source_rows
+    examples = ", ".join(" and ".join(str(rows[i]) for i in g[:3]) for g in groups[:MAX_GROUPS])
+    across = 0
+    if context.split is not None:
+        across = sum(len({s for s in context.split[g] if s}) > 1 for g in groups)
+    leaking = f"; {across:,} of these groups lie on both sides of the split" if across else ""
+    text = f"{copies:,} rows are another row with small noise: rows {examples}{leaking}"
+    yield context.finding("near_copy", np.concatenate(groups), [], 0.85, text, "data.fix=[near_copy]")
+
+
+def near_rows(context: DataContext) -> np.ndarray:
+    """Pairs of such rows, (P, 2); none where chance explains as many."""
+    from scipy.spatial import cKDTree
+
+    n = len(context.table)
+    numbers = [m for m in context.measures if m.names is None and not m.what and not m.monotonic]
+    measured = [m.values for m in numbers if len(np.unique(m.values)) >= MIN_DISTINCT * n]
+    nothing = np.zeros((0, 2), np.int64)
+    if len(measured) < MIN_COLUMNS or n > MAX_ROWS or context.media:
+        return nothing
+    x = np.stack(measured, 1)
+    rows = np.flatnonzero(np.isfinite(x).all(1))
+    spread = x[rows].std(0)
+    if len(rows) < 2 or not (spread > 0).all():
+        return nothing
+    codes = [m.values for m in context.measures if m.names is not None]
+    exact = {m.column for m in numbers if len(np.unique(m.values)) < MIN_DISTINCT * n}
+    others = [m.values for m in numbers if m.column in exact]
+    tree = cKDTree((x[rows] - x[rows].mean(0)) / spread)
+    if tree.count_neighbors(tree, WIDER * RADIUS, p=np.inf) > 200 * n:
+        return nothing  # a lattice, in which all rows have neighbours
+    pairs = rows[tree.query_pairs(RADIUS, p=np.inf, output_type="ndarray").reshape(-1, 2)]
+    by_chance = (tree.count_neighbors(tree, WIDER * RADIUS, p=np.inf) - len(rows)) / 2 - len(pairs)
+    expected = by_chance / WIDER ** len(measured)
+    for values in (*codes, *others):
+        a, b = values[pairs[:, 0]], values[pairs[:, 1]]
+        pairs = pairs[(a == b) | (np.isnan(a) & np.isnan(b))]
+    equal = (x[pairs[:, 0]] == x[pairs[:, 1]]).all(1)  # which the check of duplicates tells
+    pairs = pairs[~equal]
+    return pairs if len(pairs) >= max(MIN_PAIRS, MIN_FACTOR * expected) else nothing
