@@ -133,7 +133,7 @@ class LineCounts(NamedTuple):
     regular: bool  # each row has the same number of cells, so that polars reads it correctly
 
 
-def count_lines(data: np.ndarray, dialect: Dialect) -> LineCounts:
+def count_lines(data: np.ndarray, dialect: sniff.Dialect) -> LineCounts:
     """Count rows and cells in one pass over the bytes, 16 MiB at a time; what stands between quotes is no delimiter."""
     newline, delimiter, quote = ord("\n"), ord(dialect.delimiter), ord(dialect.quote)
     rows = blank = 0
