@@ -36,6 +36,8 @@ def show_run(run: Run) -> None:
             grid.add_row(metric, plain_number(value), *spread, *others)
         out.print()
         out.print(grid)
+    for sentence in metrics.get("decisions", []):
+        out.print(f"  {sentence}", soft_wrap=True)
     for sentence in metrics.get("diagnostics", []):
         err.print(f"  health: {sentence}", style="yellow", soft_wrap=True)
     seconds = metrics["seconds"]

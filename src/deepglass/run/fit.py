@@ -316,8 +316,10 @@ def _finish(
         scores[split] = {**evaluation.metrics, **scored}  # the objective's own, and the outputs' after calibration
     trained = RunContext.of(context.folder, experiment, data, objective, calibration, history.plan)
     budget = history.plan.budget_warning if history.stop_reason != "interrupted" else None
-    warnings = [*(valid.warnings if valid is not None else ()), *([budget] if budget else []), *failures]
+    decisions = [note for name, fitted in calibration.items() for note in outputs[name].calibration_notes(fitted)]
+    warnings = [*decisions, *(valid.warnings if valid is not None else ()), *([budget] if budget else []), *failures]
     metrics = _metrics(trained, history, scores, warnings, seconds, started)
+    metrics |= {"decisions": decisions} if decisions else {}
     missing = missing_shares(datasets)
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":
