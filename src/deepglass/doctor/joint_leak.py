@@ -118,9 +118,7 @@ def _class_leak(columns: dict[str, np.ndarray], y: np.ndarray) -> JointLeak | No
         errors, near, _ = _separation(chosen, y)
         if errors <= MAX_ERRORS:
             found = tuple(n for n in names if n in ranked[:count])
-            counts_only = all(
-                len(np.unique(column)) <= MAX_COUNTS for column in chosen
-            )  # a gap anyway
+            counts_only = all(len(np.unique(column)) <= MAX_COUNTS for column in chosen)  # a gap anyway
             without_gap = counts_only or near >= MIN_NEAR
             return JointLeak(found, "it follows from a sum of them, each times a number") if without_gap else None
     return None
