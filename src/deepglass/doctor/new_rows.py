@@ -113,7 +113,7 @@ def _reference(run: Run) -> tuple[list[ReferenceMeasure], Note]:
         except SourceError as error:
             reason = f"{run.folder.name} has no reference.json, and its data cannot be read: {error}"
             return [], Note("drift", "not tested", reason)
-    count = max((measure.count for measure in stored), default=0)
+    count = max((measure.num_values for measure in stored), default=0)
     return stored, Note("compared with", f"{count:,} training rows of {run.folder.name}", "each column by itself")
 
 

@@ -34,14 +34,14 @@ class ReferenceMeasure(NamedTuple):
 
     Args:
         column, what: as of a `Measure`.
-        count: values that were measured.
+        num_values: values that were measured.
         names: of the classes, the most frequent ones; None for numbers.
         values: shares of the classes; for numbers quantiles, or all of them in ascending order.
     """
 
     column: str
     what: str
-    count: int
+    num_values: int
     names: tuple[str, ...] | None
     values: tuple[float, ...]
 
@@ -84,7 +84,7 @@ def reference_of(context: DataContext) -> list[ReferenceMeasure]:
         context, train = context.take(train), np.arange(len(train))
     measures = [m for m in all_measures(context) if m.what != "time" and (m.names is not None or not m.monotonic)]
     measured = (_reference(m, m.values[train][np.isfinite(m.values[train])]) for m in measures)
-    return [m for m in measured if m.count >= MIN_ROWS]
+    return [m for m in measured if m.num_values >= MIN_ROWS]
 
 
 def write_reference(folder: Folder, reference: Sequence[ReferenceMeasure]) -> None:
@@ -141,13 +141,13 @@ def _reference(measure: Measure, values: np.ndarray) -> ReferenceMeasure:
 def _compare(old: ReferenceMeasure, measure: Measure, values: np.ndarray, significance: float) -> MeasureComparison:
     if old.names is None or measure.names is None:
         distance, difference = _numbers(np.array(old.values), values)
-        bound = _bound(len(values), old.count, significance)
+        bound = _bound(len(values), old.num_values, significance)
     else:
         counts = np.bincount(values.astype(int), minlength=len(measure.names))
         new = dict(zip(map(str, measure.names), counts / len(values), strict=True))
         distance, difference = _classes(dict(zip(old.names, old.values, strict=True)), new)
         K = len(old.names) + 1
-        bound = sum(np.sqrt((K * np.log(2) - np.log(significance)) / (2 * n)) for n in (len(values), old.count))
+        bound = sum(np.sqrt((K * np.log(2) - np.log(significance)) / (2 * n)) for n in (len(values), old.num_values))
     return MeasureComparison(
         old.column, measure.title, round(distance, 4), min(round(float(bound), 4), 1.0), difference
     )
