@@ -34,7 +34,10 @@ SUBSET = "float32: with other rows beside it, a row's answer differs in the seve
 
 def expected_failed_checks(estimator: Any) -> dict[str, str]:
     """The checks of scikit-learn that may fail, and why."""
-    return {"check_methods_subset_invariance": SUBSET}
+    return {
+        "check_methods_subset_invariance": SUBSET,
+        "check_sample_weight_equivalence_on_dense_data": "a row of weight 2 is in as many batches as one of weight 1",
+    }
 
 
 @parametrize_with_checks(
@@ -277,3 +280,25 @@ def test_bulk_predictions_are_those_of_single_rows() -> None:
     many = np.tile(X, (20, 1))
     rows = np.concatenate([model.predict_proba(many[i : i + 1]) for i in range(0, 3000, 300)])
     np.testing.assert_allclose(model.predict_proba(many)[::300], rows, atol=1e-6)
+
+
+def test_weights_of_rows_and_classes() -> None:
+    random = np.random.default_rng(0)
+    X = random.normal(size=(400, 1))
+    y = np.where(X[:, 0] + random.normal(size=400) > 1.5, "rare", "common")
+    settings = {**TINY, "training.steps": 60}
+    plain = DeepglassClassifier(random_state=0, settings=settings).fit(X, y)
+    for class_weight in ("balanced", {"rare": 8.0}):
+        weighted = DeepglassClassifier(class_weight=class_weight, random_state=0, settings=settings).fit(X, y)
+        assert (weighted.predict(X) == "rare").mean() > (plain.predict(X) == "rare").mean() + 0.1
+        share = weighted.predict_proba(X)[:, 1].mean()  # probabilities stay those of the data
+        assert abs(share - (y == "rare").mean()) < 0.08
+    with pytest.raises(ValueError, match="class_weight: there is no class 'rear' in y"):
+        DeepglassClassifier(class_weight={"rear": 2.0}).fit(X, y)
+    target = np.where(np.arange(400) % 2, 1.0, -1.0)
+    model = DeepglassRegressor(random_state=0, settings=settings).fit(
+        X, target, sample_weight=np.where(target > 0, 9, 1)
+    )
+    assert model.predict(X).mean() > 0.5
+    with pytest.raises(ValueError, match=r"\[bad-value\].*sample_weight.*-1"):
+        DeepglassRegressor(settings=settings).fit(X, target, sample_weight=np.full(400, -1.0))

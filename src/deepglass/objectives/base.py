@@ -2,10 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
+from deepglass.device import map_in_threads
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output, Prediction, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
@@ -22,7 +22,6 @@ from deepglass.networks.trunks.base import TRUNKS
 from deepglass.nn.tokens import Fields, pool
 from deepglass.registry import Registry
 
-T = TypeVar("T")
 Reduce = Callable[[str, float], float]
 """Agrees on a value that steers control flow, by its name, over several processes."""
 
@@ -276,8 +275,7 @@ def predict_dataset(
     """Point predictions of all rows, output name -> arrays.
 
     Args:
-        concurrent: on a CPU, predict as many batches at a time as torch has threads, each by one thread; faster than
-            all threads in each of many small operations.
+        concurrent: on a CPU each thread predicts batches of its own: faster than all in each of many small operations.
     """
 
     def modes(rows: Tensor) -> dict[str, dict[str, Tensor]]:
@@ -287,17 +285,8 @@ def predict_dataset(
     threads = torch.get_num_threads() if concurrent and data.device.type == "cpu" else 1
     batches = data.batch_rows(batch_size)
     with inference(objective):
-        parts = _in_threads(modes, batches, threads) if min(threads, len(batches)) > 1 else list(map(modes, batches))
+        parts = map_in_threads(modes, batches, threads) if min(threads, len(batches)) > 1 else list(map(modes, batches))
     return {name: concatenate_predictions([part[name] for part in parts]) for name in parts[0]} if parts else {}
-
-
-def _in_threads(function: Callable[[Tensor], T], items: Sequence[Tensor], threads: int) -> list[T]:
-    """The function's values of the items, each computed by a single thread."""
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return list(pool.map(function, items))
-    finally:
-        torch.set_num_threads(threads)  # what a pool's thread sets is the default of later threads too
 
 
 OBJECTIVES: Registry[Objective] = Registry("deepglass.objectives", "Objective", "objective")

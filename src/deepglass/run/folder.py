@@ -153,7 +153,7 @@ class Folder:
             why = "is not a run folder" if path.exists() else "does not exist"
             raise SourceError("not-found", f"RUN: {path} {why}{near_miss(str(path), run_paths)}")
         folder = Folder(path, packed)
-        offer_code(folder.files)
+        offer_code(folder.files, folder.name)
         return folder
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from deepglass.api import train
 from deepglass.data.table import Table
@@ -92,8 +92,8 @@ class Estimator(BaseEstimator):
         self.settings = settings
 
     @abstractmethod
-    def fit(self, X: Any, y: Any) -> Estimator:
-        """Train on rows X (N, F) and targets y."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Estimator:
+        """Train on rows X (N, F) and targets y, with weights of the rows (N,) in losses and metrics."""
 
     @property
     def partial_fit(self) -> Any:
@@ -171,12 +171,22 @@ class Estimator(BaseEstimator):
     def _output(self) -> Output:
         return self._predictor.outputs[0]
 
-    def _train(self, table: Table, target: np.ndarray, kind: str, of_output: Mapping[str, Any]) -> None:
-        """Train on a table and its target, with settings of the output."""
-        name = "y"
-        while name in table.columns:
-            name += "_"
-        rows = Table({**table.columns, name: target}, "(X, y)", kinds={**table.kinds, name: kind})
+    def _train(
+        self, table: Table, target: np.ndarray, kind: str, sample_weight: Any, of_output: Mapping[str, Any]
+    ) -> None:
+        """Train on a table and its target.
+
+        Args:
+            kind: of the output.
+            sample_weight: weights of the rows, (N,); None for 1.
+            of_output: its settings.
+        """
+        name = _unused("y", table.columns)
+        columns, weight_column = {**table.columns, name: target}, None
+        if sample_weight is not None:
+            weight_column = _unused("sample_weight", columns)
+            columns[weight_column] = _check_sample_weight(sample_weight, target, dtype=np.float64)
+        rows = Table(columns, "(X, y)", kinds={**table.kinds, name: kind})
         seed, recorder = self._seed(), _FitRecorder()
         settings = {**self._own_settings(table), **{f"outputs.{name}.{k}": v for k, v in of_output.items()}}
         split = {"test": 0.0, "valid": self.valid, "seed": seed}
@@ -188,6 +198,7 @@ class Estimator(BaseEstimator):
                     out=folder / "run",
                     callbacks=[recorder],
                     progress=False,
+                    sample_weight=weight_column,
                     baselines=self.report,
                     seed=seed,
                     split=split,
@@ -265,6 +276,13 @@ class _FitRecorder(Callback):
     def on_predictions(self, split: str, predictions: Mapping[str, Any], truth: Mapping[str, Any]) -> None:
         if split == "valid":
             self.valid = next(((arrays, truth[name]) for name, arrays in predictions.items()), None)
+
+
+def _unused(name: str, names: Container[str]) -> str:
+    """The name, with as many underscores behind it that it is no other one."""
+    while name in names:
+        name += "_"
+    return name
 
 
 def _stated(settings: Mapping[str, Any]) -> set[str]:

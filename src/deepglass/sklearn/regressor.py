@@ -29,8 +29,13 @@ class DeepglassRegressor(RegressorMixin, Estimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(self, X: Any, y: Any) -> DeepglassRegressor:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> DeepglassRegressor:
         """Train on rows X (N, F) and targets y, (N,) or (N, K).
+
+        Args:
+            X: an array or a frame.
+            y: the targets.
+            sample_weight: weights of the rows, (N,), >= 0, in losses and metrics.
 
         Raises:
             ValueError: fewer than ten rows, a constant target, or an error of `train`, with its code.
@@ -39,7 +44,8 @@ class DeepglassRegressor(RegressorMixin, Estimator):
         y = check_array(required(y, self), ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
         check_consistent_length(X, y)
         several = y.ndim == 2 and y.shape[1] > 1
-        self._train(table, y if several else column_or_1d(y, warn=True), "vector" if several else "number", {})
+        target = y if several else column_or_1d(y, warn=True)
+        self._train(table, target, "vector" if several else "number", sample_weight, {})
         return self
 
     def predict(self, X: Any) -> np.ndarray:
