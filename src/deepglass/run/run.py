@@ -215,6 +215,11 @@ class Run:
         with self.predictor.reader.reading(allow_missing):
             return self._evaluate(source, include_trained)
 
+    def labelled_rows(self, source: Any, include_trained: bool = False) -> Table:
+        """Labelled rows of a source; without those that the run has learned from, as `evaluate` leaves them out."""
+        table = read_like(self.spec.data, source, file_columns(self.predictor.inputs))
+        return self._without_trained_rows(table, include_trained)
+
     def _evaluate(self, source: Any, include_trained: bool) -> dict[str, dict[str, float]]:
         if isinstance(source, str) and source.startswith(PREFIX):  # the user names its module
             allow_modules(filter(None, [module_of(source.removeprefix(PREFIX))]))
