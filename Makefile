@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow fuzz damage settings clean
+.PHONY: demo test test-slow fuzz damage settings docs clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m deepglass.cli.demo
@@ -39,6 +39,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
@@ -46,6 +50,10 @@ $(VENV)/.installed-test: $(VENV)/.installed
 # The reference page of all settings, from the code.
 settings: $(VENV)/.installed
 	$(BIN)/python docs/settings_page.py
+
+# The documentation as a site in build/docs; a warning is an error.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -b html -W --keep-going -q -d build/doctrees docs build/docs
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache

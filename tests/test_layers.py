@@ -48,7 +48,7 @@ LAYERS = {
             ("labelling", "export", "report"),
             ("serve",),
             ("studio",),
-            ("catalogue", "comparison", "embedding", "inference", "inspection", "generation"),
+            ("catalogue", "comparison", "embedding", "inference", "inspection", "generation", "notebook"),
             ("api",),
             ("sklearn",),
             ("",),  # deepglass/__init__.py: the public names, loaded lazily
@@ -78,6 +78,8 @@ OPTIONAL = {
     "ray",
     "optuna",
     "umap",
+    "IPython",
+    "jinja2",  # not optional, but predictions need no page
     "sklearn",  # not optional, but it takes as long to load as torch, and few commands need it
 }
 FEATURE_ENDS = {"torch", "deepglass.nn"}  # so that fitting and encoding need no torch

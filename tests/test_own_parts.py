@@ -151,7 +151,7 @@ def test_all_parts_at_once_and_a_run_from_elsewhere_executes_nothing(folder: Pat
     assert not (other / "imported").exists()
     assert refused.codes[0] == 2
     assert "--allow-code" in refused.err
-    assert "run/code/poisson.py" in refused.err or "run/code/molecules.py" in refused.err
+    assert "code/poisson.py" in refused.err or "code/molecules.py" in refused.err
 
 
 @pytest.mark.slow
@@ -253,10 +253,10 @@ def test_a_changed_file_is_a_warning_and_a_changed_copy_an_error(folder: Path) -
     path.write_text(path.read_text() + "\n# another version\n")
     forget("changed_kind")
     deepglass.Run(run)  # names no module, so nothing is compared
-    with pytest.warns(CodeWarning, match=r"changed_kind\.py differs from .*run/code/changed_kind\.py"):
+    with pytest.warns(CodeWarning, match=r"changed_kind\.py differs from code/changed_kind\.py of .*run, with which"):
         deepglass.Run(run, allow_code="changed_kind")
     (run / "code/changed_kind.py").write_text("raise SystemExit\n")
-    with pytest.warns(CodeWarning, match=r"run/code/changed_kind\.py: damaged or replaced .*it is not used"):
+    with pytest.warns(CodeWarning, match=r"run: code/changed_kind\.py is damaged or replaced .* and not used"):
         deepglass.Run(run, allow_code="changed_kind")
     registry._allowed_modules.clear()
     assert [p.file for p in deepglass.check(run)] == ["code/changed_kind.py"]
@@ -290,6 +290,7 @@ def test_a_cache_beside_a_copy_is_not_executed(folder: Path, monkeypatch: pytest
             "own_part:Molecule",
             "NameError: name 'undefined' is not defined, own_part.py, line 2",
         ),
+        ("x = 1", "own_part", "a class in own_part.py is named own_part:CLASS"),
         ("import absent_helper", "own_part:Molecule", "No module named 'absent_helper'"),
     ],
 )

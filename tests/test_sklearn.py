@@ -34,7 +34,10 @@ SUBSET = "float32: with other rows beside it, a row's answer differs in the seve
 
 def expected_failed_checks(estimator: Any) -> dict[str, str]:
     """The checks of scikit-learn that may fail, and why."""
-    return {"check_methods_subset_invariance": SUBSET}
+    return {
+        "check_methods_subset_invariance": SUBSET,
+        "check_sample_weight_equivalence_on_dense_data": "a row of weight 2 is in as many batches as one of weight 1",
+    }
 
 
 @parametrize_with_checks(
@@ -199,5 +202,103 @@ def test_rejections_state_the_reason() -> None:
         DeepglassRegressor(settings=TINY).fit(X, np.zeros(150))
     with pytest.raises(ValueError, match="y contains None"):
         DeepglassClassifier().fit(X, np.array([None, *y[1:]], dtype=object))
-    with pytest.raises(TypeError, match="sample_weight"):
-        DeepglassClassifier().fit(X, y, sample_weight=np.ones(150))
+
+
+def test_flat_parameters_reach_the_run_and_a_search(tmp_path: Path) -> None:
+    X, y = load_iris(return_X_y=True)
+    flat = {"depth": 1, "width": 16, "epochs": 2, "learning_rate": 0.02, "weight_decay": 0.1, "batch_size": 50}
+    run = DeepglassClassifier(network="mlp", random_state=0, **flat).fit(X, y).save(tmp_path / "run")
+    assert run.spec.network.trunk == "mlp"
+    assert {k: run.spec.network.settings[k] for k in ("depth", "width")} == {"depth": 1, "width": 16}
+    plan = run.folder.plan()
+    assert (plan.epochs, plan.learning_rate, plan.weight_decay, plan.batch_size) == (2, 0.02, 0.1, 50)
+    search = GridSearchCV(DeepglassClassifier(random_state=0, epochs=3, width=16), {"depth": [0, 1]}, cv=2)
+    assert search.fit(X, y).cv_results_["param_depth"].tolist() == [0, 1]
+    assert DeepglassClassifier(epochs=2, settings={"training.epochs": 1}).fit(X, y).metrics_["step"] == 8
+
+
+def test_nothing_is_recorded_and_no_report_written_unless_asked(tmp_path: Path) -> None:
+    X, y = load_iris(return_X_y=True)
+    plain = DeepglassClassifier(random_state=0, settings=TINY).fit(X, y)
+    plain.save(tmp_path / "plain")
+    names = {p.name for p in (tmp_path / "plain").iterdir()}
+    assert not names & {"embeddings", "boundaries", "diagnostics.jsonl", "margins.safetensors", "report.html"}
+    reported = DeepglassClassifier(random_state=0, settings=TINY, report=True).fit(X, y)
+    reported.save(tmp_path / "reported")
+    assert "<h2" in (tmp_path / "reported" / "report.html").read_text()
+    assert {"embeddings", "diagnostics.jsonl"} <= {p.name for p in (tmp_path / "reported").iterdir()}
+    np.testing.assert_array_equal(plain.predict_proba(X), reported.predict_proba(X))  # recording changes no bit
+
+
+def test_intervals_cover_their_share_of_new_rows() -> None:
+    random = np.random.default_rng(0)
+    X = random.normal(size=(900, 2))
+    y = X[:, 0] + random.normal(size=900)
+    model = DeepglassRegressor(random_state=0, valid=0.4, settings=TINY).fit(X[:500], y[:500])
+    for coverage in (0.5, 0.9):
+        low, high = model.predict_interval(X[500:], coverage).T
+        assert abs(((low <= y[500:]) & (y[500:] <= high)).mean() - coverage) < 0.08
+    copied = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copied.predict_interval(X), model.predict_interval(X))
+    with pytest.raises(ValueError, match=r"0\.999 needs 999 validation rows, there are 200"):
+        model.predict_interval(X, 0.999)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        model.predict_interval(X, 90)
+    two = DeepglassRegressor(random_state=0, valid=0.4, settings=TINY).fit(X, X)
+    assert two.predict_interval(X[:5]).shape == (5, 2, 2)
+
+
+def test_explanations_are_a_column_an_input() -> None:
+    random = np.random.default_rng(0)
+    X = pd.DataFrame(random.normal(size=(120, 2)), columns=["price", "noise"], index=range(7, 127))
+    model = DeepglassRegressor(random_state=0, settings={**TINY, "training.steps": 100}).fit(X, 3 * X["price"])
+    explained = model.explain(X[:20])
+    assert list(explained.columns) == ["price", "noise"]
+    assert list(explained.index) == list(range(7, 27))
+    assert np.corrcoef(explained["price"], X["price"][:20])[0, 1] > 0.95
+    assert explained["price"].abs().mean() > 5 * explained["noise"].abs().mean()
+    sums = explained.sum(axis=1).to_numpy() - model.predict(X[:20])
+    assert np.ptp(sums) < 1e-3  # each row's add up to its difference from the same baseline
+    fast = pickle.loads(pickle.dumps(model)).explain(X[:3], fast=True)
+    assert fast.shape == (3, 2)
+
+
+def test_a_fit_in_parts_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    X, y = load_iris(return_X_y=True)
+    model = DeepglassClassifier(random_state=0, settings=TINY)
+    assert not hasattr(model, "partial_fit")
+    with pytest.raises(AttributeError, match=r"no partial_fit.*network.init_from"):
+        model.partial_fit(X[:50], y[:50], classes=[0, 1, 2])
+    model.fit(X[::2], y[::2]).save(tmp_path / "first")
+    further = DeepglassClassifier(random_state=1, settings={**TINY, "network.init_from": str(tmp_path / "first")})
+    assert further.fit(X[1::2], y[1::2]).score(X, y) >= model.score(X, y) - 0.1
+
+
+def test_bulk_predictions_are_those_of_single_rows() -> None:
+    X, y = load_iris(return_X_y=True)
+    model = DeepglassClassifier(random_state=0, settings=TINY).fit(X, y)
+    many = np.tile(X, (20, 1))
+    rows = np.concatenate([model.predict_proba(many[i : i + 1]) for i in range(0, 3000, 300)])
+    np.testing.assert_allclose(model.predict_proba(many)[::300], rows, atol=1e-6)
+
+
+def test_weights_of_rows_and_classes() -> None:
+    random = np.random.default_rng(0)
+    X = random.normal(size=(400, 1))
+    y = np.where(X[:, 0] + random.normal(size=400) > 1.5, "rare", "common")
+    settings = {**TINY, "training.steps": 60}
+    plain = DeepglassClassifier(random_state=0, settings=settings).fit(X, y)
+    for class_weight in ("balanced", {"rare": 8.0}):
+        weighted = DeepglassClassifier(class_weight=class_weight, random_state=0, settings=settings).fit(X, y)
+        assert (weighted.predict(X) == "rare").mean() > (plain.predict(X) == "rare").mean() + 0.1
+        share = weighted.predict_proba(X)[:, 1].mean()  # probabilities stay those of the data
+        assert abs(share - (y == "rare").mean()) < 0.08
+    with pytest.raises(ValueError, match="class_weight: there is no class 'rear' in y"):
+        DeepglassClassifier(class_weight={"rear": 2.0}).fit(X, y)
+    target = np.where(np.arange(400) % 2, 1.0, -1.0)
+    model = DeepglassRegressor(random_state=0, settings=settings).fit(
+        X, target, sample_weight=np.where(target > 0, 9, 1)
+    )
+    assert model.predict(X).mean() > 0.5
+    with pytest.raises(ValueError, match=r"\[bad-value\].*sample_weight.*-1"):
+        DeepglassRegressor(settings=settings).fit(X, target, sample_weight=np.full(400, -1.0))

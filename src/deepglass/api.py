@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepglass.comparison import side_by_side
+from deepglass.comparison import Comparison, side_by_side
 from deepglass.config import construct
-from deepglass.doctor.findings import before_training, write_findings
+from deepglass.doctor.findings import before_training, used_rows, write_findings
 from deepglass.doctor.fixes import apply_fixes
+from deepglass.doctor.reference import reference_of, write_reference
 from deepglass.errors import SpecError
 from deepglass.files import read_file
 from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import find_candidates
 from deepglass.labelling.ranking import labelled_output, rank_questions
 from deepglass.limits import limits_changed
+from deepglass.notebook import shown_in_notebook
 from deepglass.prepare.prepare import prepare
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
@@ -48,6 +50,7 @@ def train(
     out: str | Path | None = None,
     force: bool = False,
     callbacks: Sequence[Callback | str] = (),
+    progress: bool = True,
     baselines: bool = True,
     time: float | str | None = None,
     epochs: int | None = None,
@@ -83,6 +86,7 @@ def train(
         out: the run folder; `runs/NAME-N` without it.
         force: overwrite a run at `out`.
         callbacks: called while it trains; of a class, or its name `module:Class`.
+        progress: in a notebook, show the progress and then the findings, unless a callback displays it already.
         baselines: also fit the constant, linear and boosting baselines and write the report.
         time: time budget for training, validation and calibration: seconds, or text such as "60s" or "5m".
         epochs: passes over the training rows, instead of a time budget.
@@ -121,21 +125,20 @@ def train(
         "init_from": init_from.path if isinstance(init_from, Run) else init_from, "data": data, "training": training,
     }  # fmt: skip
     spec = build_spec(source, target, {**overrides, **(settings or {})}, allow_code=allow_code)
-    callbacks = construct_callbacks(callbacks)
     path = Path(out) if out is not None else None
     if path is not None:
         is_occupied(path, force)  # an error for an existing folder comes before the data are read
-    with limits_changed(spec.data.limits):
+    with limits_changed(spec.data.limits), shown_in_notebook(construct_callbacks(callbacks), progress) as shown:
         spec = apply_fixes(spec)
         if not is_many(spec):
-            return _train_one(spec, path, force, callbacks, baselines, started)
+            return _train_one(spec, path, force, shown, baselines, started)
         first = fold_specs(spec)[0]
         fit.set_up(*prepare(first, earlier_run(first)))
         with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder:
             folder.stages.begin(baselines)
             write_code(folder.path, spec.code_names().values())
             folder.store_spec(spec)
-            return _train_folds(spec, folder, callbacks, baselines, started)
+            return _train_folds(spec, folder, shown, baselines, started)
 
 
 def resume(
@@ -182,21 +185,21 @@ def resume(
     baselines = "baselines" in folder.stages.missing()
     if not is_many(spec) and not folder.is_planned:  # start again under its name
         check_readable(folder, spec)
-        with limits_changed(spec.data.limits):
-            return _train_one(spec, folder.path, False, callbacks, baselines, started)
-    with folder.write():
+        with limits_changed(spec.data.limits), shown_in_notebook(callbacks) as shown:
+            return _train_one(spec, folder.path, False, shown, baselines, started)
+    with folder.write(), shown_in_notebook(callbacks) as shown:
         if is_many(spec):
-            return _train_folds(spec, folder, callbacks, baselines, started)
+            return _train_folds(spec, folder, shown, baselines, started)
         log = LogFile()
         log.open(folder.path / "log.txt")
         with log.errors(), limits_changed(spec.data.limits):
             if stage is None and folder.is_trained():
-                _finish(Trained(Run(folder.path).context_of(source), {}), callbacks, log, started)
+                _finish(Trained(Run(folder.path).context_of(source), {}), shown, log, started)
             else:
                 state = folder.state(spec)
                 data = load_data(folder, state, source)
-                trained = fit.resume(state.experiment, data, folder, folder.plan(), [*callbacks, log], started, stage)
-                _finish(trained, callbacks, log, started)
+                trained = fit.resume(state.experiment, data, folder, folder.plan(), [*shown, log], started, stage)
+                _finish(trained, shown, log, started)
     return Run(folder.path)
 
 
@@ -279,7 +282,7 @@ def report(
         return add_report(context, None, samples, wish, pair, None if out is None else Path(out))
 
 
-def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
+def compare(*runs: str | Path | Run) -> Comparison:
     """Runs side by side: path -> test metrics, cost, and the settings that differ.
 
     Each further run is compared with the first one on the test rows that both have, with a 95 % interval; see
@@ -314,8 +317,10 @@ def _train_one(
         if labels is not None:
             folder.store_labels(labels)
         call(callbacks, "on_phase_start", "checking")
-        findings = before_training(experiment.spec, data)
+        context = used_rows(experiment.spec, data)
+        findings = before_training(context)
         write_findings(folder, findings)
+        write_reference(folder, reference_of(context))
         call(callbacks, "on_findings", findings)
         trained = fit.train(setup, folder, callbacks, started)
         _finish(trained, callbacks, log, started)

@@ -1,6 +1,6 @@
 """Runs side by side: test metrics, cost, the settings that differ, and a paired comparison on common test rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,9 +8,11 @@ import polars as pl
 
 from deepglass.data.trained_rows import occurrences
 from deepglass.features.outputs.base import Output
+from deepglass.formatting import plain_duration, plain_number
 from deepglass.metrics.intervals import mean_interval
 from deepglass.run.run import Run
 from deepglass.run.storage.stored_files import RunState
+from deepglass.web import NotebookBlock, notebook_html
 
 MIN_ROWS = 20  # common test rows, below which an interval is not given
 
@@ -38,7 +40,34 @@ class PairedDifference(NamedTuple):
         return self.second - self.first
 
 
-def side_by_side(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+class Comparison(dict[str, dict[str, Any]]):
+    """Runs side by side, as `side_by_side` describes; a table in notebooks."""
+
+    def rows(self) -> list[list[str]]:
+        """A table: metrics, cost and differing settings, a column per run after the name."""
+        runs = list(self.values())
+        rows = []
+        for key in dict.fromkeys(f"{o}.{m}" for run in runs for o, metrics in run["test"].items() for m in metrics):
+            output, _, metric = key.rpartition(".")
+            values = [run["test"].get(output, {}).get(metric) for run in runs]
+            rows.append([key, *("" if v is None else plain_number(v) for v in values)])
+        rows.append(["test rows", *(f"{run['test_rows']:,}" for run in runs)])
+        rows.append(["training", *(plain_duration(run["seconds"]["train"]) for run in runs)])
+        rows.append(["weights", *(f"{run['parameters']:,}" for run in runs)])
+        return rows + [[key, *(_setting(run["settings"][key]) for run in runs)] for key in runs[0]["settings"]]
+
+    def sentences(self) -> list[str]:
+        """What is known about the differences of each further run to the first one."""
+        first, *others = self
+        return [text for path in others for text in _difference_sentences(first, self[first], path, self[path])]
+
+    def _repr_html_(self) -> str:
+        return notebook_html(
+            NotebookBlock("", "", ["", *self], self.rows()), *(NotebookBlock("", text) for text in self.sentences())
+        )
+
+
+def side_by_side(runs: Sequence[Run]) -> Comparison:
     """Path -> test metrics, seconds, parameters, the settings in which the runs differ, and the paired comparison.
 
     `test_rows` is the number of a run's test rows; `common_test_rows` how many of them are test rows of the first run
@@ -49,17 +78,19 @@ def side_by_side(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
     keys = dict.fromkeys(k for s in settings.values() for k in s)
     differing = [k for k in keys if len({repr(s.get(k)) for s in settings.values()}) > 1]
     test_rows = [_TestRows.of(r) for r in runs]
-    return {
-        run.folder.name: {
-            "test": run.metrics.get("test", {}),
-            "seconds": run.metrics["seconds"],
-            "parameters": run.metrics["parameters"],
-            "settings": {k: settings[run.folder.name].get(k) for k in differing},
-            "test_rows": len(rows.source_rows),
-            **_against(test_rows[0], rows),
+    return Comparison(
+        {
+            run.folder.name: {
+                "test": run.metrics.get("test", {}),
+                "seconds": run.metrics["seconds"],
+                "parameters": run.metrics["parameters"],
+                "settings": {k: settings[run.folder.name].get(k) for k in differing},
+                "test_rows": len(rows.source_rows),
+                **_against(test_rows[0], rows),
+            }
+            for run, rows in zip(runs, test_rows, strict=True)
         }
-        for run, rows in zip(runs, test_rows, strict=True)
-    }
+    )
 
 
 class _TestRows(NamedTuple):
@@ -174,3 +205,32 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
+
+
+def _difference_sentences(
+    first: str, first_values: Mapping[str, Any], path: str, values: Mapping[str, Any]
+) -> Iterator[str]:
+    """Sentences on the test rows that two runs have in common, and on the difference on them."""
+    common, counts = values["common_test_rows"], (first_values["test_rows"], values["test_rows"])
+    if common is None:
+        yield f"{path} and {first} have other sources and inputs: whether their test rows are the same is not known"
+    elif common < max(counts):
+        yield (
+            f"the test rows differ: {first} has {counts[0]:,}, {path} has {counts[1]:,}, {common:,} in common; "
+            "metrics on different rows do not tell which run is better"
+        )
+    if learned := values["learned_by_first"]:
+        yield f"{first} has learned from {learned:,} of the {counts[1]:,} test rows of {path}"
+    for output, d in values["paired"].items():
+        start = f"{output}.{d['metric']} of {path} - {first}, on {d['rows']:,} common test rows: {d['difference']:+.3g}"
+        if d["low"] is None:
+            yield f"{start} (too few rows to tell)"
+        else:
+            decided = "" if d["low"] > 0 or d["high"] < 0 else "; no difference is shown"
+            yield f"{start} (95 % interval {d['low']:+.3g} to {d['high']:+.3g}{decided})"
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_setting, value))
+    return "default" if value is None else str(value)

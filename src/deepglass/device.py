@@ -6,16 +6,18 @@ import contextlib
 import platform
 import random
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 
 from deepglass.errors import SpecError, near_miss
 
+T, R = TypeVar("T"), TypeVar("R")
 Precision = Literal["float32", "bfloat16"]
 
 _NAMES = ("auto", "cpu", "cuda", "mps")
@@ -153,3 +155,12 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def map_in_threads(function: Callable[[T], R], items: Sequence[T], threads: int) -> list[R]:
+    """The function's values of the items, in their order, each computed by a single thread of torch."""
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(function, items))
+    finally:
+        torch.set_num_threads(threads)  # what a pool's thread sets is the default of later threads too

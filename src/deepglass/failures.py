@@ -3,9 +3,10 @@
 import platform
 import tempfile
 import traceback
+import warnings
 from importlib.metadata import version
 
-from deepglass.errors import DeepglassError, SourceError, UserError
+from deepglass.errors import DeepglassError, SourceError, StorageError, UserError
 from deepglass.files import os_error
 from deepglass.own_modules import own_line
 
@@ -31,6 +32,24 @@ def deepglass_error(error: Exception) -> DeepglassError:
         return file_error
     report = "this is a fault of deepglass, please report it with"
     return DeepglassError("internal", f"{reason}; {_store_traceback(error, report)}")
+
+
+def warn_of_failure(error: Exception, what: str, stores: bool) -> str:
+    """Warn of the failure of a display or recorder, without which the training goes on; the text of the warning.
+
+    Args:
+        what: what failed.
+        stores: whether it writes into the run folder.
+
+    Raises:
+        StorageError: where nothing can be stored there, which ends the training.
+    """
+    failure = deepglass_error(error)
+    if stores and isinstance(failure, StorageError):
+        raise failure from error
+    text = f"{what}; training goes on: {failure}"
+    warnings.warn(CallbackWarning(text), stacklevel=3)
+    return text
 
 
 def _store_traceback(error: Exception, start: str) -> str:

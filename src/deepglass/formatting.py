@@ -1,12 +1,13 @@
 """Numbers, shares and durations as text.
 
 `count`, `number`, `short`, `percent` and `duration` are for reports (typographic signs, no-break spaces, `–` if
-missing); `plain_number`, `plain_bytes`, `plain_duration` and `prediction_text` are for terminals and files.
+missing); `plain_number`, `plain_bytes`, `plain_duration`, `prediction_text` and the like are for terminals and files.
 """
 
 import math
-from collections.abc import Sequence
-from typing import TypeGuard
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
+from unicodedata import category
 
 MISSING = "–"
 _SPACE = "\N{NO-BREAK SPACE}"
@@ -132,3 +133,39 @@ def prediction_text(value: object, share: float | None = None) -> str:
     """A prediction and its confidence: `5 (87 %)`."""
     text = plain_number(value) if isinstance(value, float) else str(value)
     return text if share is None else f"{text} ({confidence(share).replace(_SPACE, ' ')})"
+
+
+def printable(text: str) -> str:
+    """The same text; control characters and lone surrogates become �."""
+    if text.isprintable():
+        return text
+    return "".join("�" if category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text)
+
+
+def prediction_line(prediction: Mapping[str, Any]) -> str:
+    """`5 (87 %)`; a number with its interval: `41,230 [35,000 .. 47,400]`; a mask as its largest classes."""
+    if "shares" in prediction:
+        largest = [f"{name} {share:.0%}".replace("%", " %") for name, share in list(prediction["shares"].items())[:3]]
+        return ", ".join(largest)
+    value = prediction["value"]
+    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        return "\n  " + "\n  ".join(map(_box, value))
+    if isinstance(value, Mapping) and "png" in value:
+        return "an image of {} x {}".format(*value["size"])
+    if "low" in prediction and "high" in prediction:
+        return f"{prediction_text(value)} [{plain_number(prediction['low'])} .. {plain_number(prediction['high'])}]"
+    return prediction_text(value, prediction.get("confidence"))
+
+
+def part_text(part: Mapping[str, Any]) -> str:
+    """A part of an input with its value or its box."""
+    value = part.get("value")
+    value = plain_number(value) if isinstance(value, float) else value
+    text = f"{part['part']} = {value}" if "value" in part else str(part["part"])
+    return text + (" at {:.0f}, {:.0f} to {:.0f}, {:.0f}".format(*part["box"]) if "box" in part else "")
+
+
+def _box(box: Mapping[str, Any]) -> str:
+    """`WBC (87 %) from 202, 87 to 413, 313`: left and top, right and bottom, in pixels."""
+    left, top, right, bottom = (round(box[side]) for side in ("left", "top", "right", "bottom"))
+    return f"{prediction_text(box['label'], box['confidence'])} from {left}, {top} to {right}, {bottom}"

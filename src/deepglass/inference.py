@@ -1,5 +1,7 @@
 """Inference with a trained run: evaluate, predict, explain, verify. Imports no training code."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,9 +9,14 @@ from typing import Any
 from deepglass.errors import SourceError
 from deepglass.explain import load
 from deepglass.features.outputs.identity import Verdict
+from deepglass.formatting import part_text, prediction_line
 from deepglass.prepare.new_rows import Rows
 from deepglass.registry import Modules
-from deepglass.run.run import Run, open_run
+from deepglass.run.run import EvaluationMetrics, Run, open_run
+from deepglass.web import NotebookBlock, notebook_html
+
+MAX_SHOWN = 10  # rows whose explanations a notebook shows
+MAX_PARTS = 8  # of each
 
 
 def evaluate(
@@ -19,7 +26,7 @@ def evaluate(
     include_trained: bool = False,
     allow_missing: Sequence[str] = (),
     allow_code: Modules = (),
-) -> dict[str, dict[str, float]]:
+) -> EvaluationMetrics:
     """Metrics of a run on its test rows, or on other labelled rows.
 
     Args:
@@ -72,7 +79,7 @@ def explain(
     source: Any = None,
     allow_missing: Sequence[str] = (),
     allow_code: Modules = (),
-) -> list[dict[str, Any]]:
+) -> Explanations:
     """Explanations of predictions, one dict per row: {"row": ..., OUTPUT: {"value": ..., "attributions": [...], ...}}.
 
     Args:
@@ -88,7 +95,8 @@ def explain(
     """
     run = open_run(run, allow_code)
     with run.predictor.reader.reading(allow_missing):
-        return _explain(run, rows, source, which=which, fast=fast, out=None if out is None else Path(out))
+        explanations = _explain(run, rows, source, which=which, fast=fast, out=None if out is None else Path(out))
+    return Explanations(explanations)
 
 
 def explain_globally(
@@ -127,6 +135,22 @@ def verify(run: str | Path | Run, a: Any, b: Any, *, allow_code: Modules = ()) -
         allow_code: modules outside the package that the run may name; importing them runs their code.
     """
     return open_run(run, allow_code).verify(a, b)
+
+
+class Explanations(list[dict[str, Any]]):
+    """Explanations, a dict per row; in notebooks a table per row, with the largest attributions."""
+
+    def _repr_html_(self) -> str:
+        blocks = []
+        for row in self[:MAX_SHOWN]:
+            for name, explained in ((n, e) for n, e in row.items() if n != "row"):
+                parts = [[part_text(p), f"{p['weight']:+.3g}"] for p in explained["attributions"][:MAX_PARTS]]
+                head = ["part of the input", f"attribution ({explained['unit']})"]
+                title = f"row {row['row']}, {name}: {prediction_line(explained)}"
+                blocks.append(NotebookBlock(title, explained["method"], head, parts))
+        if (more := len(self) - MAX_SHOWN) > 0:
+            blocks.append(NotebookBlock(f"and {more:,} more rows"))
+        return notebook_html(*blocks)
 
 
 def _explain(run: Run, rows: Rows, source: Any = None, **options: Any) -> list[dict[str, Any]]:

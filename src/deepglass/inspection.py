@@ -1,18 +1,17 @@
 """Look at a source before training: its columns and problems, and a spec for it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from deepglass.doctor.inspect import Inspection, inspect_table
+from deepglass.doctor.new_rows import inspect_new_rows
 from deepglass.limits import limits_changed
-from deepglass.prepare.sources import read_source
+from deepglass.prepare.sources import file_columns, fingerprint_of, read_like, read_source
 from deepglass.prepare.write_spec import commented_spec
 from deepglass.registry import Modules
 from deepglass.run.run import Run, open_run
 from deepglass.spec.overrides import Setting, build_spec
-from deepglass.spec.spec import DataSpec
 
 
 def inspect(
@@ -38,7 +37,8 @@ def inspect(
     Args:
         source, target, inputs, outputs, kinds, ignore, columns, split, test, filename_pattern, data_root, data,
             settings, allow_code: as for `train`.
-        run: a run whose predictions find label errors, rows worth labelling and weak slices in this source.
+        run: a run with whose kinds the rows are read: how they differ from its training rows, what predicting would
+            refuse, and by its predictions label errors, rows worth labelling and weak slices.
     """
     overrides = {
         "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "columns": columns, "split": split,
@@ -49,22 +49,13 @@ def inspect(
         with limits_changed(spec.data.limits):
             return inspect_table(read_source(spec), spec)
     run = open_run(run, allow_code)
-    base = run.spec
-    # reading options only: the rows come from `source`
-    reading = DataSpec(
-        columns=base.data.columns,
-        filename_pattern=base.data.filename_pattern,
-        data_root=base.data.data_root,
-        limits=base.data.limits,
-    )
-    spec = build_spec(source, target, overrides, replace(base, data=reading))
-    table = read_source(spec)
-    present_outputs = tuple(o for o in spec.outputs if {*o.source_columns} <= {*table.columns})
-    present_kinds = {name: kind for name, kind in spec.kinds.items() if name in table.columns}
-    ignored = tuple(name for name in base.data.ignore if name in table.columns)
-    section = replace(spec.data, ignore=tuple(dict.fromkeys([*spec.data.ignore, *ignored])))
+    spec = build_spec(source, target, overrides, run.spec)
     with limits_changed(spec.data.limits):
-        return inspect_table(table, replace(spec, data=section, outputs=present_outputs, kinds=present_kinds), run)
+        table = read_like(spec.data, source, file_columns(run.predictor.inputs))
+        own = fingerprint_of(table) == run.state.source["fingerprint"]
+        if own or (isinstance(source, str | Path) and str(spec.anchored().data.source) == str(run.spec.data.source)):
+            return inspect_table(read_source(spec), spec, run)
+        return inspect_new_rows(table, run)
 
 
 def new(

@@ -20,6 +20,8 @@ T = TypeVar("T")
 C = TypeVar("C", bound=type)
 Modules = str | Iterable[str]  # dotted names of Python modules, or one
 
+_MAX_NAME = 100  # characters of a file's name that is looked for
+
 _allowed_modules: set[str] = set()
 _registered: dict[str, type] = {}
 _registries: "list[Registry[Any]]" = []
@@ -50,11 +52,11 @@ def check_allowed(module: str, where: str) -> None:
     if module == "__main__":
         text = "a class of a script or notebook exists only there: define it, or move it to a file and train again"
         raise SpecError("unknown-name", f"{where}: {text}")
-    copy = copy_of(module)
+    copy = f" (the run has a copy of it: code/{file.name})" if (file := copy_of(module)) else ""
     raise SpecError(
         "unknown-name",
         f"{where}: the module {module!r} is outside of deepglass and is not imported because a file names it; if you "
-        f"trust its code{f' (the run has a copy of it, {copy})' if copy else ''}, allow it with --allow-code {module} "
+        f"trust its code{copy}, allow it with --allow-code {module} "
         f"(in Python: allow_code={module!r})",
     )
 
@@ -112,7 +114,8 @@ def _checked(cls: Any, base: type, name: str, noun: str, where: str) -> type:
     if inspect.isclass(cls) and issubclass(cls, base):
         if not inspect.isabstract(cls):
             return cls
-        missing = f", which lacks the methods {', '.join(sorted(cls.__abstractmethods__))}"
+        methods = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+        missing = f", which lacks the methods {methods}"
     else:
         missing = ""
     raise SpecError("unknown-name", f"{where}: {name!r} is no {noun}; expected a subclass of {base.__name__}{missing}")
@@ -189,6 +192,8 @@ class Registry(Generic[T]):
     def _internal(self, name: str, place: str) -> type[T]:
         if name not in self.names():
             hint = near_miss(name, self.names()) or ("" if self.names() else "; expected module:Class")
+            if name.isidentifier() and len(name) < _MAX_NAME and Path(f"{name}.py").is_file():
+                hint = f"; a class in {name}.py is named {name}:CLASS"
             raise SpecError("unknown-name", f"{place}no {self.noun} {name!r}{hint}")
         module = importlib.import_module(f"{self.package}.{name}")
         base = self.base()

@@ -186,6 +186,41 @@ def test_id_columns_are_distinguished_from_informative_ones() -> None:
     assert set(found(table, "sold")["id_column"].columns) == {"customer_id", "number"}
 
 
+def test_training_leaves_out_what_inspecting_calls_uninformative(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    table = clean().with_columns(
+        customer_id=pl.Series(random.permutation(10_000)[:400]),
+        code=pl.Series([f"A-{i:04d}" for i in range(400)]),
+        row=pl.Series(range(400)),
+        empty=pl.lit(1),
+        ticket=pl.Series([f"{letter}{i:05d}" for letter, i in zip("ABCD" * 100, range(400), strict=True)]),
+        zip=pl.Series([f"{i:05d}" for i in random.permutation(10_000)[:400]]),
+    )
+    inspected = deepglass.inspect(table, "sold")
+    findings = {f.kind: f for f in inspected.findings}
+    assert findings["id_column"].columns == ("customer_id", "code", "row")
+    assert findings["proxy"].columns == ("zip",)
+    assert findings["proxy"].fix == "data.ignore=[zip]"
+    ignored = {c.name: c.why for c in inspected.columns if c.role == "ignored"}
+    assert set(ignored) == {"customer_id", "code", "row", "empty"}
+    assert all(f"{name}: {why}" in findings["id_column"].text for name, why in ignored.items() if name != "empty")
+    run = deepglass.train(table, "sold", out=tmp_path / "run", baselines=False, steps=2, training={"threads": 1})
+    assert [f.name for f in run.predictor.inputs] == ["size", "age", "place", "ticket", "zip"]
+    written = json.loads((tmp_path / "run" / "findings.json").read_text())
+    assert [f["text"] for f in written if f["kind"] == "id_column"] == [findings["id_column"].text]
+    assert "customer_id" in found(table, "sold", kinds={"customer_id": "number"})["id_column"].text
+    named = deepglass.inspect(table, "sold", kinds={"customer_id": "number"}).columns
+    assert {c.name: c.role for c in named}["customer_id"] == "input"
+
+
+def test_an_identifier_as_target_is_warned_of(tmp_path: Path) -> None:
+    table = clean().with_columns(customer_id=pl.Series(np.random.default_rng(0).permutation(10_000)[:400]))
+    warned = "customer_id, the target: its name is that of an identifier"
+    assert warned in found(table, "customer_id")["id_column"].text
+    run = deepglass.train(table, "customer_id", out=tmp_path, baselines=False, steps=2, training={"threads": 1})
+    assert any(warned in note for note in run.metrics["notes"])
+
+
 def test_drift_between_train_and_test_is_reported(tmp_path: Path) -> None:
     clean().write_csv(tmp_path / "train.csv")
     clean(seed=1).write_csv(tmp_path / "same.csv")

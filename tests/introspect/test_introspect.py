@@ -24,7 +24,7 @@ from deepglass.run.build import build
 from deepglass.run.callbacks.boundary_recorder import read_boundaries
 from deepglass.run.callbacks.diagnostics_recorder import layer_names
 from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, diagnose
-from deepglass.run.callbacks.planes import SIDE
+from deepglass.run.callbacks.planes import SIDE, Plane, informative_planes
 from deepglass.run.callbacks.unit_activity import UnitActivity
 from deepglass.spec.overrides import build_spec
 from deepglass.training.callbacks import Callback
@@ -177,6 +177,15 @@ def test_the_decision_boundary_is_the_circle(healthy: dg.Run) -> None:
     inside = (line[None] ** 2 + line[:, None] ** 2) < 0.5
     named = healthy.predictor.outputs[0].class_names.index("inside")
     assert ((ground.value.reshape(SIDE, SIDE) == named) == inside).mean() > 0.85
+
+
+def test_a_plane_of_very_many_inputs_has_fewer_points(healthy: dg.Run) -> None:
+    plane = informative_planes(healthy.context.data, healthy.predictor.outputs[0])[0]
+    assert len(plane.data("cpu")) == SIDE**2
+    spare = plane.across.column(1)
+    wide = Plane(plane.across, plane.up, {f"x{i}": spare for i in range(4998)})
+    assert wide.side == 12
+    assert len(wide.data("cpu")) == 144
 
 
 def test_the_boundary_over_requested_columns_has_a_history(healthy: dg.Run) -> None:

@@ -5,11 +5,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 import deepglass
+from deepglass.features.outputs.number import NumberPrediction
+from deepglass.nn.encoders_heads import ScaledHead
+from deepglass.nn.tokens import Tokens
 from deepglass.run.run import Run
 
-SMALL = {"trunk": "mlp", "width": 128, "depth": 1, "ensemble_size": 2}
+SMALL = {"trunk": "mlp", "width": 128, "depth": 1, "ensemble_size": 8}
 
 
 def _table(count: int, seed: int = 0) -> pl.DataFrame:
@@ -47,6 +51,17 @@ def test_the_width_follows_the_row(run: Run) -> None:
     assert metrics["interval_coverage"] == pytest.approx(0.9, abs=0.04)
     assert 0 < metrics["interval_width"] < 2 * run.predictor.calibration["y"]["constant_half_width"]
     assert "constant_intervals" not in run.metrics
+
+
+def test_the_scale_of_an_ensemble_is_that_of_its_mean_embedding() -> None:
+    generator = torch.Generator().manual_seed(0)
+    head, members = ScaledHead(4, [0.0]), 3
+    embeddings = 5 * torch.randn(6 * members, 1, 4, generator=generator)
+    head.scale_weight.copy_(torch.randn(1, 4, generator=generator))
+    params = head(Tokens(embeddings, torch.ones(len(embeddings), 1, dtype=torch.bool)))
+    scale = NumberPrediction(params, 0.0, 1.0).ensemble_mean(members).mode()["scale"]
+    mean = embeddings[:, 0].reshape(6, members, 4).mean(1)
+    torch.testing.assert_close(scale, (mean @ head.scale_weight[0]).exp())
 
 
 def test_a_row_alone_has_the_interval_that_it_has_in_a_table(run: Run) -> None:

@@ -34,6 +34,21 @@ def values(predictions: list[dict[str, Any]]) -> np.ndarray:
     return np.array([[p["price"]["value"], p["sold"]["confidence"] * signs[p["sold"]["value"]]] for p in predictions])
 
 
+def test_many_rows_are_predicted_by_all_threads_at_once(run: deepglass.Run) -> None:
+    rows = pl.concat([made_up(120).drop("price", "sold")] * 10)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        expected = values(run.predict(rows.to_dicts()))
+        torch.set_num_threads(3)
+        predicted = values(run.predict(rows.to_dicts()))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_allclose(predicted, expected, rtol=TOLERANCE)
+    np.testing.assert_array_equal(predicted[:120], predicted[120:240])
+
+
 def test_predictions_do_not_depend_on_the_way(
     run: deepglass.Run, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

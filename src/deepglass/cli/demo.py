@@ -7,9 +7,9 @@ import numpy as np
 
 import deepglass
 from deepglass.cli.progress import ProgressBar
-from deepglass.cli.show import prediction_line
 from deepglass.data.sources import read
 from deepglass.errors import DeepglassError
+from deepglass.formatting import prediction_line
 from deepglass.run.folder import Folder
 
 TRAINING_SECONDS = 15

@@ -1,13 +1,14 @@
 """Results as text in the terminal: metrics, tables, predictions, explanations."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepglass.cli.console import err, grid_of, hanging, out
+from deepglass.comparison import Comparison
 from deepglass.doctor.inspect import Inspection
 from deepglass.features.outputs.identity import Verdict
-from deepglass.formatting import plain_duration, plain_number, prediction_text
+from deepglass.formatting import part_text, plain_duration, plain_number, prediction_line, prediction_text
 from deepglass.run.check import RunProblem
 from deepglass.run.run import Run
 from deepglass.spec.describe_settings import REQUIRED, SettingDescription
@@ -35,6 +36,8 @@ def show_run(run: Run) -> None:
             grid.add_row(metric, plain_number(value), *spread, *others)
         out.print()
         out.print(grid)
+    for sentence in metrics.get("decisions", []):
+        out.print(f"  {sentence}", soft_wrap=True)
     for sentence in metrics.get("diagnostics", []):
         err.print(f"  health: {sentence}", style="yellow", soft_wrap=True)
     seconds = metrics["seconds"]
@@ -100,48 +103,15 @@ def show_problems(run: str, problems: Sequence[RunProblem]) -> None:
     out.print(grid)
 
 
-def show_comparison(compared: Mapping[str, Mapping[str, Any]]) -> None:
+def show_comparison(compared: Comparison) -> None:
     """One column per run, and below it what is known about the differences to the first run."""
     grid = grid_of("", *compared)
     grid.columns[0].no_wrap = True
-    metrics = dict.fromkeys(f"{o}.{m}" for c in compared.values() for o, ms in c["test"].items() for m in ms)
-    for key in metrics:
-        output, _, metric = key.rpartition(".")
-        values = [c["test"].get(output, {}).get(metric) for c in compared.values()]
-        grid.add_row(key, *("" if v is None else plain_number(v) for v in values))
-    grid.add_row("test rows", *(f"{c['test_rows']:,}" for c in compared.values()))
-    grid.add_row("training", *(plain_duration(c["seconds"]["train"]) for c in compared.values()))
-    grid.add_row("weights", *(f"{c['parameters']:,}" for c in compared.values()))
-    for key in next(iter(compared.values()))["settings"]:
-        grid.add_row(key, *(_setting(c["settings"][key]) for c in compared.values()))
+    for row in compared.rows():
+        grid.add_row(*row)
     out.print(grid)
-    first = next(iter(compared))
-    for path in list(compared)[1:]:
-        for line in _difference_lines(first, compared[first], path, compared[path]):
-            print(hanging(line, 2))
-
-
-def _difference_lines(
-    first: str, first_values: Mapping[str, Any], path: str, values: Mapping[str, Any]
-) -> Iterator[str]:
-    """Sentences on the test rows that two runs have in common, and on the difference on them."""
-    common, counts = values["common_test_rows"], (first_values["test_rows"], values["test_rows"])
-    if common is None:
-        yield f"{path} and {first} have other sources and inputs: whether their test rows are the same is not known"
-    elif common < max(counts):
-        yield (
-            f"the test rows differ: {first} has {counts[0]:,}, {path} has {counts[1]:,}, {common:,} in common; "
-            "metrics on different rows do not tell which run is better"
-        )
-    if learned := values["learned_by_first"]:
-        yield f"{first} has learned from {learned:,} of the {counts[1]:,} test rows of {path}"
-    for output, d in values["paired"].items():
-        start = f"{output}.{d['metric']} of {path} - {first}, on {d['rows']:,} common test rows: {d['difference']:+.3g}"
-        if d["low"] is None:
-            yield f"{start} (too few rows to tell)"
-        else:
-            decided = "" if d["low"] > 0 or d["high"] < 0 else "; no difference is shown"
-            yield f"{start} (95 % interval {d['low']:+.3g} to {d['high']:+.3g}{decided})"
+    for sentence in compared.sentences():
+        print(hanging(sentence, 2))
 
 
 def show_listing(groups: Mapping[str, Mapping[str, str]]) -> None:
@@ -176,7 +146,7 @@ def show_predictions(predictions: Sequence[Mapping[str, Mapping[str, Any]]]) -> 
         for name, p in row.items():
             if "attributions" in p:
                 largest = p["attributions"][:MAX_PARTS_BESIDE_PREDICTION]
-                parts = (f"{part['weight']:+.3g} {_part(part)}" for part in largest)
+                parts = (f"{part['weight']:+.3g} {part_text(part)}" for part in largest)
                 print(hanging(f"  {name if len(row) > 1 else 'why'}: {', '.join(parts)} ({p['unit']})", 4))
 
 
@@ -211,7 +181,7 @@ def _show_explanation(row: int, name: str, explanation: Mapping[str, Any]) -> No
     grid = grid_of()
     for part in parts:
         bar = ("+" if part["weight"] > 0 else "-") * round(12 * abs(part["weight"]) / most)
-        grid.add_row("", f"{part['weight']:+.4g}", bar, _part(part))
+        grid.add_row("", f"{part['weight']:+.4g}", bar, part_text(part))
     out.print(grid)
     baseline = "" if explanation["baseline"] is None else f" (baseline {plain_number(explanation['baseline'])})"
     score = f"{explanation['unit']} {plain_number(explanation['score'])}"
@@ -241,42 +211,7 @@ def _check_texts(checks: Mapping[str, float]) -> list[str]:
     return texts
 
 
-def _part(part: Mapping[str, Any]) -> str:
-    """A part of an input with its value or its box."""
-    value = part.get("value")
-    value = plain_number(value) if isinstance(value, float) else value
-    text = f"{part['part']} = {value}" if "value" in part else str(part["part"])
-    return text + (" at {:.0f}, {:.0f} to {:.0f}, {:.0f}".format(*part["box"]) if "box" in part else "")
-
-
 def show_verdict(verdict: Verdict) -> None:
     """Same identity or not, with similarity and threshold."""
     out.print(prediction_text("same" if verdict.same else "different", verdict.confidence), style="bold")
     out.print(f"similarity {verdict.similarity:.3f}; threshold {verdict.threshold:.3f}")
-
-
-def prediction_line(prediction: Mapping[str, Any]) -> str:
-    """`5 (87 %)`; a number with its interval: `41,230 [35,000 .. 47,400]`; a mask as its largest classes."""
-    if "shares" in prediction:
-        largest = [f"{name} {share:.0%}".replace("%", " %") for name, share in list(prediction["shares"].items())[:3]]
-        return ", ".join(largest)
-    value = prediction["value"]
-    if isinstance(value, list) and value and isinstance(value[0], Mapping):
-        return "\n  " + "\n  ".join(map(_box, value))
-    if isinstance(value, Mapping) and "png" in value:
-        return "an image of {} x {}".format(*value["size"])
-    if "low" in prediction and "high" in prediction:
-        return f"{prediction_text(value)} [{plain_number(prediction['low'])} .. {plain_number(prediction['high'])}]"
-    return prediction_text(value, prediction.get("confidence"))
-
-
-def _box(box: Mapping[str, Any]) -> str:
-    """`WBC (87 %) from 202, 87 to 413, 313`: left and top, right and bottom, in pixels."""
-    left, top, right, bottom = (round(box[side]) for side in ("left", "top", "right", "bottom"))
-    return f"{prediction_text(box['label'], box['confidence'])} from {left}, {top} to {right}, {bottom}"
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(_setting, value))
-    return "default" if value is None else str(value)

@@ -94,10 +94,13 @@ class Dataset:
 
     def batches(self, size: int) -> Iterator[Batch]:
         """All rows in order, in smaller batches where rows are large: feature maps take many times their memory."""
+        return map(self.batch, self.batch_rows(size))
+
+    def batch_rows(self, size: int) -> tuple[Tensor, ...]:
+        """The indices of the rows of each of `batches`."""
         row_bytes = sum(store.row_bytes for store in self.inputs.values())
         size = max(1, min(size, MAX_EVALUATION_BYTES // max(row_bytes, 1)))
-        for rows in torch.arange(len(self)).split(size):
-            yield self.batch(rows)
+        return torch.arange(len(self)).split(size)
 
     @property
     def lengths(self) -> Tensor | None:

@@ -121,7 +121,9 @@ class Split:
         else:
             test = rows[: self._count(self.test, len(rows), table)]
         split[test] = "test"
-        rest = _stratified_order(np.setdiff1d(rows, test), classes, rng)
+        left = labelled.copy()
+        left[test] = False
+        rest = _stratified_order(np.flatnonzero(left), classes, rng)
         split[rest[: self._count(self.valid, len(rows), table, len(rest))]] = "valid"
         return split
 

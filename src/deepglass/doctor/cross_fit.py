@@ -56,7 +56,7 @@ def _fit(x: Tensor, y: Tensor, fold_of: Tensor, folds: int, classes: int) -> Ten
     N, D = x.shape
     held_out = F.one_hot(fold_of, folds).bool()  # (N, folds)
     weight = ((~held_out).float() / (~held_out).sum(0))[..., None]  # (N, folds, 1)
-    targets = F.one_hot(y, classes)[:, None]  # (N, 1, K)
+    targets = F.one_hot(y, classes).float()[:, None]  # (N, 1, K)
 
     def logits(heads: Tensor) -> Tensor:
         return (x @ heads[:D] + heads[D]).view(N, folds, classes)
@@ -64,8 +64,8 @@ def _fit(x: Tensor, y: Tensor, fold_of: Tensor, folds: int, classes: int) -> Ten
     def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
         heads = torch.from_numpy(flat.astype(np.float32)).view(D + 1, -1)  # weights, then biases
         log_probs = logits(heads).log_softmax(2)
-        gradient = ((log_probs.exp() - targets) * weight).view(N, -1)
-        loss = -(log_probs * targets * weight).sum() + 0.5 * WEIGHT_DECAY * heads[:D].square().sum()
+        gradient = log_probs.exp().sub_(targets).mul_(weight).view(N, -1)
+        loss = -log_probs.mul_(targets).mul_(weight).sum() + 0.5 * WEIGHT_DECAY * heads[:D].square().sum()
         whole = torch.cat([x.T @ gradient + WEIGHT_DECAY * heads[:D], gradient.sum(0, keepdim=True)])
         return float(loss), whole.double().numpy().ravel()
 

@@ -5,16 +5,17 @@ Source for texts: Broder, 1997, "On the resemblance and containment of documents
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from deepglass.data.table import Table
-from deepglass.doctor.ids import id_like
 from deepglass.doctor.media_summary import MediaSummary
 from deepglass.doctor.near_duplicates import equal_pairs, near_pairs
 from deepglass.features.base import Feature, Media, Raw, sequence_of
+from deepglass.prepare.uninformative import uninformative
 
 MIN_IMAGE_CORRELATION, MIN_AUDIO_CORRELATION = 0.996, 0.97  # of two thumbnails or spectra that count as equal
 MAX_LENGTH_RATIO = 0.05  # logarithm, of two equal sounds
@@ -59,7 +60,7 @@ def find_duplicates(
         return Duplicates(pairs, " and ".join(media), 1.0, same_file, near=True)
     columns = {f.column: table[f.column] for f in inputs}
     texts = {f.column for f in inputs if f.is_text}
-    ids = {f.column for f in inputs if not f.is_time and id_like(f.column, table[f.column])}
+    ids = {f.column for f in inputs if uninformative(table[f.column], f.column, f.kind) is not None}
     compared = [c for c in columns if c not in ids] or list(columns)
     if not compared:
         return Duplicates(NO_PAIRS, "", 1.0, np.zeros(0, bool))
@@ -108,21 +109,24 @@ def _empty(raw: Raw) -> np.ndarray:
 
 def _equal(keys: Sequence[np.ndarray], empty: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
     """Pairs of equal rows, and the confidence: 1 - expected share of pairs if the columns were independent."""
-    whole = np.zeros(len(keys[0]), np.uint64)
-    chance = 1.0
-    for key in keys:
-        whole = whole * np.uint64(0x9E3779B97F4A7C15) + key
-        _, counts = np.unique(key, return_counts=True)
-        chance *= float(((counts / len(key)) ** 2).sum())
+    whole = reduce(lambda hashed, key: hashed * np.uint64(0x9E3779B97F4A7C15) + key, keys)
     rows = np.flatnonzero(~np.all(empty, axis=0))
     pairs = equal_pairs(whole, rows)
     if not len(pairs):
         return NO_PAIRS, 1.0
-    _, counts = np.unique(whole[rows], return_counts=True)
+    counts = _counts(whole[rows])
     observed = float((counts * (counts - 1) / 2).sum())
+    chance = prod(float(((_counts(key) / len(key)) ** 2).sum()) for key in keys)
     expected = chance * len(rows) ** 2 / 2
     share = expected / observed
     return (NO_PAIRS, 1.0) if share > MAX_CHANCE else (pairs, 1 - share)
+
+
+def _counts(values: np.ndarray) -> np.ndarray:
+    """How often each value occurs, in their order; numpy's `unique` hashes, ten times slower on millions of values."""
+    ordered = np.sort(values)
+    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]]))
+    return np.diff(first)
 
 
 # -- texts -------------------------------------------------------------------------------------------------------

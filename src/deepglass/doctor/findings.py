@@ -40,10 +40,14 @@ class EmbeddedRows(NamedTuple):
         return np.where(self.rows[order[at]] == rows, order[at], -1)
 
 
-def before_training(spec: Spec, data: PreparedData) -> tuple[Finding, ...]:
+def used_rows(spec: Spec, data: PreparedData) -> DataContext:
+    """The rows that a run uses."""
+    return DataContext.of(spec, data, MAX_MEDIA).take(np.flatnonzero(data.split != ""))
+
+
+def before_training(context: DataContext) -> tuple[Finding, ...]:
     """The findings of the rows that a run uses, one per kind."""
-    context = DataContext.of(spec, data, MAX_MEDIA)
-    return run_checks(context.take(np.flatnonzero(data.split != "")), READABLE_CHECKS)
+    return run_checks(context, READABLE_CHECKS)
 
 
 def write_findings(folder: Folder, findings: Sequence[Finding]) -> None:
@@ -75,7 +79,7 @@ def findings_of(
     """
     before = read_findings(run.folder)
     if before is None:
-        before = before_training(run.experiment.spec, run.data)
+        before = before_training(used_rows(run.experiment.spec, run.data))
     return (*before, *merge_findings((_label_findings(run, embedded), weak)))
 
 

@@ -26,6 +26,7 @@ from deepglass.prepare.sources import fingerprint_of
 from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.run import Run
 from deepglass.spec.spec import Spec
+from deepglass.web import NotebookBlock, notebook_html
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,24 @@ class Inspection:
             "findings": [asdict(f) for f in self.findings],
         }
 
+    def _repr_html_(self) -> str:
+        """For notebooks: columns, then notes and findings."""
+        columns = [[c.name, c.kind, c.role, c.missing or "", c.example, c.why] for c in self.columns]
+        notes = [[n.what, n.value, n.why] for n in self.notes] + [["left out", s.name, s.reason] for s in self.skipped]
+        return notebook_html(
+            NotebookBlock(
+                self.name, f"{self.rows:,} rows", ["column", "kind", "role", "missing", "example", "why"], columns
+            ),
+            *([NotebookBlock("How it was read", "", ["what", "value", "why"], notes)] if notes else ()),
+            findings_block(self.findings),
+        )
+
+
+def findings_block(findings: Sequence[Finding]) -> NotebookBlock:
+    """Findings as a table, for notebooks."""
+    rows = [[f.kind, f.text, f.fix] for f in findings]
+    return NotebookBlock("Findings", "" if rows else "none", ["kind", "what", "fix"], rows)
+
 
 def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspection:
     """Inspect a table as training would take it.
@@ -75,7 +94,7 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     held_out = None if run is None else _held_out(table, spec, run)
     table = join_columns(table, features)
     order = {name: i for i, name in enumerate(table.names)}
-    columns = [_summary(table, r) for r in sorted(roles, key=lambda r: order.get(r.name, 0))]
+    columns = [column_summary(table, r) for r in sorted(roles, key=lambda r: order.get(r.name, 0))]
     findings = [*check_source(table, spec, roles, features)]
     if run is not None and held_out is not None:
         context = DataContext(table, tuple(roles), tuple(features), np.arange(len(table)))
@@ -97,7 +116,7 @@ def check_source(
 def build_context(table: Table, spec: Spec, roles: Sequence[ColumnRole], features: Sequence[Feature]) -> DataContext:
     """The readable rows of a source that are not dropped, with the split that training would make."""
     broken = {row for f in features for row in f.unreadable(table[f.column])}
-    rows = np.setdiff1d(np.arange(len(table)), np.array(sorted(broken), np.int64))
+    rows = np.delete(np.arange(len(table)), np.array(sorted(broken), np.int64))
     readable = table.take(rows) if len(rows) < len(table) else table
     outputs = [f for f in features if isinstance(f, Output)]
     split = _split(readable, spec, outputs)
@@ -123,11 +142,12 @@ def _held_out(table: Table, spec: Spec, run: Run) -> np.ndarray:
     own = isinstance(source, str | Path) and str(source) == str(run.spec.data.source)
     if own or fingerprint_of(table) == run.state.source["fingerprint"]:
         split = run.folder.split()
-        return np.setdiff1d(rows, split["row"].to_numpy()[np.isin(split["split"], ("train", "valid"))])
+        return rows[~np.isin(rows, split["row"].to_numpy()[np.isin(split["split"], ("train", "valid"))])]
     return rows
 
 
-def _summary(table: Table, role: ColumnRole) -> ColumnSummary:
+def column_summary(table: Table, role: ColumnRole) -> ColumnSummary:
+    """What is shown of a column."""
     raw = table[role.name]
     distinct = raw.n_unique() if isinstance(raw, pl.Series) and not raw.dtype.is_nested() else None
     example = next((str(v) for v in _first(raw) if v is not None), "")

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from deepglass.data.table import Note, Table
 from deepglass.doctor.base import DataContext, Finding, join_limited
-from deepglass.doctor.labels import LabelError, active_learning_scores, label_errors
+from deepglass.doctor.labels import MIN_LABELS, LabelError, active_learning_scores, checked_labels, label_errors
 from deepglass.run.predictor import Predictor
 
 MAX_ERRORS_NAMED = 3
@@ -23,6 +24,19 @@ def label_error(context: DataContext, predictor: Predictor, margins: Mapping[str
         if output.has_classes and output.column in context.table.columns:
             errors = label_errors(predictor, context.table, output.name, margins.get(output.name))
             yield from label_findings(context, output.column, errors)
+
+
+def label_note(predictor: Predictor, table: Table, name: str) -> Note:
+    """How many labels of an output `label_error` checks, and why not all."""
+    output = next(f for f in predictor.outputs if f.name == name)
+    truth = output.encode(table[output.column])
+    labels = truth.values[truth.mask & (truth.values > 0)].astype(np.int64) - 1
+    what = f"labels of {name}"
+    if len(labels) < MIN_LABELS or len(np.unique(labels)) < 2:
+        return Note(what, "not checked", f"{len(labels):,} labels; {MIN_LABELS} of two classes are needed")
+    if (checked := len(checked_labels(labels, len(output.class_names)))) < len(labels):
+        return Note(what, f"{checked:,} of {len(labels):,} checked", "those of the most frequent classes")
+    return Note(what, f"all {len(labels):,} checked", "those that look wrong to the run are listed")
 
 
 def label_findings(

@@ -191,7 +191,7 @@ def active_learning_scores(
     labelled = np.zeros(0, np.int64)
     if feature.column in table.columns:
         labelled = _labelled(feature.encode(table[feature.column]))
-    unlabelled = np.setdiff1d(np.arange(len(table)), labelled)
+    unlabelled = np.delete(np.arange(len(table)), labelled)
     if not len(unlabelled):
         return []
     rows = embed_rows(predictor, table.take(unlabelled), feature)

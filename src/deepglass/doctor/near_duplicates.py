@@ -4,6 +4,7 @@ Source: Indyk and Motwani, 1998, STOC; Charikar, 2002, STOC (random hyperplanes)
 """
 
 import numpy as np
+import polars as pl
 
 NUM_TABLES = 8
 NUM_BITS = 14  # of a hash; each hyperplane splits the rows in half
@@ -31,6 +32,7 @@ def near_pairs(values: np.ndarray, min_correlation: float) -> np.ndarray:
 
 def equal_pairs(keys: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Each row paired with the first of the same key, (P, 2); among `rows` only."""
+    rows = rows[pl.Series(keys[rows]).is_duplicated().to_numpy()]  # few: the others need no sorting
     if len(rows) < 2:
         return np.zeros((0, 2), np.int64)
     _, first, inverse = np.unique(keys[rows], return_index=True, return_inverse=True)

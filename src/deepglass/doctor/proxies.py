@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from deepglass.doctor.base import DataContext, Finding
-from deepglass.doctor.ids import id_like
 from deepglass.features.number import Number
+from deepglass.prepare.uninformative import uninformative
 
 MIN_ROWS = 50
 PERSON = r"^\s*\p{Lu}[\p{L}'’.-]+,?(\s+(\p{Lu}[\p{L}'’.-]*|\(.*\)?|de|van|von|der|la|di|da|bin|al)\.?,?){1,6}\s*$"
@@ -32,8 +32,14 @@ def proxy(context: DataContext) -> Iterator[Finding]:
             yield context.finding("proxy", [], [column], 0.8, text, f"data.ignore=[{column}]")
         elif isinstance(feature, Number) and ZIP.search(column) and _whole(raw):
             text = f"{column}: zip codes are read as numbers; they name places, and their size means nothing"
-            yield context.finding("proxy", [], [column], 0.8, text, f"kinds.{column}=category")
-        elif isinstance(feature, Number) and not id_like(column, raw) and _numbers_rows(context, raw):
+            repeat = uninformative(raw, column, "category") is None
+            fix = f"kinds.{column}=category" if repeat else f"data.ignore=[{column}]"
+            yield context.finding("proxy", [], [column], 0.8, text if repeat else f"{text}; nearly all differ", fix)
+        elif (
+            uninformative(raw, column, feature.kind) is None
+            and isinstance(feature, Number)
+            and _numbers_rows(context, raw)
+        ):
             text = (
                 f"{column}: each whole number occurs once, they spread evenly over a wide range and tell nothing of "
                 "the target: they look like numbers of rows"

@@ -197,7 +197,7 @@ def _most_significant(inside: Sequence[np.ndarray], errors: np.ndarray) -> tuple
     whole = each.sum(1)
     own = np.stack([each[:, inside[i]].sum(1) for i in large], 1)  # (4, S)
     largest = np.sort(np.argsort(-own[0], kind="stable")[:MAX_PAIRED])
-    i, j, chance = _pair(np.array([inside[large[k]] for k in largest], np.float64), each, shares)
+    i, j, chance = _pair(np.array([inside[large[k]] for k in largest]), each, shares)
     if chance < SIGNIFICANCE:
         return (large[largest[i]], large[largest[j]]), chance
     alone = 2 * len(large) * np.where(_worse(own, whole[:, None]), _chance(own, whole[:, None], shares), 1.0)
@@ -206,12 +206,16 @@ def _most_significant(inside: Sequence[np.ndarray], errors: np.ndarray) -> tuple
 
 
 def _pair(inside: np.ndarray, each: np.ndarray, shares: bool) -> tuple[int, int, float]:
-    """The two slices (S, N), 0 or 1, with the worst intersection, and a bound on its probability given one of them."""
+    """The two slices (S, N) of bool with the worst intersection, and a bound on its probability given one of them."""
     whole = each.sum(1)[:, None, None]
-    own = each @ inside.T  # (4, S)
-    count, errors = inside @ inside.T, (inside * each[1]) @ inside.T
-    others = [errors, errors] if shares else [(inside * one) @ inside.T for one in each[2:]]  # scores are errors
-    both = np.stack([count, errors, *others])  # (4, S, S)
+    own = np.stack([each[:, rows].sum(1) for rows in inside], 1)  # (4, S)
+    if shares:  # scores are errors, 0 or 1
+        errors = _common(inside[:, each[1] == 1])
+        others = [errors, errors, errors]
+    else:
+        exact = inside.astype(np.float64)
+        others = [(exact * one) @ exact.T for one in each[1:]]
+    both = np.stack([_common(inside), *others])  # (4, S, S)
     parents = (own[:, :, None], own[:, None, :])
     fits = np.triu(both[0] >= MIN_ROWS, 1)
     for parent in parents:
@@ -225,6 +229,12 @@ def _pair(inside: np.ndarray, each: np.ndarray, shares: bool) -> tuple[int, int,
     evident = np.where(beyond, _chance(both, whole, shares), np.inf)
     i, j = np.unravel_index(int(evident.argmin()), evident.shape)
     return int(i), int(j), float(chance[i, j]) if beyond[i, j] else 1.0
+
+
+def _common(inside: np.ndarray) -> np.ndarray:
+    """The number of rows that two slices (S, N) have in common, (S, S) float64: float32 counts exactly to 2**24."""
+    ones = inside.astype(np.float32)
+    return (ones @ ones.T).astype(np.float64)
 
 
 def _worse(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

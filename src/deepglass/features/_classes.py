@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 
+from deepglass.errors import SpecError, near_miss
 from deepglass.features._value_keys import ValueType, as_keys, count_unseen, to_codes, to_native
 from deepglass.features.base import Column, Feature, Raw
 
 if TYPE_CHECKING:
     from torch import nn
+
+_WORDS = {True: ("true", "yes", "on", "y", "t", "1"), False: ("false", "no", "off", "n", "f", "0")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,3 +66,28 @@ class ClassFeature(Feature):
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
+
+
+def class_index(value: Any, names: Sequence[str], where: str) -> int:
+    """The index of a class by its name as YAML or Python have it: `yes` may come as True, 3 as 3.0.
+
+    Args:
+        where: the setting, for messages.
+
+    Raises:
+        SpecError: `unknown-name`.
+    """
+    if isinstance(value, bool):
+        texts = [str(value), *_WORDS[value]]
+    elif isinstance(value, float) and value.is_integer():
+        texts = [str(value), str(int(value))]
+    else:
+        texts = [str(value)]
+    for text in texts:
+        if text in names:
+            return names.index(text)
+    lowered = [name.lower() for name in names]
+    for text in texts:
+        if lowered.count(text.lower()) == 1:
+            return lowered.index(text.lower())
+    raise SpecError("unknown-name", f"{where}: no class {value!r}{near_miss(str(value), names)}")

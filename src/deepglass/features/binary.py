@@ -7,7 +7,8 @@ from typing import ClassVar, Self, cast
 import numpy as np
 import polars as pl
 
-from deepglass.features._classes import ClassFeature
+from deepglass.errors import SpecError
+from deepglass.features._classes import ClassFeature, class_index
 from deepglass.features._value_keys import as_keys, common_type, count_values, number_values, value_type
 from deepglass.features.base import Raw, TypeGuess
 
@@ -32,7 +33,7 @@ class Binary(ClassFeature):
         ('no', 'yes')
     """
 
-    positive: str = ""
+    positive: str | bool | int | float = ""  # YAML reads yes as True
 
     values_: tuple[str, ...] | None = None  # (negative, positive); fewer where the training rows have fewer
 
@@ -77,10 +78,12 @@ class Binary(ClassFeature):
 
     def _positive(self, values: Sequence[str]) -> str:
         """The positive value; `values` has the more frequent first."""
-        if self.positive:
-            if self.positive not in values and len(values) == 2:
-                raise self.bad_value(f"positive is {self.positive!r}, but the values are {' and '.join(values)}")
-            return self.positive
+        if self.positive != "" and len(values) == 2:
+            try:
+                return values[class_index(self.positive, values, "positive")]
+            except SpecError as error:
+                text = f"positive is {self.positive!r}, but the values are {' and '.join(values)}"
+                raise self.bad_value(text) from error
         for v in values:
             other_words = {o.lower() for o in values if o != v}
             if other_words & _NEGATIVE or (v.lower() in _POSITIVE and not other_words & _POSITIVE):

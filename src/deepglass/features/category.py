@@ -17,8 +17,8 @@ from deepglass.features._value_keys import (
     to_native,
     value_type,
 )
+from deepglass.features._whole_numbers import MAX_CODES, code_evidence
 from deepglass.features.base import Raw, TypeGuess
-from deepglass.features.number import MAX_CODES, looks_like_codes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +57,8 @@ class Category(ClassFeature):
         if type_ == "boolean":
             return TypeGuess(0.6, "true and false")
         if numbers is not None:
-            codes = looks_like_codes(numbers.astype(np.float64), name)
-            return TypeGuess(0.7, f"whole numbers, {why}") if codes else TypeGuess(0.2, f"numbers, {why}")
+            evidence = code_evidence(numbers.astype(np.float64), name)
+            return TypeGuess(0.7, f"whole numbers, {why}") if evidence.are_codes else TypeGuess(0.2, f"numbers, {why}")
         if distinct == 1:
             return TypeGuess(0.6, "one value only")
         if cast(float, keys.str.len_chars().mean()) > 50:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
@@ -21,6 +20,7 @@ from deepglass.features._statistics import (
     too_large,
 )
 from deepglass.features._text_format import text_format
+from deepglass.features._whole_numbers import code_evidence
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import MISSING, NumberFormat, is_missing, parse_numbers, to_numbers
 
@@ -31,14 +31,8 @@ if TYPE_CHECKING:
     from deepglass.nn.warp import Warp
 
 _MAX_EXACT = 2.0**53  # from here on float64 skips whole numbers
-MAX_CODES = 20  # distinct integers; more are quantities, not codes of classes
-
 _MIN_SCALE = 1e-30  # a smaller scale counts as constant: float32 ends near 1e-38
 _MAX_OFFSET_RATIO = 2.0**14  # value to scale: beyond it float32 (24 bits) would resolve less than 1e-3 of the scale
-_QUANTITY_NAME = re.compile(
-    r"(^|[^a-z])(year|age|count|total|amount|price|size|length|width|height|weight|number|score|goal|point)s?($|[^a-z])"
-)
-_LABEL_NAME = re.compile(r"^(label|class|target|category|y)s?$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +72,7 @@ class Number(Feature):
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
-        """Integers with few distinct values score below `category`, see `looks_like_codes`."""
+        """Integers with few distinct values score below `category`, see `code_evidence`."""
         format = NumberFormat() if not isinstance(raw, pl.Series) else parse_numbers(raw)
         values = as_floats(raw, format)
         if values is None or (isinstance(raw, np.ndarray) and raw.ndim != 1):
@@ -95,7 +89,8 @@ class Number(Feature):
         if isinstance(raw, pl.Series) and _has_long_integers(raw, finite):
             return TypeGuess(0.15, "whole numbers of more than 15 digits, which are codes: floats cannot hold them")
         distinct = len(np.unique(finite))
-        if looks_like_codes(finite, name):
+        evidence = code_evidence(finite, name)
+        if evidence.are_codes:
             return TypeGuess(0.65, f"whole numbers, but only {distinct} different ones")
         format_text = "" if format is None or format.plain else f" written with {format}"
         return TypeGuess(
@@ -221,22 +216,3 @@ def _has_long_integers(raw: pl.Series, values: np.ndarray) -> bool:
     if raw.dtype == pl.String:
         return bool(raw.str.contains(r"^\s*[+-]?\d{16,}\s*$").any())
     return raw.dtype.is_integer()
-
-
-def looks_like_codes(values: np.ndarray, name: str) -> bool:
-    """Whether integers are more likely codes of classes than quantities.
-
-    They are if few distinct values each occur often, unless name or values suggest years, ages, counts and the like;
-    and if the column has a name such as "label" and the codes are consecutive from 0 or 1.
-    """
-    if not np.all(values == np.floor(values)):
-        return False
-    distinct, counts = np.unique(values, return_counts=True)
-    gapless = distinct[0] in (0, 1) and distinct[-1] - distinct[0] == len(distinct) - 1
-    if _LABEL_NAME.match(name.lower()) and gapless and len(distinct) <= len(values) / 2:
-        return True
-    years = distinct[0] >= 1800 and distinct[-1] <= 2100
-    if len(distinct) > MAX_CODES or years or _QUANTITY_NAME.search(name.lower()):
-        return False
-    # Counts have a long tail (one row of 31 goals), classes seldom do.
-    return bool(len(values) >= 5 * len(distinct) and counts.min() >= 0.002 * len(values))

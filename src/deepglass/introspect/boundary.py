@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -130,7 +131,7 @@ class _Paint:
         return self._position(self._units(predictions.value)) if self.number else predictions.value
 
     def image(self, value: np.ndarray, confidence: np.ndarray) -> bytes:
-        """Positions or classes with their confidence, (SIDE * SIDE), as a translucent PNG."""
+        """Positions or classes with their confidence, side by side of a square, as a translucent PNG."""
         low, high = OPACITY
         if self.number:
             rgb = np.where(value[:, None] < 0.5, colour(0), colour(5)).astype(float)
@@ -141,7 +142,7 @@ class _Paint:
             part = np.clip((confidence - chance) / (1 - chance), 0, 1)
         alpha = low + (high - low) * np.round(part * NUM_LEVELS) / NUM_LEVELS
         pixels = np.concatenate([rgb, 255 * alpha[:, None]], 1).round().astype(np.uint8)
-        return encode_image.png(pixels.reshape(SIDE, SIDE, 4))
+        return encode_image.png(pixels.reshape(side := math.isqrt(len(pixels)), side, 4))
 
     def boundary(
         self,
@@ -170,6 +171,8 @@ def _columns(plane: Plane, earlier: Sequence[tuple[int, PlanePredictions]], pain
         description = f"{first_names(held, 4)} held at " + (
             "its typical value." if len(held) == 1 else "their typical values."
         )
+    if plane.side < SIDE:
+        description += f" Predicted at {plane.side} x {plane.side} points, as there are many inputs."
     sides = (plane.across, plane.up)
     across, up = (BoundaryAxis(s.feature.name, s.ends, s.bands, dates=s.feature.is_time) for s in sides)
     points = np.stack([side.positions(paint.context.data, paint.rows) for side in sides], 1)

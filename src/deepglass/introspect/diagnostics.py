@@ -1,7 +1,7 @@
 """Layer diagnostics over training: gradients, dead and saturated units, gates."""
 
 from deepglass.introspect.facts import Gate, LayerHistory, NetworkHealth
-from deepglass.run.callbacks.layer_diagnostics import diagnose
+from deepglass.run.callbacks.layer_diagnostics import diagnose, read_layer_statistics
 from deepglass.run.context import RunContext
 
 MAX_STEPS = 120  # evaluations of a history
@@ -9,7 +9,7 @@ MAX_STEPS = 120  # evaluations of a history
 
 def network_health(context: RunContext) -> NetworkHealth | None:
     """The diagnostics and each layer's history; None for runs that were not monitored."""
-    moments = context.layer_statistics
+    moments = read_layer_statistics(context.folder)
     if not moments:
         return None
     problems = diagnose(moments, context.experiment.architecture, context.plan)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from deepglass.metrics.intervals import Interval, interval, share_interval
     from deepglass.metrics.numbers import frechet_distance, interval_coverage, mae, mse, r2, regression, rmse
     from deepglass.metrics.texts import bleu, edits, error_rate
+    from deepglass.metrics.thresholds import ChosenThreshold, choose_threshold, positive_class
     from deepglass.metrics.weighted import weighted_classification, weighted_multi_label, weighted_regression
 
 _HOMES = {
@@ -71,6 +72,11 @@ _HOMES = {
         "edits",
         "error_rate",
     ],
+    "deepglass.metrics.thresholds": [
+        "ChosenThreshold",
+        "choose_threshold",
+        "positive_class",
+    ],
     "deepglass.metrics.weighted": [
         "weighted_classification",
         "weighted_multi_label",
@@ -80,12 +86,14 @@ _HOMES = {
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "ChosenThreshold",
     "Interval",
     "accuracy",
     "average_precision",
     "balanced_accuracy",
     "bleu",
     "brier",
+    "choose_threshold",
     "class_metrics",
     "classification",
     "confusion_matrix",
@@ -101,6 +109,7 @@ __all__ = [
     "mae",
     "mse",
     "multi_label",
+    "positive_class",
     "psnr",
     "r2",
     "regression",

@@ -84,6 +84,7 @@ METRICS: dict[str, Metric] = {
         Metric("f1_micro", True, "fixed", title="F1 (micro)"),
         Metric("precision", True, "fixed"),
         Metric("recall", True, "fixed"),
+        Metric("threshold", None, "fixed", title="decision threshold", ranks_models=False),
         Metric("average_precision", True, "fixed"),
         Metric("map", True, "fixed", title="mAP"),
         Metric("log_loss", False),

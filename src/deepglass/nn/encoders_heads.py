@@ -117,12 +117,11 @@ class ScaledHead(LinearHead):
         super().__init__(dim, start)
         self.scale_weight = nn.Buffer(torch.zeros(len(start), dim))
         self.scale_bias = nn.Buffer(torch.zeros(len(start)))
-        self.scale_range = nn.Buffer(torch.zeros(2, len(start)))  # of the logarithm, over the validation rows
 
     def forward(self, tokens: Tokens) -> Tensor:
         pooled = pool(tokens)
         log_scale = functional.linear(pooled.detach(), self.scale_weight, self.scale_bias)
-        return torch.cat([self.linear(pooled), log_scale.clamp(*self.scale_range)], -1)
+        return torch.cat([self.linear(pooled), log_scale], -1)
 
 
 class LabelsEncoder(nn.Module):

@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
+from deepglass.device import map_in_threads
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output, Prediction, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
@@ -268,14 +269,24 @@ def embed_dataset(objective: Objective, data: Dataset, batch_size: int = 128) ->
         return np.concatenate([objective.embed(batch).float().cpu().numpy() for batch in data.batches(batch_size)])
 
 
-def predict_dataset(objective: Objective, data: Dataset, batch_size: int) -> dict[str, PredictionArrays]:
-    """Point predictions of all rows, output name -> arrays."""
-    parts: dict[str, list[dict[str, Tensor]]] = {}
+def predict_dataset(
+    objective: Objective, data: Dataset, batch_size: int, concurrent: bool = False
+) -> dict[str, PredictionArrays]:
+    """Point predictions of all rows, output name -> arrays.
+
+    Args:
+        concurrent: on a CPU each thread predicts batches of its own: faster than all in each of many small operations.
+    """
+
+    def modes(rows: Tensor) -> dict[str, dict[str, Tensor]]:
+        with torch.inference_mode():
+            return {name: prediction.mode() for name, prediction in objective.predict(data.batch(rows)).items()}
+
+    threads = torch.get_num_threads() if concurrent and data.device.type == "cpu" else 1
+    batches = data.batch_rows(batch_size)
     with inference(objective):
-        for batch in data.batches(batch_size):
-            for name, prediction in objective.predict(batch).items():
-                parts.setdefault(name, []).append(prediction.mode())
-    return {name: concatenate_predictions(part) for name, part in parts.items()}
+        parts = map_in_threads(modes, batches, threads) if min(threads, len(batches)) > 1 else list(map(modes, batches))
+    return {name: concatenate_predictions([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
 
 OBJECTIVES: Registry[Objective] = Registry("deepglass.objectives", "Objective", "objective")

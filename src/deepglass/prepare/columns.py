@@ -7,13 +7,13 @@ import numpy as np
 import polars as pl
 
 from deepglass.config import construct
-from deepglass.data.missing import is_null
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import FEATURES, Feature, Raw, infer_type, take_raw
 from deepglass.features.outputs.base import Output, output_class
 from deepglass.prepare.checks import check_column, check_roles
 from deepglass.prepare.derived_columns import join_columns
+from deepglass.prepare.uninformative import Reason, uninformative
 from deepglass.spec.spec import FeatureSpec, Spec
 from deepglass.values import plain
 
@@ -34,12 +34,17 @@ COMPATIBLE_KINDS = {
 
 
 class ColumnRole(NamedTuple):
-    """Kind and role of a column, and the reason."""
+    """Kind and role of a column, and the reason.
+
+    Args:
+        finding: the kind of finding for which it is left out: "constant", "id_column", or empty.
+    """
 
     name: str
     kind: str
     why: str
     role: Role
+    finding: str = ""
 
 
 def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feature], list[Output]]:
@@ -77,8 +82,9 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
         for column in feature.source_columns:
             check_column(table, column, where)
         kind, why = _kind(table, feature, spec, False)
-        if not chosen and (useless := _useless(table[feature.name])):
-            column_roles.append(ColumnRole(feature.name, kind, useless, "ignored"))
+        reason = None if chosen else _reason(table, feature, kind, spec, len(sources))
+        if reason is not None:
+            column_roles.append(ColumnRole(feature.name, kind, reason.why, "ignored", reason.kind))
             continue
         defaults = {"max_side": longest} if kind == "image" and longest else {}
         cls = FEATURES.get(kind, where=where)
@@ -160,22 +166,15 @@ def _kind(table: Table, feature: FeatureSpec, spec: Spec, is_output: bool) -> tu
     return infer_type(_sample(table[column], is_output), column)
 
 
-def _useless(raw: Raw) -> str | None:
-    """Why a column contains no information; None if it may."""
-    if not isinstance(raw, pl.Series):
-        return None
-    absent = is_null(raw)
-    if absent.all():
-        return "no value in any row"
-    if absent.any() or raw.dtype == pl.Object or raw.dtype.is_nested():
-        return None
-    if raw.n_unique() == 1:
-        return "the same value in every row"
-    if raw.dtype.is_integer() and len(raw) > 20:
-        steps = raw.cast(pl.Int128).diff().drop_nulls()
-        if steps.min() == steps.max() == 1:
-            return "a row number: it counts up by one"
-    return None
+def _reason(table: Table, feature: FeatureSpec, kind: str, spec: Spec, num_inputs: int) -> Reason | None:
+    """Why a column is left out; an identifier stays where its kind is named, and a text where it is the only input."""
+    raw = table[feature.name]
+    reason = uninformative(raw, feature.name, kind)
+    if reason is None or reason.kind == "constant":
+        return reason
+    named = feature.kind or spec.kinds.get(feature.name) or feature.name in table.kinds
+    only = num_inputs == 1 and isinstance(raw, pl.Series) and raw.dtype == pl.String
+    return None if named or only else reason
 
 
 def _sample(raw: Raw, is_output: bool) -> Raw:

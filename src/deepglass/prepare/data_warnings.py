@@ -13,6 +13,7 @@ from deepglass.features.outputs.base import Output
 from deepglass.objectives._semi import SemiSupervised, no_unlabelled_rows
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.prepare.rows import uses_unlabelled
+from deepglass.prepare.uninformative import target_warning
 from deepglass.spec.spec import Spec
 
 MIN_REPORTED_BYTES = 500_000_000  # encoded inputs smaller than this are not mentioned
@@ -42,6 +43,8 @@ def data_warnings(
         if count:
             warnings.append(f"{feature.name}: {count:,} training rows {unlabelled}")
         warnings += feature.target_warnings(column)
+        if text := target_warning(table[feature.column], feature.column, feature.kind):
+            warnings.append(text)
     _check_unlabelled(spec.objective.name, unlabelled_counts, len(train))
     if spec.data.fix:
         warnings.append(f"fixed before training: {', '.join(spec.data.fix)} (data.fix)")

@@ -148,11 +148,14 @@ class RowReader:
         return columns
 
     def check_readable(self, table: Table, columns: Mapping[str, Column]) -> None:
-        """Check that the inputs are as readable as in training.
+        """Raise the first of `unreadable_columns`."""
+        for error in self.unreadable_columns(table, columns):
+            raise error
 
-        Raises:
-            SourceError: `unreadable-column` for one of whose values more than half cannot be read or are missing,
-                where fewer than 5 % were missing in training.
+    def unreadable_columns(self, table: Table, columns: Mapping[str, Column]) -> Iterator[SourceError]:
+        """`unreadable-column` for each input that is not as readable as in training.
+
+        More than half of its values cannot be read or are missing, where fewer than 5 % were missing in training.
         """
         for feature in self.inputs:
             absent = ~columns[feature.name].mask
@@ -165,7 +168,7 @@ class RowReader:
                 what = "are missing"
             else:
                 continue
-            raise SourceError(
+            yield SourceError(
                 "unreadable-column",
                 f"{table.name}: column {feature.column!r}: {int(absent.sum()):,} of {len(absent):,} values {what}; in "
                 f"training {self.missing[feature.name]:.1%} were missing. Write them as in the training data, or take "
@@ -235,17 +238,21 @@ class RowReader:
             return False
         return self.missing.get(feature.name, 1.0) < MAX_MISSING_SHARE
 
-    def _check_present(self, table: Table) -> None:
-        """Raise `missing-column` for columns that a table lacks and training had."""
+    def absent_columns(self, table: Table) -> list[str]:
+        """The columns that a table lacks and training had; without those that may be absent."""
         required = [c for f in self.inputs if self._is_required(f) for c in f.source_columns]
         derived = {name for t in self.transforms for name in t.source_columns}
         if self.transforms:  # which add columns
             required = [c for c in required if c in table.columns or c in derived]
             required += [c for c in derived if c not in self.allow_missing]
-        absent = [c for c in dict.fromkeys(required) if c not in table.columns]
-        if not absent:
+        return [c for c in dict.fromkeys(required) if c not in table.columns]
+
+    def _check_present(self, table: Table) -> None:
+        """Raise `missing-column` for `absent_columns`."""
+        if not (absent := self.absent_columns(table)):
             return
-        others = [n for n in table.names if n not in self.ignored and n not in required]
+        used = {c for f in (*self.inputs, *self.outputs) for c in f.source_columns}
+        others = [n for n in table.names if n not in self.ignored and n not in used]
         raise SourceError(
             "missing-column",
             f"{table.name}: lacks {len(absent)} of the columns that the run learned from: {first_names(absent, 8)}"

@@ -65,6 +65,8 @@ def _text(prepared: PreparedData, row: int) -> str:
     """A row's text, or its first values."""
     values: list[str] = []
     for feature in prepared.inputs:
+        if len(values) == MAX_VALUES and not feature.is_text:
+            continue
         value = prepared.table[feature.column][row]
         if feature.is_text and value is not None:
             return " ".join(str(value).split())[:MAX_CHARACTERS]

@@ -15,6 +15,7 @@ from deepglass.projection.items import point_details
 from deepglass.projection.layouts import MAX_DIMS, MAX_LAID_OUT, plane, require_umap, tsne, umap
 from deepglass.projection.points import (
     BATCH,
+    MAX_SECONDS,
     NO_PREDICTIONS,
     EmbeddedPoints,
     TestPredictions,
@@ -28,6 +29,7 @@ from deepglass.run.context import RunContext
 Method = Literal["pca", "tsne", "umap"]
 TITLES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 NUM_NEIGHBOURS = 6
+BUDGET_SHARE = 0.05  # of a time budget of training, for the training rows of the map
 MAX_PRODUCTS = 4e10  # multiplications of the neighbour search; beyond it only detailed points have neighbours
 
 
@@ -99,7 +101,9 @@ def projection_points(
         return None
     objective.eval()
     predicted = any(map(has_colouring, data.outputs)) and not objective.generative
-    points = embed_points(EmbeddingSpace(objective, options.layer, predicted), context, predictions)
+    space, budget = EmbeddingSpace(objective, options.layer, predicted), context.plan.budget
+    seconds = MAX_SECONDS if budget is None else min(MAX_SECONDS, BUDGET_SHARE * budget)
+    points = embed_points(space, context, predictions, seconds)
     return points if np.isfinite(points.points).all() else None
 
 

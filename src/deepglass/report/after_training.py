@@ -14,7 +14,8 @@ from deepglass.report.paired_baselines import comparison_with
 from deepglass.report.write import write_report
 from deepglass.run.context import RunContext
 
-BASELINE_SECONDS = 8.0  # for all outputs together
+BASELINE_SECONDS = 8.0  # for all outputs together, where training has no time budget
+BASELINE_SHARE, MIN_BASELINE_SECONDS = 0.3, 1.5  # of a time budget, which then limits the baselines too
 
 
 def add_baselines(context: RunContext, started: float, tested: TestPredictions | None = None) -> RunContext:
@@ -33,7 +34,7 @@ def add_baselines(context: RunContext, started: float, tested: TestPredictions |
         alone = labelled_alone(context)
         scored = [f for f in data.outputs if f.name in metrics.get("test", {})]  # some only condition generation
         weights = [data.weights(data.rows(split)) for split in ("train", "test")]
-        share = BASELINE_SECONDS / max(len(scored), 1)
+        share = _baseline_seconds(context.plan.budget) / max(len(scored), 1)
         if tested is None:
             tested = predict_test_rows(context, batch_size=context.plan.evaluation_batch_size)  # as when it was tested
         for output in scored:
@@ -45,6 +46,13 @@ def add_baselines(context: RunContext, started: float, tested: TestPredictions |
     metrics = {**metrics, "baselines": {n: s for n, s in scores.items() if s}, "seconds": seconds}
     context.folder.store_metrics(metrics)
     return context.with_metrics(metrics)
+
+
+def _baseline_seconds(budget: float | None) -> float:
+    """Seconds for the baselines of all outputs, by the time budget of training: a rule, not a clock."""
+    if budget is None:
+        return BASELINE_SECONDS
+    return min(BASELINE_SECONDS, max(MIN_BASELINE_SECONDS, BASELINE_SHARE * budget))
 
 
 def add_report(

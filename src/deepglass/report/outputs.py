@@ -134,7 +134,7 @@ def _classes(feature: Output, rows: OutputRows) -> tuple[ClassFacts, tuple[RowCa
     predicted = feature.predicted_classes(best, calibration)
     thresholds = None
     if isinstance(feature, BinaryOutput):
-        probability, chosen = np.array([d["probability"] for d in decoded]), calibration.get("threshold", 0.5)
+        probability, chosen = np.array([d["probability"] for d in decoded]), feature.decision_threshold(calibration)
         predicted = (probability >= chosen).astype(int)
         thresholds = summaries.thresholds(
             probability[labelled], labels[labelled] == 1, chosen=chosen, positive=names[1]

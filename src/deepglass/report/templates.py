@@ -5,13 +5,13 @@ Templates lie beside what they show: `sections/NAME.html`, `macros.html`, and th
 
 from base64 import b64encode
 from functools import cache
-from unicodedata import category
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup
 
 from deepglass import formatting
+from deepglass.formatting import printable
 from deepglass.metrics.table import metric_text, metric_title
 from deepglass.report.charts.axes import TOP, WIDTH
 
@@ -62,13 +62,6 @@ class _Unindented(Extension):
 def _printable(value: object) -> object:
     """Any value as text without the characters that HTML cannot hold, which become �."""
     return value if isinstance(value, Markup) else printable(str(value))
-
-
-def printable(text: str) -> str:
-    """The same text; control characters and lone surrogates become �."""
-    if text.isprintable():
-        return text
-    return "".join("�" if category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text)
 
 
 def shorten(value: object, longest: int = 40) -> str:

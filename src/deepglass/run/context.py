@@ -21,7 +21,6 @@ from deepglass.prepare.prepared_data import PreparedData, hide_targets, missing_
 from deepglass.prepare.sample_weights import sample_weights
 from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.run.build import load_objective
-from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, read_layer_statistics
 from deepglass.run.folder import Folder
 from deepglass.run.storage.manifest import damaged
 from deepglass.run.storage.stored_files import RunState
@@ -116,11 +115,6 @@ class RunContext:
     def predictions(self) -> pl.DataFrame | None:
         """The table of test predictions; None while the run trains, or without test rows."""
         return self.folder.predictions()
-
-    @cached_property
-    def layer_statistics(self) -> list[LayerStatistics]:
-        """diagnostics.jsonl, layer statistics of each evaluation."""
-        return read_layer_statistics(self.folder)
 
     @property
     def spec_text(self) -> str:

@@ -57,7 +57,7 @@ def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> RowEmbeddi
     """
     table = predictor.reader.read(rows)
     unreadable = [row for row, _ in unreadable_rows(table, predictor.inputs)]
-    rows_used = np.setdiff1d(np.arange(len(table)), np.array(unreadable, np.int64))
+    rows_used = np.delete(np.arange(len(table)), np.array(unreadable, np.int64))
     if unreadable and len(rows_used):
         predictor.reader.notes["row left out, as it cannot be read"] += len(table) - len(rows_used)
         table = table.take(rows_used)

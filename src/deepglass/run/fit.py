@@ -15,6 +15,7 @@ from torch import nn
 
 from deepglass.data.batches import BatchTransform, Dataset, Loader
 from deepglass.device import RandomState, describe, pick
+from deepglass.failures import warn_of_failure
 from deepglass.features.outputs._calibrations import is_finite
 from deepglass.features.outputs._intervals import why_constant
 from deepglass.features.outputs.base import Calibration, PredictionArrays
@@ -29,7 +30,7 @@ from deepglass.run.build import build
 from deepglass.run.callbacks.boundary_recorder import boundary_recorder
 from deepglass.run.callbacks.diagnostics_recorder import diagnostics_recorder
 from deepglass.run.callbacks.embedding_recorder import embedding_recorder
-from deepglass.run.callbacks.layer_diagnostics import diagnose
+from deepglass.run.callbacks.layer_diagnostics import diagnose, read_layer_statistics
 from deepglass.run.callbacks.margins import MarginLoader, record_margins
 from deepglass.run.callbacks.pseudo_label_recorder import pseudo_label_recorder
 from deepglass.run.callbacks.sample_recorder import sample_recorder
@@ -41,7 +42,7 @@ from deepglass.training.augmentation import augmentation_for, set_audio_augmenta
 from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import State, weights_sha256
 from deepglass.training.clock import Clock
-from deepglass.training.hooks import call, warn_of_failure
+from deepglass.training.hooks import call
 from deepglass.training.loop import begin_stage
 from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget
@@ -214,7 +215,8 @@ def _fit(
     )
     recorders, failures = _recorders(context, datasets, callbacks, step)
     recorders = [*pseudo_labels, history_file, *recorders]
-    trainer = Trainer([*recorders, *callbacks], folder.checkpoints, folder.store_plan)
+    checkpoints = folder.checkpoints if context.experiment.spec.training.checkpoint else None
+    trainer = Trainer([*recorders, *callbacks], checkpoints, folder.store_plan)
     loader = setup.loader(datasets["train"], plan)
     if clock is not None:
         call(callbacks, "on_phase_start", "planning")
@@ -225,19 +227,21 @@ def _fit(
         folder.store_plan(plan)
         loader = setup.loader(datasets["train"], plan)
         clock.begin(plan.first_step, costs, plan.first_step + limit)
-    with record_margins(loader, objective, len(datasets["train"]), folder.path) as recorded:
+    with record_margins(loader, context, len(datasets["train"])) as recorded:
         history = trainer.fit(objective, recorded, plan, datasets["valid"], clock, state)
     earlier_seconds = state.values["seconds"] if state else 0.0
     failures += [recorder.failure for recorder in recorders if recorder.failure]
     failures += [recorded.failure] if isinstance(recorded, MarginLoader) and recorded.failure else []
     call(callbacks, "on_phase_start", "calibrating and testing")
-    return _finish(context, datasets, history, failures, started, clock, earlier_seconds)
+    return _finish(context, datasets, history, callbacks, failures, started, clock, earlier_seconds)
 
 
 def _recorders(
     context: RunContext, datasets: Mapping[str, Dataset], callbacks: Sequence[Callback], step: int
 ) -> tuple[list[Callback], list[str]]:
     """What records for the report, and why a recorder cannot be made."""
+    if not context.experiment.spec.training.record:
+        return [], []
     makers: dict[str, Callable[[], Sequence[Callback]]] = {
         "samples": lambda: sample_recorder(context),
         "embeddings": lambda: embedding_recorder(context, datasets, step),
@@ -270,6 +274,7 @@ def _finish(
     context: RunContext,
     datasets: Mapping[str, Dataset],
     history: History,
+    callbacks: Sequence[Callback],
     failures: Sequence[str],
     started: float,
     clock: Clock | None = None,
@@ -307,11 +312,14 @@ def _finish(
             name: outputs[name].score(arrays, rows.truth[name], calibration.get(name))
             for name, arrays in predictions[split].items()
         }
+        call(callbacks, "on_predictions", split, predictions[split], rows.truth)
         scores[split] = {**evaluation.metrics, **scored}  # the objective's own, and the outputs' after calibration
     trained = RunContext.of(context.folder, experiment, data, objective, calibration, history.plan)
     budget = history.plan.budget_warning if history.stop_reason != "interrupted" else None
-    warnings = [*(valid.warnings if valid is not None else ()), *([budget] if budget else []), *failures]
+    decisions = [note for name, fitted in calibration.items() for note in outputs[name].calibration_notes(fitted)]
+    warnings = [*decisions, *(valid.warnings if valid is not None else ()), *([budget] if budget else []), *failures]
     metrics = _metrics(trained, history, scores, warnings, seconds, started)
+    metrics |= {"decisions": decisions} if decisions else {}
     missing = missing_shares(datasets)
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":
@@ -340,7 +348,7 @@ def _metrics(
     """The content of metrics.json."""
     plan, objective = history.plan, context.objective
     constant = {name: why for name, fitted in context.calibration.items() if (why := why_constant(fitted))}
-    diagnostics = diagnose(context.layer_statistics, context.experiment.architecture, plan)
+    diagnostics = diagnose(read_layer_statistics(context.folder), context.experiment.architecture, plan)
     return {
         "train": {"loss": (context.folder.history() or [{"losses": {}}])[-1]["losses"]},
         **scores,

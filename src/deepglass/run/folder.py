@@ -35,8 +35,7 @@ from deepglass.run.storage.lock import lock_folder
 from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged, resume_command, write_manifest
 from deepglass.run.storage.packed import SUFFIX, open_packed
 from deepglass.run.storage.stages import TRAINING, Stages
-from deepglass.run.storage.stored_files import RunState, StoredFiles, read_state
-from deepglass.run.storage.stored_metrics import StoredMetrics
+from deepglass.run.storage.stored_files import RunState, StoredFiles, StoredMetrics, read_state
 from deepglass.run.write_predictions import prediction_table
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import EvaluationRecord, read_records
@@ -154,7 +153,7 @@ class Folder:
             why = "is not a run folder" if path.exists() else "does not exist"
             raise SourceError("not-found", f"RUN: {path} {why}{near_miss(str(path), run_paths)}")
         folder = Folder(path, packed)
-        offer_code(folder.files)
+        offer_code(folder.files, folder.name)
         return folder
 
     @property

@@ -50,8 +50,7 @@ def _embeddings(objective: Supervised, rows: Dataset, batch_size: int) -> np.nda
 
 def _set_scale(head: ScaledHead, fit: ScaleFit | None) -> None:
     """A scale of 1 where there is none."""
-    weight, bias, low, high = fit.scale if fit is not None else (0.0, 0.0, 0.0, 0.0)
+    weight, bias = (fit.scale.weight, fit.scale.bias) if fit is not None else (0.0, 0.0)
     with torch.no_grad():
         head.scale_weight[0] = torch.as_tensor(weight)
         head.scale_bias[0] = bias
-        head.scale_range[0], head.scale_range[1] = low, high

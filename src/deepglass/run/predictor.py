@@ -30,6 +30,8 @@ from deepglass.run.folder import Folder
 from deepglass.run.storage.stored_files import RunState
 from deepglass.run.write_predictions import Predictions
 
+BATCH_SIZE = 256  # rows whose activations fit a processor's cache: 1,024 take a fifth longer
+
 
 @dataclass
 class Predictor:
@@ -76,7 +78,7 @@ class Predictor:
         )
         return Predictor(objective, reader, state.calibration, pick(device))
 
-    def predict(self, rows: Rows, batch_size: int = 1024) -> Predictions:
+    def predict(self, rows: Rows, batch_size: int = BATCH_SIZE) -> Predictions:
         """Predictions in the order of the rows, {OUTPUT: {"value": ..., "confidence": ...}} each.
 
         Args:
@@ -86,7 +88,7 @@ class Predictor:
         return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]
 
     def predict_table(
-        self, rows: Rows, keep: Sequence[str] = (), probabilities: bool = False, batch_size: int = 1024
+        self, rows: Rows, keep: Sequence[str] = (), probabilities: bool = False, batch_size: int = BATCH_SIZE
     ) -> pl.DataFrame:
         """Predictions as a table, in the order of the rows: a column per output and value, such as `price.low`.
 
@@ -115,14 +117,14 @@ class Predictor:
                 columns |= dict(zip(titles, shares.T, strict=True))
         return pl.DataFrame(columns, strict=False)
 
-    def predict_arrays(self, rows: Rows, batch_size: int = 1024) -> dict[str, PredictionArrays]:
+    def predict_arrays(self, rows: Rows, batch_size: int = BATCH_SIZE) -> dict[str, PredictionArrays]:
         """The modes of the predictions as arrays, rows first."""
         columns = self.reader.encode(rows)
         single = len(next(iter(columns.values()))) == 1
         if single:
             arrays = self._predict_row(columns)
         else:
-            arrays = predict_dataset(self.objective, Dataset(columns, {}, self.device), batch_size)
+            arrays = predict_dataset(self.objective, Dataset(columns, {}, self.device), batch_size, concurrent=True)
         return add_context(arrays, self.outputs, columns)
 
     def decode(self, arrays: Mapping[str, PredictionArrays]) -> dict[str, list[dict[str, Any]]]:
@@ -134,10 +136,10 @@ class Predictor:
         table, inputs, targets = self.reader.encode_labelled(table)
         return Dataset(inputs, targets, self.device, table.environment)
 
-    def evaluate(self, table: Table, batch_size: int = 1024) -> dict[str, dict[str, float]]:
+    def evaluate(self, table: Table, batch_size: int = BATCH_SIZE) -> dict[str, dict[str, float]]:
         """Metrics on labelled rows."""
         data = self.dataset(table)
-        arrays = predict_dataset(self.objective, data, batch_size)
+        arrays = predict_dataset(self.objective, data, batch_size, concurrent=True)
         return {f.name: f.score(arrays[f.name], data.truth[f.name], self.calibration.get(f.name)) for f in self.outputs}
 
     def _predict_row(self, columns: Mapping[str, Column]) -> dict[str, PredictionArrays]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from deepglass.data.trained_rows import split_of
 from deepglass.errors import SourceError, SpecError, UnfinishedRunWarning, near_miss
 from deepglass.features.outputs._classes import ClassOutput
 from deepglass.features.outputs.identity import Verdict
-from deepglass.formatting import plain_duration, plain_number
+from deepglass.formatting import baseline_name, plain_duration, plain_number
 from deepglass.objectives.base import Objective
 from deepglass.prepare.new_rows import Rows
 from deepglass.prepare.sources import file_columns, fingerprint_of, read_like
@@ -30,6 +29,7 @@ from deepglass.run.predictor import Predictor, verify
 from deepglass.run.storage.pack import pack
 from deepglass.run.storage.stored_files import RunState
 from deepglass.spec.spec import Source, Spec
+from deepglass.web import NotebookBlock, notebook_html
 
 
 class Run:
@@ -197,7 +197,7 @@ class Run:
 
     def evaluate(
         self, source: Any = None, include_trained: bool = False, allow_missing: Sequence[str] = ()
-    ) -> dict[str, dict[str, float]]:
+    ) -> EvaluationMetrics:
         """Metrics on labelled rows; without a source those of the run's test rows.
 
         Rows that the run, or a run it starts from, has learned from are recognised by the content of their inputs and
@@ -211,9 +211,9 @@ class Run:
             SourceError: `no-rows` if it has learned from all of them; `missing-column`, `unreadable-column`.
         """
         if source is None:
-            return self.metrics.get("test", {})
+            return EvaluationMetrics(self.metrics.get("test", {}))
         with self.predictor.reader.reading(allow_missing):
-            return self._evaluate(source, include_trained)
+            return EvaluationMetrics(self._evaluate(source, include_trained))
 
     def labelled_rows(self, source: Any, include_trained: bool = False) -> Table:
         """Labelled rows of a source; without those that the run has learned from, as `evaluate` leaves them out."""
@@ -269,18 +269,35 @@ class Run:
         )
 
     def _repr_html_(self) -> str:
-        """A table for notebooks: metrics on the test rows, or on the validation rows without test rows."""
-        split = next((s for s in ("test", "valid") if self.metrics.get(s)), "test")
-        rows = [
-            f"<tr><td>{html.escape(name)}</td><td>{html.escape(metric)}</td><td>{plain_number(value)}</td></tr>"
-            for name, values in self.metrics.get(split, {}).items()
-            for metric, value in values.items()
+        """For notebooks: metrics on the test rows, else on the validation rows, beside the baselines."""
+        metrics = self.metrics
+        split = next((s for s in ("test", "valid") if metrics.get(s)), "test")
+        text = f"{metrics['parameters']:,} parameters, {plain_duration(metrics['seconds']['train'])} of training"
+        report = self.path / "report.html"
+        blocks = [
+            NotebookBlock(
+                self.folder.name, f"{text}, {report}" if report.exists() and self.folder.packed is None else text
+            )
         ]
-        head = f"<tr><th>output</th><th>metric</th><th>{split}</th></tr>"
-        about = (
-            f"{self.metrics['parameters']:,} parameters, {plain_duration(self.metrics['seconds']['train'])} of training"
-        )
-        return f"<p><b>{html.escape(self.folder.name)}</b>: {about}</p><table>{head}{''.join(rows)}</table>"
+        for name, values in metrics.get(split, {}).items():
+            others = metrics.get("baselines", {}).get(name, {})
+            head = [name, f"{split} rows", *(baseline_name(other) for other in others)]
+            blocks.append(
+                NotebookBlock("", "", head, [_row_of(metric, [values, *others.values()]) for metric in values])
+            )
+        return notebook_html(*blocks)
+
+
+class EvaluationMetrics(dict[str, dict[str, float]]):
+    """Output -> metric -> value; a table in notebooks."""
+
+    def _repr_html_(self) -> str:
+        rows = [[name, metric, plain_number(v)] for name, values in self.items() for metric, v in values.items()]
+        return notebook_html(NotebookBlock("", "", ["output", "metric", "value"], rows))
+
+
+def _row_of(metric: str, columns: Sequence[Mapping[str, float]]) -> list[str]:
+    return [metric, *(plain_number(values[metric]) if metric in values else "" for values in columns)]
 
 
 def open_run(run: str | Path | Run, allow_code: Modules = ()) -> Run:

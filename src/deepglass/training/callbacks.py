@@ -54,8 +54,8 @@ class Callback:
 
     The order is: `on_fold_start` (cross-validation only), `on_data_ready`, `on_findings`, then the trainer's:
     `on_train_start`, `on_step_end` (at each check of the loss, not at each step), `on_evaluation_end`, `on_replan`,
-    `on_diagnostic`, `on_train_end`. `on_phase_start` comes before each phase but training: "reading", "checking",
-    "planning" (with a time budget), "calibrating and testing", "baselines", "report".
+    `on_diagnostic`, `on_train_end`; then `on_predictions`. `on_phase_start` comes before each phase but training:
+    "reading", "checking", "planning" (with a time budget), "calibrating and testing", "baselines", "report".
 
     Attributes:
         control: commands to the trainer; set before `on_train_start`.
@@ -90,6 +90,9 @@ class Callback:
     def on_diagnostic(self, text: str, step: int) -> None: ...
 
     def on_train_end(self, stop_reason: str) -> None: ...
+
+    def on_predictions(self, split: str, predictions: Mapping[str, Any], truth: Mapping[str, Any]) -> None:
+        """Predictions of the trained network for "valid" and "test": output -> arrays, and -> its encoded targets."""
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs of this callback, as plain JSON; part of each checkpoint."""

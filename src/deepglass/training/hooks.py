@@ -1,12 +1,11 @@
 """Calling the hooks of callbacks; one that only displays or records is switched off where it fails."""
 
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from deepglass.errors import SpecError, StorageError
-from deepglass.failures import CallbackWarning, deepglass_error
+from deepglass.errors import SpecError
+from deepglass.failures import warn_of_failure
 from deepglass.registry import allow_modules, own_class
 from deepglass.training.callbacks import Callback
 
@@ -31,24 +30,6 @@ def call(callbacks: Sequence[Callback], hook: str, *arguments: Any) -> None:
                 callback.failure = warn_of_failure(error, what, callback.is_recorder)
                 with suppress(Exception):
                     callback.close()
-
-
-def warn_of_failure(error: Exception, what: str, stores: bool) -> str:
-    """Warn of the failure of a display or recorder, without which the training goes on; the text of the warning.
-
-    Args:
-        what: what failed.
-        stores: whether it writes into the run folder.
-
-    Raises:
-        StorageError: where nothing can be stored there, which ends the training.
-    """
-    failure = deepglass_error(error)
-    if stores and isinstance(failure, StorageError):
-        raise failure from error
-    text = f"{what}; training goes on: {failure}"
-    warnings.warn(CallbackWarning(text), stacklevel=3)
-    return text
 
 
 def construct_callbacks(callbacks: Sequence[Callback | str]) -> list[Callback]:

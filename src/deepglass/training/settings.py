@@ -32,6 +32,9 @@ class TrainingSettings:
         threads: CPU threads; None: torch's default.
         device: device of training: "auto", "cpu", "cuda" or "mps".
         seed: random seed for weight initialisation and batch order; the split has its own.
+        record: store embeddings, decision boundaries, margins, layer statistics and samples while training, which the
+            report shows; false saves their time.
+        checkpoint: store the state at each evaluation; false saves its time, and an interrupted run starts again.
     """
 
     time: float | str | None = None
@@ -50,6 +53,8 @@ class TrainingSettings:
     threads: Count | None = None
     device: str = "auto"
     seed: Seed = 0
+    record: bool = True
+    checkpoint: bool = True
 
     def __post_init__(self) -> None:
         lengths = [n for n in ("time", "epochs", "steps") if getattr(self, n) is not None]

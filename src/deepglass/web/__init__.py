@@ -10,6 +10,7 @@ threshold.js   <threshold-slider>  overlays.js    <mask-overlays>, <box-overlays
 boundary.js    <decision-boundary>
 map.js         <embedding-map>: map_view.js (points on a canvas, by map_painters.js), map_rows.js (their rows)
 label.*        the labelling page; login.html opens its URL, no_access.html is shown without it
+notebook.html  results in a notebook, in the colours of its own theme
 """
 
 import re
@@ -17,6 +18,9 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Any, NamedTuple
+
+from deepglass.formatting import printable
 
 FOLDER = files(__name__)
 REPORT_STYLES = (
@@ -25,6 +29,7 @@ REPORT_STYLES = (
 """Style sheets of every report, in this order; a section adds its own after them."""
 IMPORT = re.compile(r'^import [^\n]* from "\./(\w+)\.js";\n', re.M)
 EXPORT = re.compile(r"^export (?=const|class|function)", re.M)
+MAX_ROWS = 200  # of a table in a notebook
 
 
 def path(name: str) -> Traversable:
@@ -53,3 +58,39 @@ def bundle(names: Sequence[str]) -> str:
     for name in names:
         add(name)
     return "\n".join(modules.values())
+
+
+class NotebookBlock(NamedTuple):
+    """A title with a sentence, above a table."""
+
+    title: str
+    text: str = ""
+    head: Sequence[str] = ()
+    rows: Sequence[Sequence[Any]] = ()
+
+
+def notebook_html(*blocks: NotebookBlock) -> str:
+    """The blocks below each other; a table of more than 200 rows is cut, and says so."""
+    html: str = _template().render(blocks=[_cut(block) for block in blocks])
+    return html
+
+
+def _cut(block: NotebookBlock) -> NotebookBlock:
+    if (more := len(block.rows) - MAX_ROWS) <= 0:
+        return block
+    return block._replace(rows=[*block.rows[:MAX_ROWS], [f"and {more:,} more"]])
+
+
+@cache
+def _template() -> Any:
+    """The template; jinja2 is loaded here, since only notebooks show results as HTML."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("deepglass.web", ""),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(str(value)),
+    )
+    return environment.get_template("notebook.html")

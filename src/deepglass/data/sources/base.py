@@ -50,9 +50,9 @@ class SourceOptions:
         encoding: a codec's name, such as "cp1252".
         header: whether the first line of a text table or sheet holds the column names.
         quote: the quote character; "none" where cells are not quoted.
-        missing: further texts that stand for a missing value in every column, such as ("-999",); an empty list for
+        missing: further texts that stand for a missing value in every column, such as [-999]; an empty list for
             empty cells alone.
-        keep: texts that are values although they look missing, such as ("NA",) for Namibia; for all columns, or
+        keep: texts that are values although they look missing, such as [NA] for Namibia; for all columns, or
             {column: texts}.
         sheet: name or number (from 1) of the sheet of an Excel file.
     """

@@ -11,8 +11,7 @@ import polars as pl
 
 from deepglass import metrics
 from deepglass.constraints import Positive
-from deepglass.errors import SpecError, near_miss
-from deepglass.features._classes import ClassFeature
+from deepglass.features._classes import ClassFeature, class_index
 from deepglass.features._value_keys import to_native
 from deepglass.features.base import Column
 from deepglass.features.outputs._calibrations import ClassCalibration
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from deepglass.nn.explanation_targets import ExplanationTarget
 
 _MIN_CLASS_SHARE = 0.1  # of an equal share; smaller classes are reported
-_WORDS = {True: ("true", "yes", "on", "y", "t", "1"), False: ("false", "no", "off", "n", "f", "0")}
 _MAX_NAMED = 8  # classes whose weights are listed
 _MIN_ROWS = 20  # fewer rows are too few to fit a temperature
 
@@ -190,31 +188,6 @@ def imbalance_warnings(codes: np.ndarray, class_names: Sequence[str], name: str)
     return [f"{name}: the class {class_names[k]!r} has only {counts[k]} of {counts.sum():,} rows{more}"]
 
 
-def class_index(value: Any, names: Sequence[str], where: str) -> int:
-    """The index of a class by its name as YAML or Python have it: `yes` may come as True, 3 as 3.0.
-
-    Args:
-        where: the setting, for messages.
-
-    Raises:
-        SpecError: `unknown-name`.
-    """
-    if isinstance(value, bool):
-        texts = [str(value), *_WORDS[value]]
-    elif isinstance(value, float) and value.is_integer():
-        texts = [str(value), str(int(value))]
-    else:
-        texts = [str(value)]
-    for text in texts:
-        if text in names:
-            return names.index(text)
-    lowered = [name.lower() for name in names]
-    for text in texts:
-        if lowered.count(text.lower()) == 1:
-            return lowered.index(text.lower())
-    raise SpecError("unknown-name", f"{where}: no class {value!r}{near_miss(str(value), names)}")
-
-
 def class_weights(setting: Any, names: Sequence[str], counts: Sequence[int], where: str) -> np.ndarray:
     """Weights of the classes, (K,) float64, whose mean over the training rows is 1.
 
@@ -234,3 +207,25 @@ def class_weights(setting: Any, names: Sequence[str], counts: Sequence[int], whe
     else:
         weights = 1 / rows
     return np.asarray(weights * rows.sum() / (weights * rows).sum())
+
+
+def is_cost_matrix(costs: Any) -> bool:
+    """Whether a value is {true class: {predicted class: cost >= 0}}."""
+    return isinstance(costs, Mapping) and all(
+        isinstance(row, Mapping)
+        and all(isinstance(c, int | float) and not isinstance(c, bool) and c >= 0 for c in row.values())
+        for row in costs.values()
+    )
+
+
+def cost_matrix(costs: Mapping[Any, Mapping[Any, float]], names: Sequence[str], where: str) -> np.ndarray:
+    """Costs by true class (row) and predicted class (column), (K, K); errors that are not named cost 1.
+
+    Raises:
+        SpecError: `unknown-name` for a class that the training rows lack.
+    """
+    matrix = 1.0 - np.eye(len(names))
+    for true, row in costs.items():
+        for predicted, cost in row.items():
+            matrix[class_index(true, names, where), class_index(predicted, names, where)] = cost
+    return matrix

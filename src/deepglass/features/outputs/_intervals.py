@@ -40,7 +40,9 @@ class RegressionOutput(Output):
 
     def half_widths(self, mode: PredictionArrays, calibration: Calibration) -> np.ndarray:
         """Half the width of the interval of each value of `mode`, in its shape."""
-        half = np.asarray(calibration["half_width"], np.float64) * mode.get("scale", 1.0)
+        half = np.asarray(calibration["half_width"], np.float64)
+        if "scale_range" in calibration and "scale" in mode:
+            half = half * np.clip(mode["scale"].astype(np.float64), *calibration["scale_range"])
         return np.broadcast_to(half, mode["value"].shape)
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
@@ -69,6 +71,7 @@ class RegressionOutput(Output):
         if "scale" in mode and (mode["scale"] != 1).any():
             _, scale = self.pairs({**mode, "value": mode["scale"]}, truth)
             fitted |= {"half_width": _half_width((true - value) / scale, level), "constant_half_width": constant}
+            fitted["scale_range"] = [float(scale.min()), float(scale.max())]
         else:
             fitted["half_width"] = constant
         return fitted if np.isfinite(constant).all() else {}

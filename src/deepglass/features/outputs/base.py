@@ -120,6 +120,10 @@ class Output(Feature):
         """What its settings change in training and prediction, for the user."""
         return []
 
+    def calibration_notes(self, calibration: Calibration) -> list[str]:
+        """What the calibration decides, for the user."""
+        return []
+
     def target_warnings(self, truth: Column) -> list[str]:
         """Warnings about the training rows' targets, such as a class imbalance."""
         return []

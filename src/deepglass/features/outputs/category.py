@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from deepglass import metrics
 from deepglass.constraints import Fraction
 from deepglass.features.base import Column
 from deepglass.features.category import Category
-from deepglass.features.outputs._classes import ClassOutput, calibrated, class_scores
+from deepglass.features.outputs._classes import ClassOutput, calibrated, class_scores, cost_matrix, is_cost_matrix
 from deepglass.features.outputs.base import Calibration, Prediction, PredictionArrays
 
 if TYPE_CHECKING:
@@ -30,11 +31,51 @@ class CategoryOutput(Category, ClassOutput):
 
     Args:
         label_smoothing: share of each label that is spread over all classes in training, in [0, 1).
+        threshold: {cost: {TRUE: {PREDICTED: cost}}}: the class of the least expected cost is predicted; errors that are
+            not named cost 1.
 
     Source: label smoothing is Szegedy et al., 2015, arXiv 1512.00567, section 7.
     """
 
     label_smoothing: Fraction = 0.0
+    threshold: Mapping[str, Any] | float | str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        costs = self.threshold.get("cost") if isinstance(self.threshold, Mapping) else None
+        if self.threshold is not None and not is_cost_matrix(costs):
+            raise ValueError(
+                "threshold: of several classes expected {cost: {TRUE: {PREDICTED: cost}}}, costs of at least 0, "
+                f"got {self.threshold!r}; a number or rule needs two classes (kind: binary)"
+            )
+
+    @property
+    def costs(self) -> np.ndarray | None:
+        """Costs by true class (row) and predicted class (column), (K, K); None without any."""
+        if not isinstance(self.threshold, Mapping):
+            return None
+        return cost_matrix(self.threshold["cost"], self.class_names, f"outputs.{self.name}.threshold.cost")
+
+    def check_target(self, truth: Column, source: str) -> None:
+        """Raises: as `ClassOutput`; SpecError: `unknown-name` for a class with a cost that is none."""
+        super().check_target(truth, source)
+        self.costs  # raises for unknown classes  # noqa: B018
+
+    def notes(self) -> list[str]:
+        """The class weights, and that costs decide."""
+        text = f"{self.name}: the predicted class is the one of the least expected cost (threshold.cost)"
+        return [*super().notes(), *([] if self.costs is None else [text])]
+
+    def predicted_classes(self, mode: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
+        """Index of the class of the least expected cost, or without costs of the largest probability, (N,)."""
+        if (costs := self.costs) is None:
+            return super().predicted_classes(mode, calibration)
+        return np.asarray((self.class_probabilities(mode, calibration) @ costs).argmin(1))
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether the predicted class may be another than the most probable one."""
+        return self.log_weights is not None or self.costs is not None
 
     def head(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import LinearHead
@@ -48,7 +89,7 @@ class CategoryOutput(Category, ClassOutput):
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         log_probs = calibrated(mode["log_probs"], calibration)[truth.mask]
-        predicted = None if self.log_weights is None else self.predicted_classes(mode, calibration)[truth.mask]
+        predicted = None if not self.is_weighted else self.predicted_classes(mode, calibration)[truth.mask]
         return class_scores(truth.values[truth.mask] - 1, log_probs, predicted, truth.present_weight)
 
     def baseline_loss(self, truth: Column) -> float:
@@ -61,7 +102,7 @@ class CategoryOutput(Category, ClassOutput):
         order = _most_likely(log_probs, _MAX_PROBABILITIES)
         probs = np.exp(np.take_along_axis(log_probs, order, 1).astype(np.float64))
         names, values = self.class_names, self.class_values
-        predicted = order[:, 0] if self.log_weights is None else self.predicted_classes(mode, calibration)
+        predicted = order[:, 0] if not self.is_weighted else self.predicted_classes(mode, calibration)
         confidences = np.exp(np.take_along_axis(log_probs, predicted[:, None], 1)[:, 0].astype(np.float64))
         return [
             {

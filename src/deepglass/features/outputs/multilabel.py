@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from deepglass import metrics
+from deepglass.features._classes import class_index
 from deepglass.features.base import Column
 from deepglass.features.multilabel import MIN_CASES, Multilabel
-from deepglass.features.outputs._calibrations import LabelCalibration
+from deepglass.features.outputs._calibrations import LabelCalibration, ThresholdRule, threshold_rule
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics.calibration import best_threshold, fit_temperature
 from deepglass.metrics.classes import ClassCurve
@@ -30,7 +32,22 @@ _MAX_EXPLAINED = 5  # labels
 
 @dataclass(frozen=True, kw_only=True)
 class MultilabelOutput(Multilabel, Output):
-    """Predicts any number of labels, each with a calibrated probability and its own threshold."""
+    """Predicts any number of labels, each with a calibrated probability and its own threshold.
+
+    Args:
+        threshold: probability from which on a label is predicted: a number or rule as of binary outputs, for all
+            labels, or {label: number or rule}; without one the threshold of each label has the highest F1.
+    """
+
+    threshold: float | str | Mapping[Any, Any] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        stated = self.threshold
+        settings = stated.values() if isinstance(stated, Mapping) and self._by_label else [stated]
+        for setting in settings:
+            if setting is not None:
+                threshold_rule(setting)
 
     metric: ClassVar[Metric] = METRICS["map"]
     weighs_metrics: ClassVar[bool] = True
@@ -103,6 +120,7 @@ class MultilabelOutput(Multilabel, Output):
         labels = truth.values[truth.mask]
         if not len(labels) or (labels == labels[0]).all():
             raise self.target_error("one-class", source, "different labels", "the same in each")
+        self._rules()  # raises for unknown labels
 
     def target_warnings(self, truth: Column) -> list[str]:
         """A warning about rare labels."""
@@ -126,7 +144,7 @@ class MultilabelOutput(Multilabel, Output):
         """
         true, log_odds = truth.values[truth.mask], mode["log_odds"][truth.mask]
         if len(true) < _MIN_ROWS:
-            return {}
+            return {} if self.threshold is None else {"temperature": 1.0, "thresholds": self._thresholds([])}
         sample = np.random.default_rng(0).permutation(true.size)[:_MAX_CALIBRATION_LABELS]
         logits, label = log_odds.reshape(-1)[sample], true.reshape(-1)[sample].astype(np.int64)
         temperature = fit_temperature(np.stack([np.zeros_like(logits), logits], 1), label).value
@@ -137,7 +155,43 @@ class MultilabelOutput(Multilabel, Output):
         thresholds = [
             best_threshold(p, t, "f1") if o else shared for p, t, o in zip(probs.T, true.T, has_cases, strict=True)
         ]
+        if self.threshold is not None:
+            thresholds = self._thresholds(thresholds)
+            for k, rule in enumerate(self._rules()):
+                columns = [k] if has_cases[k] else np.arange(true.shape[1])  # labels of few cases share one
+                label = true[:, columns].reshape(-1)
+                if rule is not None and rule.name != "value" and 0 < label.sum() < label.size:
+                    thresholds[k] = metrics.choose_threshold(probs[:, columns].reshape(-1), label, *rule).threshold
         return {"temperature": temperature, "thresholds": thresholds}
+
+    def calibration_notes(self, calibration: Calibration) -> list[str]:
+        """The thresholds that the setting `threshold` chose."""
+        if self.threshold is None or "thresholds" not in calibration:
+            return []
+        chosen = zip(self.class_names, self._rules(), calibration["thresholds"], strict=True)
+        listing = [f"{name} {value:.3g} ({rule})" for name, rule, value in chosen if rule is not None]
+        more = ", ..." if len(listing) > _MAX_EXPLAINED else ""
+        return [f"{self.name}: thresholds on the validation rows: {', '.join(listing[:_MAX_EXPLAINED])}{more}"]
+
+    @property
+    def _by_label(self) -> bool:
+        return isinstance(self.threshold, Mapping) and set(self.threshold) != {"cost"}
+
+    def _rules(self) -> list[ThresholdRule | None]:
+        """The rule of each label; None for the highest F1. Raises: SpecError: `unknown-name` for an unknown label."""
+        if not (isinstance(self.threshold, Mapping) and self._by_label):
+            rule = None if self.threshold is None else threshold_rule(self.threshold)
+            return [rule] * len(self.class_names)
+        rules: list[ThresholdRule | None] = [None] * len(self.class_names)
+        for label, setting in self.threshold.items():
+            rules[class_index(label, self.class_names, f"outputs.{self.name}.threshold")] = threshold_rule(setting)
+        return rules
+
+    def _thresholds(self, others: Sequence[float]) -> list[float]:
+        """The thresholds that are set as numbers, and others, one half where there are none."""
+        others = others or [0.5] * len(self.class_names)
+        rules = zip(self._rules(), others, strict=True)
+        return [rule.least if rule is not None and rule.name == "value" else value for rule, value in rules]
 
     def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         from deepglass.nn.explanation_targets import label_target

@@ -7,7 +7,6 @@ Source: Pleiss et al., 2020, arXiv 2001.10528, equation 1. Ours averages over th
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,14 @@ from torch import Tensor
 from deepglass.data.batches import Batch, Loader
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
+from deepglass.failures import warn_of_failure
 from deepglass.features.outputs.base import Prediction
 from deepglass.files import read_file, write_file
 from deepglass.networks.network import Network
-from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.sources import fingerprint_of
+from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
-from deepglass.training.hooks import warn_of_failure
 
 MAX_MARGIN = float(np.finfo(np.float16).max)  # exceeded when a run diverges
 FILE = "margins.safetensors"
@@ -107,7 +106,7 @@ def margin(prediction: Prediction, labels: Tensor, members: int) -> Tensor:
 
 
 @contextmanager
-def record_margins(loader: Loader, objective: Objective, count: int, folder: Path) -> Iterator[Loader]:
+def record_margins(loader: Loader, context: RunContext, count: int) -> Iterator[Loader]:
     """Record margins of supervised runs with classes, and write them to the run folder at the end of the block.
 
     Args:
@@ -116,7 +115,11 @@ def record_margins(loader: Loader, objective: Objective, count: int, folder: Pat
     Yields:
         The loader to train with.
     """
-    if type(objective) is not Supervised or not any(f.has_classes for f in objective.network.features.values()):
+    objective = context.objective
+    if not context.experiment.spec.training.record or type(objective) is not Supervised:
+        yield loader
+        return
+    if not any(f.has_classes for f in objective.network.features.values()):
         yield loader
         return
     margins = MarginLoader(loader, objective.network, count)
@@ -125,7 +128,7 @@ def record_margins(loader: Loader, objective: Objective, count: int, folder: Pat
     if margins.failure:
         return
     means = {n: np.clip(m, -MAX_MARGIN, MAX_MARGIN).astype(np.float16) for n, m in margins.means().items()}
-    write_file(folder / FILE, save(means))
+    write_file(context.path / FILE, save(means))
 
 
 def read_margins(folder: Folder, count: int, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:

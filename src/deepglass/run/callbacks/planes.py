@@ -1,6 +1,7 @@
 """Planes over two inputs, with all other inputs fixed at typical values."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,9 +14,11 @@ from deepglass.features.outputs.base import Output
 from deepglass.prepare.prepared_data import PreparedData
 
 SIDE = 40  # points along each axis
+MAX_VALUES = 800_000  # of all points of a plane: with more than 500 inputs there are fewer points
 MAX_COLUMNS = 3  # the most informative ones; each pair is a plane
 CLASSES = 24  # maximum number of classes with distinguishable colours
 MAX_BANDS = 12  # classes along an axis, the most frequent ones
+MAX_ROWS = 20_000  # from which axes and typical values are computed, spread over the training rows
 MARGIN = 0.06  # around the rows, as a share of the axis
 JITTER = 0.6  # share of a class's band over which its rows are spread
 
@@ -38,14 +41,14 @@ class PlaneAxis:
         """Names of the classes along the axis."""
         return tuple(self.feature.class_names[code - 1] for code in self.classes)
 
-    def column(self) -> Column:
-        """Encoded values at SIDE points from minimum to maximum."""
+    def column(self, count: int) -> Column:
+        """Encoded values at `count` points from minimum to maximum."""
         low, high = self.ends
         if self.classes:
-            codes = np.repeat(np.array(self.classes, np.int32), -(-SIDE // len(self.classes)))
-            codes = codes[np.linspace(0, len(codes) - 1, SIDE).round().astype(int)]
-            return Column(codes, np.ones(SIDE, bool))
-        return self.feature.from_axis(np.linspace(low, high, SIDE))
+            codes = np.repeat(np.array(self.classes, np.int32), -(-count // len(self.classes)))
+            codes = codes[np.linspace(0, len(codes) - 1, count).round().astype(int)]
+            return Column(codes, np.ones(count, bool))
+        return self.feature.from_axis(np.linspace(low, high, count))
 
     def positions(self, prepared: PreparedData, rows: np.ndarray) -> np.ndarray:
         """Positions of rows on the axis, (N,); NaN for missing values and other classes."""
@@ -69,11 +72,17 @@ class Plane:
     up: PlaneAxis
     fixed: Mapping[str, Column]
 
+    @property
+    def side(self) -> int:
+        """Number of points along each axis."""
+        return max(MAX_BANDS, min(SIDE, math.isqrt(MAX_VALUES // (len(self.fixed) + 2))))
+
     def data(self, device: str) -> Dataset:
-        """The SIDE * SIDE points, encoded, row by row from the top."""
-        inputs = {n: c.take(np.zeros(SIDE * SIDE, int)) for n, c in self.fixed.items()}
-        inputs[self.across.feature.name] = self.across.column().take(np.tile(np.arange(SIDE), SIDE))
-        inputs[self.up.feature.name] = self.up.column().take(np.repeat(np.arange(SIDE)[::-1], SIDE))
+        """The points, `side` times `side`, encoded, row by row from the top."""
+        side = self.side
+        inputs = {n: c.take(np.zeros(side * side, int)) for n, c in self.fixed.items()}
+        inputs[self.across.feature.name] = self.across.column(side).take(np.tile(np.arange(side), side))
+        inputs[self.up.feature.name] = self.up.column(side).take(np.repeat(np.arange(side)[::-1], side))
         return Dataset(inputs, {}, device)
 
 
@@ -86,7 +95,7 @@ def informative_planes(prepared: PreparedData, output: Output) -> list[Plane]:
     """Planes over the number inputs most associated with an output; [] if other kinds of data are inputs too."""
     if not only_tabular(prepared):
         return []
-    rows = prepared.rows("train")
+    rows = _rows(prepared)
     truth = output.encode(take_raw(prepared.table[output.column], rows))
     numbers = {f.name: _values(prepared, f, rows) for f in prepared.inputs if isinstance(f, Number)}
     varying = {n: v for n, v in numbers.items() if len(np.unique(v[~np.isnan(v)])) > 1}
@@ -98,10 +107,15 @@ def informative_planes(prepared: PreparedData, output: Output) -> list[Plane]:
 
 def make_plane(prepared: PreparedData, pair: tuple[str, str]) -> Plane:
     """The plane over two inputs, by their names."""
-    rows = prepared.rows("train")
+    rows = _rows(prepared)
     inputs = {f.name: f for f in prepared.inputs}
     across, up = (_side(prepared, inputs[name], rows) for name in pair)
     return Plane(across, up, {n: _typical(prepared, f, rows) for n, f in inputs.items() if n not in pair})
+
+
+def _rows(prepared: PreparedData) -> np.ndarray:
+    rows = prepared.rows("train")
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(MAX_ROWS, len(rows))).astype(int))] if len(rows) else rows
 
 
 def _side(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> PlaneAxis:

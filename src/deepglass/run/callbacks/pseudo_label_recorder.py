@@ -106,9 +106,11 @@ class PseudoLabelRecorder(Callback):
 
 def pseudo_label_recorder(context: RunContext, from_step: int = 0) -> list[Callback]:
     """The recorder, for semi-supervised objectives; [] for others."""
-    if isinstance(context.objective, SemiSupervised) and len(rows := _unlabelled_rows(context.data)):
-        return [PseudoLabelRecorder(context, context.objective, rows, from_step)]
-    return []
+    objective = context.objective
+    if not context.experiment.spec.training.record or not isinstance(objective, SemiSupervised):
+        return []
+    rows = _unlabelled_rows(context.data)
+    return [PseudoLabelRecorder(context, objective, rows, from_step)] if len(rows) else []
 
 
 def _unlabelled_rows(prepared: PreparedData) -> np.ndarray:

@@ -22,8 +22,11 @@ def write_code(run: Path, modules: Iterable[str]) -> None:
         write_file(run / FOLDER / copy_name(module, file), read_file(file))
 
 
-def offer_code(files: StoredFiles) -> None:
+def offer_code(files: StoredFiles, run: str) -> None:
     """Offer the copies of a run for imports, but for damaged ones.
+
+    Args:
+        run: its name, for messages.
 
     Warns:
         CodeWarning: where a module that the user allows has another content than its copy, or its copy is damaged.
@@ -33,9 +36,9 @@ def offer_code(files: StoredFiles) -> None:
         copy = files.path / name
         module = copied_module(copy)
         if reason := files.damage(name):
-            text = f"{copy}: damaged or replaced since it was written ({reason}); it is not used"
+            text = f"{run}: {name} is damaged or replaced since it was written ({reason}), and not used"
         elif file := other_version(module, copy):
-            text = f"{file} differs from {copy}, with which the run was trained; its predictions may differ"
+            text = f"{file} differs from {name} of {run}, with which it was trained; its predictions may differ"
         else:
             text = ""
         if text and is_allowed(module):

@@ -11,7 +11,7 @@ from deepglass.run.storage.lock import LOCK
 
 STARTING = {  # files of a run that has no plan.json yet, before which it has not begun
     *(LOCK, "log.txt", "stages.json", "labels.csv", "findings.json", "spec.yaml", "features.json", "split.parquet"),
-    *("code", "ancestors.parquet", "history.jsonl", "diagnostics.jsonl", "pseudo_labels.jsonl"),
+    *("code", "reference.json", "ancestors.parquet", "history.jsonl", "diagnostics.jsonl", "pseudo_labels.jsonl"),
 }
 FILES = STARTING | {
     "manifest.json",

@@ -55,7 +55,7 @@ def pack(folder: Folder, out: Path | None = None, force: bool = False) -> Packed
         raise SpecError("bad-value", f"{folder.name}: is a run a fold; pack one of them, such as {folds[0]}")
     if (digests := folder.files.digests()) is None:
         raise SourceError("not-found", folder.files.unfinished())
-    out = out or Path(f"{folder.path.resolve().name}{SUFFIX}")
+    out = out or Path(folder.packed.name if folder.packed else f"{folder.path.resolve().name}{SUFFIX}")
     if out.suffix != SUFFIX:
         raise SpecError("bad-value", f"--out: expected a {SUFFIX} file, got {out}")
     if out.exists() and not force:

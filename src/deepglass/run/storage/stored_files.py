@@ -5,9 +5,11 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar
 
 import polars as pl
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
 
 from deepglass.config import restore, restore_record
 from deepglass.documents import read_json
@@ -30,6 +32,9 @@ from deepglass.run.storage.manifest import (
 from deepglass.spec.spec import Spec
 
 T = TypeVar("T")
+Metrics = dict[str, dict[str, float]]  # output or objective -> metric -> value
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class RunState(NamedTuple):
@@ -58,6 +63,57 @@ class _Source(NamedTuple):
     warnings: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]  # name and reason
     hashed_columns: tuple[str, ...] = ()  # whose content identifies a row
+
+
+class StoredSeconds(TypedDict):
+    """How long a run took."""
+
+    train: Seconds
+    total: Seconds
+
+
+class FoldMetrics(TypedDict):
+    """One fold of a cross-validation."""
+
+    run: str
+    test: Metrics
+    seconds: StoredSeconds
+
+
+class StoredMetrics(TypedDict):
+    """The content of metrics.json; further keys are texts, numbers and lists of them.
+
+    Args:
+        train: "loss" -> parameter group -> mean loss at the last evaluation.
+        baselines: output -> baseline -> metric -> value.
+        constant_intervals: output -> why its intervals have one width.
+        spread, folds: of a cross-validation: standard deviation over the folds, and what they measured.
+        stop_signal: that ended the training.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
+
+    train: Metrics
+    valid: NotRequired[Metrics]
+    test: NotRequired[Metrics]
+    baselines: dict[str, Metrics]
+    constant_intervals: NotRequired[dict[str, str]]
+    spread: NotRequired[Metrics]
+    folds: NotRequired[list[FoldMetrics]]
+    seconds: StoredSeconds
+    examples_per_second: float
+    parameters: Count
+    device: str
+    precision: str
+    seed: int
+    weights_sha256: str
+    stop_reason: str
+    stop_signal: NotRequired[Literal["SIGINT", "SIGTERM", "SIGHUP"]]
+    step: Count
+    notes: list[str]
+    sample_weight: NotRequired[str]
+    diagnostics: NotRequired[list[str]]
+    versions: dict[str, str]
 
 
 def read_state(path: Path, content: Mapping[str, Any], spec: Spec) -> RunState:
