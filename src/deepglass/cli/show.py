@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepglass.cli.console import err, grid_of, hanging, out
-from deepglass.comparison import Comparison
+from deepglass.comparison import RunComparison
 from deepglass.doctor.inspect import Inspection
 from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import part_text, plain_duration, plain_number, prediction_line, prediction_text
@@ -103,7 +103,7 @@ def show_problems(run: str, problems: Sequence[RunProblem]) -> None:
     out.print(grid)
 
 
-def show_comparison(compared: Comparison) -> None:
+def show_comparison(compared: RunComparison) -> None:
     """One column per run, and below it what is known about the differences to the first run."""
     grid = grid_of("", *compared)
     grid.columns[0].no_wrap = True

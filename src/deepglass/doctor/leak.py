@@ -1,4 +1,4 @@
-"""Target leakage: a single input that predicts nearly every label on held-out rows.
+"""Target leakage: a single input that predicts nearly every label on held-out rows, or a few together.
 
 Checked of each value, and of side information: an image's size, brightness or single pixels, a sound's length, a word
 in a text.
@@ -13,6 +13,7 @@ import polars as pl
 
 from deepglass.data.missing import is_null
 from deepglass.doctor.base import DataContext, Finding, Target
+from deepglass.doctor.joint_leak import joint_leak
 
 MIN_CLASS_SCORE = 0.92  # share of the constant prediction's errors that the column removes
 MIN_NUMBER_SCORE = 0.98  # R2
@@ -38,15 +39,33 @@ def leak(context: DataContext) -> Iterator[Finding]:
             continue
         if len(labelled) > MAX_ROWS:
             labelled = np.sort(np.random.default_rng(0).choice(labelled, MAX_ROWS, replace=False))
-        for measure in context.measures:
-            numbers = target.classes is None and measure.names is None
-            if measure.what == "time" or (numbers and measure.monotonic):  # a smooth target follows it
-                continue
-            score = leak_score(measure.values[labelled], target.values[labelled], measure.names is not None, target)
-            yield from _finding(context, target, measure.column, measure.what, score)
+        alone = [*_single(context, target, labelled)]
+        yield from alone
+        if not alone:
+            yield from _together(context, target)
         yield from _missing(context, target, labelled)
         yield from _pixels(context, target, labelled)
         yield from _words(context, target, labelled)
+
+
+def _single(context: DataContext, target: Target, labelled: np.ndarray) -> Iterator[Finding]:
+    """Inputs of which one measure gives away the target."""
+    for measure in context.measures:
+        numbers = target.classes is None and measure.names is None
+        if measure.what == "time" or (numbers and measure.monotonic):  # a smooth target follows it
+            continue
+        score = leak_score(measure.values[labelled], target.values[labelled], measure.names is not None, target)
+        yield from _finding(context, target, measure.column, measure.what, score)
+
+
+def _together(context: DataContext, target: Target) -> Iterator[Finding]:
+    """A few inputs from which the target is computed."""
+    joint = joint_leak(context.measures, target.values, target.classes)
+    if joint is not None:
+        names = f"{', '.join(joint.columns[:-1])} and {joint.columns[-1]}"
+        text = f"{names} together give away {target.name}: {joint.how}; are they known before the prediction is made? "
+        fix = f"data.ignore=[{', '.join(joint.columns)}]"
+        yield context.finding("leak", [], joint.columns, 0.95, f"{text}If not, leave them out", fix)
 
 
 def leak_score(x: np.ndarray, y: np.ndarray, unordered: bool, target: Target) -> LeakScore:

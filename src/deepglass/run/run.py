@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -182,16 +182,11 @@ class Run:
         return outputs[name]
 
     def pack(self, out: str | Path | None = None, *, force: bool = False) -> Path:
-        """Write the run as one zip file to hand on, which `Run` and the commands open as they open the folder.
-
-        It holds no checkpoints and no paths of this machine, and the same run gives the same bytes.
+        """Write the run as one zip file to hand on, and return its path; see `run.storage.pack`.
 
         Args:
             out: a .zip file; `NAME.zip` in the current folder without it.
             force: overwrite it.
-
-        Returns:
-            Its path.
         """
         return pack(self.folder, None if out is None else Path(out), force).path
 
@@ -282,9 +277,9 @@ class Run:
         for name, values in metrics.get(split, {}).items():
             others = metrics.get("baselines", {}).get(name, {})
             head = [name, f"{split} rows", *(baseline_name(other) for other in others)]
-            blocks.append(
-                NotebookBlock("", "", head, [_row_of(metric, [values, *others.values()]) for metric in values])
-            )
+            columns = [values, *others.values()]
+            rows = [[m, *(plain_number(c[m]) if m in c else "" for c in columns)] for m in values]
+            blocks.append(NotebookBlock("", "", head, rows))
         return notebook_html(*blocks)
 
 
@@ -296,12 +291,10 @@ class EvaluationMetrics(dict[str, dict[str, float]]):
         return notebook_html(NotebookBlock("", "", ["output", "metric", "value"], rows))
 
 
-def _row_of(metric: str, columns: Sequence[Mapping[str, float]]) -> list[str]:
-    return [metric, *(plain_number(values[metric]) if metric in values else "" for values in columns)]
-
-
 def open_run(run: str | Path | Run, allow_code: Modules = ()) -> Run:
     """A run by its folder, or the run itself; `allow_code` as for `Run`."""
+    if not isinstance(run, str | Path | Run):
+        raise SpecError("bad-value", f"RUN: expected the path of a run, or a Run, got {type(run).__name__}")
     allow_modules(allow_code)
     run = run if isinstance(run, Run) else Run(run)
     run.warn_if_unfinished()
