@@ -182,16 +182,11 @@ class Run:
         return outputs[name]
 
     def pack(self, out: str | Path | None = None, *, force: bool = False) -> Path:
-        """Write the run as one zip file to hand on, which `Run` and the commands open as they open the folder.
-
-        It holds no checkpoints and no paths of this machine, and the same run gives the same bytes.
+        """Write the run as one zip file to hand on, and return its path; see `run.storage.pack`.
 
         Args:
             out: a .zip file; `NAME.zip` in the current folder without it.
             force: overwrite it.
-
-        Returns:
-            Its path.
         """
         return pack(self.folder, None if out is None else Path(out), force).path
 
@@ -214,6 +209,11 @@ class Run:
             return EvaluationMetrics(self.metrics.get("test", {}))
         with self.predictor.reader.reading(allow_missing):
             return EvaluationMetrics(self._evaluate(source, include_trained))
+
+    def labelled_rows(self, source: Any, include_trained: bool = False) -> Table:
+        """Labelled rows of a source; without those that the run has learned from, as `evaluate` leaves them out."""
+        table = read_like(self.spec.data, source, file_columns(self.predictor.inputs))
+        return self._without_trained_rows(table, include_trained)
 
     def _evaluate(self, source: Any, include_trained: bool) -> dict[str, dict[str, float]]:
         if isinstance(source, str) and source.startswith(PREFIX):  # the user names its module
