@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from conftest import Command
 from PIL import Image
 
 import deepglass
 from deepglass.errors import StorageError, UserError
+from deepglass.training.callbacks import Callback
 
 HOUSES = "size,place,price\n" + "".join(f"{i * 1.5 % 7},{'ab'[i % 2]},{i * 2.5 % 11}\n" for i in range(60))
 
@@ -462,3 +465,31 @@ def test_too_few_rows_name_the_files_that_were_left_out(command: Command) -> Non
         if i < 4:
             Image.new("L", (4, 4), 40 * i).save(path)
     refused(command, "media", code="too-few-rows", names=("'label'", "4 rows", "left out", "cannot be read", "19 more"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda f: deepglass.train(f, f["sold"]), r"target: expected the name of a column.*got a Series.*\(X, y\)"),
+        (lambda f: deepglass.train(f, f["sold"].to_numpy()), "target: expected the name of a column.*got a ndarray"),
+        (lambda f: deepglass.train(f, ["sold", None]), "target: expected the name of a column.*got a list"),
+        (lambda f: deepglass.train(f, "sold", callbacks=[print]), r"callbacks: .*module:Class, got <built-in"),
+        (lambda f: deepglass.train(f, "sold", callbacks=[Callback]), r"callbacks: .*call the class"),
+        (lambda f: deepglass.train(f, "sold", callbacks=Callback()), r"callbacks: expected a list"),
+        (lambda f: deepglass.train(f, "sold", out=3), "out: expected the path of a folder, got 3"),
+        (lambda f: deepglass.evaluate(None), "RUN: expected the path of a run, or a Run, got NoneType"),
+        (lambda f: deepglass.report(3), "RUN: expected the path of a run, or a Run, got int"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_wrong_argument_from_python_names_what_is_expected(library: str, wrong: Any, message: str) -> None:
+    frame = pl.DataFrame({"size": range(60), "sold": [0, 1] * 30})
+    with pytest.raises(deepglass.UserError, match=message) as raised:
+        wrong(frame if library == "polars" else frame.to_pandas())
+    assert raised.value.code == "bad-value"
+
+
+def test_a_frame_may_have_whole_numbers_as_names(tmp_path: Path) -> None:
+    frame = pd.DataFrame({0: np.random.default_rng(0).normal(size=60), 1: [0, 1] * 30})
+    run = deepglass.train(frame, 1, out=tmp_path / "run", steps=1, baselines=False)
+    assert [output.name for output in run.predictor.outputs] == ["1"]

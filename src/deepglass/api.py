@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepglass.comparison import Comparison, side_by_side
+from deepglass.comparison import RunComparison, side_by_side
 from deepglass.config import construct
 from deepglass.doctor.findings import before_training, used_rows, write_findings
 from deepglass.doctor.fixes import apply_fixes
@@ -115,6 +115,11 @@ def train(
 
     Raises:
         UserError: for a wrong setting or unusable data, before training starts.
+
+    Example:
+        >>> run = deepglass.train("sklearn:iris", steps=20, out="runs/example", baselines=False, force=True)
+        >>> sorted(run.metrics["test"])
+        ['target']
     """
     started = clock.perf_counter()
     overrides = {
@@ -125,6 +130,8 @@ def train(
         "init_from": init_from.path if isinstance(init_from, Run) else init_from, "data": data, "training": training,
     }  # fmt: skip
     spec = build_spec(source, target, {**overrides, **(settings or {})}, allow_code=allow_code)
+    if not isinstance(out, str | Path | None):
+        raise SpecError("bad-value", f"out: expected the path of a folder, got {out!r:.80}")
     path = Path(out) if out is not None else None
     if path is not None:
         is_occupied(path, force)  # an error for an existing folder comes before the data are read
@@ -282,7 +289,7 @@ def report(
         return add_report(context, None, samples, wish, pair, None if out is None else Path(out))
 
 
-def compare(*runs: str | Path | Run) -> Comparison:
+def compare(*runs: str | Path | Run) -> RunComparison:
     """Runs side by side: path -> test metrics, cost, and the settings that differ.
 
     Each further run is compared with the first one on the test rows that both have, with a 95 % interval; see

@@ -40,7 +40,7 @@ class PairedDifference(NamedTuple):
         return self.second - self.first
 
 
-class Comparison(dict[str, dict[str, Any]]):
+class RunComparison(dict[str, dict[str, Any]]):
     """Runs side by side, as `side_by_side` describes; a table in notebooks."""
 
     def rows(self) -> list[list[str]]:
@@ -67,7 +67,7 @@ class Comparison(dict[str, dict[str, Any]]):
         )
 
 
-def side_by_side(runs: Sequence[Run]) -> Comparison:
+def side_by_side(runs: Sequence[Run]) -> RunComparison:
     """Path -> test metrics, seconds, parameters, the settings in which the runs differ, and the paired comparison.
 
     `test_rows` is the number of a run's test rows; `common_test_rows` how many of them are test rows of the first run
@@ -78,7 +78,7 @@ def side_by_side(runs: Sequence[Run]) -> Comparison:
     keys = dict.fromkeys(k for s in settings.values() for k in s)
     differing = [k for k in keys if len({repr(s.get(k)) for s in settings.values()}) > 1]
     test_rows = [_TestRows.of(r) for r in runs]
-    return Comparison(
+    return RunComparison(
         {
             run.folder.name: {
                 "test": run.metrics.get("test", {}),

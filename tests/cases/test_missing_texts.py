@@ -99,3 +99,17 @@ def test_new_rows_are_read_as_in_training(tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("pop,gdp,country\n0.2345,0.9,NA\n0.3456,0.8,NA\n")
     assert run.predictor.reader.read(tmp_path / "new.csv")["country"].to_list() == ["NA", "NA"]
     assert 0 <= run.evaluate(tmp_path / "new.csv")["country"]["accuracy"] <= 1
+
+
+def test_texts_for_missing_values_far_below(tmp_path: Path) -> None:
+    """Types are inferred from the first rows, and whatever stands far below them is read the same."""
+    rows = [[str(i % 90), f"{i % 50}.25", "ab"[i % 2], str(i)] for i in range(60_000)]
+    rows[5][0] = "?"
+    for i in range(20_000, 60_000, 1_000):
+        rows[i][:3] = ["-", "NA", ""]
+    rows[59_000][3] = "12345678901234567890"
+    (tmp_path / "a.csv").write_text("k,x,g,id\n" + "\n".join(map(",".join, rows)))
+    table = read(tmp_path / "a.csv")
+    assert [table[name].null_count() for name in table.names] == [41, 40, 40, 0]
+    assert [str(table[name].dtype) for name in "kxg"] == ["Int64", "Float64", "String"]
+    assert table["k"].sum() == sum(int(row[0]) for row in rows if row[0].isdigit())

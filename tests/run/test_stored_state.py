@@ -104,6 +104,7 @@ CALIBRATIONS: dict[str, list[dict[str, Any]]] = {
     "identity": [{"threshold": 0.5}, {"threshold": 0.5, "slope": math.inf, "offset": 0.0}],
 }
 STATES: dict[str, dict[str, Any]] = {
+    "category": {"vocabulary_": ["a", "b"]},
     "multilabel": {"vocabulary_": ["a", "b"]},
     "vector": {"mean_": [0.0, 1.0], "std_": [1.0, 1.0]},
     "sequence": {"mean_": [0.0], "std_": [1.0]},

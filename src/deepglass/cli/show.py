@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepglass.cli.console import err, grid_of, hanging, out
-from deepglass.comparison import Comparison
+from deepglass.comparison import RunComparison
 from deepglass.doctor.inspect import Inspection
 from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import part_text, plain_duration, plain_number, prediction_line, prediction_text
@@ -105,7 +105,7 @@ def show_problems(run: str, problems: Sequence[RunProblem]) -> None:
     out.print(grid)
 
 
-def show_comparison(compared: Comparison) -> None:
+def show_comparison(compared: RunComparison) -> None:
     """One column per run, and below it what is known about the differences to the first run."""
     grid = grid_of("", *compared)
     grid.columns[0].no_wrap = True
@@ -158,6 +158,22 @@ def show_explanations(explanations: Sequence[Mapping[str, Any]]) -> None:
         for name, why in row.items():
             if name != "row":
                 _show_explanation(int(row["row"]), name, why)
+
+
+def show_global_explanations(explanations: Sequence[Any]) -> None:
+    """What each output relies on: sentences, then the importance of the inputs."""
+    if not explanations:
+        print("nothing to say: no output of classes or numbers with at least 20 test rows")
+    for e in explanations:
+        out.print(f"{e.output}, {e.rows:,} rows: {e.metric} {plain_number(e.value)}", style="bold", soft_wrap=True)
+        for sentence in e.sentences:
+            print(hanging(f"  {sentence}", 2))
+        if e.inputs:
+            grid = grid_of("input", f"{e.metric} lost", "± error", "attribution", "± error")
+            for i in e.inputs:
+                used = ["", ""] if i.attribution is None else [plain_number(v) for v in i.attribution]
+                grid.add_row(i.input, *(plain_number(v) for v in i.permutation), *used)
+            out.print(grid)
 
 
 def _show_explanation(row: int, name: str, explanation: Mapping[str, Any]) -> None:

@@ -19,20 +19,17 @@ from deepglass.api import train
 from deepglass.data.table import Table
 from deepglass.errors import UserError
 from deepglass.explain import load
-from deepglass.features.base import Column
 from deepglass.features.outputs.base import Output, PredictionArrays
-from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictor
 from deepglass.run.run import Run
 from deepglass.sklearn.columns import array_table, frame_table, is_frame
+from deepglass.sklearn.fit_recorder import FitRecorder
 from deepglass.sklearn.packed_run import lenient, own_randomness, pack, unpack
-from deepglass.spec.overrides import ALIASES
+from deepglass.spec.aliases import ALIASES
 from deepglass.temporary import temporary_folder
-from deepglass.training.callbacks import Callback
 
 MIN_ROWS = 10  # as `train` requires
-MAX_BACKGROUND = 200  # training rows that are stored for explanations
 SMALL_ROWS = 2_000  # up to so many rows a narrower network with a shorter schedule predicts as well, see `tables.md`
 SMALL_WIDTH = 128
 
@@ -187,7 +184,7 @@ class Estimator(BaseEstimator):
             weight_column = _unused("sample_weight", columns)
             columns[weight_column] = _check_sample_weight(sample_weight, target, dtype=np.float64)
         rows = Table(columns, "(X, y)", kinds={**table.kinds, name: kind})
-        seed, recorder = self._seed(), _FitRecorder()
+        seed, recorder = self._seed(), FitRecorder()
         settings = {**self._own_settings(table), **{f"outputs.{name}.{k}": v for k, v in of_output.items()}}
         split = {"test": 0.0, "valid": self.valid, "seed": seed}
         with temporary_folder() as folder, own_randomness():
@@ -262,20 +259,6 @@ class Estimator(BaseEstimator):
         if isinstance(self.random_state, Integral):
             return int(self.random_state)
         return check_random_state(self.random_state).randint(2**31 - 1)
-
-
-class _FitRecorder(Callback):
-    """Some training rows, for explanations, and the predictions of the validation rows with their targets."""
-
-    background: Any
-    valid: tuple[PredictionArrays, Column] | None = None
-
-    def on_data_ready(self, prepared: PreparedData) -> None:
-        self.background = load("reference").training_rows(prepared, MAX_BACKGROUND)
-
-    def on_predictions(self, split: str, predictions: Mapping[str, Any], truth: Mapping[str, Any]) -> None:
-        if split == "valid":
-            self.valid = next(((arrays, truth[name]) for name, arrays in predictions.items()), None)
 
 
 def _unused(name: str, names: Container[str]) -> str:

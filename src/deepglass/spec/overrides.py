@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from deepglass.errors import SpecError
 from deepglass.registry import Modules, allow_modules
 from deepglass.spec import recipes
-from deepglass.spec.describe_settings import ALIASES, check_sections
+from deepglass.spec.aliases import ALIASES
+from deepglass.spec.describe_settings import check_sections
 from deepglass.spec.sections import COLUMN_SECTIONS, select_targets, set_column
 from deepglass.spec.spec import Spec
 from deepglass.values import set_path
@@ -43,8 +45,7 @@ def build_spec(
         if key not in of_columns:
             content = set_path(content, ALIASES.get(key, key), _merged(content.get(key), value))
     if target is not None:
-        targets = [target] if isinstance(target, str) else list(target)
-        content["outputs"] = select_targets(content.get("outputs"), targets, "outputs" in settings)
+        content["outputs"] = select_targets(content.get("outputs"), _names(target), "outputs" in settings)
     for key, value in of_columns.items():
         content = set_column(content, key, value)
     spec = Spec.from_dict(content)
@@ -52,6 +53,19 @@ def build_spec(
         given = [settings, source if isinstance(source, str) or _is_spec(source) else None]
         allow_modules(modules[text] for text in _texts(given) if text in modules)
     return spec
+
+
+def _names(target: Any) -> list[str]:
+    """The names of the target columns; those of a frame may be whole numbers.
+
+    Raises:
+        SpecError: `bad-value` for what is no name, such as the column itself.
+    """
+    names = list(target) if isinstance(target, list | tuple) else [target]
+    if all(isinstance(name, str | int) for name in names):
+        return [str(name) for name in names]
+    expected = f"expected the name of a column, or a list of names, got a {type(target).__name__}"
+    raise SpecError("bad-value", f"target: {expected}; make it a column of the frame, or train on the pair (X, y)")
 
 
 def _texts(value: Any) -> Iterator[str]:

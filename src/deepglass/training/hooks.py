@@ -36,8 +36,16 @@ def construct_callbacks(callbacks: Sequence[Callback | str]) -> list[Callback]:
     """Callbacks, those that are named as `module:Class` constructed without arguments; naming a module allows it.
 
     Raises:
-        SpecError: `unknown-name` for what cannot be imported or is no callback; `bad-value` if it needs arguments.
+        SpecError: `unknown-name` for what cannot be imported or is no callback; `bad-value` if it needs arguments, and
+            for anything else.
     """
+    if not isinstance(callbacks, list | tuple):
+        raise SpecError("bad-value", f"callbacks: expected a list, got {callbacks!r:.80}")
+    for callback in callbacks:
+        if not isinstance(callback, str | Callback):
+            hint = "; call the class, to give an object" if isinstance(callback, type) else ""
+            expected = "objects of a class that extends deepglass.training.callbacks.Callback, or names module:Class"
+            raise SpecError("bad-value", f"callbacks: expected {expected}, got {callback!r:.80}{hint}")
     return [_construct(c) if isinstance(c, str) else c for c in callbacks]
 
 

@@ -11,30 +11,25 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from deepglass.data.sources import sniff
-from deepglass.data.sources.base import NO_QUOTE, ReadLog, SourceOptions
-from deepglass.data.sources.csv_shape import count_lines, offset
+from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.encodings import SAMPLE_BYTES
 from deepglass.data.sources.frames import column_names, table_from_texts
 from deepglass.data.sources.header import numbered
-from deepglass.data.sources.missing_texts import candidates_of
 from deepglass.data.sources.plain import is_prose, plain_table
+from deepglass.data.sources.polars_csv import count_lines, offset, read_with_polars
 from deepglass.data.sources.quotes import enclose_stray_quotes
 from deepglass.data.sources.text_bytes import Utf8Text, as_utf8, check_lines, load_bytes, read_text
-from deepglass.data.sources.text_columns import may_have_grouped_thousands, proves_comma
 from deepglass.data.sources.word_rows import sentences_of_rows, sentences_of_text
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.formulas import unguarded
 from deepglass.limits import limit
 
-_INFER_ROWS = 10_000  # rows from which types are inferred; a later misfit costs another reading, never a wrong value
-_MAX_MISFITS = 6  # columns with a value of another type than inferred, each of which costs another reading
 _MAX_RAGGED_SHARE = 0.01  # of the rows may have a wrong number of cells and are left out; beyond it the file is refused
 _BATCH = 50_000
 
@@ -120,7 +115,7 @@ def _read_cells(
     if dialect.spaced and not lines.quoted and lines.regular:
         text, dialect = _no_spaces(text, dialect), dialect._replace(spaced=False)
     if dialect.escape is None and not dialect.spaced and lines.regular and lines.rows:
-        cells = _read_with_polars(text, dialect, options)
+        cells = read_with_polars(text, dialect, lines.rows, options)
         if cells is not None and cells[0].height == lines.rows + lines.blank:
             frame, number_texts = cells
             if lines.blank and frame.width == 1:  # a blank line is a missing value there, but not at the end
@@ -141,79 +136,6 @@ def _no_spaces(text: Utf8Text, dialect: sniff.Dialect) -> Utf8Text:
 def _last_value(series: pl.Series) -> int:
     present = series.is_not_null().arg_true()
     return int(present[-1]) + 1 if len(present) else 0
-
-
-def _read_with_polars(
-    text: Utf8Text, dialect: sniff.Dialect, options: SourceOptions
-) -> tuple[pl.DataFrame, set[str]] | None:
-    """The cells as polars reads them, and the texts for missing numbers; None if it fails.
-
-    Types are inferred from the first rows. If a later value does not fit, its column is read as text or as floats;
-    after `_MAX_MISFITS` such columns the types are inferred from all rows. Columns of text with missing values are
-    read again as they are written, and so are floats in a file with decimal commas, where a point may separate
-    thousands.
-    """
-    keys = [f"c{i}" for i in range(dialect.width)]
-    missing = candidates_of(options)
-    codes, markers = _codes_and_markers(text.data, dialect, missing)
-    types: dict[str, type[pl.DataType]] = {keys[i]: pl.String for i in codes}
-    misfits = 0
-    source = text.path or text.data.tobytes()
-    settings: dict[str, Any] = {
-        **{"has_header": False, "skip_lines": dialect.skip, "separator": dialect.delimiter},
-        **{"quote_char": None if dialect.quote == NO_QUOTE else dialect.quote, "glob": False},  # stars are no pattern
-    }
-    while True:
-        try:
-            frame = pl.read_csv(
-                source,
-                new_columns=keys,
-                null_values=missing,
-                infer_schema_length=_INFER_ROWS if misfits < _MAX_MISFITS else None,
-                schema_overrides=types,
-                **settings,
-            )
-            break
-        except pl.exceptions.PolarsError as error:
-            odd = re.search(r"could not parse `(.*)` as dtype `(\w+)` at column '(c\d+)'", str(error), re.DOTALL)
-            if misfits > _MAX_MISFITS or (misfits < _MAX_MISFITS and odd is None):
-                return None
-            misfits += 1
-            if odd is not None:
-                number = odd[2].startswith("i") and re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?", odd[1], re.IGNORECASE)
-                types[odd[3]] = pl.Float64 if number and odd[3] not in types else pl.String
-    texts = [key for key in keys if frame[key].dtype == pl.String]
-    again = [key for key in texts if frame[key].null_count()]
-    floats = [key for key in keys if frame[key].dtype.is_float()]
-    if any(proves_comma(frame[key]) for key in texts):
-        again += floats
-    else:
-        again += [key for key in floats if may_have_grouped_thousands(frame[key])]
-    if again:
-        indices = {key: i for i, key in enumerate(keys)}
-        positions = [indices[key] for key in again]
-        strings = dict.fromkeys(keys, pl.String)
-        as_written = pl.read_csv(source, columns=positions, new_columns=keys, schema_overrides=strings, **settings)
-        frame = frame.with_columns(as_written)
-    numbers = set(keys).difference(texts, again)
-    return frame, set().union(*(words for i, words in markers.items() if keys[i] in numbers))
-
-
-def _codes_and_markers(
-    data: np.ndarray, dialect: sniff.Dialect, missing: Sequence[str]
-) -> tuple[set[int], dict[int, set[str]]]:
-    """From three windows: columns with leading zeros, which integers would lose, and texts for missing values."""
-    codes: set[int] = set()
-    markers: dict[int, set[str]] = {}
-    size, texts = 64 * 1024, set(missing) - {""}
-    for start in {offset(data, dialect.skip), len(data) // 2, max(0, len(data) - size)}:
-        lines = data[start : start + size].tobytes().decode("utf-8", errors="ignore").split("\n")
-        for row in dialect.reader(lines):
-            if len(row) == dialect.width:
-                codes |= {i for i, cell in enumerate(row) if len(cell) > 1 and cell[0] == "0" and cell.isdigit()}
-                for i in (i for i, cell in enumerate(row) if cell in texts):
-                    markers.setdefault(i, set()).add(row[i])
-    return codes, markers
 
 
 def _read_with_csv(text: Utf8Text, dialect: sniff.Dialect, source: str, log: ReadLog) -> pl.DataFrame:

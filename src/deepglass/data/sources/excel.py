@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
+import numpy as np
 import polars as pl
 
 from deepglass.data.sources.base import ReadLog, SourceOptions
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 _NUM_COMPARED = 1_000  # rows of a sheet that is compared with others
 _MAX_TITLE = 0.6  # of the width: a merged cell that is wider is a title
 _MAX_LISTED = 12  # sheets in a message
+
+
+_SHARED_TEXTS = re.compile(rb"<(?:\w+:)?sst[ >]")
+_SHARED_TEXT = re.compile(rb"<(?:\w+:)?si[ />]")
+_REFERENCE = re.compile(rb'<(?:\w+:)?c [^>]*?t="s"[^>]*>\s*<(?:\w+:)?v>(\d{1,9})<')  # of a cell to a shared text
 
 
 class Block(NamedTuple):
@@ -76,15 +82,25 @@ def read_excel(path: Path, source: str, columns: Sequence[str] | None, options: 
 
 
 def _check_zip(path: Path, source: str) -> None:
-    """Unpack the parts of a file without keeping them: damaged ones are found, and those that are far too large."""
+    """Unpack the parts of a file: damaged ones are found, and those that are far too large, also once they are read."""
     packed, unpacked = path.stat().st_size, 0
+    lengths, references = np.zeros(0, np.int64), [np.zeros(0, np.int64)]
     with readable(source, "Excel", (BadZipFile, zlib.error, *BROKEN)), ZipFile(path) as archive:
         check_unpacked(sum(info.file_size for info in archive.infolist()), packed, source)
         for info in archive.infolist():
+            content = bytearray()
             with archive.open(info) as part:
                 while piece := part.read(2**20):
                     unpacked += len(piece)
                     check_unpacked(unpacked, packed, source)
+                    content += piece
+            if _SHARED_TEXTS.search(content, 0, 2**12):
+                lengths = np.array([len(text) for text in _SHARED_TEXT.split(content)[1:]], np.int64)
+            elif b"sheetData" in content:
+                references.append(np.array(_REFERENCE.findall(content), np.int64))
+    texts = np.concatenate(references)
+    texts = texts[texts < len(lengths)]
+    check_unpacked(int(lengths[texts].sum()), packed, source)  # each cell gets its own copy of a shared text
 
 
 def _sheet(book: ExcelReader, source: str, options: SourceOptions, log: ReadLog) -> str:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from deepglass.data.sources.base import ReadLog
-from deepglass.data.sources.csv_shape import offset
 from deepglass.data.sources.header import is_number
+from deepglass.data.sources.polars_csv import offset
 from deepglass.data.sources.sniff import Dialect
 from deepglass.data.sources.text_bytes import Utf8Text
 from deepglass.parsing import MISSING
