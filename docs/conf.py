@@ -51,9 +51,13 @@ def _write_command_line(app: Sphinx) -> None:
 
 
 def _drop_empty_patterns(app: Sphinx, page: str, source: list[str]) -> None:
-    """Drop patterns such as `notebooks/*` from tables of contents where no page fits."""
-    folder = (HERE / page).parent
+    """Drop patterns such as `notebooks/*` from tables of contents where no page fits; `*` is all pages not listed."""
     lines = source[0].split("\n")
+    if page == "index":
+        listed = [file.stem for line in lines if re.fullmatch(r"\w+\*?", line) for file in HERE.glob(f"{line}.md")]
+        others = sorted({file.stem for file in HERE.glob("*.md")} - {page, *listed})
+        lines = [name for line in lines for name in (others if line == "*" else [line])]
+    folder = (HERE / page).parent
     source[0] = "\n".join(x for x in lines if not re.fullmatch(r"[\w/]+\*", x) or any(folder.glob(x)))
 
 

@@ -38,6 +38,7 @@ def completed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         (["train", "a.csv", "--objective", "auto"], ["autoencoder"]),
         (["train", "a.csv", "--kind", "year", "=", "dat"], ["date"]),
         (["predict", "ru"], ["runs/houses-1"]),
+        (["predict", "runs/"], ["runs/houses-1"]),
         (["report", "runs/houses-1", "--map", "t"], ["tsne"]),
     ],
 )

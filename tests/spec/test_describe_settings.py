@@ -63,6 +63,8 @@ def test_settings_are_selected_by_path_name_and_owner() -> None:
     assert {s.name for s in describe_settings("depth")} == {"network.depth"}
     with pytest.raises(SpecError, match=r"\[unknown-name\].*did you mean 'learning_rate'"):
         describe_settings("learing_rate")
+    with pytest.raises(SpecError, match=r"did you mean 'network'"):
+        describe_settings("netwrk")
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ def sources(incomplete: str) -> list[str]:
 
 def runs(incomplete: str) -> list[str]:
     """Run folders in `runs`, newest first, and in the folder that is typed."""
-    folder = Path(incomplete).parent if "/" in incomplete else Path("runs")
-    paths = [folder / name for name in _folders(folder)]
+    folder = os.path.dirname(incomplete) if "/" in incomplete else "runs"
+    paths = [Path(folder) / name for name in _folders(folder)]
     run_folders = [path for path in paths if (path / "spec.yaml").is_file()]
     run_folders.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     return _starting(incomplete, map(str, run_folders[:MAX_RUNS]))

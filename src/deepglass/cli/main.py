@@ -22,6 +22,7 @@ from deepglass.training.interrupt import Interrupted, raise_signals
 
 app = typer.Typer(
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Deep learning that you can see through: any data in, any prediction out, every step inspectable.",

@@ -19,7 +19,7 @@ from deepglass.doctor.inspect import ColumnSummary, Inspection, column_summary
 from deepglass.doctor.label_findings import label_error, label_note, worth_labelling
 from deepglass.doctor.reference import (
     MIN_MISSING,
-    Comparison,
+    MeasureComparison,
     ReferenceMeasure,
     all_measures,
     compare,
@@ -162,7 +162,7 @@ def _missing(run: Run, rows: NewRows) -> Iterator[tuple[str, str]]:
 
 
 def _drift(
-    context: DataContext, comparisons: Sequence[Comparison], missing: Iterator[tuple[str, str]]
+    context: DataContext, comparisons: Sequence[MeasureComparison], missing: Iterator[tuple[str, str]]
 ) -> Iterator[Finding]:
     """One finding of all columns whose distribution differs."""
     drifting = sorted((c for c in comparisons if c.drifts), key=lambda c: -c.distance)
@@ -174,10 +174,10 @@ def _drift(
 
 
 def _summaries(
-    table: Table, roles: Sequence[ColumnRole], comparisons: Sequence[Comparison], rows: NewRows
+    table: Table, roles: Sequence[ColumnRole], comparisons: Sequence[MeasureComparison], rows: NewRows
 ) -> Iterator[ColumnSummary]:
     """The columns of the run that the rows have, with the evidence of their comparison."""
-    by_column: dict[str, list[Comparison]] = {}
+    by_column: dict[str, list[MeasureComparison]] = {}
     for comparison in comparisons:
         by_column.setdefault(comparison.column, []).append(comparison)
     for role in roles:

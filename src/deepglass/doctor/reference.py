@@ -46,7 +46,7 @@ class ReferenceMeasure(NamedTuple):
     values: tuple[float, ...]
 
 
-class Comparison(NamedTuple):
+class MeasureComparison(NamedTuple):
     """A measure of new rows beside that of the training rows.
 
     Args:
@@ -106,7 +106,7 @@ def read_reference(folder: Folder) -> list[ReferenceMeasure] | None:
     return None
 
 
-def compare(reference: Sequence[ReferenceMeasure], measures: Sequence[Measure]) -> list[Comparison]:
+def compare(reference: Sequence[ReferenceMeasure], measures: Sequence[Measure]) -> list[MeasureComparison]:
     """New rows beside the training rows, measure by measure; those of too few values are left out."""
     new = {(m.column, m.what): m for m in measures}
     pairs = [(m, new[m.column, m.what]) for m in reference if (m.column, m.what) in new]
@@ -138,7 +138,7 @@ def _reference(measure: Measure, values: np.ndarray) -> ReferenceMeasure:
     return ReferenceMeasure(measure.column, measure.what, len(values), names, tuple(shares.round(6).tolist()))
 
 
-def _compare(old: ReferenceMeasure, measure: Measure, values: np.ndarray, significance: float) -> Comparison:
+def _compare(old: ReferenceMeasure, measure: Measure, values: np.ndarray, significance: float) -> MeasureComparison:
     if old.names is None or measure.names is None:
         distance, difference = _numbers(np.array(old.values), values)
         bound = _bound(len(values), old.count, significance)
@@ -148,7 +148,9 @@ def _compare(old: ReferenceMeasure, measure: Measure, values: np.ndarray, signif
         distance, difference = _classes(dict(zip(old.names, old.values, strict=True)), new)
         K = len(old.names) + 1
         bound = sum(np.sqrt((K * np.log(2) - np.log(significance)) / (2 * n)) for n in (len(values), old.count))
-    return Comparison(old.column, measure.title, round(distance, 4), min(round(float(bound), 4), 1.0), difference)
+    return MeasureComparison(
+        old.column, measure.title, round(distance, 4), min(round(float(bound), 4), 1.0), difference
+    )
 
 
 def _numbers(old: np.ndarray, new: np.ndarray) -> tuple[float, str]:

@@ -21,8 +21,8 @@ from deepglass.features.outputs.base import Output
 from deepglass.formatting import first_names
 from deepglass.limits import limits_changed
 from deepglass.prepare.derived_columns import apply_transform, derive_columns
-from deepglass.prepare.raw_rows import as_rows, column_of_cells, count_axes, is_one_image, rename_only_column
-from deepglass.prepare.sample_weights import check_sums, sample_weights, with_weight
+from deepglass.prepare.raw_rows import as_rows, column_of_cells, examples_of, is_row, rename_only_column
+from deepglass.prepare.sample_weights import weights_to_evaluate, with_weight
 from deepglass.prepare.sources import file_columns, read_like
 from deepglass.spec.spec import DataSpec
 
@@ -103,7 +103,8 @@ class RowReader:
             if column not in table.columns:
                 hint = near_miss(column, table.columns)
                 raise SourceError("unknown-column", f"{table.name}: no column {column!r} with labels{hint}")
-        weights = self._weights(table)
+        weights, note = weights_to_evaluate(table, self.data.sample_weight)
+        self.notes.update({note: len(table)} if note else {})
         table = self.read(table)
         inputs = self.encode(table)
         self.check_readable(table, inputs)
@@ -111,18 +112,6 @@ class RowReader:
             encoded = self._encode_targets(table)
             targets = {f.name: f.to_input_frame(encoded[f.name], inputs) for f in self.outputs}
             return table, inputs, {name: with_weight(column, weights) for name, column in targets.items()}
-
-    def _weights(self, table: Table) -> np.ndarray | None:
-        """Weights of labelled rows, by the column of the run; None, and noted, where they have none."""
-        if (name := self.data.sample_weight) is None:
-            return None
-        if name not in table.columns:
-            self.notes[f"not weighted, as there is no column {name!r}"] += len(table)
-            return None
-        weights = sample_weights(table[name], table.name, name)
-        check_sums(weights, np.full(len(table), "test"), table.name)
-        self.notes[f"the metrics are weighted by {name!r}"] += len(table)
-        return weights
 
     def _encode_targets(self, table: Table) -> dict[str, Column]:
         """Encoded targets; those that cannot be read or are of no class of the run are counted.
@@ -138,7 +127,7 @@ class RowReader:
             if not len(unreadable):
                 problems.append(SourceError("no-rows", f"{table.name}: column {output.column!r} has no values"))
                 continue
-            what = f"values of {output.column!r} that the run cannot predict, such as {_examples(raw, unreadable)}"
+            what = f"values of {output.column!r} that the run cannot predict, such as {examples_of(raw, unreadable)}"
             self.notes[f"not evaluated: {what}"] += len(unreadable)
             classes = f"; it predicts {first_names(output.class_names, 8)}" if output.class_names else ""
             text = f"{table.name}: no row can be evaluated: {len(unreadable):,} {what}{classes}"
@@ -153,17 +142,14 @@ class RowReader:
             raise error
 
     def unreadable_columns(self, table: Table, columns: Mapping[str, Column]) -> Iterator[SourceError]:
-        """`unreadable-column` for each input that is not as readable as in training.
-
-        More than half of its values cannot be read or are missing, where fewer than 5 % were missing in training.
-        """
+        """For inputs with more than half unreadable or missing values, where fewer than 5 % were so in training."""
         for feature in self.inputs:
             absent = ~columns[feature.name].mask
             if feature.has_classes or not self._is_required(feature) or absent.sum() <= len(absent) / 2:
                 continue
             unreadable = np.flatnonzero(absent & ~is_null(table[feature.column]))
             if len(unreadable) > len(absent) / 2:
-                what = f"cannot be read as a {feature.kind}, such as {_examples(table[feature.column], unreadable)}"
+                what = f"cannot be read as a {feature.kind}, such as {examples_of(table[feature.column], unreadable)}"
             elif len(absent) >= MIN_EMPTY_ROWS:
                 what = "are missing"
             else:
@@ -203,7 +189,7 @@ class RowReader:
     def table(self, rows: Rows) -> Table:
         """Rows as a table of raw values, with names as in training."""
         rows = as_rows(rows, self.inputs)
-        if isinstance(rows, Mapping) and self._is_row(rows):
+        if isinstance(rows, Mapping) and is_row(rows, self.inputs):
             rows = [rows]
         if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):
             names = dict.fromkeys(k for row in rows for k in row)
@@ -213,7 +199,7 @@ class RowReader:
     def is_single(self, rows: Rows) -> bool:
         """Whether it is one row from Python, which may leave out columns: one asks what follows from the others."""
         if isinstance(rows, Mapping):
-            return self._is_row(rows)
+            return is_row(rows, self.inputs)
         return isinstance(rows, list | tuple) and len(rows) == 1 and isinstance(rows[0], Mapping)
 
     def _encode(self, feature: Feature, raw: Raw) -> Column:
@@ -251,8 +237,8 @@ class RowReader:
         """Raise `missing-column` for `absent_columns`."""
         if not (absent := self.absent_columns(table)):
             return
-        used = {c for f in (*self.inputs, *self.outputs) for c in f.source_columns}
-        others = [n for n in table.names if n not in self.ignored and n not in used]
+        used = self.ignored.union(*(f.source_columns for f in (*self.inputs, *self.outputs)))
+        others = [n for n in table.names if n not in used]
         raise SourceError(
             "missing-column",
             f"{table.name}: lacks {len(absent)} of the columns that the run learned from: {first_names(absent, 8)}"
@@ -301,19 +287,3 @@ class RowReader:
         if len(kinds) != 1 or len(set(columns)) != 1 or columns[0] in table.columns:
             return table
         return replace(table, columns={columns[0] if n == name else n: raw for n, raw in table.columns.items()})
-
-    def _is_row(self, values: Mapping[str, Any]) -> bool:
-        """Whether a dict is a row rather than columns: a value is single, or nested like a cell of its column."""
-        if not all(isinstance(v, list | tuple | np.ndarray | pl.Series) for v in values.values()):
-            return True
-        if any(is_one_image(values.get(f.column), f) for f in self.inputs):
-            return True
-        cells = {f.column: f.cell_axes for f in self.inputs if f.cell_axes}
-        return any(
-            n in cells and count_axes(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray)
-        )
-
-
-def _examples(raw: Raw, rows: np.ndarray) -> str:
-    """Up to three different cells of some rows."""
-    return ", ".join(list(dict.fromkeys(repr(raw[int(i)]) for i in rows[:100]))[:3])

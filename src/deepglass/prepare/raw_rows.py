@@ -38,6 +38,21 @@ def as_rows(rows: Any, inputs: Sequence[Feature]) -> Any:
     return rows
 
 
+def is_row(values: Mapping[str, Any], inputs: Sequence[Feature]) -> bool:
+    """Whether a dict is a row rather than columns: a value is single, or nested like a cell of its column."""
+    if not all(isinstance(v, list | tuple | np.ndarray | pl.Series) for v in values.values()):
+        return True
+    if any(is_one_image(values.get(f.column), f) for f in inputs):
+        return True
+    cells = {f.column: f.cell_axes for f in inputs if f.cell_axes}
+    return any(n in cells and count_axes(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray))
+
+
+def examples_of(raw: Raw, rows: np.ndarray) -> str:
+    """Up to three different cells of some rows."""
+    return ", ".join(list(dict.fromkeys(repr(raw[int(i)]) for i in rows[:100]))[:3])
+
+
 def is_one_image(value: Any, feature: Feature) -> bool:
     """Whether an array is a single image (Y, X, C) of a column of colour images, or (Y, X) of grey ones."""
     if not isinstance(value, np.ndarray) or not isinstance(feature, PixelFeature) or not feature.is_image:

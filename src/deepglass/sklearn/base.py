@@ -26,7 +26,7 @@ from deepglass.run.run import Run
 from deepglass.sklearn.columns import array_table, frame_table, is_frame
 from deepglass.sklearn.fit_recorder import FitRecorder
 from deepglass.sklearn.packed_run import lenient, own_randomness, pack, unpack
-from deepglass.spec.overrides import ALIASES
+from deepglass.spec.aliases import ALIASES
 from deepglass.temporary import temporary_folder
 
 MIN_ROWS = 10  # as `train` requires

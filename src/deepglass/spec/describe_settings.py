@@ -21,33 +21,13 @@ from deepglass.limits import LIMITS
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.registry import Registry
+from deepglass.spec.aliases import ALIASES
 from deepglass.spec.sections import OWN_FIELDS
 from deepglass.spec.spec import DataSpec, FeatureSpec, NetworkSpec, ObjectiveSpec, Spec, TransformSpec
 from deepglass.training.settings import TrainingSettings
 
 REQUIRED = "required"
 COLUMN = "COLUMN"  # stands for the name of a column
-ALIASES = {
-    "time": "training.time",
-    "epochs": "training.epochs",
-    "steps": "training.steps",
-    "seed": "training.seed",
-    "device": "training.device",
-    "optimizer": "training.optimizer",
-    "split": "data.split",
-    "ignore": "data.ignore",
-    "fix": "data.fix",
-    "columns": "data.columns",
-    "filename_pattern": "data.filename_pattern",
-    "sheet": "data.sheet",
-    "sample_weight": "data.sample_weight",
-    "test": "data.test",
-    "labels": "data.label_corrections",
-    "init_from": "network.init_from",
-    "data_root": "data.data_root",
-}
-"""Short form on the command line and in Python -> path of the setting."""
-
 _SHORT = {path: key for key, path in ALIASES.items()}
 
 EXAMPLES: Mapping[str, Any] = {
@@ -144,7 +124,7 @@ def describe_settings(prefix: str = "") -> list[SettingDescription]:
     settings = [*_sections(), *_registry_settings()]
     selected = [s for s in settings if _matches(s, prefix)]
     if not selected:
-        words = dict.fromkeys(word for s in settings for word in (s.name, s.name.rpartition(".")[2], s.of) if word)
+        words = dict.fromkeys(word for s in settings for word in (*_section_and_name(s), s.of) if word)
         raise SpecError("unknown-name", f"list settings: no setting {prefix!r}{near_miss(prefix, words)}")
     return selected
 
@@ -164,6 +144,11 @@ def check_sections(keys: Iterable[str]) -> None:
         names = [*sections, *ALIASES, *(s.name.replace(f".{COLUMN}", "") for s in settings)]
         hint = f"; did you mean {alternatives(near)}?" if near else near_miss(key, names)
         raise SpecError("unknown-key", f"spec: no setting {key!r}{hint} (`deepglass list settings` lists all)")
+
+
+def _section_and_name(setting: SettingDescription) -> tuple[str, str, str]:
+    parts = setting.name.split(".")
+    return parts[0], parts[-1], setting.name
 
 
 def _matches(setting: SettingDescription, prefix: str) -> bool:

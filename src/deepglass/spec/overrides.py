@@ -7,7 +7,8 @@ from typing import Any
 from deepglass.errors import SpecError
 from deepglass.registry import Modules, allow_modules
 from deepglass.spec import recipes
-from deepglass.spec.describe_settings import ALIASES, check_sections
+from deepglass.spec.aliases import ALIASES
+from deepglass.spec.describe_settings import check_sections
 from deepglass.spec.sections import COLUMN_SECTIONS, select_targets, set_column
 from deepglass.spec.spec import Spec
 from deepglass.values import set_path

@@ -19,11 +19,12 @@ from deepglass.config import SECTION, construct
 from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.environments import module_of
 from deepglass.data.label_budget import LabelBudget
-from deepglass.data.sources.base import SQLITE, SourceOptions
+from deepglass.data.sources.base import SourceOptions
 from deepglass.data.split import Split
 from deepglass.documents import read_yaml
 from deepglass.errors import SpecError
 from deepglass.limits import check_limits
+from deepglass.spec.paths import anchored_source, source_name
 from deepglass.spec.sections import as_kinds, as_list, read_section, read_sections, read_settings
 from deepglass.training.settings import TrainingSettings
 from deepglass.values import frozen, plain
@@ -31,7 +32,6 @@ from deepglass.values import frozen, plain
 SOURCES = ("source", "test", "unlabelled")
 FEATURES = ("inputs", "outputs")
 PATHS = (*SOURCES, "label_corrections")
-NAMED = ("data:", "sklearn:", "synthetic:", "gym:", "game:", "<")  # begin sources without a path
 Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
 
 
@@ -241,20 +241,20 @@ class Spec:
     def anchored(self, folder: Path | None = None) -> Spec:
         """The same with paths that start from a folder; absolute ones without it, for use from another folder."""
         folder = folder or Path.cwd()
-        roots = tuple(str(_relative(root, folder)) for root in self.data.data_root)
-        split = replace(self.data.split, file=_relative(self.data.split.file, folder))
-        paths = {k: _relative(getattr(self.data, k), folder) for k in PATHS}
+        roots = tuple(str(anchored_source(root, folder)) for root in self.data.data_root)
+        split = replace(self.data.split, file=anchored_source(self.data.split.file, folder))
+        paths = {k: anchored_source(getattr(self.data, k), folder) for k in PATHS}
         data = replace(self.data, data_root=roots, split=split, **paths)
-        network = replace(self.network, init_from=_relative(self.network.init_from, folder))
+        network = replace(self.network, init_from=anchored_source(self.network.init_from, folder))
         return replace(self, data=data, network=network)
 
     def with_names(self) -> tuple[Spec, dict[str, str]]:
         """The same with the names of its files instead of paths, and the name of each path."""
         names: dict[str, str] = {}
-        split = replace(self.data.split, file=_file_name(self.data.split.file, names))
-        paths = {k: _file_name(getattr(self.data, k), names) for k in PATHS}
+        split = replace(self.data.split, file=source_name(self.data.split.file, names))
+        paths = {k: source_name(getattr(self.data, k), names) for k in PATHS}
         data = replace(self.data, data_root=(), split=split, **paths)
-        network = replace(self.network, init_from=_file_name(self.network.init_from, names))
+        network = replace(self.network, init_from=source_name(self.network.init_from, names))
         return replace(self, data=data, network=network), names
 
     def to_dict(self) -> dict[str, Any]:
@@ -270,35 +270,6 @@ class Spec:
 
 def _default_objective(source: Source) -> str:
     return "ppo" if isinstance(source, str) and source.startswith(GYM) else "supervised"
-
-
-def _relative(source: Source, folder: Path) -> Source:
-    if isinstance(source, list | tuple) and all(isinstance(path, str) for path in source):
-        return [_relative(path, folder) for path in source]
-    if isinstance(source, str) and source.startswith(SQLITE):
-        database = source.removeprefix(SQLITE)
-        return source if Path(database).is_absolute() else f"{SQLITE}{folder}/{database}"
-    if not _is_path(source):
-        return source
-    path = Path(source).expanduser()
-    return str(path if path.is_absolute() else folder / path)
-
-
-def _file_name(source: Source, names: dict[str, str]) -> Source:
-    """The name of a file instead of its path, which is added to `names`."""
-    if isinstance(source, list | tuple) and all(isinstance(path, str) for path in source):
-        return [_file_name(path, names) for path in source]
-    if isinstance(source, str) and source.startswith(SQLITE):
-        path, colon, query = source.removeprefix(SQLITE).partition(":")
-        return f"{SQLITE}{_file_name(path, names)}{colon}{query}"
-    if not _is_path(source):
-        return source
-    names[source] = Path(source).name
-    return names[source]
-
-
-def _is_path(source: Source) -> bool:
-    return isinstance(source, str) and not source.startswith(NAMED)
 
 
 def _changed(section: Any, but: Sequence[str] = ()) -> dict[str, Any]:
