@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from deepglass.features.base import Column, Feature
     from deepglass.features.outputs.base import Prediction
     from deepglass.generation import generate, sample
-    from deepglass.inference import evaluate, explain, predict, verify
+    from deepglass.inference import evaluate, explain, explain_globally, predict, verify
     from deepglass.inspection import inspect, new
     from deepglass.networks.network import Network
     from deepglass.objectives.base import Loss, Objective
@@ -56,7 +56,7 @@ _NAMES = {
     "deepglass.features.base": ("Column", "Feature"),
     "deepglass.features.outputs.base": ("Prediction",),
     "deepglass.generation": ("generate", "sample"),
-    "deepglass.inference": ("evaluate", "explain", "predict", "verify"),
+    "deepglass.inference": ("evaluate", "explain", "explain_globally", "predict", "verify"),
     "deepglass.inspection": ("inspect", "new"),
     "deepglass.networks.network": ("Network",),
     "deepglass.objectives.base": ("Loss", "Objective"),
@@ -91,6 +91,7 @@ __all__ = [
     "embed",
     "evaluate",
     "explain",
+    "explain_globally",
     "generate",
     "inspect",
     "label",

@@ -35,6 +35,10 @@ def evaluate(
             out, with a `DataWarning` that counts them.
         allow_missing: columns that may be absent or unreadable, though training had them.
         allow_code: modules outside the package that the run may name; importing them runs their code.
+
+    Example:
+        >>> deepglass.evaluate("runs/example")["target"]["accuracy"] > 0.2
+        True
     """
     return open_run(run, allow_code).evaluate(source, include_trained, allow_missing)
 
@@ -53,6 +57,11 @@ def predict(
         explain: add `attributions` by the fast method; see `explain`.
         allow_missing: columns that may be absent or unreadable, though training had them.
         allow_code: modules outside the package that the run may name; importing them runs their code.
+
+    Example:
+        >>> predictions = deepglass.predict("runs/example", "sklearn:iris")
+        >>> len(predictions), sorted(predictions[0]["target"])
+        (150, ['confidence', 'probabilities', 'value'])
     """
     run = open_run(run, allow_code)
     if not explain:
@@ -92,11 +101,44 @@ def explain(
 
     Raises:
         SpecError: `bad-value` for a run whose predictions cannot be explained, or an index without a row.
+
+    Example:
+        >>> (explanation,) = deepglass.explain("runs/example", "sklearn:iris", which=[7], fast=True)
+        >>> explanation["row"], sorted(explanation["target"]["attributions"][0])
+        (7, ['part', 'value', 'weight'])
     """
     run = open_run(run, allow_code)
     with run.predictor.reader.reading(allow_missing):
         explanations = _explain(run, rows, source, which=which, fast=fast, out=None if out is None else Path(out))
     return Explanations(explanations)
+
+
+def explain_globally(
+    run: str | Path | Run,
+    source: Any = None,
+    *,
+    allow_missing: Sequence[str] = (),
+    allow_code: Modules = (),
+) -> list[Any]:
+    """What each output of a run relies on over all rows: a `GlobalExplanation` each, with `sentences` and `to_json()`.
+
+    Args:
+        source: labelled rows that the run was not trained on; None for its test rows.
+        allow_missing: columns that may be absent or unreadable, though training had them.
+        allow_code: modules outside the package that the run may name; importing them runs their code.
+
+    Raises:
+        SpecError: `bad-value` for a run without an output of classes or numbers, or fewer than 20 labelled rows.
+    """
+    run = open_run(run, allow_code)
+    module = load("explain_globally")
+    if source is None:
+        explanations: list[Any] = module.explain_test_rows(run.context)
+        return explanations
+    with run.predictor.reader.reading(allow_missing):
+        table = run.labelled_rows(source)
+        explanations = module.explain_globally(run.predictor, table, _training_rows(run))
+    return explanations
 
 
 def verify(run: str | Path | Run, a: Any, b: Any, *, allow_code: Modules = ()) -> Verdict:
@@ -129,11 +171,16 @@ def _explain(run: Run, rows: Rows, source: Any = None, **options: Any) -> list[d
     """Explanations relative to training rows; without these, and with a note, if the source no longer exists."""
     explainer = load("explainer")
     explainer.explainable(run.predictor)  # an error comes before data are read
-    try:
-        context = run.context if source is None else run.context_of(source)
-        reference = load("reference").training_rows(context.data)
-    except SourceError as error:
-        run.predictor.reader.notes[f"explained without the training rows ({error})"] += 1
-        reference = None
+    reference = _training_rows(run, source)
     explanations: list[dict[str, Any]] = explainer.explain_rows(run.predictor, rows, reference, **options)
     return explanations
+
+
+def _training_rows(run: Run, source: Any = None) -> Any:
+    """The training rows to compare with; None, and a note, where the source no longer exists."""
+    try:
+        context = run.context if source is None else run.context_of(source)
+        return load("reference").training_rows(context.data)
+    except SourceError as error:
+        run.predictor.reader.notes[f"explained without the training rows ({error})"] += 1
+        return None

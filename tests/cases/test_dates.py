@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +92,14 @@ def test_contracts() -> None:
     raw = read(CASES / "34-open-dates" / "contracts.csv")["end"]
     date = Date(name="end").fit([raw])
     assert date.encode(raw).values[(raw != "9999-12-31").to_numpy(), 0].std() > 0.5
+
+
+@pytest.mark.parametrize("as_written", [int, str, lambda seconds: seconds * 1000])
+def test_new_rows_in_seconds_since_1970(as_written: Callable[[int], object]) -> None:
+    days = [dt.datetime(2020, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=i) for i in range(40)]
+    date = Date(name="d").fit([pl.Series("d", [f"{day:%Y-%m-%d}" for day in days])])
+    new = pl.Series("d", [as_written(int(day.timestamp())) for day in days])
+    adapted, why = date.adapted(new)
+    assert "1970" in why
+    expected = date.encode(pl.Series("d", [f"{day:%Y-%m-%d}" for day in days]))
+    assert np.allclose(adapted.encode(new).values, expected.values)

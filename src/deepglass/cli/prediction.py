@@ -1,5 +1,6 @@
 """The commands predict, explain, generate, embed and verify: what a trained run does with new rows."""
 
+import json
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -21,6 +22,7 @@ from deepglass.cli.options import (
 )
 from deepglass.cli.streams import message, output_rows, print_json, rows_of
 from deepglass.errors import SpecError
+from deepglass.files import write_file
 
 DEFAULT_EXPLAINED_ROWS = 3
 Rows = Annotated[str, argument("SOURCE", "A file or folder of rows; - reads JSON lines from stdin.")]
@@ -73,9 +75,14 @@ def predict(
 
 def explain(
     run: RunFolder,
-    source: Rows,
+    source: Annotated[
+        str, argument("SOURCE", "Rows; - reads JSON lines from stdin. With --global by default the test rows.")
+    ] = "",
     rows: Annotated[str, option("INDICES", "Row indices, such as 0,1,2 or 0-9; by default the first three.")] = "",
     fast: Annotated[bool, flag("--fast", "One forward and backward pass; skip the faithfulness checks.")] = False,
+    over_all: Annotated[
+        bool, flag("--global", "What the predictions rest on over all rows, which must have targets.")
+    ] = False,
     run_source: options.MovedSource = None,
     out: Annotated[Path | None, option("FILE", ".json file, or a folder that gets images and audio too.")] = None,
     force: Force = False,
@@ -85,12 +92,18 @@ def explain(
 ) -> None:
     """Explain predictions by the contribution of each input.
 
-    Attributions are given for columns, words, image regions or time spans.
+    Attributions are given for columns, words, image regions or time spans. With --global: the importance of each input
+    over all rows, the strongest interaction, and places or words that decide alone.
 
     Example: deepglass explain runs/houses-1 new.csv --rows 0-4
     """
     check_not_exists(out, force)
     loaded = deepglass.Run(run, allow_code or ())
+    if over_all:
+        _explain_globally(loaded, source, rows or fast, out, allow_missing, as_json)
+        return
+    if not source:
+        raise SpecError("bad-value", "explain: expected rows to explain, as SOURCE; or --global")
     indices = options.parse_row_indices(rows) or DEFAULT_EXPLAINED_ROWS
     explanations = deepglass.explain(
         loaded, rows_of(source), indices, fast=fast, out=out, source=run_source, allow_missing=allow_missing or ()
@@ -101,6 +114,25 @@ def explain(
         print_json(explanations)
     else:
         cli.show.show_explanations(explanations)
+
+
+def _explain_globally(
+    run: deepglass.Run, source: str, of_rows: object, out: Path | None, allow_missing: AllowMissing, as_json: bool
+) -> None:
+    if of_rows:
+        raise SpecError("bad-value", "explain --global: --rows and --fast are for single rows")
+    if out is not None and out.suffix != ".json":
+        raise SpecError("bad-value", f"explain --global: --out: expected a .json file, got {out}")
+    allowed = allow_missing or ()
+    explanations = deepglass.explain_globally(run, rows_of(source) if source else None, allow_missing=allowed)
+    values = {e.output: e.to_json() for e in explanations}
+    if out is not None:
+        write_file(out, json.dumps(values, ensure_ascii=False, indent=1) + "\n")
+        message(f"{len(values)} explanations in {out}")
+    elif as_json:
+        print_json(values)
+    else:
+        cli.show.show_global_explanations(explanations)
 
 
 def generate(

@@ -38,6 +38,8 @@ def show_run(run: Run) -> None:
         out.print(grid)
     for sentence in metrics.get("decisions", []):
         out.print(f"  {sentence}", soft_wrap=True)
+    for sentence in metrics.get("alarms", []):
+        err.print(f"  perfect: {sentence}", style="yellow", soft_wrap=True)
     for sentence in metrics.get("diagnostics", []):
         err.print(f"  health: {sentence}", style="yellow", soft_wrap=True)
     seconds = metrics["seconds"]
@@ -156,6 +158,22 @@ def show_explanations(explanations: Sequence[Mapping[str, Any]]) -> None:
         for name, why in row.items():
             if name != "row":
                 _show_explanation(int(row["row"]), name, why)
+
+
+def show_global_explanations(explanations: Sequence[Any]) -> None:
+    """What each output relies on: sentences, then the importance of the inputs."""
+    if not explanations:
+        print("nothing to say: no output of classes or numbers with at least 20 test rows")
+    for e in explanations:
+        out.print(f"{e.output}, {e.rows:,} rows: {e.metric} {plain_number(e.value)}", style="bold", soft_wrap=True)
+        for sentence in e.sentences:
+            print(hanging(f"  {sentence}", 2))
+        if e.inputs:
+            grid = grid_of("input", f"{e.metric} lost", "± error", "attribution", "± error")
+            for i in e.inputs:
+                used = ["", ""] if i.attribution is None else [plain_number(v) for v in i.attribution]
+                grid.add_row(i.input, *(plain_number(v) for v in i.permutation), *used)
+            out.print(grid)
 
 
 def _show_explanation(row: int, name: str, explanation: Mapping[str, Any]) -> None:

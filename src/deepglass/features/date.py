@@ -163,9 +163,10 @@ class Date(Feature):
         return self.encode(pl.from_epoch(pl.Series(positions * 86_400e6).cast(pl.Int64), time_unit="us"))
 
     def adapted(self, raw: Raw) -> tuple[Self, str]:
+        raw = _whole_as_text(raw)
         if not self.format_ or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
             return self, ""
-        own, format = DateFormat(*self.format_), parse_dates(raw)
+        own, format = DateFormat(*self.format_), _parse(raw)
         present = ~is_missing(raw, MISSING).to_numpy()
         readable = np.isfinite(self._seconds(raw, own))[present].mean() if present.any() else 1.0
         if format is None or format.share <= readable:

@@ -77,8 +77,7 @@ class Run:
     @property
     def network(self) -> nn.Module:
         """The network as a torch module; the whole objective if it builds its own networks."""
-        objective = self.predictor.objective
-        return objective if objective.builds_network else objective.network
+        return self.objective if self.objective.builds_network else self.objective.network
 
     @cached_property
     def context(self) -> RunContext:
@@ -210,6 +209,11 @@ class Run:
         with self.predictor.reader.reading(allow_missing):
             return EvaluationMetrics(self._evaluate(source, include_trained))
 
+    def labelled_rows(self, source: Any, include_trained: bool = False) -> Table:
+        """Labelled rows of a source; without those that the run has learned from, as `evaluate` leaves them out."""
+        table = read_like(self.spec.data, source, file_columns(self.predictor.inputs))
+        return self._without_trained_rows(table, include_trained)
+
     def _evaluate(self, source: Any, include_trained: bool) -> dict[str, dict[str, float]]:
         if isinstance(source, str) and source.startswith(PREFIX):  # the user names its module
             allow_modules(filter(None, [module_of(source.removeprefix(PREFIX))]))
@@ -264,11 +268,8 @@ class Run:
         split = next((s for s in ("test", "valid") if metrics.get(s)), "test")
         text = f"{metrics['parameters']:,} parameters, {plain_duration(metrics['seconds']['train'])} of training"
         report = self.path / "report.html"
-        blocks = [
-            NotebookBlock(
-                self.folder.name, f"{text}, {report}" if report.exists() and self.folder.packed is None else text
-            )
-        ]
+        text += f", {report}" if report.exists() and self.folder.packed is None else ""
+        blocks = [NotebookBlock(self.folder.name, text)]
         for name, values in metrics.get(split, {}).items():
             others = metrics.get("baselines", {}).get(name, {})
             head = [name, f"{split} rows", *(baseline_name(other) for other in others)]
@@ -291,6 +292,6 @@ def open_run(run: str | Path | Run, allow_code: Modules = ()) -> Run:
     if not isinstance(run, str | Path | Run):
         raise SpecError("bad-value", f"RUN: expected the path of a run, or a Run, got {type(run).__name__}")
     allow_modules(allow_code)
-    run = run if isinstance(run, Run) else Run(run)
+    run = Run(run) if not isinstance(run, Run) else run
     run.warn_if_unfinished()
     return run

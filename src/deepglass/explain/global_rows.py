@@ -1,0 +1,79 @@
+"""Labelled rows whose inputs are changed, and how well they are predicted then."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from deepglass.data.batches import Dataset
+from deepglass.data.table import Table
+from deepglass.features.base import Column, Feature
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
+from deepglass.objectives.base import Objective, predict_dataset
+from deepglass.prepare.prepared_data import add_context
+
+BATCH = 512
+MIN_PROBABILITY = 1e-6
+
+
+@dataclass(frozen=True)
+class GlobalRows:
+    """Rows of one output.
+
+    Args:
+        table: as the user wrote them.
+        columns: input name -> encoded rows.
+        truth: encoded targets.
+        calibration: of the output.
+    """
+
+    objective: Objective
+    inputs: Sequence[Feature]
+    outputs: Sequence[Output]
+    output: Output
+    table: Table
+    columns: Mapping[str, Column]
+    truth: Column
+    calibration: Calibration
+    device: torch.device
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def take(self, rows: np.ndarray) -> "GlobalRows":
+        """Some of the rows."""
+        columns = {name: column.take(rows) for name, column in self.columns.items()}
+        return replace(self, table=self.table.take(rows), columns=columns, truth=self.truth.take(rows))
+
+    def predict(self, changed: Mapping[str, Column] | None = None) -> PredictionArrays:
+        """Predictions with some inputs replaced by other columns of as many rows."""
+        columns = {**self.columns, **(changed or {})}
+        data = Dataset(columns, {}, self.device)
+        arrays = predict_dataset(self.objective, data, BATCH)
+        return add_context(arrays, self.outputs, columns)[self.output.name]
+
+    def quality(self, predictions: PredictionArrays, rows: np.ndarray | None = None) -> float:
+        """The output's main metric, negated where lower is better."""
+        truth = self.truth
+        if rows is not None:
+            predictions, truth = {k: v[rows] for k, v in predictions.items()}, truth.take(rows)
+        metric = self.output.metric
+        value = self.output.score(predictions, truth, self.calibration).get(metric.name, float("nan"))
+        return value if metric.higher_is_better else -value
+
+    @cached_property
+    def plain(self) -> PredictionArrays:
+        """The predictions for the rows as they are."""
+        return self.predict()
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """True class codes from 0, (N,) int; of outputs with classes."""
+        return self.truth.values.reshape(-1).astype(np.int64) - 1
+
+    def true_log_probs(self, predictions: PredictionArrays) -> np.ndarray:
+        """Log probability of the true class of each row, (N,)."""
+        chosen = np.take_along_axis(predictions["log_probs"], self.labels[:, None], 1)[:, 0]
+        return np.maximum(chosen, np.log(MIN_PROBABILITY))

@@ -1,0 +1,178 @@
+"""Permutation importance of inputs, of places in images, and of times in sequences and sounds.
+
+What is permuted keeps its distribution and loses its relation to the row. Inputs that tell the same as others lose
+little by it.
+
+Source: Breiman, 2001, Machine Learning 45 (permutation importance).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from deepglass.explain.global_rows import GlobalRows
+from deepglass.features.base import Column
+
+REPEATS = 5
+GRID = 8  # patches along a side of an image
+NUM_TIMES = 8  # segments of a sequence
+MIN_TURNED = 0.5  # share of images that a place turns into another class, to be told
+MIN_IMAGES = 5  # of a class
+
+
+class Estimate(NamedTuple):
+    """A value and its standard error."""
+
+    value: float
+    error: float
+
+
+class PatchImportance(NamedTuple):
+    """What is lost when a patch of the images is permuted.
+
+    Args:
+        input: name of the images.
+        loss: of the main metric, (GRID, GRID).
+        by_class: class -> mean fall of the log probability of the true class, (GRID, GRID).
+        window: top, left, bottom, right of the most important place, in patches; its area is one patch or four.
+        turned: class -> share of the images predicted as another class that are predicted as this one when the place
+            is taken from an image of it; classes whose images are most alike there come first, as with a mark.
+    """
+
+    input: str
+    loss: np.ndarray
+    by_class: Mapping[str, np.ndarray]
+    window: tuple[int, int, int, int]
+    turned: Mapping[str, float]
+
+
+def permutation_importance(rows: GlobalRows, seed: int = 0) -> dict[str, Estimate]:
+    """Input name -> fall of the main metric when the input's values are permuted, mean of `REPEATS` permutations."""
+    base = rows.quality(rows.plain)
+    random = np.random.default_rng(seed)
+    result = {}
+    for name in rows.columns:
+        falls = [_fall(rows, base, {name: _permuted(rows.columns[name], random)}) for _ in range(REPEATS)]
+        result[name] = Estimate(float(np.mean(falls)), float(np.std(falls, ddof=1) / REPEATS**0.5))
+    return result
+
+
+def alone(rows: GlobalRows, name: str, seed: int = 0) -> float:
+    """The main metric with all inputs but one permuted together: what that one tells alone."""
+    order = np.random.default_rng(seed).permutation(len(rows))
+    return rows.quality(rows.predict({n: c.take(order) for n, c in rows.columns.items() if n != name}))
+
+
+def all_permuted(rows: GlobalRows, seed: int = 0) -> float:
+    """Fall of the main metric when whole rows are permuted: what all inputs together tell."""
+    order = np.random.default_rng(seed).permutation(len(rows))
+    return _fall(rows, rows.quality(rows.plain), {name: c.take(order) for name, c in rows.columns.items()})
+
+
+def _fall(rows: GlobalRows, base: float, changed: Mapping[str, Column]) -> float:
+    return base - rows.quality(rows.predict(changed))
+
+
+def _permuted(column: Column, random: np.random.Generator) -> Column:
+    return column.take(random.permutation(len(column)))
+
+
+def patch_importance(rows: GlobalRows, name: str, seed: int = 0) -> PatchImportance | None:
+    """The importance of each patch of the images; None for images of several sizes.
+
+    Args:
+        name: the input.
+    """
+    column = rows.columns[name]
+    values = column.values  # (N, C, Y, X)
+    if column.offsets is not None or values.ndim != 4 or min(values.shape[2:]) < GRID:
+        return None
+    base, own = rows.quality(rows.plain), None
+    if rows.output.has_classes:
+        own = rows.true_log_probs(rows.plain)
+    classes = [k for k in np.unique(rows.labels) if k >= 0] if own is not None else []
+    random = np.random.default_rng(seed)
+    loss = np.zeros((GRID, GRID))
+    by_class = {rows.output.class_names[k]: np.zeros((GRID, GRID)) for k in classes}
+    ends = [np.linspace(0, side, GRID + 1).astype(int) for side in values.shape[2:]]
+    for i in range(GRID):
+        for j in range(GRID):
+            patch = np.s_[:, :, ends[0][i] : ends[0][i + 1], ends[1][j] : ends[1][j + 1]]
+            changed = values.copy()
+            changed[patch] = values[random.permutation(len(values))][patch]
+            predictions = rows.predict({name: Column(changed, column.mask, None, column.letterbox)})
+            loss[i, j] = base - rows.quality(predictions)
+            if own is not None:
+                fall = own - rows.true_log_probs(predictions)
+                for k in classes:
+                    by_class[rows.output.class_names[k]][i, j] = fall[rows.labels == k].mean()
+    one = tuple(int(v) for v in np.unravel_index(int(loss.argmax()), loss.shape))
+    window, turned = (*one, one[0] + 1, one[1] + 1), {}
+    if own is not None:
+        for window in ((*one, one[0] + 1, one[1] + 1), _largest_square(loss)):
+            turned = _turned(rows, name, tuple(ends[k % 2][window[k]] for k in range(4)), random)
+            if max(turned.values(), default=0.0) >= MIN_TURNED:
+                break
+    return PatchImportance(name, loss, by_class, window, turned)
+
+
+def _largest_square(loss: np.ndarray) -> tuple[int, int, int, int]:
+    """The two by two patches with the largest sum."""
+    sums = loss[:-1, :-1] + loss[1:, :-1] + loss[:-1, 1:] + loss[1:, 1:]
+    i, j = np.unravel_index(int(sums.argmax()), sums.shape)
+    return int(i), int(j), int(i) + 2, int(j) + 2
+
+
+def _turned(rows: GlobalRows, name: str, place: Sequence[int], random: np.random.Generator) -> dict[str, float]:
+    """Class -> share of other images that are predicted as it with its place pasted in.
+
+    Args:
+        place: top, left, bottom, right in pixels.
+    """
+    column = rows.columns[name]
+    top, left, bottom, right = place
+    before = rows.output.predicted_classes(rows.plain, rows.calibration)
+    turned = {}
+    classes = np.unique(rows.labels[rows.labels >= 0]).tolist()
+    places = column.values[:, :, top:bottom, left:right].astype(np.float64)
+    for k in sorted(classes, key=lambda k: float(places[rows.labels == k].std(0).mean())):
+        sources, others = np.flatnonzero(rows.labels == k), np.flatnonzero(before != k)
+        if len(sources) < MIN_IMAGES or len(others) < MIN_IMAGES:
+            continue
+        changed = column.values.copy()
+        chosen = column.values[random.choice(sources, len(others))]
+        changed[others, :, top:bottom, left:right] = chosen[:, :, top:bottom, left:right]
+        after = rows.predict({name: Column(changed, column.mask, None, column.letterbox)})
+        after = rows.output.predicted_classes(after, rows.calibration)
+        turned[rows.output.class_names[k]] = float((after[others] == k).mean())
+    return turned
+
+
+def time_importance(rows: GlobalRows, name: str, seed: int = 0) -> list[Estimate] | None:
+    """The importance of each of `NUM_TIMES` equal parts of a sequence or sound, in order; None for short ones."""
+    column = rows.columns[name]
+    if column.offsets is None or not column.mask.all():
+        return None
+    lengths = np.diff(column.offsets)
+    if not len(lengths) or lengths.min() < NUM_TIMES:
+        return None
+    base, random = rows.quality(rows.plain), np.random.default_rng(seed)
+    result = []
+    for t in range(NUM_TIMES):
+        falls = []
+        for _ in range(2):
+            order = random.permutation(len(column))
+            changed = column.values.copy()
+            for i, other in enumerate(order):
+                start, end = _segment(column.offsets[i], lengths[i], t)
+                from_, _ = _segment(column.offsets[other], lengths[other], t)
+                length = min(end - start, int(column.offsets[other + 1]) - from_)
+                changed[start : start + length] = column.values[from_ : from_ + length]
+            falls.append(_fall(rows, base, {name: Column(changed, column.mask, column.offsets)}))
+        result.append(Estimate(float(np.mean(falls)), float(np.std(falls, ddof=1) / 2**0.5)))
+    return result
+
+
+def _segment(start: int, length: int, t: int) -> tuple[int, int]:
+    return int(start + length * t // NUM_TIMES), int(start + length * (t + 1) // NUM_TIMES)

@@ -1,0 +1,103 @@
+"""What the predictions rest on over all test rows: inputs, their curves, places of images, words, times."""
+
+import numpy as np
+
+from deepglass.explain.explain_globally import explain_test_rows
+from deepglass.explain.global_explanation import GlobalExplanation
+from deepglass.explain.importance import NUM_TIMES, Estimate, PatchImportance
+from deepglass.explain.interactions import DependenceCurve
+from deepglass.formatting import finite
+from deepglass.metrics.summaries import Figure
+from deepglass.report.charts.axes import axis
+from deepglass.report.charts.curves import Line, curves
+from deepglass.report.data import ReportData, View
+from deepglass.report.sections.base import Section
+from deepglass.report.templates import draw, titled
+from deepglass.web import encode_image
+
+MAX_INPUTS = 12  # bars
+MAX_CLASSES = 8  # with a heat map, or words
+MAX_WORDS = 5  # of a class
+HEAT_SIDE = 96  # pixels
+
+
+class RelianceSection(Section):
+    """Sentences, bars, curves, heat maps and words of each output; None where nothing can be said."""
+
+    title, nav, position = "What it relies on", "Relies on", 225
+    requires = ("test_predictions",)
+
+    def collect(self, report: ReportData) -> tuple[GlobalExplanation, ...]:
+        explained = explain_test_rows(report.context)
+        return tuple(e for e in explained if e.inputs or e.patches or e.words or e.times)
+
+    def view(self, facts: tuple[GlobalExplanation, ...], report: ReportData) -> View:
+        return {"outputs": [_view(e, report.shows_rows) for e in facts]}
+
+
+def _view(e: GlobalExplanation, shows_values: bool) -> View:
+    inputs = e.inputs[:MAX_INPUTS]
+    falls = [(i.input, i.permutation) for i in inputs]
+    used = sorted((i for i in e.inputs if i.attribution is not None), key=lambda i: -i.attribution.value)  # type: ignore[union-attr]
+    charts = []
+    if falls:
+        charts.append(_bars("Lost when its values are permuted", "permutation importance", e.metric, falls))
+    if used:
+        sizes = [(i.input, i.attribution) for i in used[:MAX_INPUTS] if i.attribution is not None]
+        charts.append(_bars("Used in single predictions", "mean absolute attribution", "attribution", sizes))
+    charts += [chart for c in e.curves if shows_values and (chart := _curve(c)) is not None]
+    for name, parts in e.times.items():
+        charts.append(
+            _bars(
+                f"{name}, part of {NUM_TIMES} in time",
+                "permuted",
+                e.metric,
+                [(f"{t + 1}", p) for t, p in enumerate(parts)],
+            )
+        )
+    return {
+        "name": e.output,
+        "rows": e.rows,
+        "sentences": e.sentences if shows_values or not e.words else (),
+        "charts": charts,
+        "patches": [(p.input, _heat_maps(p)) for p in e.patches],
+        "words": [(name, effects[:MAX_WORDS]) for name, effects in list(e.words.items())[:MAX_CLASSES] if effects]
+        if shows_values
+        else [],
+    }
+
+
+def _bars(title: str, small: str, metric: str, values: list[tuple[str, Estimate]]) -> object:
+    """One line an input, with an interval of two standard errors."""
+    entries = [
+        (
+            name,
+            Figure(e.value, e.value - 2 * e.error, e.value + 2 * e.error) if finite(e.error) else Figure(e.value),
+            "c1",
+        )
+        for name, e in values
+    ]
+    ends = [v for _, figure, _ in entries for v in (0.0, *figure) if finite(v)]
+    across = axis(ends, 146, 326, room=0.12, share=False)
+    return draw("compared", title=titled(title, small), metric=metric, entries=entries, x=across)
+
+
+def _curve(c: DependenceCurve) -> object | None:
+    """Partial dependence on a number; None for other inputs."""
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in c.values):
+        return None
+    title = titled(c.input, f"probability of {c.target}" if c.target else "prediction")
+    return curves(title, [float(v) for v in c.values], [Line("mean", c.means)], x_name=c.input, share=bool(c.target))
+
+
+def _heat_maps(p: PatchImportance) -> list[tuple[str, bytes]]:
+    """Class -> where the evidence for it lies, as an image; for numbers one map."""
+    maps = dict(list(p.by_class.items())[:MAX_CLASSES]) or {"all images": p.loss}
+    most = max((float(m.max()) for m in maps.values()), default=0.0) or 1.0
+    result = []
+    for name, values in maps.items():
+        shade = np.clip(values / most, 0, 1) ** 0.5
+        pixels = (255 * (1 - shade[..., None] * (1 - np.array([0.84, 0.37, 0.0])))).astype(np.uint8)
+        scale = HEAT_SIDE // len(values)
+        result.append((name, encode_image.png(np.kron(pixels, np.ones((scale, scale, 1), np.uint8)))))
+    return result
