@@ -70,6 +70,11 @@ def test_results_show_themselves_and_escape_what_is_the_users(run: deepglass.Run
     assert "test rows" in pages["comparison"].texts
 
 
+def test_the_report_of_a_run_on_a_frame_needs_no_source(tmp_path: Path) -> None:
+    run = deepglass.train(frame(), "sold", out=tmp_path / "run", **SMALL)
+    assert "<h2" in deepglass.report(run).read_text()
+
+
 class Screen:
     """The outputs of a cell, as IPython's `display` makes them."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +40,18 @@ def test_public_names_are_documented_and_typed(name: str) -> None:
 def test_unknown_names_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="no attribute 'trane'"):
         deepglass.trane  # noqa: B018
+
+
+def test_examples_of_docstrings_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"deepglass": deepglass, "DeepglassClassifier": deepglass.DeepglassClassifier}
+    names["DeepglassRegressor"] = deepglass.DeepglassRegressor
+    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner(verbose=False)
+    tests = [
+        test
+        for name in ("train", "inspect", "evaluate", "predict", "explain", "DeepglassClassifier", "DeepglassRegressor")
+        for test in finder.find(getattr(deepglass, name), name, globs=dict(names))
+    ]
+    assert all(test.examples for test in tests)
+    for test in tests:
+        assert runner.run(test).failed == 0, test.name

@@ -115,6 +115,11 @@ def train(
 
     Raises:
         UserError: for a wrong setting or unusable data, before training starts.
+
+    Example:
+        >>> run = deepglass.train("sklearn:iris", steps=20, out="runs/example", baselines=False, force=True)
+        >>> sorted(run.metrics["test"])
+        ['target']
     """
     started = clock.perf_counter()
     overrides = {

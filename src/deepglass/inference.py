@@ -35,6 +35,10 @@ def evaluate(
             out, with a `DataWarning` that counts them.
         allow_missing: columns that may be absent or unreadable, though training had them.
         allow_code: modules outside the package that the run may name; importing them runs their code.
+
+    Example:
+        >>> deepglass.evaluate("runs/example")["target"]["accuracy"] > 0.2
+        True
     """
     return open_run(run, allow_code).evaluate(source, include_trained, allow_missing)
 
@@ -53,6 +57,11 @@ def predict(
         explain: add `attributions` by the fast method; see `explain`.
         allow_missing: columns that may be absent or unreadable, though training had them.
         allow_code: modules outside the package that the run may name; importing them runs their code.
+
+    Example:
+        >>> predictions = deepglass.predict("runs/example", "sklearn:iris")
+        >>> len(predictions), sorted(predictions[0]["target"])
+        (150, ['confidence', 'probabilities', 'value'])
     """
     run = open_run(run, allow_code)
     if not explain:
@@ -92,6 +101,11 @@ def explain(
 
     Raises:
         SpecError: `bad-value` for a run whose predictions cannot be explained, or an index without a row.
+
+    Example:
+        >>> (explanation,) = deepglass.explain("runs/example", "sklearn:iris", which=[7], fast=True)
+        >>> explanation["row"], sorted(explanation["target"]["attributions"][0])
+        (7, ['part', 'value', 'weight'])
     """
     run = open_run(run, allow_code)
     with run.predictor.reader.reading(allow_missing):

@@ -39,6 +39,11 @@ def inspect(
             settings, allow_code: as for `train`.
         run: a run with whose kinds the rows are read: how they differ from its training rows, what predicting would
             refuse, and by its predictions label errors, rows worth labelling and weak slices.
+
+    Example:
+        >>> inspection = deepglass.inspect("sklearn:iris", target="target")
+        >>> [(column.kind, column.role) for column in inspection.columns][-2:]
+        [('number', 'input'), ('category', 'output')]
     """
     overrides = {
         "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "columns": columns, "split": split,

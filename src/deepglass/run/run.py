@@ -77,8 +77,7 @@ class Run:
     @property
     def network(self) -> nn.Module:
         """The network as a torch module; the whole objective if it builds its own networks."""
-        objective = self.predictor.objective
-        return objective if objective.builds_network else objective.network
+        return self.objective if self.objective.builds_network else self.objective.network
 
     @cached_property
     def context(self) -> RunContext:
@@ -269,11 +268,8 @@ class Run:
         split = next((s for s in ("test", "valid") if metrics.get(s)), "test")
         text = f"{metrics['parameters']:,} parameters, {plain_duration(metrics['seconds']['train'])} of training"
         report = self.path / "report.html"
-        blocks = [
-            NotebookBlock(
-                self.folder.name, f"{text}, {report}" if report.exists() and self.folder.packed is None else text
-            )
-        ]
+        text += f", {report}" if report.exists() and self.folder.packed is None else ""
+        blocks = [NotebookBlock(self.folder.name, text)]
         for name, values in metrics.get(split, {}).items():
             others = metrics.get("baselines", {}).get(name, {})
             head = [name, f"{split} rows", *(baseline_name(other) for other in others)]
@@ -296,6 +292,6 @@ def open_run(run: str | Path | Run, allow_code: Modules = ()) -> Run:
     if not isinstance(run, str | Path | Run):
         raise SpecError("bad-value", f"RUN: expected the path of a run, or a Run, got {type(run).__name__}")
     allow_modules(allow_code)
-    run = run if isinstance(run, Run) else Run(run)
+    run = Run(run) if not isinstance(run, Run) else run
     run.warn_if_unfinished()
     return run
