@@ -18,6 +18,7 @@ import deepglass
 from deepglass.data.sources import read
 from deepglass.features._audio_files import read_audio
 from deepglass.features._images import decode
+from deepglass.features.base import infer_type
 
 RANDOM = np.random.default_rng(0)
 PIXELS = RANDOM.integers(0, 256, (6, 8, 8, 3)).astype(np.uint8)
@@ -120,3 +121,13 @@ def test_training_and_prediction(tmp_path: Path) -> None:
         ]
     for rows in (images[-1], tmp_path / "b.png", [images[-1]], {"anything": [images[-1]]}, [bright], png(stored)):
         assert [row["label"]["value"] for row in run.predict(rows)] == ["bright"], type(rows)
+
+
+@pytest.mark.parametrize(
+    ("shape", "lowest", "kind"),
+    [((60, 10, 1), -1, "sequence"), ((60, 10, 3), 0, "sequence"), ((60, 50, 12), -1, "sequence"),
+     ((60, 8, 8), -1, "image"), ((60, 12, 20), 0, "image")],
+)  # fmt: skip
+def test_steps_of_numbers_are_no_images(shape: tuple[int, ...], lowest: float, kind: str) -> None:
+    array = np.random.default_rng(0).uniform(lowest, 1, shape).astype(np.float32)
+    assert infer_type(array, "x")[0] == kind

@@ -38,6 +38,8 @@ def show_run(run: Run) -> None:
         out.print(grid)
     for sentence in metrics.get("decisions", []):
         out.print(f"  {sentence}", soft_wrap=True)
+    for sentence in metrics.get("alarms", []):
+        err.print(f"  perfect: {sentence}", style="yellow", soft_wrap=True)
     for sentence in metrics.get("diagnostics", []):
         err.print(f"  health: {sentence}", style="yellow", soft_wrap=True)
     seconds = metrics["seconds"]

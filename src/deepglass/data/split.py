@@ -42,8 +42,7 @@ class Split:
         SpecError: `bad-value` for a setting outside its range.
 
     Example:
-        split = Split(test=0.2, by="time:date").assign(table)
-        train = table.take(np.flatnonzero(split == "train"))
+        train = table.take(np.flatnonzero(Split(by="time:date").assign(table) == "train"))
     """
 
     test: float = 0.1

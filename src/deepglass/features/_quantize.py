@@ -13,6 +13,8 @@ from deepglass.features._reading import sample_rows, try_read
 from deepglass.features.base import Feature, Raw, TypeGuess
 
 SAMPLE = 512  # images that are decoded to learn size, channels, range and statistics
+_MIN_SIDE = 4  # of images in an array of floats; less are steps of a few numbers
+_NUM_CHECKED = 100  # rows of an array that are searched for negative numbers
 CHUNK_SAMPLE = 128  # of these from one chunk, at most
 
 
@@ -141,9 +143,14 @@ def infer_array_type(array: np.ndarray) -> TypeGuess | None:
         return None
     if array.ndim == 4 and channel_axis(array.shape) is None:
         return None
-    return TypeGuess(
-        0.95 if array.dtype in (np.uint8, np.uint16) else 0.5, f"an array of {array.dtype} with shape {array.shape}"
-    )
+    confidence = 0.95 if array.dtype in (np.uint8, np.uint16) else 0.5
+    if array.ndim == 3 and array.dtype.kind == "f":
+        rows, columns = array.shape[1:]
+        if min(rows, columns) < _MIN_SIDE:
+            return None
+        if rows != columns and bool((array[:_NUM_CHECKED] < 0).any()):
+            confidence = 0.4  # steps of several numbers are likelier
+    return TypeGuess(confidence, f"an array of {array.dtype} with shape {array.shape}")
 
 
 def sample_images(chunks: Iterable[Raw]) -> list[np.ndarray]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from deepglass.metrics.images import class_metrics, psnr, segmentation
     from deepglass.metrics.intervals import Interval, interval, share_interval
+    from deepglass.metrics.named import class_metrics_by_name, number_metrics
     from deepglass.metrics.numbers import frechet_distance, interval_coverage, mae, mse, r2, regression, rmse
     from deepglass.metrics.texts import bleu, edits, error_rate
     from deepglass.metrics.thresholds import ChosenThreshold, choose_threshold, positive_class
@@ -72,6 +73,10 @@ _HOMES = {
         "edits",
         "error_rate",
     ],
+    "deepglass.metrics.named": [
+        "class_metrics_by_name",
+        "number_metrics",
+    ],
     "deepglass.metrics.thresholds": [
         "ChosenThreshold",
         "choose_threshold",
@@ -95,6 +100,7 @@ __all__ = [
     "brier",
     "choose_threshold",
     "class_metrics",
+    "class_metrics_by_name",
     "classification",
     "confusion_matrix",
     "ece",
@@ -109,6 +115,7 @@ __all__ = [
     "mae",
     "mse",
     "multi_label",
+    "number_metrics",
     "positive_class",
     "psnr",
     "r2",

@@ -4,9 +4,11 @@ The only place that states these facts: training (best weights, early stopping),
 tests read them here. A metric that is not in the table has no direction and is written as a plain number.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from deepglass.errors import near_miss
 from deepglass.formatting import finite, number, percent
 
 
@@ -68,6 +70,24 @@ def higher_is_better(name: str) -> bool | None:
     return metric_of(name).higher_is_better
 
 
+CLASS_METRICS = ("mcc", "cohen_kappa", "f1_weighted", "precision_macro", "recall_macro", "jaccard_macro")
+NUMBER_METRICS = (
+    "mape",
+    "median_absolute_error",
+    "max_error",
+    "rmsle",
+    "explained_variance",
+    "poisson_deviance",
+)
+
+
+def check_metric_names(names: Sequence[str], allowed: Sequence[str]) -> None:
+    """Raises: ValueError: for a name that is not allowed, with the near miss."""
+    for name in names:
+        if name not in allowed:
+            raise ValueError(f"metrics: no metric {name!r} to add{near_miss(name, allowed)}")
+
+
 METRICS: dict[str, Metric] = {
     m.name: m
     for m in (
@@ -90,12 +110,24 @@ METRICS: dict[str, Metric] = {
         Metric("log_loss", False),
         Metric("brier", False, title="Brier score"),
         Metric("ece", False, "share", title="calibration error", ranks_models=False),
+        Metric("mcc", True, "fixed", title="Matthews correlation"),
+        Metric("cohen_kappa", True, "fixed", title="Cohen's kappa"),
+        Metric("f1_weighted", True, "fixed", title="F1 (weighted)"),
+        Metric("precision_macro", True, "fixed", title="precision (macro)"),
+        Metric("recall_macro", True, "fixed", title="recall (macro)"),
+        Metric("jaccard_macro", True, "fixed", title="Jaccard index (macro)"),
         Metric("equal_error_rate", False, "share"),
         # numbers
         Metric("r2", True, "fixed", title="R²"),
         Metric("rmse", False, title="RMSE"),
         Metric("mae", False, title="MAE"),
         Metric("mse", False, title="MSE"),
+        Metric("mape", False, "share", title="mean absolute percentage error"),
+        Metric("median_absolute_error", False),
+        Metric("max_error", False, title="largest error"),
+        Metric("rmsle", False, title="RMSLE"),
+        Metric("explained_variance", True, "fixed"),
+        Metric("poisson_deviance", False, title="Poisson deviance"),
         Metric("interval_coverage", None, "share", ranks_models=False),
         Metric("interval_width", False, ranks_models=False),
         # images, masks, boxes

@@ -22,7 +22,7 @@ from deepglass.formatting import first_names
 from deepglass.limits import limits_changed
 from deepglass.prepare.derived_columns import apply_transform, derive_columns
 from deepglass.prepare.raw_rows import as_rows, column_of_cells, examples_of, is_row, rename_only_column
-from deepglass.prepare.sample_weights import check_sums, sample_weights, with_weight
+from deepglass.prepare.sample_weights import weights_to_evaluate, with_weight
 from deepglass.prepare.sources import file_columns, read_like
 from deepglass.spec.spec import DataSpec
 
@@ -103,7 +103,8 @@ class RowReader:
             if column not in table.columns:
                 hint = near_miss(column, table.columns)
                 raise SourceError("unknown-column", f"{table.name}: no column {column!r} with labels{hint}")
-        weights = self._weights(table)
+        weights, note = weights_to_evaluate(table, self.data.sample_weight)
+        self.notes.update({note: len(table)} if note else {})
         table = self.read(table)
         inputs = self.encode(table)
         self.check_readable(table, inputs)
@@ -111,18 +112,6 @@ class RowReader:
             encoded = self._encode_targets(table)
             targets = {f.name: f.to_input_frame(encoded[f.name], inputs) for f in self.outputs}
             return table, inputs, {name: with_weight(column, weights) for name, column in targets.items()}
-
-    def _weights(self, table: Table) -> np.ndarray | None:
-        """Weights of labelled rows, by the column of the run; None, and noted, where they have none."""
-        if (name := self.data.sample_weight) is None:
-            return None
-        if name not in table.columns:
-            self.notes[f"not weighted, as there is no column {name!r}"] += len(table)
-            return None
-        weights = sample_weights(table[name], table.name, name)
-        check_sums(weights, np.full(len(table), "test"), table.name)
-        self.notes[f"the metrics are weighted by {name!r}"] += len(table)
-        return weights
 
     def _encode_targets(self, table: Table) -> dict[str, Column]:
         """Encoded targets; those that cannot be read or are of no class of the run are counted.

@@ -79,6 +79,17 @@ def check_sums(weights: np.ndarray, split: np.ndarray, source: str) -> None:
             raise SourceError("bad-value", f"{WHERE}: {source}: all {len(own):,} {what} rows have the weight 0")
 
 
+def weights_to_evaluate(table: Table, name: str | None) -> tuple[np.ndarray | None, str]:
+    """Weights of labelled rows by the column of a run, and what to tell the user; None where there are none."""
+    if name is None:
+        return None, ""
+    if name not in table.columns:
+        return None, f"not weighted, as there is no column {name!r}"
+    weights = sample_weights(table[name], table.name, name)
+    check_sums(weights, np.full(len(table), "test"), table.name)
+    return weights, f"the metrics are weighted by {name!r}"
+
+
 def with_weight(column: Column, weights: np.ndarray | None) -> Column:
     """A column of targets with weights of its rows, (N,)."""
     return column if weights is None else replace(column, weight=weights.astype(np.float32))

@@ -45,6 +45,7 @@ from deepglass.training.clock import Clock
 from deepglass.training.hooks import call
 from deepglass.training.loop import begin_stage
 from deepglass.training.optimizers import build_optimizers
+from deepglass.training.perfect_score import perfect_scores
 from deepglass.training.plan import Plan, fit_to_budget
 from deepglass.training.planning import append_stage, make_plan, max_steps, threads_for
 from deepglass.training.settings import TrainingSettings
@@ -317,9 +318,11 @@ def _finish(
     trained = RunContext.of(context.folder, experiment, data, objective, calibration, history.plan)
     budget = history.plan.budget_warning if history.stop_reason != "interrupted" else None
     decisions = [note for name, fitted in calibration.items() for note in outputs[name].calibration_notes(fitted)]
-    warnings = [*decisions, *(valid.warnings if valid is not None else ()), *([budget] if budget else []), *failures]
+    alarms = perfect_scores(objective, datasets["test"], data.inputs, experiment.outputs, scores.get("test", {}))
+    evaluated = valid.warnings if valid is not None else ()
+    warnings = [*alarms, *decisions, *evaluated, *([budget] if budget else []), *failures]
     metrics = _metrics(trained, history, scores, warnings, seconds, started)
-    metrics |= {"decisions": decisions} if decisions else {}
+    metrics |= ({"decisions": decisions} if decisions else {}) | ({"alarms": alarms} if alarms else {})
     missing = missing_shares(datasets)
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":

@@ -77,8 +77,7 @@ class Run:
     @property
     def network(self) -> nn.Module:
         """The network as a torch module; the whole objective if it builds its own networks."""
-        objective = self.predictor.objective
-        return objective if objective.builds_network else objective.network
+        return self.objective if self.objective.builds_network else self.objective.network
 
     @cached_property
     def context(self) -> RunContext:

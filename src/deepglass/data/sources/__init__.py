@@ -113,7 +113,8 @@ def read(
             return paths.read_files(matches, text, columns, options)
         paths.check_exists(path, text)
     try:
-        table = paths.read_path(path, text, name, columns, filename_pattern, options, Access(data_root))
+        request = paths.PathRequest(text, name, columns, filename_pattern, options, Access(data_root))
+        table = paths.read_path(path, request)
         return media_cells.with_named_files(table, files)
     except PermissionError as error:
         raise SourceError("unreadable-file", f"{text}: may not be read ({error.filename})") from error

@@ -62,7 +62,7 @@ def _bytes_of_rows(series: pl.Series) -> int:
         return sum(_bytes_of_rows(series.struct.field(field.name)) for field in dtype.fields)
     if isinstance(dtype, pl.List | pl.Array) and isinstance(dtype.inner, _NOT_COUNTED):
         return _bytes_of_rows(series.explode())
-    return series.estimated_size()
+    return int(series.estimated_size())
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from glob import glob
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,37 +41,40 @@ def read_bytes(data: bytes, source: str, columns: Sequence[str] | None, options:
     return table_of_text(np.frombuffer(data, np.uint8), None, source, columns, options, ReadLog())
 
 
-def read_path(
-    path: Path,
-    user_path: str,
-    name: str,
-    columns: Sequence[str] | None,
-    pattern: str | None,
-    options: SourceOptions,
-    access: Access = OWN_FOLDER,
-) -> Table:
-    """Read a file or folder; `user_path` is the path as the user wrote it, `name` the table's name."""
-    table = _read_path(path, user_path, name, columns, pattern, options, access)
+class PathRequest(NamedTuple):
+    """How a file or folder is read.
+
+    Args:
+        user_path: the path as the user wrote it, for messages.
+        name: of the table.
+        columns: those to read; None for all.
+        pattern: of the names of media files, from which columns are taken.
+        access: the folders that names in data may lead to.
+    """
+
+    user_path: str
+    name: str
+    columns: Sequence[str] | None
+    pattern: str | None
+    options: SourceOptions
+    access: Access = OWN_FOLDER
+
+
+def read_path(path: Path, request: PathRequest) -> Table:
+    """Read a file or folder."""
+    table = _read_path(path, request)
     if table.folder is not None:  # of an archive
         return table
-    return replace(
-        table, folder=path if path.is_dir() else path.parent, roots=None if access.closed else tuple(access.roots)
-    )
+    roots = None if request.access.closed else tuple(request.access.roots)
+    return replace(table, folder=path if path.is_dir() else path.parent, roots=roots)
 
 
-def _read_path(
-    path: Path,
-    user_path: str,
-    name: str,
-    columns: Sequence[str] | None,
-    pattern: str | None,
-    options: SourceOptions,
-    access: Access,
-) -> Table:
+def _read_path(path: Path, request: PathRequest) -> Table:
+    user_path, name, columns, _, options, access = request
     if path.is_dir():
         beside = [p for p in list_folder(path) if p.is_file() and not media_kind(p.name)]
         elsewhere = check_inside(beside, [p.name for p in beside], path, access, name)
-        table = _read_folder(path, user_path, name, columns, pattern, options, access)
+        table = _read_folder(path, request)
         links = [Note("links", str(elsewhere), "its files are links into this folder")] if elsewhere else []
         return replace(table, notes=(*table.notes, *links))
     check_regular(path, name)
@@ -79,8 +83,8 @@ def _read_path(
     if is_database:
         return read_database(path, "", user_path)
     if is_archive(path):
-        closed = Access(closed=True)
-        unpacked = read_path(unpack(path, name), f"{user_path} (unpacked)", name, columns, pattern, options, closed)
+        closed = request._replace(user_path=f"{user_path} (unpacked)", access=Access(closed=True))
+        unpacked = read_path(unpack(path, name), closed)
         return replace(unpacked, name=name)
     if is_idx(path):
         return read_idx_files(partners(path), name)
@@ -94,15 +98,8 @@ def _read_path(
     return _with_files(read_table_file(path, name, columns, options), path.parent, access)
 
 
-def _read_folder(
-    folder: Path,
-    user_path: str,
-    name: str,
-    columns: Sequence[str] | None,
-    pattern: str | None,
-    options: SourceOptions,
-    access: Access,
-) -> Table:
+def _read_folder(folder: Path, request: PathRequest) -> Table:
+    user_path, name, columns, pattern, options, access = request
     entries = list_folder(folder)
     if idx := [p for p in entries if is_idx(p)]:
         return read_idx_files(idx, name)
@@ -124,7 +121,7 @@ def _read_folder(
     if holds_media(folder):
         return read_media_folder(folder, name, pattern, access)
     if len(entries) == 1 and (entries[0].is_dir() or is_archive(entries[0])):
-        return read_path(entries[0], user_path, name, columns, pattern, options, access)
+        return read_path(entries[0], request)
     names = ", ".join(p.name for p in entries[:8]) + (", ..." if len(entries) > 8 else "")
     content = names or "it is empty"
     raise SourceError(

@@ -10,14 +10,14 @@ import numpy as np
 import polars as pl
 
 from deepglass import metrics
-from deepglass.constraints import Positive
+from deepglass.constraints import NonNegative, Positive
 from deepglass.features._classes import ClassFeature, class_index
 from deepglass.features._value_keys import to_native
 from deepglass.features.base import Column
 from deepglass.features.outputs._calibrations import ClassCalibration
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, PredictionArrays, PredictionColumns
 from deepglass.metrics.calibration import apply_temperature, fit_temperature
-from deepglass.metrics.table import METRICS, Metric
+from deepglass.metrics.table import CLASS_METRICS, METRICS, Metric, check_metric_names
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,15 +37,41 @@ class ClassOutput(ClassFeature, Output):
         class_weight: factors of the classes in the loss: "balanced" for n / (K * rows of the class), or
             {class: weight}, > 0, with 1 for classes left out. Probabilities are corrected for them, so that they are
             those of the data; the predicted class is the one of the largest weighted probability.
+        loss: "cross_entropy", or "focal", which gives less weight to rows that are predicted well.
+        focal_gamma: exponent of the focal loss, >= 0; 0 is the cross-entropy.
+        metrics: further metrics by name: mcc, cohen_kappa, f1_weighted, precision_macro, recall_macro, jaccard_macro.
 
-    Source: the correction is that of Elkan, 2001, "The foundations of cost-sensitive learning", theorem 2.
+    Source: the correction is that of Elkan, 2001, "The foundations of cost-sensitive learning", theorem 2; the
+    focal loss that of Lin et al., 2017, arXiv 1708.02002, eq. 4.
     """
 
+    metrics: tuple[str, ...] = ()
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    focal_gamma: NonNegative = 2.0
     class_weight: Literal["balanced"] | Mapping[Any, Positive] | None = None
 
     metric: ClassVar[Metric] = METRICS["accuracy"]
     weighs_metrics: ClassVar[bool] = True
     calibration_fields: ClassVar[type | None] = ClassCalibration
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_metric_names(self.metrics, CLASS_METRICS)
+
+    @property
+    def gamma(self) -> float:
+        """The exponent of the focal loss; 0 for the cross-entropy."""
+        return self.focal_gamma if self.loss == "focal" else 0.0
+
+    def scores_of(
+        self, labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndarray | None, weights: np.ndarray | None
+    ) -> dict[str, float]:
+        """As `class_scores`, and the metrics of the setting `metrics`."""
+        scores = class_scores(labels, log_probs, predicted, weights)
+        if not self.metrics:
+            return scores
+        predicted = log_probs.argmax(1) if predicted is None else predicted
+        return scores | metrics.class_metrics_by_name(self.metrics, labels, predicted, weights)
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """The share of each class."""
@@ -56,7 +82,8 @@ class ClassOutput(ClassFeature, Output):
         if self.log_weights is not None:  # the best constant of the weighted loss
             log_probs = log_probs + self.log_weights
             log_probs = log_probs - np.log(np.exp(log_probs).sum())
-        return float(-(np.exp(log_probs) * log_probs).sum())
+        shares = np.exp(log_probs)
+        return float(-(shares * (1 - shares) ** self.gamma * log_probs).sum())
 
     @property
     def log_weights(self) -> np.ndarray | None:

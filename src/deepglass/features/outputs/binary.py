@@ -56,13 +56,13 @@ class BinaryOutput(Binary, ClassOutput):
         import torch
 
         logits = torch.cat([torch.zeros_like(params), params], dim=1)
-        return CategoryPrediction(logits, log_weights=self.log_weights_like(params))
+        return CategoryPrediction(logits, 0.0, self.log_weights_like(params), self.gamma)
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """Metrics of classes; with a threshold or a named positive class also those of the positive class."""
         log_probs, predicted = self._decide(mode, calibration)
         labels, log_probs, predicted = truth.values[truth.mask] - 1, log_probs[truth.mask], predicted[truth.mask]
-        scores = class_scores(labels, log_probs, predicted, truth.present_weight)
+        scores = self.scores_of(labels, log_probs, predicted, truth.present_weight)
         chosen = bool(calibration) and "threshold" in calibration
         if chosen:
             half = class_scores(labels, log_probs, None, truth.present_weight)

@@ -13,7 +13,7 @@ from deepglass import metrics
 from deepglass.constraints import Fraction
 from deepglass.features.base import Column
 from deepglass.features.category import Category
-from deepglass.features.outputs._classes import ClassOutput, calibrated, class_scores, cost_matrix, is_cost_matrix
+from deepglass.features.outputs._classes import ClassOutput, calibrated, cost_matrix, is_cost_matrix
 from deepglass.features.outputs.base import Calibration, Prediction, PredictionArrays
 
 if TYPE_CHECKING:
@@ -85,12 +85,12 @@ class CategoryOutput(Category, ClassOutput):
         return LinearHead(dim, [math.log(n / total) + w for n, w in zip(self.counts_, weights, strict=True)])
 
     def prediction(self, params: Tensor) -> Prediction:
-        return CategoryPrediction(params, self.label_smoothing, self.log_weights_like(params))
+        return CategoryPrediction(params, self.label_smoothing, self.log_weights_like(params), self.gamma)
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         log_probs = calibrated(mode["log_probs"], calibration)[truth.mask]
         predicted = None if not self.is_weighted else self.predicted_classes(mode, calibration)[truth.mask]
-        return class_scores(truth.values[truth.mask] - 1, log_probs, predicted, truth.present_weight)
+        return self.scores_of(truth.values[truth.mask] - 1, log_probs, predicted, truth.present_weight)
 
     def baseline_loss(self, truth: Column) -> float:
         uniform = -float(self.baseline(truth)["log_probs"][0].astype(np.float64).mean())
@@ -121,18 +121,24 @@ class CategoryPrediction(Prediction):
 
     Args:
         log_weights: logarithms of the class weights in the loss, (K,). `log_probs` are corrected for them.
+        gamma: exponent of the focal loss; 0 for the cross-entropy.
     """
 
-    def __init__(self, params: Tensor, label_smoothing: float = 0.0, log_weights: Tensor | None = None) -> None:
+    def __init__(
+        self, params: Tensor, label_smoothing: float = 0.0, log_weights: Tensor | None = None, gamma: float = 0.0
+    ) -> None:
         self.weighted = params.float().log_softmax(-1)
         self.log_probs = self.weighted if log_weights is None else (self.weighted - log_weights).log_softmax(-1)
-        self.label_smoothing, self.log_weights = label_smoothing, log_weights
+        self.label_smoothing, self.log_weights, self.gamma = label_smoothing, log_weights, gamma
 
     def loss(self, target: Field) -> Tensor:
         label = (target.values.reshape(-1).long() - 1).clamp_min(0)  # code 0 is masked out by the caller
         loss = -self.weighted.gather(1, label[:, None])[:, 0]
         if self.label_smoothing:
             loss = (1 - self.label_smoothing) * loss - self.label_smoothing * self.weighted.mean(-1)
+        if self.gamma:
+            own = self.weighted.gather(1, label[:, None])[:, 0].exp()
+            loss = loss * (1 - own).clamp_min(1e-6) ** self.gamma  # the power's gradient at 0 may be infinite
         return loss if self.log_weights is None else loss * self.log_weights.exp()[label]
 
     def mode(self) -> dict[str, Tensor]:
@@ -142,7 +148,7 @@ class CategoryPrediction(Prediction):
         """Averages the members' probabilities, not their logits."""
         K = self.weighted.shape[-1]
         mixed = self.weighted.reshape(-1, members, K).logsumexp(1) - math.log(members)
-        return CategoryPrediction(mixed, self.label_smoothing, self.log_weights)
+        return CategoryPrediction(mixed, self.label_smoothing, self.log_weights, self.gamma)
 
 
 def _most_likely(log_probs: np.ndarray, count: int) -> np.ndarray:

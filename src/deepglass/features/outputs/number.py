@@ -1,17 +1,24 @@
-"""Predicts a number by its squared error, standardised by the training rows, with a conformal interval."""
+"""Predicts a number by its squared error or another loss, standardised, with a conformal interval."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from deepglass import metrics
+from deepglass.constraints import OpenShare
 from deepglass.features.base import Column
 from deepglass.features.number import Number
 from deepglass.features.outputs._intervals import RegressionOutput
 from deepglass.features.outputs.base import Calibration, PredictedRow, Prediction, PredictionArrays, PredictionColumns
+from deepglass.metrics.table import NUMBER_METRICS, check_metric_names
+
+NumberLoss = Literal["squared", "absolute", "huber", "poisson", "quantile"]
+MAX_LOG_RATE = 20.0  # of a rate divided by the mean; its exponential is finite
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -22,7 +29,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class NumberOutput(Number, RegressionOutput):
-    """Predicts a number by its squared error, standardised by the training rows, with a conformal interval."""
+    """Predicts a number by its squared error or another loss, standardised, with a conformal interval.
+
+    Args:
+        loss: "squared" predicts the mean, "absolute" the median, "huber" lies between them (squared up to one standard
+            deviation), "poisson" the mean of counts or amounts of at least 0 by the logarithm of their rate, "quantile"
+            the quantile that `quantile` states.
+        quantile: share of the targets that lie below the prediction, in (0, 1), with loss "quantile".
+        metrics: further metrics by name: mape, median_absolute_error, max_error, rmsle, explained_variance,
+            poisson_deviance.
+    """
+
+    loss: NumberLoss = "squared"
+    quantile: OpenShare = 0.5
+    metrics: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_metric_names(self.metrics, NUMBER_METRICS)
+        if self.quantile != 0.5 and self.loss != "quantile":
+            raise ValueError(f"quantile: has a meaning with loss: quantile only, and the loss is {self.loss}")
 
     weighs_metrics: ClassVar[bool] = True
 
@@ -32,7 +58,15 @@ class NumberOutput(Number, RegressionOutput):
         return ScaledHead(dim, [0.0])
 
     def prediction(self, params: Tensor) -> Prediction:
-        return NumberPrediction(params, self.mean_ - self.offset_, self.std_)
+        return NumberPrediction(params, self.mean_ - self.offset_, self.std_, self.loss, self.quantile)
+
+    def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        """As `RegressionOutput`, and the metrics of the setting `metrics`."""
+        scores = super().score(mode, truth, calibration)
+        if not self.metrics:
+            return scores
+        true, value = (values.astype(np.float64) + self.offset_ for values in self.pairs(mode, truth))
+        return scores | metrics.number_metrics(self.metrics, true, value, self.pair_weights(truth))
 
     def pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
         return truth.values[truth.mask], mode["value"][truth.mask]
@@ -41,13 +75,18 @@ class NumberOutput(Number, RegressionOutput):
         return truth.present_weight
 
     def baseline(self, truth: Column) -> PredictionArrays:
-        """The mean."""
+        """The mean; the median or quantile for losses whose best constant it is."""
         values = truth.values[truth.mask].astype(np.float64)
+        if self.loss in ("absolute", "quantile") and len(values):
+            return {"value": np.array([np.quantile(values, self.quantile)])}
         if truth.weight is not None and truth.present_weight.sum() > 0:
             return {"value": np.array([np.average(values, weights=truth.present_weight)])}
         return {"value": np.array([values.mean() if len(values) else self.mean_ - self.offset_])}
 
     def baseline_loss(self, truth: Column) -> float:
+        if self.loss != "squared":
+            losses = self._losses(truth.values[truth.mask].astype(np.float64), self.baseline(truth)["value"])
+            return float(np.average(losses, weights=truth.present_weight)) if len(losses) else 1.0
         if truth.weight is not None:
             squared = (truth.values[truth.mask] - self.baseline(truth)["value"]) ** 2
             return float(np.average(squared, weights=truth.present_weight) / self.std_**2)
@@ -59,6 +98,24 @@ class NumberOutput(Number, RegressionOutput):
         if not len(values) or values.min() == values.max():
             got = f"only {values[0] + self.offset_:g}" if len(values) else "no number"
             raise self.target_error("constant-target", source, "different numbers", got)
+        if self.loss == "poisson" and values.min() + self.offset_ < 0:
+            got = f"{int((values + self.offset_ < 0).sum()):,} below 0, the least {values.min() + self.offset_:g}"
+            raise self.target_error("bad-value", source, "numbers of at least 0 for loss: poisson", got)
+        if self.loss == "poisson" and self.offset_:
+            raise self.target_error("bad-value", source, "counts that vary by more than rounding for loss: poisson")
+
+    def _losses(self, truth: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """The loss of a constant for each row, (N,)."""
+        import torch
+
+        from deepglass.nn.tokens import Field
+
+        mean, std = self.mean_ - self.offset_, self.std_
+        param = np.log(value / mean) if self.loss == "poisson" else (value - mean) / std
+        params = torch.from_numpy(np.broadcast_to(param, (len(truth),))[:, None].copy())
+        rows = torch.from_numpy(truth)
+        prediction = NumberPrediction(params, mean, std, self.loss, self.quantile)
+        return prediction.loss(Field(rows, torch.ones(len(rows), dtype=torch.bool))).numpy()
 
     def interval(self, decoded: Mapping[str, Any]) -> tuple[float, float]:
         """The confidence interval, or one standard deviation on each side."""
@@ -89,21 +146,44 @@ class NumberOutput(Number, RegressionOutput):
 
 
 class NumberPrediction(Prediction):
-    """Mean of a Normal of fixed scale.
+    """Mean of a Normal of fixed scale, or the best value of another loss.
 
     Shapes:
-        params: (B, 1), standardised, or (B, 2) with the logarithm of the scale of the interval.
+        params: (B, 1), standardised, or with loss "poisson" the logarithm of the rate divided by the mean; (B, 2) with
+            the logarithm of the scale of the interval.
+
+    Source: the Huber loss is that of Huber, 1964; the quantile loss that of Koenker and Bassett, 1978.
     """
 
-    def __init__(self, params: Tensor, mean: float, std: float) -> None:
-        self.params, self.mean, self.std = params, mean, std
+    def __init__(
+        self, params: Tensor, mean: float, std: float, loss: NumberLoss = "squared", quantile: float = 0.5
+    ) -> None:
+        self.params, self.mean, self.std, self.loss_name, self.quantile = params, mean, std, loss, quantile
 
     def loss(self, target: Field) -> Tensor:
+        if self.loss_name == "poisson":
+            return self._deviance(target.values.reshape(-1) / self.mean)
         standard = (target.values.reshape(-1) - self.mean) / self.std
-        return (self.params[:, 0] - standard).square()
+        error = self.params[:, 0] - standard
+        if self.loss_name == "squared":
+            return error.square()
+        size = error.abs()
+        if self.loss_name == "absolute":
+            return size
+        if self.loss_name == "huber":
+            return _huber(size)
+        return (self.quantile - (error > 0).to(error.dtype)) * -error
+
+    def _deviance(self, y: Tensor) -> Tensor:
+        """Half the Poisson deviance of targets in units of the mean, (B,)."""
+        log_rate = self.params[:, 0].float().clamp(-MAX_LOG_RATE, MAX_LOG_RATE)
+        return log_rate.exp() - y + y.xlogy(y) - y * log_rate
 
     def mode(self) -> dict[str, Tensor]:
-        value = {"value": self.params[:, 0].float() * self.std + self.mean}
+        if self.loss_name == "poisson":
+            value = {"value": self.params[:, 0].float().clamp(-MAX_LOG_RATE, MAX_LOG_RATE).exp() * self.mean}
+        else:
+            value = {"value": self.params[:, 0].float() * self.std + self.mean}
         return value | ({"scale": self.params[:, 1].float().exp()} if self.params.shape[1] > 1 else {})
 
     def ensemble_mean(self, members: int) -> NumberPrediction:
@@ -111,4 +191,11 @@ class NumberPrediction(Prediction):
 
         # Column by column: the mean of two columns at once has other rounding errors than that of one.
         columns = [column.contiguous().reshape(-1, members).mean(1) for column in self.params.unbind(1)]
-        return NumberPrediction(torch.stack(columns, 1), self.mean, self.std)
+        if self.loss_name == "poisson":  # the mean of the rates, not of their logarithms
+            columns[0] = self.params[:, 0].float().reshape(-1, members).logsumexp(1) - math.log(members)
+        return NumberPrediction(torch.stack(columns, 1), self.mean, self.std, self.loss_name, self.quantile)
+
+
+def _huber(size: Tensor) -> Tensor:
+    """Half the square up to 1, linear beyond."""
+    return size.clamp_max(1) * (size - 0.5 * size.clamp_max(1))

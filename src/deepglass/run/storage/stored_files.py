@@ -86,6 +86,7 @@ class StoredMetrics(TypedDict):
     Args:
         train: "loss" -> parameter group -> mean loss at the last evaluation.
         baselines: output -> baseline -> metric -> value.
+        alarms: sentences about perfect test metrics.
         constant_intervals: output -> why its intervals have one width.
         spread, folds: of a cross-validation: standard deviation over the folds, and what they measured.
         stop_signal: that ended the training.
@@ -97,6 +98,7 @@ class StoredMetrics(TypedDict):
     valid: NotRequired[Metrics]
     test: NotRequired[Metrics]
     baselines: dict[str, Metrics]
+    alarms: NotRequired[list[str]]
     constant_intervals: NotRequired[dict[str, str]]
     spread: NotRequired[Metrics]
     folds: NotRequired[list[FoldMetrics]]
