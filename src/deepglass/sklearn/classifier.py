@@ -91,9 +91,7 @@ class DeepglassClassifier(ClassifierMixin, Estimator):
         if sample_weight is not None:
             present = np.unique(codes[_check_sample_weight(sample_weight, codes) > 0])
             if len(present) < 2:
-                raise ValueError(
-                    "DeepglassClassifier: fewer than two classes have rows of a weight above 0"
-                )
+                raise ValueError("DeepglassClassifier: fewer than two classes have rows of a weight above 0")
         weights = self._class_weights()
         self._train(table, codes, "category", sample_weight, {} if weights is None else {"class_weight": weights})
         return self
