@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d
 
 from deepglass.sklearn.base import Estimator, required
 
@@ -88,6 +88,10 @@ class DeepglassClassifier(ClassifierMixin, Estimator):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"DeepglassClassifier can't train when only one class is present: {self.classes_[0]!r}")
+        if sample_weight is not None:
+            present = np.unique(codes[_check_sample_weight(sample_weight, codes) > 0])
+            if len(present) < 2:
+                raise ValueError("DeepglassClassifier: fewer than two classes have rows of a weight above 0")
         weights = self._class_weights()
         self._train(table, codes, "category", sample_weight, {} if weights is None else {"class_weight": weights})
         return self
