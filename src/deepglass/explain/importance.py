@@ -7,6 +7,7 @@ Source: Breiman, 2001, Machine Learning 45 (permutation importance).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -101,16 +102,18 @@ def patch_importance(rows: GlobalRows, name: str, seed: int = 0) -> PatchImporta
             patch = np.s_[:, :, ends[0][i] : ends[0][i + 1], ends[1][j] : ends[1][j + 1]]
             changed = values.copy()
             changed[patch] = values[random.permutation(len(values))][patch]
-            predictions = rows.predict({name: Column(changed, column.mask, None, column.letterbox)})
+            predictions = rows.predict({name: replace(column, values=changed)})
             loss[i, j] = base - rows.quality(predictions)
             if own is not None:
                 fall = own - rows.true_log_probs(predictions)
                 for k in classes:
                     by_class[rows.output.class_names[k]][i, j] = fall[rows.labels == k].mean()
-    one = tuple(int(v) for v in np.unravel_index(int(loss.argmax()), loss.shape))
-    window, turned = (*one, one[0] + 1, one[1] + 1), {}
+    top, left = (int(v) for v in np.unravel_index(int(loss.argmax()), loss.shape))
+    patch_window = (top, left, top + 1, left + 1)
+    window = patch_window
+    turned: dict[str, float] = {}
     if own is not None:
-        for window in ((*one, one[0] + 1, one[1] + 1), _largest_square(loss)):
+        for window in (patch_window, _largest_square(loss)):
             turned = _turned(rows, name, tuple(ends[k % 2][window[k]] for k in range(4)), random)
             if max(turned.values(), default=0.0) >= MIN_TURNED:
                 break
@@ -143,8 +146,7 @@ def _turned(rows: GlobalRows, name: str, place: Sequence[int], random: np.random
         changed = column.values.copy()
         chosen = column.values[random.choice(sources, len(others))]
         changed[others, :, top:bottom, left:right] = chosen[:, :, top:bottom, left:right]
-        after = rows.predict({name: Column(changed, column.mask, None, column.letterbox)})
-        after = rows.output.predicted_classes(after, rows.calibration)
+        after = rows.output.predicted_classes(rows.predict({name: replace(column, values=changed)}), rows.calibration)
         turned[rows.output.class_names[k]] = float((after[others] == k).mean())
     return turned
 
@@ -169,7 +171,7 @@ def time_importance(rows: GlobalRows, name: str, seed: int = 0) -> list[Estimate
                 from_, _ = _segment(column.offsets[other], lengths[other], t)
                 length = min(end - start, int(column.offsets[other + 1]) - from_)
                 changed[start : start + length] = column.values[from_ : from_ + length]
-            falls.append(_fall(rows, base, {name: Column(changed, column.mask, column.offsets)}))
+            falls.append(_fall(rows, base, {name: replace(column, values=changed)}))
         result.append(Estimate(float(np.mean(falls)), float(np.std(falls, ddof=1) / 2**0.5)))
     return result
 

@@ -87,8 +87,8 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
             column_roles.append(ColumnRole(feature.name, kind, reason.why, "ignored", reason.kind))
             continue
         defaults = {"max_side": longest} if kind == "image" and longest else {}
-        cls = FEATURES.get(kind, where=where)
-        inputs.append(_feature(table, feature, kind, cls, "inputs", spec.kind_settings(feature.name), defaults))
+        input_class = FEATURES.get(kind, where=where)
+        inputs.append(_feature(table, feature, kind, input_class, "inputs", spec.kind_settings(feature.name), defaults))
         column_roles.append(ColumnRole(feature.name, kind, why, "input"))
     column_roles += [ColumnRole(n, "", "ignored in the spec", "ignored") for n in spec.data.ignore]
     if (weight := spec.data.sample_weight) is not None:

@@ -51,8 +51,8 @@ def sample_weights(raw: Raw, source: str, name: str, needed: np.ndarray | None =
         SourceError: `bad-value` for negative, missing or unreadable weights.
     """
     where = f"{WHERE}: {source}, column {name!r}"
-    text = isinstance(raw, pl.Series) and raw.dtype == pl.String
-    weights = as_floats(raw, parse_numbers(raw) if text else None)
+    parsed = parse_numbers(raw) if isinstance(raw, pl.Series) and raw.dtype == pl.String else None
+    weights = as_floats(raw, parsed)
     if weights is None:
         raise SourceError("bad-value", f"{where}: expected numbers of at least 0, got {_example(raw, 0)}")
     weights = np.array(weights, np.float64)

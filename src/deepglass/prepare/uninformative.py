@@ -67,12 +67,16 @@ def _differs_in_each_row(values: pl.Series, name: str, has_missing: bool) -> str
     """Why different values are identifiers; empty where they may be measures."""
     if values.dtype == pl.String:
         return "each value is a code that occurs once" if _are_codes(values) else ""
-    steps = values.cast(pl.Int128).diff().drop_nulls()
-    if steps.min() == steps.max() == 1 and not has_missing:
+    steps = values.cast(pl.Int128).diff().drop_nulls().cast(pl.Float64).to_numpy()
+    if len(steps) and (steps == 1).all() and not has_missing:
         return "a row number: it counts up by one"
     if NAME.search(name):
         return "its name is that of an identifier, and each value occurs once"
-    return "whole numbers in ascending order, each once" if steps.min() > 0 and steps.median() <= 2 else ""
+    return (
+        "whole numbers in ascending order, each once"
+        if len(steps) and (steps > 0).all() and np.median(steps) <= 2
+        else ""
+    )
 
 
 def _are_codes(values: pl.Series) -> bool:

@@ -42,7 +42,8 @@ def headline(
         findings: of the run.
         per_class: class -> metric -> value, of masks, boxes and labels.
     """
-    sentences, warnings = [], _finding_warnings(findings, INVALID)
+    sentences: list[str] = []
+    warnings = _finding_warnings(findings, INVALID)
     if output.classes is not None and output.classes.confusion is not None:
         own = _classes(output.classes)
         sentences += own.sentences

@@ -263,7 +263,8 @@ class _Columns:
 def _stated_header(values: Sequence[Any]) -> ImageHeader | None:
     """The size of an image that is not there, as its regions state it."""
     for value in values:
-        size = [value.get(key) for key in ("original_height", "original_width")] if isinstance(value, dict) else []
-        if len(size) == 2 and all(isinstance(n, int) and n > 0 for n in size):
-            return ImageHeader(size[0], size[1], 1, "RGB", 1, "")
+        if isinstance(value, dict):
+            height, width = (value.get(key) for key in ("original_height", "original_width"))
+            if isinstance(height, int) and isinstance(width, int) and height > 0 < width:
+                return ImageHeader(height, width, 1, "RGB", 1, "")
     return None

@@ -11,7 +11,6 @@ from deepglass.data.sources.boxes import AnnotatedBox
 from deepglass.data.sources.file_tree import FileMatcher, FileTree
 from deepglass.data.sources.outlines import Sides, box_of_points
 from deepglass.features._reading import media_kind
-from deepglass.features.base import Media
 from deepglass.features.boxes import DEFAULT_LABEL
 
 _ANSWERS = ("choices", "taxonomy", "text", "rating", "number", "datetime")
@@ -44,21 +43,24 @@ def _label_of(value: Mapping[str, Any]) -> str:
     return str(names[0] if isinstance(names, list) else names or "")
 
 
+SIZES = ("x", "y", "width", "height", "radiusX", "radiusY", "original_width", "original_height")
+
+
 def _sides(value: Mapping[str, Any]) -> Sides | None:
     """Left, top, right and bottom in percent of the image."""
     if isinstance(value.get("points"), list):
         return box_of_points(value["points"])
-    x, y, width, height = (value.get(key) for key in ("x", "y", "width", "height"))
-    across, along = value.get("radiusX"), value.get("radiusY")
-    if _are_numbers(x, y, across, along):  # an ellipse, by its centre
+    x, y, width, height, across, along, wide, high = (_number(value.get(key)) for key in SIZES)
+    if x is None or y is None:
+        return None
+    if across is not None and along is not None:  # an ellipse, by its centre
         half = max(across, along) if value.get("rotation") else 0
         across, along = max(across, half), max(along, half)
         return box_of_points([(x - across, y - along), (x + across, y + along)])
-    if not _are_numbers(x, y, width, height):
+    if width is None or height is None:
         return None
-    turn = math.radians(value["rotation"]) if _are_numbers(value.get("rotation")) else 0.0
-    wide, high = value.get("original_width"), value.get("original_height")
-    aspect = wide / high if _are_numbers(wide, high) and wide > 0 < high else 1.0
+    turn = math.radians(_number(value.get("rotation")) or 0.0)
+    aspect = wide / high if wide is not None and high is not None and wide > 0 < high else 1.0
     corners = [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)]
     return box_of_points(
         [
@@ -68,8 +70,9 @@ def _sides(value: Mapping[str, Any]) -> Sides | None:
     )
 
 
-def _are_numbers(*values: Any) -> bool:
-    return all(isinstance(value, int | float) and abs(value) < 1e9 for value in values)
+def _number(value: Any) -> float | None:
+    """A number that may be a place in an image; None for anything else."""
+    return value if isinstance(value, int | float) and abs(value) < 1e9 else None
 
 
 # -- spans -------------------------------------------------------------------------------------------------------
@@ -146,7 +149,7 @@ def answers_of(values: Sequence[Any]) -> list[str | float]:
 class TaskFiles(NamedTuple):
     """The file of each task, None where it is not there, and their kind."""
 
-    media: list[Media | None]
+    media: list[Any]
     kind: str
 
 

@@ -154,13 +154,13 @@ def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: 
     if best is not None:
         log.note("delimiter", _DELIMITERS[best], why)
         return best
-    lines = sample.split("\n")[: _SAMPLE_ROWS if whole else -1] or [sample]
-    rows = [line.split() for line in lines if line.strip()]
+    first_lines = sample.split("\n")[: _SAMPLE_ROWS if whole else -1] or [sample]
+    rows = [line.split() for line in first_lines if line.strip()]
     numeric = [sum(is_number(cell) for cell in row) >= 0.5 * len(row) for row in rows[1:]]
     if len({len(row) for row in rows}) == 1 and len(rows[0]) > 1 and numeric and np.mean(numeric) > 0.5:
         log.note("delimiter", "space", f"each of {len(rows)} lines has {len(rows[0])} words, mostly numbers")
         return " "
-    filled = [line for line in lines if line.strip()]
+    filled = [line for line in first_lines if line.strip()]
     uneven = [d for d in _DELIMITERS if d in filled[0] and sum(d in line for line in filled) > len(filled) / 2]
     if uneven and not prose:  # reading the whole file counts and names the lines that differ
         log.note("delimiter", _DELIMITERS[uneven[0]], "in the first line and in most others, in different numbers")
