@@ -17,7 +17,8 @@ import torch
 
 from deepglass.errors import SpecError, near_miss
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 Precision = Literal["float32", "bfloat16"]
 
 _NAMES = ("auto", "cpu", "cuda", "mps")
