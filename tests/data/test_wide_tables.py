@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import polars as pl
+
+import deepglass
 from deepglass.data.sources import read
 
 
@@ -13,3 +17,9 @@ def test_a_header_of_many_columns_is_read_whole(tmp_path: Path) -> None:
     table = read(str(path))
     assert len(table) == 3
     assert list(table.columns) == names
+
+
+def test_a_table_of_many_numbers_is_inspected() -> None:
+    values = np.random.default_rng(0).normal(size=(40, 400))
+    frame = pl.DataFrame({**{f"x{i}": values[:, i] for i in range(400)}, "y": values[:, 0]})
+    assert len(deepglass.inspect(frame, "y").columns) == 401

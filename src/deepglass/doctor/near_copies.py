@@ -38,11 +38,12 @@ def near_rows(context: DataContext) -> np.ndarray:
     """Pairs of such rows, (P, 2); none where chance explains as many."""
     from scipy.spatial import cKDTree
 
-    n = len(context.table)
+    n, nothing = len(context.table), np.zeros((0, 2), np.int64)
+    if n > MAX_ROWS or context.media:
+        return nothing
     numbers = [m for m in context.measures if m.names is None and not m.what and not m.monotonic]
     measured = [m.values for m in numbers if len(np.unique(m.values)) >= MIN_DISTINCT * n]
-    nothing = np.zeros((0, 2), np.int64)
-    if len(measured) < MIN_COLUMNS or n > MAX_ROWS or context.media:
+    if len(measured) < MIN_COLUMNS:
         return nothing
     x = np.stack(measured, 1)
     rows = np.flatnonzero(np.isfinite(x).all(1))
@@ -57,7 +58,7 @@ def near_rows(context: DataContext) -> np.ndarray:
         return nothing  # a lattice, in which all rows have neighbours
     pairs = rows[tree.query_pairs(RADIUS, p=np.inf, output_type="ndarray").reshape(-1, 2)]
     by_chance = (tree.count_neighbors(tree, WIDER * RADIUS, p=np.inf) - len(rows)) / 2 - len(pairs)
-    expected = by_chance / WIDER ** len(measured)
+    expected = by_chance * float(WIDER) ** -len(measured)  # 0 for a thousand columns
     for values in (*codes, *others):
         a, b = values[pairs[:, 0]], values[pairs[:, 1]]
         pairs = pairs[(a == b) | (np.isnan(a) & np.isnan(b))]

@@ -23,7 +23,9 @@ def text_format(chunks: Sequence[Raw], parse: Callable[[pl.Series], F | None], n
         SourceError: `bad-value` for text without a format.
     """
     texts = [c for c in chunks if isinstance(c, pl.Series) and c.dtype in (pl.String, pl.Categorical, pl.Enum)]
-    text = pl.concat([pl.Series(values=[], dtype=pl.String), *(t.cast(pl.String) for t in texts)])
+    if not texts:
+        return None
+    text = pl.concat([t.cast(pl.String) for t in texts])
     format = parse(text)
     if format is None and not is_missing(text, MISSING).all():
         example = text.filter(~is_missing(text, MISSING))[0]

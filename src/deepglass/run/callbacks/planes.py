@@ -102,15 +102,20 @@ def informative_planes(prepared: PreparedData, output: Output) -> list[Plane]:
     scores = {n: _association(v, truth, not output.has_classes) for n, v in varying.items()}
     chosen = sorted(sorted(scores, key=lambda n: -scores[n])[:MAX_COLUMNS], key=lambda n: list(scores).index(n))
     pairs = sorted(itertools.combinations(chosen, 2), key=lambda p: -sum(scores[n] for n in p))
-    return [make_plane(prepared, pair) for pair in pairs]
+    typical = {f.name: _typical(prepared, f, rows) for f in prepared.inputs} if pairs else {}
+    return [_plane(prepared, pair, rows, typical) for pair in pairs]
 
 
 def make_plane(prepared: PreparedData, pair: tuple[str, str]) -> Plane:
     """The plane over two inputs, by their names."""
     rows = _rows(prepared)
+    return _plane(prepared, pair, rows, {f.name: _typical(prepared, f, rows) for f in prepared.inputs})
+
+
+def _plane(prepared: PreparedData, pair: tuple[str, str], rows: np.ndarray, typical: Mapping[str, Column]) -> Plane:
     inputs = {f.name: f for f in prepared.inputs}
     across, up = (_side(prepared, inputs[name], rows) for name in pair)
-    return Plane(across, up, {n: _typical(prepared, f, rows) for n, f in inputs.items() if n not in pair})
+    return Plane(across, up, {name: value for name, value in typical.items() if name not in pair})
 
 
 def _rows(prepared: PreparedData) -> np.ndarray:
