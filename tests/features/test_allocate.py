@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deepglass.features._allocate import allocate
+from deepglass.features._reading import allocate
 from deepglass.limits import free_memory
 
 

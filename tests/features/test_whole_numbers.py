@@ -41,3 +41,4 @@ def test_names_come_before_the_values() -> None:
     codes, scores = np.arange(400) % 10, np.repeat(list(RED_WINE), list(RED_WINE.values()))
     assert [infer_type(codes, name)[0] for name in ("q", "label", "age")] == ["category", "category", "number"]
     assert infer_type(scores - 3, "class")[0] == "category"
+    assert [infer_type(codes, name)[0] for name in ("p12", "pixel_3_7", "px4")] == ["number"] * 3

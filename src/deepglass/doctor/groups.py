@@ -5,6 +5,7 @@ by chance: the test then measures recognising the group.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import polars as pl
@@ -14,10 +15,12 @@ from deepglass.doctor.measures import Measure
 
 MAX_TEST, MAX_TRAIN = 2_000, 10_000  # rows that are compared
 MIN_TEST = 30
+MAX_SEARCHED = 200  # columns that may name groups
 MAX_COLUMNS = 60  # of the distance
 MIN_GROUPS, MAX_GROUP_SHARE = 10, 0.1  # of a column of groups: how many, and the largest one's share of the rows
 MIN_GROUP_SIZE = 2.0  # mean
 MIN_SHARE, MIN_FACTOR = 0.4, 5.0  # of test rows whose nearest row is of the same group; times what chance gives
+MAX_VALUES = 20  # of a category, the most frequent
 BLOCK = 5  # positions in the source
 NEARER = 0.35  # distance to the nearest row of the block, as a share of that to the nearest row elsewhere
 
@@ -31,13 +34,14 @@ def group_leak(context: DataContext) -> Iterator[Finding]:
     test, train = (np.sort(random.permutation(rows)[:most]) for rows, most in ((test, MAX_TEST), (train, MAX_TRAIN)))
     if len(test) < MIN_TEST or len(train) < 2 * MIN_TEST:
         return
-    measures = [m for m in context.measures if not m.monotonic and m.what != "time"][:MAX_COLUMNS]
+    rows = np.concatenate([test, train])
+    measures = list(islice((m for m in context.measures if m.what != "time" and not m.monotonic), MAX_COLUMNS))
     best: tuple[float, float, str] | None = None
     for column, codes in _group_columns(context):
-        x = _matrix(context, [m for m in measures if m.column != column])
+        x = _matrix(context, [m for m in measures if m.column != column], rows)
         if x is None:
             continue
-        nearest = train[_nearest(x[test], x[train])[0]]
+        nearest = train[_nearest(x[: len(test)], x[len(test) :])[0]]
         known = codes[test] >= 0
         if known.sum() < MIN_TEST:
             continue
@@ -63,11 +67,14 @@ def _blocks(
     context: DataContext, measures: Sequence[Measure], test: np.ndarray, train: np.ndarray
 ) -> Iterator[Finding]:
     """Neighbouring rows of the source that are far nearer to each other than to any other row."""
-    x = _matrix(context, measures)
-    if x is None or len(train) < len(np.flatnonzero(context.split == "train")):  # neighbours are left out of a sample
+    assert context.split is not None
+    if len(train) < (context.split == "train").sum():  # neighbours are left out of a sample
+        return
+    x = _matrix(context, measures, np.concatenate([test, train]))
+    if x is None:
         return
     positions = context.source_rows
-    index, distance = _nearest(x[test], x[train], 12 * BLOCK)
+    index, distance = _nearest(x[: len(test)], x[len(test) :], 12 * BLOCK)
     gap = np.abs(positions[train][index] - positions[test][:, None])
     inside, outside = gap <= BLOCK, gap > 10 * BLOCK
     own = np.where(inside, distance, np.inf).min(1)
@@ -87,7 +94,7 @@ def _group_columns(context: DataContext) -> Iterator[tuple[str, np.ndarray]]:
     """Columns whose values repeat, and their codes (N,), -1 = missing; outputs left out."""
     outputs = {f.column for f in context.outputs}
     n = len(context.table)
-    for name in context.table.names:
+    for name in context.table.names[:MAX_SEARCHED]:
         raw = context.table[name]
         if name in outputs or not isinstance(raw, pl.Series) or not (raw.dtype == pl.String or raw.dtype.is_integer()):
             continue
@@ -99,22 +106,27 @@ def _group_columns(context: DataContext) -> Iterator[tuple[str, np.ndarray]]:
             yield name, codes
 
 
-def _matrix(context: DataContext, measures: Sequence[Measure]) -> np.ndarray | None:
-    """Standardised values of the measures, codes as one column a value, and media, (N, F); None without any."""
+def _matrix(context: DataContext, measures: Sequence[Measure], rows: np.ndarray) -> np.ndarray | None:
+    """Standardised values of the measures, codes as one column a value, and media, (n, F); None without any.
+
+    Args:
+        rows: (n,) indices.
+    """
     parts = []
     for measure in measures:
+        own = measure.values[rows]
         if measure.names is not None:
-            values, counts = np.unique(measure.values[np.isfinite(measure.values)], return_counts=True)
-            frequent = values[np.argsort(-counts, kind="stable")][:20]
-            parts += [(measure.values == v).astype(np.float32)[:, None] for v in frequent]
-        elif np.isfinite(measure.values).any():
-            filled = np.where(np.isfinite(measure.values), measure.values, np.nanmedian(measure.values))
+            values, counts = np.unique(own[np.isfinite(own)], return_counts=True)
+            frequent = values[np.argsort(-counts, kind="stable")][:MAX_VALUES]
+            parts += [(own == v).astype(np.float32)[:, None] for v in frequent]
+        elif np.isfinite(own).any():
+            filled = np.where(np.isfinite(own), own, np.nanmedian(own))
             ranks = pl.Series(filled).rank().to_numpy() / len(filled)
-            parts.append(ranks.astype(np.float32)[:, None] * 3.5)  # of about unit variance
+            parts.append(ranks.astype(np.float32)[:, None] * 12**0.5)  # of unit variance
     for summary in context.media.values():
         full = np.zeros((len(context.table), summary.values.shape[1]), np.float32)
         full[summary.rows] = (summary.values - summary.values.mean(0)) / max(float(summary.values.std()), 1e-9)
-        parts.append(full)
+        parts.append(full[rows])
     return np.concatenate(parts, 1) if parts and sum(p.shape[1] for p in parts) >= 2 else None
 
 

@@ -8,6 +8,7 @@ from deepglass.doctor.base import DataContext, Finding
 from deepglass.doctor.near_duplicates import connected_groups
 
 MIN_COLUMNS = 3  # of measured numbers
+MAX_SEARCHED, MAX_COLUMNS = 200, 30  # columns of numbers that are looked at, and of which rows must be near
 MIN_DISTINCT = 0.5  # share of distinct values of a measured number
 MAX_ROWS = 20_000
 RADIUS = 0.01  # in standard deviations of each column
@@ -42,7 +43,8 @@ def near_rows(context: DataContext) -> np.ndarray:
     if n > MAX_ROWS or context.media:
         return nothing
     numbers = [m for m in context.measures if m.names is None and not m.what and not m.monotonic]
-    measured = [m.values for m in numbers if len(np.unique(m.values)) >= MIN_DISTINCT * n]
+    measured = [m.values for m in numbers[:MAX_SEARCHED] if len(np.unique(m.values)) >= MIN_DISTINCT * n]
+    measured = measured[:MAX_COLUMNS]
     if len(measured) < MIN_COLUMNS:
         return nothing
     x = np.stack(measured, 1)
@@ -51,7 +53,7 @@ def near_rows(context: DataContext) -> np.ndarray:
     if len(rows) < 2 or not (spread > 0).all():
         return nothing
     codes = [m.values for m in context.measures if m.names is not None]
-    exact = {m.column for m in numbers if len(np.unique(m.values)) < MIN_DISTINCT * n}
+    exact = {m.column for m in numbers[:MAX_SEARCHED] if len(np.unique(m.values)) < MIN_DISTINCT * n}
     others = [m.values for m in numbers if m.column in exact]
     tree = cKDTree((x[rows] - x[rows].mean(0)) / spread)
     if tree.count_neighbors(tree, WIDER * RADIUS, p=np.inf) > 200 * n:

@@ -9,7 +9,7 @@ from deepglass.doctor.base import DataContext, Finding, join_limited
 from deepglass.doctor.measures import Measure
 from deepglass.formatting import plain_number
 
-MIN_ROWS = 50  # with a value
+MIN_ROWS, MAX_ROWS = 50, 500_000  # with a value; of more, evenly spread ones are checked
 MIN_DISTINCT = 20  # values of a column that is measured, not coded
 MAX_SHARE = 0.3  # of the rows that are outliers; beyond it a column has two kinds of values
 MIN_REPEATS = 3  # of a value that stands for a missing one
@@ -47,13 +47,15 @@ def outlier(context: DataContext) -> Iterator[Finding]:
     """One finding per column and kind of outlier."""
     for measure in _columns(context):
         rows = np.flatnonzero(np.isfinite(measure.values))
+        rows = rows[:: -(-len(rows) // MAX_ROWS) or 1]
         values = measure.values[rows]
         if len(rows) < MIN_ROWS:
             continue
         checks = (_date_codes,) if measure.what == "time" else (_codes, _signs, _units)
         for check in checks:
             if (found := check(measure, values)) is not None:
-                text = f"{measure.column}: {found.text}"
+                searched = f" (of {len(rows):,} rows that were checked)" if len(rows) == MAX_ROWS else ""
+                text = f"{measure.column}: {found.text}{searched}"
                 yield context.finding("outlier", rows[found.rows], [measure.column], found.confidence, text, found.fix)
                 break
 

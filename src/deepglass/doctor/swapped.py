@@ -10,6 +10,7 @@ from deepglass.doctor.measures import Measure
 
 MAX_COLUMNS = 40
 MIN_ROWS, MIN_SWAPPED = 50, 2
+MAX_SAMPLE = 50_000  # rows that a column's range is taken from
 MAX_SHARE = 0.1  # of the rows
 TAILS = 0.05  # of each column's values, beside its usual range, which the other's must not overlap
 FAR = 2.5  # widths of a column's middle half, from its median
@@ -19,8 +20,12 @@ MIN_FACTOR = 8.0  # more rows than chance explains
 def swapped(context: DataContext) -> Iterator[Finding]:
     """One finding per pair of columns whose usual ranges do not overlap."""
     numbers = [m for m in context.measures if m.names is None and not m.what][:MAX_COLUMNS]
+    ranges = {m.column: _quantiles(m.values) for m in numbers}
     for a, b in combinations(numbers, 2):
-        rows = exchanged_rows(a.values, b.values)
+        (low_a, *_, high_a), (low_b, *_, high_b) = ranges[a.column], ranges[b.column]
+        if not (high_a < low_b or high_b < low_a):
+            continue
+        rows = exchanged_rows(a.values, b.values, ranges[a.column], ranges[b.column])
         if len(rows):
             count = "1 row has" if len(rows) == 1 else f"{len(rows):,} rows have"
             text = (
@@ -30,31 +35,39 @@ def swapped(context: DataContext) -> Iterator[Finding]:
             yield context.finding("swapped", rows, [a.column, b.column], 0.85, text, "data.fix=[swapped]")
 
 
-def exchanged_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Indices of rows where both values are like the other column's rather than their own; (N,) each."""
+def exchanged_rows(a: np.ndarray, b: np.ndarray, of_a: np.ndarray, of_b: np.ndarray) -> np.ndarray:
+    """Indices of rows where both values are like the other column's rather than their own.
+
+    Args:
+        of_a, of_b: quantiles of the columns, as `_quantiles` gives them.
+
+    Shapes:
+        a, b: (N,).
+    """
     present = np.isfinite(a) & np.isfinite(b)
-    if present.sum() < MIN_ROWS:
+    count = present.sum()
+    if count < MIN_ROWS:
         return np.zeros(0, np.int64)
-    (low_a, high_a), (low_b, high_b) = (np.quantile(v[present], [TAILS, 1 - TAILS]) for v in (a, b))
-    if not (high_a < low_b or high_b < low_a):
-        return np.zeros(0, np.int64)
-    a_like_b, b_like_a = (
-        present & _nearer_to(v, own[present], other[present]) for v, own, other in ((a, a, b), (b, b, a))
-    )
-    rows, count = np.flatnonzero(a_like_b & b_like_a), present.sum()
+    a_like_b, b_like_a = present & _nearer_to(a, of_a, of_b), present & _nearer_to(b, of_b, of_a)
+    rows = np.flatnonzero(a_like_b & b_like_a)
     chance = a_like_b.sum() * b_like_a.sum() / count
     return rows if max(MIN_SWAPPED, MIN_FACTOR * chance) <= len(rows) <= MAX_SHARE * count else rows[:0]
 
 
+def _quantiles(values: np.ndarray) -> np.ndarray:
+    """Lower end, first quartile, median, third quartile and upper end of a column, from at most `MAX_SAMPLE` rows."""
+    present = values[np.isfinite(values)]
+    if not len(present):
+        return np.full(5, np.nan)
+    return np.quantile(present[:: -(-len(present) // MAX_SAMPLE)], [TAILS, 0.25, 0.5, 0.75, 1 - TAILS])
+
+
 def _nearer_to(values: np.ndarray, own: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Which values lie far from their own column's median and nearer to the other's, in units of each middle half."""
-    distances = []
-    for sample in (own, other):
-        low, middle, high = np.quantile(sample, [0.25, 0.5, 0.75])
-        distances.append(np.abs(values - middle) / max(high - low, 1e-300))
+    distances = [np.abs(values - q[2]) / max(q[3] - q[1], 1e-300) for q in (own, other)]
     return (distances[0] > FAR) & (distances[1] < distances[0])
 
 
 def _range(measure: Measure) -> str:
-    low, high = np.nanquantile(measure.values, [TAILS, 1 - TAILS])
+    low, *_, high = _quantiles(measure.values)
     return f"{measure.format(low)} to {measure.format(high)}"

@@ -1,12 +1,15 @@
-"""Media files by their endings, samples of rows, and reading of files that may be unreadable."""
+"""Media files by their endings, samples of rows, reading of files that may be unreadable, memory for their values."""
 
+import math
 import os
+import tempfile
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
 
 from deepglass.errors import SourceError
+from deepglass.limits import free_memory
 
 T = TypeVar("T")
 X = TypeVar("X")
@@ -18,6 +21,8 @@ IMAGES = (
 AUDIO = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus")
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv")
 KINDS = {"image": IMAGES, "audio": AUDIO, "video": VIDEOS}
+
+MAX_MEMORY_SHARE = 0.5  # of the free memory; larger arrays are memory-mapped
 
 
 def media_kind(name: str) -> str | None:
@@ -56,3 +61,24 @@ def read_errors(
         return None
 
     return {row: error for row, error in enumerate(apply(error_of, items)) if error is not None}
+
+
+# -- memory of encoded values --------------------------------------------------------------------------------------
+
+
+def allocate(shape: tuple[int, ...], dtype: np.dtype | type, memory: int | None = None) -> np.ndarray:
+    """An array of zeros. The file of a memory-mapped one is unlinked at once, so it is freed with the array.
+
+    Args:
+        memory: free memory in bytes; None asks the system.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if not exceeds_memory(size, memory):
+        return np.zeros(shape, dtype)
+    with tempfile.TemporaryFile(prefix="deepglass-") as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def exceeds_memory(size: int, memory: int | None = None) -> bool:
+    """Whether an array of this size in bytes is memory-mapped."""
+    return size > MAX_MEMORY_SHARE * (free_memory() if memory is None else memory)

@@ -17,7 +17,8 @@ MAX_TAIL = 0.03  # share of the rows beyond the three most frequent values of a 
 _YEARS = (1800, 2100)
 
 _QUANTITY_NAME = re.compile(
-    r"(^|[^a-z])(year|age|count|total|amount|price|size|length|width|height|weight|number|score|goal|point)s?($|[^a-z])"
+    r"(^|[^a-z])(year|age|count|total|amount|price|size|length|width|height|weight|number|score|goal|point|pixel)s?"
+    r"($|[^a-z])|^(p|px|pix)_?\d+([_x]\d+)?$"  # the pixels of an image, a column each
 )
 _LABEL_NAME = re.compile(r"^(label|class|target|category|y)s?$")
 

@@ -20,7 +20,6 @@ from PIL import Image as Pillow
 
 from deepglass.constraints import Pixels, Share
 from deepglass.errors import SourceError
-from deepglass.features._allocate import allocate
 from deepglass.features._images import (
     RawImage,
     as_images,
@@ -49,7 +48,7 @@ from deepglass.features._quantize import (
     sample_images,
     to_range,
 )
-from deepglass.features._reading import IMAGES, read_errors
+from deepglass.features._reading import IMAGES, allocate, read_errors
 from deepglass.features._statistics import scaling
 from deepglass.features.base import Column, Media, Raw, TypeGuess, sequence_of
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
-from deepglass.features._allocate import exceeds_memory
+from deepglass.features._reading import exceeds_memory
 from deepglass.features._statistics import MAX_VALUE
 from deepglass.features.base import Column, Feature, Raw, take_raw
 from deepglass.features.outputs.base import Output

@@ -33,8 +33,8 @@ class SummarySection(Section):
         return {
             "name": report.name,
             "task": report.task,
-            "outcomes": [_outcome(o, report, findings, per_class.get(o.name)) for o in outputs[:MAX_OUTPUTS]],
-            "findings": len(findings),
+            "outcomes": [_outcome(o, report, findings or (), per_class.get(o.name)) for o in outputs[:MAX_OUTPUTS]],
+            "findings": None if findings is None else len(findings),
             "split": split_text(report.split_source or ""),
             "num_hidden": max(len(outputs) - MAX_OUTPUTS, 0),
             "key_facts": _key_facts(report),
@@ -89,14 +89,14 @@ def _baseline_axis(metric: str, entries: Sequence[tuple[str, Figure, str]]) -> A
     return axis(near or far, 146, 326, share=metric_of(metric).is_share, room=0.12)
 
 
-def _findings(report: ReportData) -> Sequence[Finding]:
-    """The findings; none where they cannot be read or computed, which their own section says."""
+def _findings(report: ReportData) -> Sequence[Finding] | None:
+    """The findings; None where they cannot be read or computed: their own section says why."""
     if not report.has("test_predictions"):
         return ()
     try:
         return report.findings or ()
     except Exception:
-        return ()
+        return None
 
 
 def split_text(source: str) -> str:
