@@ -53,7 +53,9 @@ def test_a_temperature_of_thousands_of_classes_is_fitted_to_some_rows(monkeypatc
     monkeypatch.setattr(calibration, "MAX_FITTED_VALUES", 3_000)
     fitted: list[int] = []
     original = calibration._log_temperature
-    monkeypatch.setattr(calibration, "_log_temperature", lambda x, y, s: (fitted.append(len(x)), original(x, y, s))[1])
+    monkeypatch.setattr(
+        calibration, "_log_temperature", lambda x, *others: (fitted.append(len(x)), original(x, *others))[1]
+    )
     random = np.random.default_rng(0)
     calibration.fit_temperature(random.normal(size=(200, 100)), random.integers(0, 100, 200))
     assert max(fitted) == 30

@@ -60,5 +60,5 @@ def test_takes_a_function() -> None:
 
 
 def test_unknown_name_gets_the_near_miss() -> None:
-    with pytest.raises(SpecError, match=r"no initialisation 'he_norm'; did you mean 'he_normal'\?"):
+    with pytest.raises(SpecError, match=r"no initialisation 'he_norm'; did you mean 'he_normal'"):
         initialise(nn.Linear(3, 2), "he_norm")

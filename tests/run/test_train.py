@@ -276,8 +276,9 @@ def test_a_pair_of_arrays() -> None:
 def test_resume_and_report_of_a_run_on_an_object_need_its_source() -> None:
     frame = everything().select("size", "worth")
     run = train(frame, "worth")
+    assert deepglass.report(run).exists(), "in the process that trained it"
     with pytest.raises(deepglass.UserError, match="source="):
-        deepglass.report(run)
+        deepglass.report(run.path)
     assert deepglass.report(run, source=frame).exists()
     (run.path / "manifest.json").unlink()
     with pytest.raises(deepglass.UserError, match="source="):

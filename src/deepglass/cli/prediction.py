@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import deepglass
 from deepglass import cli
@@ -117,7 +117,7 @@ def explain(
 
 
 def _explain_globally(
-    run: deepglass.Run, source: str, of_rows: object, out: Path | None, allow_missing: AllowMissing, as_json: bool
+    run: Any, source: str, of_rows: object, out: Path | None, allow_missing: AllowMissing, as_json: bool
 ) -> None:
     if of_rows:
         raise SpecError("bad-value", "explain --global: --rows and --fast are for single rows")
