@@ -16,7 +16,7 @@ from deepglass.report.templates import draw, titled
 from deepglass.web import encode_image
 
 MAX_INPUTS = 12  # bars
-MAX_CLASSES = 8  # with a heat map, or words
+MAX_CLASSES = 12  # with a heat map, or words
 MAX_WORDS = 5  # of a class
 HEAT_SIDE = 96  # pixels
 
@@ -60,7 +60,7 @@ def _view(e: GlobalExplanation, shows_values: bool) -> View:
         "rows": e.rows,
         "sentences": e.sentences if shows_values or not e.words else (),
         "charts": charts,
-        "patches": [(p.input, _heat_maps(p)) for p in e.patches],
+        "patches": [(p.input, _heat_maps(p), max(len(p.by_class) - MAX_CLASSES, 0)) for p in e.patches],
         "words": [(name, effects[:MAX_WORDS]) for name, effects in list(e.words.items())[:MAX_CLASSES] if effects]
         if shows_values
         else [],
