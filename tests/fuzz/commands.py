@@ -218,7 +218,8 @@ def _sections(page: str) -> dict[str, str]:
 
 
 def _is_left_out(section: str) -> bool:
-    return "This section is left out" in section
+    """Whether a section says that it, or a part of it, is missing because a file could not be read."""
+    return "This section is left out" in section or "could not be read: <a" in section
 
 
 def _become_command(arguments: list[str], folder: Path, errors: Path) -> None:
