@@ -46,13 +46,13 @@ from deepglass.prepare.new_rows import RowReader
 from deepglass.run.context import RunContext
 from deepglass.run.predictor import Predictor
 
-MAX_ROWS, MIN_ROWS = 1_000, 20
+MAX_ROWS, MIN_ROWS = 400, 20
 MAX_IMAGES, MAX_SOUNDS = 200, 200
 MAX_TEXTS = 500
 MAX_ATTRIBUTED = 12  # rows whose attributions are averaged
 MAX_INPUTS = 60  # that are permuted one by one
 NUM_BACKGROUND, NUM_REFERENCE_ROWS = 16, 200
-MAX_SECONDS = 5.0  # for all predictions of an output; fewer rows are used where it would take longer
+MAX_SECONDS = 2.0  # for all predictions of an output; fewer rows are used where it would take longer
 MIN_TIMED_ROWS = 100
 NUM_CURVES, NUM_INTERACTING = 3, 4
 
