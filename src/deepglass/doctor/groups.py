@@ -36,18 +36,23 @@ def group_leak(context: DataContext) -> Iterator[Finding]:
         return
     rows = np.concatenate([test, train])
     measures = list(islice((m for m in context.measures if m.what != "time" and not m.monotonic), MAX_COLUMNS))
+    parts = _parts(context, measures, rows)
+    neighbours: dict[str, np.ndarray | None] = {}  # by the input that the distance leaves out
     best: tuple[float, float, str] | None = None
     for column, codes in _group_columns(context):
-        x = _matrix(context, [m for m in measures if m.column != column], rows)
-        if x is None:
+        left_out = column if any(name == column for name, _ in parts) else ""
+        if left_out not in neighbours:
+            x = _joined(parts, left_out)
+            neighbours[left_out] = None if x is None else train[_nearest(x[: len(test)], x[len(test) :])[0]]
+        nearest = neighbours[left_out]
+        if nearest is None:
             continue
-        nearest = train[_nearest(x[: len(test)], x[len(test) :])[0]]
-        known = codes[test] >= 0
-        if known.sum() < MIN_TEST:
+        present = codes[test] >= 0
+        if present.sum() < MIN_TEST:
             continue
-        same = float((codes[nearest] == codes[test])[known].mean())
+        same = float((codes[nearest] == codes[test])[present].mean())
         sizes = np.bincount(codes[train][codes[train] >= 0], minlength=codes.max() + 1) / len(train)
-        chance = float(sizes[codes[test][known]].mean())
+        chance = float(sizes[codes[test][present]].mean())
         if same >= max(MIN_SHARE, MIN_FACTOR * chance) and (best is None or same > best[0]):
             best = (same, chance, column)
     if best is not None:
@@ -60,18 +65,17 @@ def group_leak(context: DataContext) -> Iterator[Finding]:
         fix = f"data.split.by=group:{column}"
         yield context.finding("group_leak", [], [column], min(0.5 + same / 2, 0.95), text, fix)
         return
-    yield from _blocks(context, measures, test, train)
+    yield from _blocks(context, _joined(parts), test, train)
 
 
-def _blocks(
-    context: DataContext, measures: Sequence[Measure], test: np.ndarray, train: np.ndarray
-) -> Iterator[Finding]:
-    """Neighbouring rows of the source that are far nearer to each other than to any other row."""
+def _blocks(context: DataContext, x: np.ndarray | None, test: np.ndarray, train: np.ndarray) -> Iterator[Finding]:
+    """Neighbouring rows of the source that are far nearer to each other than to any other row.
+
+    Args:
+        x: of the test rows, then the training rows, (n, F).
+    """
     assert context.split is not None
-    if len(train) < (context.split == "train").sum():  # neighbours are left out of a sample
-        return
-    x = _matrix(context, measures, np.concatenate([test, train]))
-    if x is None:
+    if x is None or len(train) < (context.split == "train").sum():  # neighbours are left out of a sample
         return
     positions = context.source_rows
     index, distance = _nearest(x[: len(test)], x[len(test) :], 12 * BLOCK)
@@ -106,8 +110,8 @@ def _group_columns(context: DataContext) -> Iterator[tuple[str, np.ndarray]]:
             yield name, codes
 
 
-def _matrix(context: DataContext, measures: Sequence[Measure], rows: np.ndarray) -> np.ndarray | None:
-    """Standardised values of the measures, codes as one column a value, and media, (n, F); None without any.
+def _parts(context: DataContext, measures: Sequence[Measure], rows: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Column and its standardised values, (n, F) each: numbers by their ranks, codes as one column a value, media.
 
     Args:
         rows: (n,) indices.
@@ -118,16 +122,22 @@ def _matrix(context: DataContext, measures: Sequence[Measure], rows: np.ndarray)
         if measure.names is not None:
             values, counts = np.unique(own[np.isfinite(own)], return_counts=True)
             frequent = values[np.argsort(-counts, kind="stable")][:MAX_VALUES]
-            parts += [(own == v).astype(np.float32)[:, None] for v in frequent]
+            parts.append((measure.column, (own[:, None] == frequent).astype(np.float32)))
         elif np.isfinite(own).any():
             filled = np.where(np.isfinite(own), own, np.nanmedian(own))
             ranks = pl.Series(filled).rank().to_numpy() / len(filled)
-            parts.append(ranks.astype(np.float32)[:, None] * 12**0.5)  # of unit variance
+            parts.append((measure.column, ranks.astype(np.float32)[:, None] * 12**0.5))  # of unit variance
     for summary in context.media.values():
         full = np.zeros((len(context.table), summary.values.shape[1]), np.float32)
         full[summary.rows] = (summary.values - summary.values.mean(0)) / max(float(summary.values.std()), 1e-9)
-        parts.append(full[rows])
-    return np.concatenate(parts, 1) if parts and sum(p.shape[1] for p in parts) >= 2 else None
+        parts.append(("", full[rows]))  # of media no column is left out
+    return parts
+
+
+def _joined(parts: Sequence[tuple[str, np.ndarray]], left_out: str = "") -> np.ndarray | None:
+    """All parts but those of a column side by side; None for fewer than two columns."""
+    chosen = [values for column, values in parts if not left_out or column != left_out]
+    return np.concatenate(chosen, 1) if sum(values.shape[1] for values in chosen) >= 2 else None
 
 
 def _nearest(queries: np.ndarray, rows: np.ndarray, count: int = 1) -> tuple[np.ndarray, np.ndarray]:
