@@ -7,6 +7,7 @@ import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding, join_limited
 from deepglass.doctor.measures import Measure
+from deepglass.doctor.media_summary import spread_evenly
 from deepglass.formatting import plain_number
 
 MIN_ROWS, MAX_ROWS = 50, 500_000  # with a value; of more, evenly spread ones are checked
@@ -46,17 +47,18 @@ class Outliers(NamedTuple):
 def outlier(context: DataContext) -> Iterator[Finding]:
     """One finding per column and kind of outlier."""
     for measure in _columns(context):
-        rows = np.flatnonzero(np.isfinite(measure.values))
-        rows = rows[:: -(-len(rows) // MAX_ROWS) or 1]
+        present = np.flatnonzero(np.isfinite(measure.values))
+        rows = present[spread_evenly(len(present), MAX_ROWS)]
         values = measure.values[rows]
         if len(rows) < MIN_ROWS:
             continue
         checks = (_date_codes,) if measure.what == "time" else (_codes, _signs, _units)
         for check in checks:
-            if (found := check(measure, values)) is not None:
-                searched = f" (of {len(rows):,} rows that were checked)" if len(rows) == MAX_ROWS else ""
-                text = f"{measure.column}: {found.text}{searched}"
-                yield context.finding("outlier", rows[found.rows], [measure.column], found.confidence, text, found.fix)
+            if (outliers := check(measure, values)) is not None:
+                searched = f" (of {len(rows):,} rows that were checked)" if len(rows) < len(present) else ""
+                text = f"{measure.column}: {outliers.text}{searched}"
+                own_rows = rows[outliers.rows]
+                yield context.finding("outlier", own_rows, [measure.column], outliers.confidence, text, outliers.fix)
                 break
 
 

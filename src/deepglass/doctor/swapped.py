@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding
-from deepglass.doctor.measures import Measure
+from deepglass.doctor.media_summary import spread_evenly
 
 MAX_COLUMNS = 40
 MIN_ROWS, MIN_SWAPPED = 50, 2
@@ -30,7 +30,7 @@ def swapped(context: DataContext) -> Iterator[Finding]:
             count = "1 row has" if len(rows) == 1 else f"{len(rows):,} rows have"
             text = (
                 f"{a.column} and {b.column}: {count} the value of each column in the range of the other "
-                f"({_range(a)} and {_range(b)}): exchanged?"
+                f"({a.format(low_a)} to {a.format(high_a)} and {b.format(low_b)} to {b.format(high_b)}): exchanged?"
             )
             yield context.finding("swapped", rows, [a.column, b.column], 0.85, text, "data.fix=[swapped]")
 
@@ -59,15 +59,10 @@ def _quantiles(values: np.ndarray) -> np.ndarray:
     present = values[np.isfinite(values)]
     if not len(present):
         return np.full(5, np.nan)
-    return np.quantile(present[:: -(-len(present) // MAX_SAMPLE)], [TAILS, 0.25, 0.5, 0.75, 1 - TAILS])
+    return np.quantile(present[spread_evenly(len(present), MAX_SAMPLE)], [TAILS, 0.25, 0.5, 0.75, 1 - TAILS])
 
 
 def _nearer_to(values: np.ndarray, own: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Which values lie far from their own column's median and nearer to the other's, in units of each middle half."""
     distances = [np.abs(values - q[2]) / max(q[3] - q[1], 1e-300) for q in (own, other)]
     return (distances[0] > FAR) & (distances[1] < distances[0])
-
-
-def _range(measure: Measure) -> str:
-    low, *_, high = _quantiles(measure.values)
-    return f"{measure.format(low)} to {measure.format(high)}"
