@@ -81,12 +81,15 @@ def _check(kinds: Sequence[str]) -> None:
 
 def _copies(context: DataContext, left: np.ndarray) -> list[int]:
     """All but the first row of each group."""
-    return [row for group in duplicate_groups(context) for row in group[left[group]][1:]]
+    return _all_but_first(duplicate_groups(context), left)
 
 
 def _near_copies(context: DataContext, left: np.ndarray) -> list[int]:
     """All but the first row of each group of nearly equal rows."""
-    groups = connected_groups(near_rows(context), len(context.table))
+    return _all_but_first(connected_groups(near_rows(context), len(context.table)), left)
+
+
+def _all_but_first(groups: Sequence[np.ndarray], left: np.ndarray) -> list[int]:
     return [row for group in groups for row in group[left[group]][1:]]
 
 

@@ -262,7 +262,8 @@ def hypergeometric_tail(
 ) -> np.ndarray:
     """Probability that `rows` of `all_rows` rows, chosen at random, have at least `errors` of the `all_errors` errors.
 
-    Valid above the mean, where the terms of its sum fall; all arguments have one shape, or broadcast.
+    Valid above the mean, where the terms of its sum fall; all arguments have one shape, or broadcast. The same as
+    `scipy.stats.hypergeom.sf`, which takes seconds for all pairs of slices.
     """
     from scipy.special import gammaln
 
