@@ -30,10 +30,7 @@ from deepglass.explain.importance import (
     permutation_importance,
     time_importance,
 )
-from deepglass.explain.interactions import (
-    dependence,
-    strongest_interaction,
-)
+from deepglass.explain.interactions import dependence, strongest_interaction
 from deepglass.explain.reference import ReferenceRows, training_rows
 from deepglass.explain.row import ExplainedRow
 from deepglass.explain.shapley import shapley_values
@@ -145,7 +142,6 @@ def _explain(rows: GlobalRows, predictor: Predictor, reference: ReferenceRows | 
     rows = _affordable(rows)
     features = {f.name: f for f in rows.inputs}
     sign = 1 if rows.output.metric.higher_is_better else -1
-    base = rows.quality(rows.plain)
     together = all_permuted(rows)
     permuted: dict[str, Estimate] = {}
     if 1 < len(features) <= MAX_INPUTS:
@@ -164,8 +160,8 @@ def _explain(rows: GlobalRows, predictor: Predictor, reference: ReferenceRows | 
     explanation = GlobalExplanation(
         output=rows.output.name,
         metric=rows.output.metric.name,
-        value=sign * base,
-        without=sign * (base - together),
+        value=sign * rows.plain_quality,
+        without=sign * (rows.plain_quality - together),
         rows=len(rows),
         inputs=tuple(inputs),
         curves=tuple(c for c in curves if c is not None),

@@ -1,8 +1,10 @@
 """What the predictions of a run rest on over all rows: plain data that becomes JSON and a section of the report."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from deepglass.explain.importance import Estimate, PatchImportance
 from deepglass.explain.interactions import DependenceCurve, Interaction
@@ -57,21 +59,15 @@ class GlobalExplanation:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
-        values = asdict(self)
-        values["inputs"] = [
-            {
-                "input": i.input,
-                "permutation": i.permutation._asdict(),
-                "attribution": i.attribution and i.attribution._asdict(),
-            }
-            for i in self.inputs
-        ]
-        values["curves"] = [c._asdict() for c in self.curves]
-        values["interaction"] = self.interaction and self.interaction._asdict()
-        values["patches"] = [
-            p._asdict() | {"loss": p.loss.tolist(), "by_class": {k: v.tolist() for k, v in p.by_class.items()}}
-            for p in self.patches
-        ]
-        values["words"] = {k: [w._asdict() for w in effects] for k, effects in self.words.items()}
-        values["times"] = {k: [e._asdict() for e in estimates] for k, estimates in self.times.items()}
-        return values
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+
+def _plain(value: Any) -> Any:
+    """Named tuples and what they hold as dicts, arrays as lists."""
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value.tolist() if isinstance(value, np.ndarray) else value

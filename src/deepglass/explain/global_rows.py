@@ -54,19 +54,25 @@ class GlobalRows:
         arrays = predict_dataset(self.objective, data, BATCH)
         return add_context(arrays, self.outputs, columns)[self.output.name]
 
-    def quality(self, predictions: PredictionArrays, rows: np.ndarray | None = None) -> float:
+    def quality(self, predictions: PredictionArrays) -> float:
         """The output's main metric, negated where lower is better."""
-        truth = self.truth
-        if rows is not None:
-            predictions, truth = {k: v[rows] for k, v in predictions.items()}, truth.take(rows)
         metric = self.output.metric
-        value = self.output.score(predictions, truth, self.calibration).get(metric.name, float("nan"))
+        value = self.output.score(predictions, self.truth, self.calibration).get(metric.name, float("nan"))
         return value if metric.higher_is_better else -value
+
+    def loss(self, changed: Mapping[str, Column]) -> float:
+        """What of the quality is lost with some inputs replaced."""
+        return self.plain_quality - self.quality(self.predict(changed))
 
     @cached_property
     def plain(self) -> PredictionArrays:
         """The predictions for the rows as they are."""
         return self.predict()
+
+    @cached_property
+    def plain_quality(self) -> float:
+        """The quality of these."""
+        return self.quality(self.plain)
 
     @cached_property
     def labels(self) -> np.ndarray:

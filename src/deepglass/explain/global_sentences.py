@@ -1,7 +1,5 @@
 """What follows from a global explanation, in sentences with their evidence."""
 
-import numpy as np
-
 from deepglass.explain.global_explanation import GlobalExplanation
 from deepglass.explain.importance import MIN_TURNED, NUM_TIMES, PatchImportance
 from deepglass.metrics.table import higher_is_better, metric_text, metric_title
@@ -27,7 +25,7 @@ def sentences_of(e: GlobalExplanation, together: float) -> list[str]:
         rest = f"; then come {', '.join(names[1:4])}" if len(names) > 1 else ""
         sentences.append(
             f"It relies most on {first.input}: with its values permuted {metric} is "
-            f"{_text(e, e.value - _sign(e) * first.permutation.value)} instead of {_text(e, e.value)}{rest}."
+            f"{_without(e, first.permutation.value)} instead of {_text(e, e.value)}{rest}."
         )
         if e.alone is not None and together > 0 and _sign(e) * (e.alone - e.without) >= SHORTCUT * together:
             sentences.append(
@@ -45,12 +43,11 @@ def sentences_of(e: GlobalExplanation, together: float) -> list[str]:
     sentences += [s for patches in e.patches for s in _place(patches)]
     sentences += _word_sentences(e)
     for name, parts in e.times.items():
-        values = [p.value for p in parts]
-        if max(values) > 2 * max(parts[int(np.argmax(values))].error, 1e-9):
-            t = int(np.argmax(values))
+        t = max(range(len(parts)), key=lambda i: parts[i].value)
+        if parts[t].value > 2 * max(parts[t].error, 1e-9):
             sentences.append(
                 f"{name}: the {t + 1}. of {NUM_TIMES} equal parts in time matters most: with it exchanged {metric} is "
-                f"{_text(e, e.value - _sign(e) * values[t])} instead of {_text(e, e.value)}."
+                f"{_without(e, parts[t].value)} instead of {_text(e, e.value)}."
             )
     return sentences
 
@@ -105,6 +102,11 @@ def _word_sentences(e: GlobalExplanation) -> list[str]:
 
 def _sign(e: GlobalExplanation) -> int:
     return 1 if higher_is_better(e.metric) else -1
+
+
+def _without(e: GlobalExplanation, loss: float) -> str:
+    """The main metric after a loss."""
+    return _text(e, e.value - _sign(e) * loss)
 
 
 def _text(e: GlobalExplanation, value: float) -> str:

@@ -50,13 +50,16 @@ class PatchImportance(NamedTuple):
 
 def permutation_importance(rows: GlobalRows, seed: int = 0) -> dict[str, Estimate]:
     """Input name -> fall of the main metric when the input's values are permuted, mean of `REPEATS` permutations."""
-    base = rows.quality(rows.plain)
     random = np.random.default_rng(seed)
     result = {}
-    for name in rows.columns:
-        falls = [_fall(rows, base, {name: _permuted(rows.columns[name], random)}) for _ in range(REPEATS)]
-        result[name] = Estimate(float(np.mean(falls)), float(np.std(falls, ddof=1) / REPEATS**0.5))
+    for name, column in rows.columns.items():
+        result[name] = estimate([rows.loss({name: _permuted(column, random)}) for _ in range(REPEATS)])
     return result
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """The mean of repeated measurements."""
+    return Estimate(float(np.mean(values)), float(np.std(values, ddof=1) / len(values) ** 0.5))
 
 
 def alone(rows: GlobalRows, name: str, seed: int = 0) -> float:
@@ -68,11 +71,7 @@ def alone(rows: GlobalRows, name: str, seed: int = 0) -> float:
 def all_permuted(rows: GlobalRows, seed: int = 0) -> float:
     """Fall of the main metric when whole rows are permuted: what all inputs together tell."""
     order = np.random.default_rng(seed).permutation(len(rows))
-    return _fall(rows, rows.quality(rows.plain), {name: c.take(order) for name, c in rows.columns.items()})
-
-
-def _fall(rows: GlobalRows, base: float, changed: Mapping[str, Column]) -> float:
-    return base - rows.quality(rows.predict(changed))
+    return rows.loss({name: c.take(order) for name, c in rows.columns.items()})
 
 
 def _permuted(column: Column, random: np.random.Generator) -> Column:
@@ -89,9 +88,7 @@ def patch_importance(rows: GlobalRows, name: str, seed: int = 0) -> PatchImporta
     values = column.values  # (N, C, Y, X)
     if column.offsets is not None or values.ndim != 4 or min(values.shape[2:]) < GRID:
         return None
-    base, own = rows.quality(rows.plain), None
-    if rows.output.has_classes:
-        own = rows.true_log_probs(rows.plain)
+    own = rows.true_log_probs(rows.plain) if rows.output.has_classes else None
     classes = [k for k in np.unique(rows.labels) if k >= 0] if own is not None else []
     random = np.random.default_rng(seed)
     loss = np.zeros((GRID, GRID))
@@ -103,7 +100,7 @@ def patch_importance(rows: GlobalRows, name: str, seed: int = 0) -> PatchImporta
             changed = values.copy()
             changed[patch] = values[random.permutation(len(values))][patch]
             predictions = rows.predict({name: replace(column, values=changed)})
-            loss[i, j] = base - rows.quality(predictions)
+            loss[i, j] = rows.plain_quality - rows.quality(predictions)
             if own is not None:
                 fall = own - rows.true_log_probs(predictions)
                 for k in classes:
@@ -159,10 +156,10 @@ def time_importance(rows: GlobalRows, name: str, seed: int = 0) -> list[Estimate
     lengths = np.diff(column.offsets)
     if not len(lengths) or lengths.min() < NUM_TIMES:
         return None
-    base, random = rows.quality(rows.plain), np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     result = []
     for t in range(NUM_TIMES):
-        falls = []
+        losses = []
         for _ in range(2):
             order = random.permutation(len(column))
             changed = column.values.copy()
@@ -171,8 +168,8 @@ def time_importance(rows: GlobalRows, name: str, seed: int = 0) -> list[Estimate
                 from_, _ = _segment(column.offsets[other], lengths[other], t)
                 length = min(end - start, int(column.offsets[other + 1]) - from_)
                 changed[start : start + length] = column.values[from_ : from_ + length]
-            falls.append(_fall(rows, base, {name: replace(column, values=changed)}))
-        result.append(Estimate(float(np.mean(falls)), float(np.std(falls, ddof=1) / 2**0.5)))
+            losses.append(rows.loss({name: replace(column, values=changed)}))
+        result.append(estimate(losses))
     return result
 
 

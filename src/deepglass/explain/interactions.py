@@ -45,8 +45,7 @@ class Interaction(NamedTuple):
 def response(rows: GlobalRows, predictions: PredictionArrays, k: int | None) -> np.ndarray:
     """What depends on the inputs, (N,): the number, or the probability of class k."""
     if k is None:
-        values = predictions["value"].reshape(len(predictions["value"]), -1)[:, 0].astype(np.float64)
-        return np.array([d["value"] for d in rows.output.decode(predictions, {})]) if values.ndim == 1 else values
+        return np.asarray(rows.output.prediction_columns(predictions)["value"], np.float64)
     return np.exp(predictions["log_probs"][:, k].astype(np.float64))
 
 

@@ -47,14 +47,8 @@ def _view(e: GlobalExplanation, shows_values: bool) -> View:
         charts.append(_bars("Used in single predictions", "mean absolute attribution", "attribution", sizes))
     charts += [chart for c in e.curves if shows_values and (chart := _curve(c)) is not None]
     for name, parts in e.times.items():
-        charts.append(
-            _bars(
-                f"{name}, part of {NUM_TIMES} in time",
-                "permuted",
-                e.metric,
-                [(f"{t + 1}", p) for t, p in enumerate(parts)],
-            )
-        )
+        numbered = [(f"{t + 1}", part) for t, part in enumerate(parts)]
+        charts.append(_bars(f"{name}, part of {NUM_TIMES} in time", "permuted", e.metric, numbered))
     return {
         "name": e.output,
         "rows": e.rows,
@@ -69,14 +63,8 @@ def _view(e: GlobalExplanation, shows_values: bool) -> View:
 
 def _bars(title: str, small: str, metric: str, values: list[tuple[str, Estimate]]) -> object:
     """One line an input, with an interval of two standard errors."""
-    entries = [
-        (
-            name,
-            Figure(e.value, e.value - 2 * e.error, e.value + 2 * e.error) if finite(e.error) else Figure(e.value),
-            "c1",
-        )
-        for name, e in values
-    ]
+    figures = [Figure(e.value, e.value - 2 * e.error, e.value + 2 * e.error) for _, e in values]
+    entries = [(name, figure, "c1") for (name, _), figure in zip(values, figures, strict=True)]
     ends = [v for _, figure, _ in entries for v in (0.0, *figure) if finite(v)]
     across = axis(ends, 146, 326, room=0.12, share=False)
     return draw("compared", title=titled(title, small), metric=metric, entries=entries, x=across)
