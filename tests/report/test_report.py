@@ -220,7 +220,7 @@ LAG = PairedTest(-0.1, -0.15, -0.05, 0.001)
 
 
 @pytest.mark.parametrize(
-    ("ours", "baselines", "worth"),
+    ("ours", "baselines", "outcome"),
     [
         (0.9, {"constant": (0.5, LEAD), "linear": (0.8, LEAD)}, "better"),
         (0.9, {"constant": (0.5, LEAD), "linear": (0.95, LAG)}, "worse"),
@@ -241,13 +241,15 @@ LAG = PairedTest(-0.1, -0.15, -0.05, 0.001)
     ],
 )
 def test_verdict_compares_with_baselines_in_pairs(
-    ours: float, baselines: dict[str, tuple[float, PairedTest | None]], worth: str
+    ours: float, baselines: dict[str, tuple[float, PairedTest | None]], outcome: str
 ) -> None:
     models = {name: Baseline({"accuracy": value}, 500, 1.0, test) for name, (value, test) in baselines.items()}
     output = class_output(test={"accuracy": Figure(ours)}, baselines=models)
-    assert judge(output, 800, 9.0).worth == worth
+    assert judge(output, 800, 9.0).outcome == outcome
     lower = {name: b._replace(metrics={"rmse": -b.metrics["accuracy"]}) for name, b in models.items()}
-    assert judge(replace(output, metric=METRICS["rmse"], test={"rmse": Figure(-ours)}, baselines=lower)).worth == worth
+    assert (
+        judge(replace(output, metric=METRICS["rmse"], test={"rmse": Figure(-ours)}, baselines=lower)).outcome == outcome
+    )
 
 
 def test_a_verdict_on_shortened_training_says_so() -> None:

@@ -14,24 +14,24 @@ SIGNIFICANCE = 0.05  # of the probability by chance that any verdict "better" or
 MARGIN = 0.02  # of accuracy or R², by which a model may be worse and still be called no worse
 NO_MODELS = ("constant", "random", "labelled_rows_alone")  # a constant, random actions, and a network of its own
 
-Worth = Literal["better", "no_worse", "worse", "unclear", "unknown"]
+Outcome = Literal["better", "no_worse", "worse", "unclear", "unknown"]
 
 
 class BaselineVerdict(NamedTuple):
     """The result of the comparison.
 
     Args:
-        worth: "unclear" with too few rows to tell, "unknown" where nothing was compared.
+        outcome: "unclear" with too few rows to tell, "unknown" where nothing was compared.
         headline: a few words.
         sentence: the values that are compared, plain text.
     """
 
-    worth: Worth
+    outcome: Outcome
     headline: str
     sentence: str
 
 
-HEADLINES: Mapping[Worth, str] = {
+HEADLINES: Mapping[Outcome, str] = {
     "better": "Better than the simpler models",
     "no_worse": "No worse than the simpler models",
     "worse": "Worse than a simpler model",
@@ -83,21 +83,21 @@ def judge(
     tests = {n: b.paired for n, b in models.items() if b.paired is not None}
     if len(tests) < len(models):
         return BaselineVerdict("unknown", "No paired comparison", f"{sentence} They were not compared row by row.")
-    worth = compare_models(list(tests.values()))
+    outcome = compare_models(list(tests.values()))
     constant = output.baselines["constant"].paired if "constant" in output.baselines else None
-    if worth != "better" and constant is not None and compare_models([constant]) != "better":
+    if outcome != "better" and constant is not None and compare_models([constant]) != "better":
         sentence += f" {_test_text(output, 'constant', constant)}"
         return BaselineVerdict(
-            "worse" if worth == "worse" else "unclear", "Not shown to be better than a constant prediction", sentence
+            "worse" if outcome == "worse" else "unclear", "Not shown to be better than a constant prediction", sentence
         )
     nearest = min(tests, key=lambda n: tests[n].difference)
     sentence += f" {_test_text(output, nearest, tests[nearest])}"
-    if shortened and worth != "better":
+    if shortened and outcome != "better":
         sentence += " Training ended while the network still improved: this is a verdict on that much training."
-    return BaselineVerdict(worth, HEADLINES[worth], sentence)
+    return BaselineVerdict(outcome, HEADLINES[outcome], sentence)
 
 
-def compare_models(tests: list[PairedTest]) -> Worth:
+def compare_models(tests: list[PairedTest]) -> Outcome:
     """The verdict on a network from its comparisons with all simpler models."""
     if all(t.difference > 0 and t.p_value < SIGNIFICANCE for t in tests):
         return "better"
@@ -128,9 +128,8 @@ def _values(output: OutputFacts, name: str, ours: Figure) -> str:
     metric = output.metric.name
     value = output.baselines[name].metrics[metric]
     reach = "reach" if name == "labelled_rows_alone" else "reaches"
-    article = "" if name in ("gradient_boosting", "random") else "the "
     own = metric_text(metric, ours.value)
-    comparison = f"{article}{baseline_name(name)} {reach} {metric_text(metric, value)}, the network {own}"
+    comparison = f"{_with_article(name)} {reach} {metric_text(metric, value)}, the network {own}"
     return f"On the same {plural(output.test_rows, f'test {output.unit}')} {comparison}{_interval(metric, ours)}."
 
 
@@ -145,9 +144,13 @@ def _test_text(output: OutputFacts, name: str, test: PairedTest) -> str:
 
     spread = f" (95\N{NO-BREAK SPACE}% interval {text(test.low)} to {text(test.high)})" if finite(test.low) else ""
     chance = f"p = {test.p_value:.2g}" if test.p_value >= 1e-4 else "p < 0.0001"
-    article = "" if name in ("gradient_boosting", "random") else "the "
-    lead = f"its lead over {article}{baseline_name(name)} is {text(test.difference)} {points}{spread}"
+    lead = f"its lead over {_with_article(name)} is {text(test.difference)} {points}{spread}"
     return f"Row by row, {lead}, {chance}."
+
+
+def _with_article(name: str) -> str:
+    """A baseline's name in a sentence: `the linear model`, `gradient boosting`."""
+    return baseline_name(name) if name in ("gradient_boosting", "random") else f"the {baseline_name(name)}"
 
 
 def _interval(metric: str, ours: Figure) -> str:

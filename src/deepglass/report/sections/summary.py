@@ -56,7 +56,7 @@ def _outcome(
         "metric": output.metric.name,
         "value": main_value(output),
         "verdict": verdict,
-        "symbol": SYMBOLS[verdict.worth],
+        "symbol": SYMBOLS[verdict.outcome],
         "chart": _baseline_chart(output),
         "headline": headline(output, findings, per_class),
         "missing_baselines": bool(output.baselines) and best_baseline(output) is None,
