@@ -13,7 +13,9 @@ import polars as pl
 import pytest
 import torch
 
+import deepglass
 from deepglass.cli.main import main
+from deepglass.doctor.base import Finding
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("DEEPGLASS_DATA", HERE.parent.parent / "shared" / "data"))
@@ -79,6 +81,11 @@ def table_file(tmp_path: Path) -> Path:
     path = tmp_path / "houses.csv"
     made_up().write_csv(path)
     return path
+
+
+def findings_by_kind(source: object, target: str | None = None, **settings: object) -> dict[str, Finding]:
+    """The findings of the data checks."""
+    return {f.kind: f for f in deepglass.inspect(source, target, **settings).findings}
 
 
 class CommandResult(NamedTuple):

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from conftest import Command
+from conftest import Command, findings_by_kind
 from PIL import Image as Pillow
 
 import deepglass
-from deepglass.doctor.base import Finding
 from deepglass.errors import SpecError
 
 
@@ -26,12 +25,8 @@ def clean(rows: int = 400, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame({"size": size, "age": age, "place": place, "sold": sold})
 
 
-def found(source: object, target: str | None = None, **settings: object) -> dict[str, Finding]:
-    return {f.kind: f for f in deepglass.inspect(source, target, **settings).findings}
-
-
 def test_a_clean_table_has_no_findings() -> None:
-    assert found(clean(), "sold") == {}
+    assert findings_by_kind(clean(), "sold") == {}
 
 
 def test_each_kind_of_finding_is_reported_once_with_all_fields(tmp_path: Path, command: Command) -> None:
@@ -51,24 +46,24 @@ def test_each_kind_of_finding_is_reported_once_with_all_fields(tmp_path: Path, c
 
 def test_equal_rows_are_found_by_index() -> None:
     table = pl.concat([clean(), clean()[[5, 17]]])
-    assert found(table, "sold")["duplicate"].rows == (5, 17, 400, 401)
+    assert findings_by_kind(table, "sold")["duplicate"].rows == (5, 17, 400, 401)
 
 
 def test_rows_of_few_values_may_be_equal() -> None:
     random = np.random.default_rng(0)
     dice = pl.DataFrame({n: random.integers(1, 4, 300) for n in "abcd"}).with_columns(t=pl.col("a") > pl.col("b"))
-    assert "duplicate" not in found(dice, "t", kinds=dict.fromkeys("abcd", "category"))
+    assert "duplicate" not in findings_by_kind(dice, "t", kinds=dict.fromkeys("abcd", "category"))
 
 
 def test_an_id_column_does_not_hide_duplicates() -> None:
     table = pl.concat([clean(), clean()[[5, 17]]]).with_columns(code=pl.Series([f"A-{i:04d}" for i in range(402)]))
-    assert found(table, "sold")["duplicate"].rows == (5, 17, 400, 401)
+    assert findings_by_kind(table, "sold")["duplicate"].rows == (5, 17, 400, 401)
 
 
 def test_duplicates_across_files_are_found(tmp_path: Path) -> None:
     clean().write_csv(tmp_path / "train.csv")
     pl.concat([clean(100, seed=1), clean()[[3, 9]]]).write_csv(tmp_path / "test.csv")
-    twins = found(tmp_path / "train.csv", "sold", test=str(tmp_path / "test.csv"))["split_duplicate"]
+    twins = findings_by_kind(tmp_path / "train.csv", "sold", test=str(tmp_path / "test.csv"))["split_duplicate"]
     assert twins.rows == (3, 9, 500, 501)
     assert "test" in twins.text
 
@@ -80,7 +75,7 @@ def test_texts_with_one_changed_word_are_near_duplicates() -> None:
     texts[150] = texts[20].upper().replace("WORD", "Word", 1) + "!"
     texts[160] = " ".join([*texts[30].split()[:-1], "other"])
     table = pl.DataFrame({"text": texts, "label": random.choice(["a", "b"], 200)})
-    assert found(table, "label", kinds={"text": "text"})["duplicate"].rows == (20, 30, 150, 160)
+    assert findings_by_kind(table, "label", kinds={"text": "text"})["duplicate"].rows == (20, 30, 150, 160)
 
 
 def test_resized_and_compressed_images_are_near_duplicates(tmp_path: Path) -> None:
@@ -91,7 +86,7 @@ def test_resized_and_compressed_images_are_near_duplicates(tmp_path: Path) -> No
             blocks = random.integers(0, 255, (6, 6, 3)).astype(np.uint8)
             Pillow.fromarray(blocks).resize((64, 64), Pillow.Resampling.BICUBIC).save(tmp_path / label / f"{i:02d}.png")
     Pillow.open(tmp_path / "cat" / "03.png").resize((48, 48)).save(tmp_path / "dog" / "30.jpg", quality=60)
-    seen = found(tmp_path)
+    seen = findings_by_kind(tmp_path)
     assert seen["duplicate"].rows == (3, 40)
     assert "labels differ" in seen["duplicate"].text
 
@@ -116,7 +111,7 @@ def test_scaled_audio_is_a_near_duplicate(tmp_path: Path) -> None:
         sounds.append(tone / np.abs(tone).max())
         write(tmp_path / "ab"[i % 2] / f"{i:02d}.wav", sounds[-1])
     write(tmp_path / "a" / "99.wav", 0.5 * sounds[4])
-    assert found(tmp_path)["duplicate"].rows == (2, 12)  # a/04.wav and a/99.wav
+    assert findings_by_kind(tmp_path)["duplicate"].rows == (2, 12)  # a/04.wav and a/99.wav
 
 
 # -- leaks -------------------------------------------------------------------------------------------------------
@@ -133,7 +128,7 @@ def test_a_leak_of_a_class_is_found(how: str) -> None:
         "noisy": code * 7 + random.normal(0, 0.1, 400),
         "other name": np.where(code == 1, "paid", "open"),
     }
-    leak = found(table.with_columns(late=pl.Series(leaks[how])), "sold")["leak"]
+    leak = findings_by_kind(table.with_columns(late=pl.Series(leaks[how])), "sold")["leak"]
     assert leak.columns == ("late",)
     assert leak.fix == "data.ignore=[late]"
 
@@ -142,34 +137,34 @@ def test_a_leak_of_a_number_is_found() -> None:
     table = clean()
     price = table["size"] * 3 + table["age"] ** 2 + np.random.default_rng(0).normal(0, 20, 400)
     table = table.with_columns(price=price, cents=price * 100 + 5, cubed=price**3)
-    assert set(found(table, "price")["leak"].columns) == {"cents", "cubed"}
+    assert set(findings_by_kind(table, "price")["leak"].columns) == {"cents", "cubed"}
 
 
 def test_correlation_with_time_is_no_leak() -> None:
     day = pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 6, 30), eager=True)
     wave_ = np.sin(np.arange(len(day)) / 30)
     table = pl.DataFrame({"day": day, "hour": np.arange(len(day)) * 24.5, "level": wave_})
-    assert "leak" not in found(table, "level")
+    assert "leak" not in findings_by_kind(table, "level")
 
 
 def test_a_strong_predictor_is_no_leak() -> None:
     for name in ("sklearn:iris", "sklearn:wine", "sklearn:breast_cancer"):
-        assert "leak" not in found(name)
+        assert "leak" not in findings_by_kind(name)
 
 
 def test_a_mark_in_the_corner_of_images_is_a_leak() -> None:
     random = np.random.default_rng(0)
     pictures, label = random.integers(0, 255, (300, 16, 16)).astype(np.uint8), random.integers(0, 3, 300)
-    assert "leak" not in found({"image": pictures, "label": label}, "label")
+    assert "leak" not in findings_by_kind({"image": pictures, "label": label}, "label")
     pictures[:, 15, 0] = 100 * label
-    assert found({"image": pictures, "label": label}, "label")["leak"].columns == ("image",)
+    assert findings_by_kind({"image": pictures, "label": label}, "label")["leak"].columns == ("image",)
 
 
 def test_a_word_in_one_class_only_is_a_leak() -> None:
     random = np.random.default_rng(0)
     label = random.choice(["ham", "spam"], 300)
     texts = [" ".join(random.choice([f"w{k}" for k in range(50)], 9)) + f" sent-to-{k}" for k in label]
-    leak = found(pl.DataFrame({"text": texts, "label": label}), "label", kinds={"text": "text"})["leak"]
+    leak = findings_by_kind(pl.DataFrame({"text": texts, "label": label}), "label", kinds={"text": "text"})["leak"]
     assert "sent-to-" in leak.text
 
 
@@ -183,7 +178,7 @@ def test_id_columns_are_distinguished_from_informative_ones() -> None:
         valid=pl.Series(random.permutation(10_000)[:400]),  # the name only ends in id
         number=pl.Series([f"K{i:06d}" for i in range(400)]),
     )
-    assert set(found(table, "sold")["id_column"].columns) == {"customer_id", "number"}
+    assert set(findings_by_kind(table, "sold")["id_column"].columns) == {"customer_id", "number"}
 
 
 def test_training_leaves_out_what_inspecting_calls_uninformative(tmp_path: Path) -> None:
@@ -208,7 +203,7 @@ def test_training_leaves_out_what_inspecting_calls_uninformative(tmp_path: Path)
     assert [f.name for f in run.predictor.inputs] == ["size", "age", "place", "ticket", "zip"]
     written = json.loads((tmp_path / "run" / "findings.json").read_text())
     assert [f["text"] for f in written if f["kind"] == "id_column"] == [findings["id_column"].text]
-    assert "customer_id" in found(table, "sold", kinds={"customer_id": "number"})["id_column"].text
+    assert "customer_id" in findings_by_kind(table, "sold", kinds={"customer_id": "number"})["id_column"].text
     named = deepglass.inspect(table, "sold", kinds={"customer_id": "number"}).columns
     assert {c.name: c.role for c in named}["customer_id"] == "input"
 
@@ -216,7 +211,7 @@ def test_training_leaves_out_what_inspecting_calls_uninformative(tmp_path: Path)
 def test_an_identifier_as_target_is_warned_of(tmp_path: Path) -> None:
     table = clean().with_columns(customer_id=pl.Series(np.random.default_rng(0).permutation(10_000)[:400]))
     warned = "customer_id, the target: its name is that of an identifier"
-    assert warned in found(table, "customer_id")["id_column"].text
+    assert warned in findings_by_kind(table, "customer_id")["id_column"].text
     run = deepglass.train(table, "customer_id", out=tmp_path, baselines=False, steps=2, training={"threads": 1})
     assert any(warned in note for note in run.metrics["notes"])
 
@@ -225,8 +220,8 @@ def test_drift_between_train_and_test_is_reported(tmp_path: Path) -> None:
     clean().write_csv(tmp_path / "train.csv")
     clean(seed=1).write_csv(tmp_path / "same.csv")
     clean(seed=1).with_columns(pl.col("size") * 1.5).write_csv(tmp_path / "larger.csv")
-    assert "drift" not in found(tmp_path / "train.csv", "sold", test=str(tmp_path / "same.csv"))
-    drift = found(tmp_path / "train.csv", "sold", test=str(tmp_path / "larger.csv"))["drift"]
+    assert "drift" not in findings_by_kind(tmp_path / "train.csv", "sold", test=str(tmp_path / "same.csv"))
+    drift = findings_by_kind(tmp_path / "train.csv", "sold", test=str(tmp_path / "larger.csv"))["drift"]
     assert drift.columns[0] == "size"  # correlated columns come after it
 
 
@@ -235,7 +230,7 @@ def test_texts_of_another_language_or_encoding_are_named() -> None:
     french = "ce texte est dans une autre langue pour que les gens qui ne sont pas au courant"
     garbled = "the cafÃ© on the corner was sold to them by the owner of this house"
     table = pl.DataFrame({"text": [*english, french, garbled], "label": ["a", "b"] * 31})
-    seen = found(table, "label", kinds={"text": "text"})
+    seen = findings_by_kind(table, "label", kinds={"text": "text"})
     assert seen["mixed_language"].rows == (60,)
     assert seen["mixed_encoding"].rows == (61,)
 
@@ -248,7 +243,7 @@ def test_images_of_an_outlying_size_are_named(tmp_path: Path) -> None:
             side = (8, 8) if (label, i) == ("dog", 4) else (64, 48)
             pixels = random.integers(0, 255, (*side, 3)).astype(np.uint8)
             Pillow.fromarray(pixels).save(tmp_path / label / f"{i:02d}.png")
-    assert found(tmp_path)["odd_size"].rows == (34,)
+    assert findings_by_kind(tmp_path)["odd_size"].rows == (34,)
 
 
 # -- fixes -------------------------------------------------------------------------------------------------------

@@ -10,16 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 import pytest
+from conftest import findings_by_kind
 from sklearn import datasets
 
 import deepglass
-from deepglass.doctor.base import Finding
 
 Random = np.random.Generator
-
-
-def found(source: object, target: str | None = None, **settings: object) -> dict[str, Finding]:
-    return {f.kind: f for f in deepglass.inspect(source, target, **settings).findings}
 
 
 # -- tables ------------------------------------------------------------------------------------------------------
@@ -60,7 +56,7 @@ TABLES = {"houses": (houses, "price"), "people": (people, "ill"), "cells": (cell
 @pytest.mark.parametrize("seed", range(3))
 def test_clean_tables_have_no_finding(name: str, seed: int) -> None:
     make, target = TABLES[name]
-    assert found(make(np.random.default_rng(seed)), target) == {}
+    assert findings_by_kind(make(np.random.default_rng(seed)), target) == {}
 
 
 class Plant(NamedTuple):
@@ -206,7 +202,7 @@ def test_planted_faults_of_tables_are_found(name: str) -> None:
     random = np.random.default_rng(7)
     frame = make(random)
     rows = np.sort(random.choice(np.arange(60, len(frame)), int(plant.share * len(frame)), replace=False))
-    findings = found(plant.change(frame, rows, random), target)
+    findings = findings_by_kind(plant.change(frame, rows, random), target)
     assert plant.kind in findings, {k: f.text for k, f in findings.items()}
     if plant.named_rows:
         named = set(findings[plant.kind].rows)
@@ -224,7 +220,7 @@ def test_the_fix_of_a_finding_cures_it(name: str, tmp_path: Path) -> None:
     frame = make(random)
     rows = np.sort(random.choice(np.arange(60, len(frame)), int(plant.share * len(frame)), replace=False))
     plant.change(frame, rows, random).write_csv(tmp_path / "t.csv")
-    key, _, value = found(tmp_path / "t.csv", target)[plant.kind].fix.partition("=")
+    key, _, value = findings_by_kind(tmp_path / "t.csv", target)[plant.kind].fix.partition("=")
     setting = {key.removeprefix("data."): value[1:-1].split(", ")}
     run = deepglass.train(tmp_path / "t.csv", target, data=setting, steps=2, out=tmp_path / "run", baselines=False)
     findings = deepglass.doctor.findings.read_findings(run.folder) or ()
@@ -249,7 +245,7 @@ def drawings(random: Random, n: int = 120) -> tuple[np.ndarray, np.ndarray]:
 def test_faults_of_images_are_found() -> None:
     random = np.random.default_rng(0)
     pictures, label = drawings(random)
-    assert found({"image": pictures, "label": label}, "label") == {}
+    assert findings_by_kind({"image": pictures, "label": label}, "label") == {}
     for rows, change in {
         (3, 50, 70): lambda p: np.full_like(p, 128),
         (4, 20, 99): lambda p: p[::-1, ::-1],
@@ -258,7 +254,7 @@ def test_faults_of_images_are_found() -> None:
         changed = pictures.copy()
         for row in rows:
             changed[row] = change(changed[row])
-        assert found({"image": changed, "label": label}, "label")["media_quality"].rows == rows
+        assert findings_by_kind({"image": changed, "label": label}, "label")["media_quality"].rows == rows
 
 
 def write_wave(path: Path, samples: np.ndarray, rate: int = 8000) -> None:
@@ -283,7 +279,7 @@ def test_faults_of_sounds_are_found(fault: str, tmp_path: Path) -> None:
             tone = {"silent": 0 * tone, "clipped": 12 * tone, "noise": random.normal(0, 0.2, 4000)}.get(fault, tone)
         rate = 16_000 if fault == "samples a second" and i in (6, 17) else 8000
         write_wave(tmp_path / "ab"[i % 2] / f"{i:02d}.wav", tone, rate)
-    findings = found(tmp_path)
+    findings = findings_by_kind(tmp_path)
     if not fault:
         assert findings == {}
         return
@@ -309,12 +305,12 @@ def sentences(random: Random, n: int = 300) -> pl.DataFrame:
 def test_faults_of_texts_are_found(kind: str, change: Callable[[str], str], share: float) -> None:
     random = np.random.default_rng(0)
     frame = sentences(random)
-    assert found(frame, "label", kinds={"text": "text"}) == {}
+    assert findings_by_kind(frame, "label", kinds={"text": "text"}) == {}
     rows = np.sort(random.choice(len(frame), int(share * len(frame)), replace=False))
     texts = frame["text"].to_list()
     for row in rows:
         texts[row] = change(texts[row])
-    finding = found(frame.with_columns(text=pl.Series(texts)), "label", kinds={"text": "text"})[kind]
+    finding = findings_by_kind(frame.with_columns(text=pl.Series(texts)), "label", kinds={"text": "text"})[kind]
     assert set(finding.rows) == set(rows.tolist())
 
 
@@ -323,9 +319,9 @@ def test_faults_of_texts_are_found(kind: str, change: Callable[[str], str], shar
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits", "diabetes"])
 def test_bundled_sets_have_no_finding(name: str) -> None:
-    assert found(f"sklearn:{name}") == {}
+    assert findings_by_kind(f"sklearn:{name}") == {}
 
 
 @pytest.mark.parametrize("name", ["california_housing", "bccd"])
 def test_real_sets_have_no_finding(name: str, data_root: Path) -> None:
-    assert found(data_root / name) == {}
+    assert findings_by_kind(data_root / name) == {}
