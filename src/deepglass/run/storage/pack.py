@@ -61,9 +61,10 @@ def pack(folder: Folder, out: Path | None = None, force: bool = False) -> Packed
     check_not_exists(out, force)
     files = sorted(str(p.relative_to(folder.path)) for p in own_files(folder.path) if not is_partial(p))
     names = [name for name in files if Path(name).parts[0] not in _LEFT_OUT]
-    for name in digests.keys() & {*names}:
+    listed = {name: digests[name] for name in names if name in digests}
+    for name in listed:
         folder.files.checked(name)
-    contents = _rewritten(folder, {name: digests[name] for name in digests.keys() & {*names}}, _REPORT in names)
+    contents = _rewritten(folder, listed, _REPORT in names)
     with atomic_path(out) as partial, ZipFile(partial, "w") as archive:
         for name in names:
             content = io.BytesIO(contents[name]) if name in contents else open_file(folder.path / name)
