@@ -188,6 +188,6 @@ def _summaries(
             largest = max(own, key=lambda c: c.distance)
             why = f"{'drifts' if largest.drifts else 'no drift'}: {largest.evidence}"
         elif role.role == "input":
-            few = int((~is_null(table[role.name])).sum())
-            why = f"as in the run; not compared ({few:,} values)"
+            num_values = int((~is_null(table[role.name])).sum())
+            why = f"as in the run; not compared ({num_values:,} values)"
         yield column_summary(table, role._replace(why=why))

@@ -117,10 +117,8 @@ def record_margins(loader: Loader, context: RunContext, count: int) -> Iterator[
         The loader to train with.
     """
     objective = context.objective
-    if not context.experiment.spec.training.record or type(objective) is not Supervised:
-        yield loader
-        return
-    if not any(f.has_classes for f in objective.network.features.values()):
+    records = context.experiment.spec.training.record and type(objective) is Supervised
+    if not records or not any(f.has_classes for f in objective.network.features.values()):
         yield loader
         return
     margins = MarginLoader(loader, objective.network, count)
