@@ -97,7 +97,7 @@ def _read(reader: RowReader, table: Table) -> NewRows:
     try:
         rows = reader.read(table)
         columns = reader.encode(rows)
-        unreadable = tuple(str(error).partition("] ")[2] for error in reader.unreadable_columns(rows, columns))
+        unreadable = tuple(error.message for error in reader.unreadable_columns(rows, columns))
         notes = reader.notes - before
     finally:
         reader.notes, reader.allow_missing = before, allowed
