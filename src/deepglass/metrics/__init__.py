@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from deepglass.metrics.named import class_metrics_by_name, number_metrics
     from deepglass.metrics.numbers import frechet_distance, interval_coverage, mae, mse, r2, regression, rmse
     from deepglass.metrics.texts import bleu, edits, error_rate
-    from deepglass.metrics.thresholds import ChosenThreshold, choose_threshold, positive_class
+    from deepglass.metrics.thresholds import ChosenThreshold, best_threshold, choose_threshold, positive_class
     from deepglass.metrics.weighted import weighted_classification, weighted_multi_label, weighted_regression
 
 _NAMES = {
@@ -54,7 +54,7 @@ _NAMES = {
     "deepglass.metrics.named": ("class_metrics_by_name", "number_metrics"),
     "deepglass.metrics.numbers": ("frechet_distance", "interval_coverage", "mae", "mse", "r2", "regression", "rmse"),
     "deepglass.metrics.texts": ("bleu", "edits", "error_rate"),
-    "deepglass.metrics.thresholds": ("ChosenThreshold", "choose_threshold", "positive_class"),
+    "deepglass.metrics.thresholds": ("ChosenThreshold", "best_threshold", "choose_threshold", "positive_class"),
     "deepglass.metrics.weighted": ("weighted_classification", "weighted_multi_label", "weighted_regression"),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
@@ -65,6 +65,7 @@ __all__ = [
     "accuracy",
     "average_precision",
     "balanced_accuracy",
+    "best_threshold",
     "bleu",
     "brier",
     "choose_threshold",

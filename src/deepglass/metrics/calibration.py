@@ -1,10 +1,10 @@
-"""Post-hoc calibration: temperature scaling, decision thresholds, Platt scaling, conformal intervals.
+"""Post-hoc calibration: temperature scaling, Platt scaling, conformal intervals.
 
 Each is fitted to predictions and targets of the validation rows; the network does not change.
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -142,50 +142,6 @@ def _log_temperature(
         if abs(step) < 1e-6:
             break
     return s
-
-
-# -- two classes: threshold ----------------------------------------------------------------------------------------
-
-
-def best_threshold(
-    prob: np.ndarray, label: np.ndarray, metric: Literal["f1_macro", "f1", "balanced_accuracy"] = "f1_macro"
-) -> float:
-    """The decision threshold of the best metric; of ties the one nearest to one half.
-
-    Shapes:
-        prob: (N,) float of the positive class; label: (N,) int, 1 = positive.
-    """
-    if not 0 < (label == 1).sum() < len(label):
-        return 0.5
-    cut, tp, fp, fn, tn = threshold_counts(prob, label)
-    if metric == "balanced_accuracy":
-        score = (tp / tp[-1] + tn / fp[-1]) / 2
-    elif metric == "f1":
-        score = 2 * tp / (2 * tp + fp + fn)
-    else:
-        score = (2 * tp / (2 * tp + fp + fn) + 2 * tn / (2 * tn + fp + fn)) / 2
-    ties = np.flatnonzero(score >= score.max() - 1e-12)
-    return float(cut[ties[np.argmin(np.abs(cut[ties] - 0.5))]])
-
-
-def threshold_counts(
-    prob: np.ndarray, label: np.ndarray, weights: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Thresholds between different probabilities, descending, and their true and false positives and negatives.
-
-    Returns:
-        thresholds, true positives, false positives, false negatives, true negatives; (T,) each. Rows are weighted.
-    """
-    order = np.argsort(-prob, kind="stable")
-    p, y = prob[order].astype(np.float64), label[order] == 1
-    own = np.ones(len(y), np.int64) if weights is None else weights[order].astype(np.float64)
-    # Threshold i predicts "positive" for the first i rows; it must lie between two different probabilities.
-    tp, fp = np.append(0, np.cumsum(y * own)), np.append(0, np.cumsum(~y * own))
-    edges = np.concatenate([[1.0], p, [0.0]])
-    cut = (edges[:-1] + edges[1:]) / 2
-    possible = np.append(True, np.append(p[1:] < p[:-1], True))
-    cut, tp, fp = cut[possible], tp[possible], fp[possible]
-    return cut, tp, fp, tp[-1] - tp, fp[-1] - fp
 
 
 # -- pairs: from a similarity to a probability ---------------------------------------------------------------------
