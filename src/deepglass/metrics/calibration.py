@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.metrics.classes import binned_error, ece, log_loss, row_blocks
+from deepglass.metrics.classes import ece, log_loss, row_blocks
 
 MIN_FITTED_ROWS, MAX_FITTED_VALUES = 500, 5_000_000  # of a temperature
 
@@ -96,12 +96,7 @@ def fit_temperature(
 
 
 def _log_loss_and_ece(labels: np.ndarray, log_probs: np.ndarray, weights: np.ndarray | None) -> tuple[float, float]:
-    if weights is None:
-        return log_loss(labels, log_probs), ece(labels, np.exp(log_probs))
-    probs = np.exp(log_probs)
-    own = log_probs[np.arange(len(labels)), labels]
-    loss = float(np.average(-own, weights=weights))
-    return loss, binned_error(probs.max(1), probs.argmax(1) == labels, weights=weights)
+    return log_loss(labels, log_probs, weights), ece(labels, np.exp(log_probs), weights=weights)
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
