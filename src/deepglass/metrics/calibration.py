@@ -37,7 +37,7 @@ def apply_temperature(log_probs: np.ndarray, temperature: float, bias: np.ndarra
     scaled = np.empty_like(log_probs)
     for rows in row_blocks(log_probs.shape):
         logits = log_probs[rows].astype(np.float64) / temperature
-        scaled[rows] = _log_softmax(logits if bias is None else logits + bias)
+        scaled[rows] = _log_softmax(logits, bias)
     return scaled
 
 
@@ -74,7 +74,7 @@ def fit_temperature(
     weights = None if weights is None else weights / weights.mean()
     logits = np.maximum(log_probs.astype(np.float64), -1e4)  # avoids 0 * infinity for probabilities of 0
     logits, shift = (logits, None) if log_weights is None else (logits + log_weights, -log_weights)
-    before = _log_softmax(logits if shift is None else logits + shift)
+    before = _log_softmax(logits, shift)
     loss, error = _log_loss_and_ece(labels, before, weights)
     unchanged = Temperature(1.0, False, loss, loss, error, error)
     folds = min(folds, len(labels))
@@ -87,8 +87,7 @@ def fit_temperature(
         rest = fold_of != f
         some = None if weights is None else weights[rest]
         fitted.append(_log_temperature(logits[rest], labels[rest], whole, some, shift))
-    scaled = logits / np.exp(fitted)[fold_of][:, None]
-    after = _log_softmax(scaled if shift is None else scaled + shift)
+    after = _log_softmax(logits / np.exp(fitted)[fold_of][:, None], shift)
     loss, error = _log_loss_and_ece(labels, after, weights)
     if loss >= unchanged.log_loss_before:
         return unchanged
@@ -99,7 +98,9 @@ def _log_loss_and_ece(labels: np.ndarray, log_probs: np.ndarray, weights: np.nda
     return log_loss(labels, log_probs, weights), ece(labels, np.exp(log_probs), weights=weights)
 
 
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
+def _log_softmax(logits: np.ndarray, shift: np.ndarray | None) -> np.ndarray:
+    """Of logits (N, K), plus `shift` (K,) where there is one."""
+    logits = logits if shift is None else logits + shift
     shifted = logits - logits.max(1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
 
@@ -122,8 +123,7 @@ def _log_temperature(
     true_logits = logits[np.arange(len(labels)), labels]
     for _ in range(steps):
         b = math.exp(-s)
-        scaled = logits / (1 / b)
-        p = np.exp(_log_softmax(scaled if shift is None else scaled + shift))
+        p = np.exp(_log_softmax(logits / (1 / b), shift))
         mean = (p * logits).sum(1)
         spread = (p * logits**2).sum(1) - mean**2
         error = mean - true_logits
