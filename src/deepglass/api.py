@@ -12,7 +12,7 @@ from deepglass.doctor.findings import before_training, used_rows, write_findings
 from deepglass.doctor.fixes import apply_fixes
 from deepglass.doctor.reference import reference_of, write_reference
 from deepglass.errors import SpecError
-from deepglass.files import read_file
+from deepglass.files import check_not_exists, read_file
 from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import find_candidates
 from deepglass.labelling.ranking import labelled_output, rank_questions
@@ -281,12 +281,12 @@ def report(
     check_map_options(wish, run.objective)
     if out is None and run.folder.packed is not None:
         out = f"{run.folder.packed.stem}.html"
-    if out is not None and Path(out).exists() and not force:
-        raise SpecError("already-exists", f"--out: {out} exists; choose another name or add --force")
+    page = None if out is None else Path(out)
+    check_not_exists(page, force)
     context = run.context if source is None else run.context_of(source)
     pair = parse_boundary_columns(boundary, context) if boundary else None
     with limits_changed(run.spec.data.limits):
-        return add_report(context, None, samples, wish, pair, None if out is None else Path(out))
+        return add_report(context, None, samples, wish, pair, page)
 
 
 def compare(*runs: str | Path | Run) -> RunComparison:

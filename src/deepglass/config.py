@@ -53,7 +53,7 @@ def construct(
         separator = "." if text.partition(":")[0] in settings else ": "  # a text that begins with a setting's name
         raise SpecError("bad-value", f"{where}{separator}{text}") from error
     except SpecError as error:  # of something that does not know its path, such as an activation
-        text = str(error).partition("] ")[2]
+        text = error.message
         if text.startswith(where):
             raise
         raise SpecError(error.code, f"{where}: {text}") from error
@@ -120,7 +120,7 @@ def restore_record(kind: type[T], content: Any, where: str) -> T:
     try:
         return restore(kind, content, where, finite=False)
     except SpecError as error:
-        raise SourceError("unreadable-file", str(error).partition("] ")[2]) from error
+        raise SourceError("unreadable-file", error.message) from error
 
 
 def _non_finite(content: Any, where: str) -> str:

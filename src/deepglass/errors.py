@@ -62,6 +62,7 @@ class DeepglassError(Exception):
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(f"[{code}] {message}")
         self.code = code
+        self.message = message
 
 
 class TrainingError(DeepglassError):

@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from deepglass.errors import SourceError, StorageError, UserError
+from deepglass.errors import SourceError, SpecError, StorageError, UserError
 from deepglass.limits import check_limit
 
 MAX_NAME_BYTES = 200  # of a file's name; file systems allow 255, and endings are added
@@ -163,6 +163,12 @@ def file_names(texts: Iterable[str]) -> dict[str, str]:
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------
+
+
+def check_not_exists(out: Path | None, force: bool) -> None:
+    """Raise `already-exists` for an output file that would be overwritten without --force."""
+    if out is not None and out.exists() and not force:
+        raise SpecError("already-exists", f"--out: {out} exists; choose another name or add --force")
 
 
 def write_file(path: Path, content: bytes | str) -> None:

@@ -55,12 +55,13 @@ def inspect(
             return inspect_table(read_source(spec), spec)
     run = open_run(run, allow_code)
     spec = build_spec(source, target, overrides, run.spec)
+    is_path_of_run = isinstance(source, str | Path) and str(spec.anchored().data.source) == str(run.spec.data.source)
     with limits_changed(spec.data.limits):
-        table = read_like(spec.data, source, file_columns(run.predictor.inputs))
-        own = fingerprint_of(table) == run.state.source["fingerprint"]
-        if own or (isinstance(source, str | Path) and str(spec.anchored().data.source) == str(run.spec.data.source)):
-            return inspect_table(read_source(spec), spec, run)
-        return inspect_new_rows(table, run)
+        if not is_path_of_run:
+            table = read_like(spec.data, source, file_columns(run.predictor.inputs))
+            if fingerprint_of(table) != run.state.source["fingerprint"]:
+                return inspect_new_rows(table, run)
+        return inspect_table(read_source(spec), spec, run)
 
 
 def new(

@@ -11,7 +11,7 @@ import importlib
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -26,7 +26,6 @@ from deepglass.files import read_file
 _INIT = "__init__.py"
 _MAX_FILES = 200  # that belong to one module
 _PACKAGE = Path(__file__).resolve().parent
-_INSTALLED = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 
 _files: dict[str, Path] = {}  # module -> file, for imports
 _copies: dict[str, Path] = {}  # module -> copy of its file in a run that was opened
@@ -81,7 +80,7 @@ def import_own(module: str) -> ModuleType:
 def is_own(module: str) -> bool:
     """Whether a module was imported from a file of the user: neither from deepglass nor from an installed package."""
     file = Path(getattr(sys.modules.get(module), "__file__", None) or "")
-    is_installed = any(map(file.resolve().is_relative_to, (_PACKAGE, *_INSTALLED)))
+    is_installed = any(map(file.resolve().is_relative_to, (_PACKAGE, *_installed_folders())))
     return file.suffix == ".py" and module != "__main__" and not is_installed
 
 
@@ -159,6 +158,12 @@ def other_version(module: str, copy: Path) -> Path | None:
         return None if file == copy or read_file(file) == read_file(copy) else file
     except SourceError:
         return file
+
+
+@cache
+def _installed_folders() -> list[Path]:
+    """The folders of the standard library and of installed packages."""
+    return [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 
 
 def _is_package(file: Path) -> bool:

@@ -54,7 +54,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_wrong_labels_have_low_margins_and_only_training_rows_have_any(run: Run) -> None:
-    margins = margins_for_table(run.folder, read(run.path.parent / "table.csv"))["label"]
+    margins = margins_for_table(run.folder, read(run.path.parent / "table.csv"), run.state)["label"]
     split = run.folder.split()
     assert set(np.flatnonzero(np.isfinite(margins))) == set(split.filter(split="train")["row"])
     learned = np.isfinite(margins)
@@ -63,7 +63,7 @@ def test_wrong_labels_have_low_margins_and_only_training_rows_have_any(run: Run)
 
 
 def test_rows_outside_the_run_have_no_margins(run: Run) -> None:
-    assert margins_for_table(run.folder, read(table().head(200))) == {}
+    assert margins_for_table(run.folder, read(table().head(200)), run.state) == {}
 
 
 def test_recording_margins_does_not_change_weights(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

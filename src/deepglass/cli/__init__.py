@@ -11,6 +11,7 @@ _HOMES = {
     "listing": "deepglass.catalogue",
     "next_commands": "deepglass.serve.queue",
     "pack": "deepglass.run.storage.pack",
+    "plain_bytes": "deepglass.formatting",
     "resume_command": "deepglass.run.storage.manifest",
     "serve_label": "deepglass.serve.label",
     "show": "deepglass.cli.show",

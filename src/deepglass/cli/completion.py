@@ -50,10 +50,10 @@ def _join_words() -> str:
 def sources(incomplete: str) -> list[str]:
     """Recipes, data sets below $DEEPGLASS_DATA and prefixes of other sources; the shell adds files where none fit."""
     if incomplete.startswith("recipe:"):
-        return _starting(incomplete, (f"recipe:{name}" for name in recipes.names()))
+        return starting(incomplete, (f"recipe:{name}" for name in recipes.names()))
     if incomplete.startswith("data:"):
-        return _starting(incomplete, (f"data:{name}" for name in _folders(os.environ.get("DEEPGLASS_DATA") or "")))
-    return _starting(incomplete, PREFIXES) if incomplete else []
+        return starting(incomplete, (f"data:{name}" for name in _folders(os.environ.get("DEEPGLASS_DATA") or "")))
+    return starting(incomplete, PREFIXES) if incomplete else []
 
 
 def runs(incomplete: str) -> list[str]:
@@ -62,32 +62,33 @@ def runs(incomplete: str) -> list[str]:
     paths = [Path(folder) / name for name in _folders(folder)]
     run_folders = [path for path in paths if (path / "spec.yaml").is_file()]
     run_folders.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    return _starting(incomplete, map(str, run_folders[:MAX_RUNS]))
+    return starting(incomplete, map(str, run_folders[:MAX_RUNS]))
 
 
 def trunks(incomplete: str) -> list[str]:
     """Network architectures."""
-    return _starting(incomplete, names_in("deepglass.networks.trunks"))
+    return starting(incomplete, names_in("deepglass.networks.trunks"))
 
 
 def objectives(incomplete: str) -> list[str]:
     """Kinds of learning."""
-    return _starting(incomplete, names_in("deepglass.objectives"))
+    return starting(incomplete, names_in("deepglass.objectives"))
 
 
 def column_kinds(incomplete: str) -> list[str]:
     """`COLUMN=KIND` once the column is typed."""
     column, equals, _ = incomplete.rpartition("=")
     kinds = dict.fromkeys([*names_in("deepglass.features"), *names_in("deepglass.features.outputs")])
-    return _starting(incomplete, (f"{column}={kind}" for kind in kinds)) if equals else []
+    return starting(incomplete, (f"{column}={kind}" for kind in kinds)) if equals else []
 
 
 def layouts(incomplete: str) -> list[str]:
     """Projections of the embedding map."""
-    return _starting(incomplete, ("pca", "tsne", "umap"))
+    return starting(incomplete, ("pca", "tsne", "umap"))
 
 
-def _starting(incomplete: str, names: Iterable[str]) -> list[str]:
+def starting(incomplete: str, names: Iterable[str]) -> list[str]:
+    """The names that begin with what is typed."""
     return [name for name in names if name.startswith(incomplete)]
 
 

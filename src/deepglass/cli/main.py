@@ -9,7 +9,7 @@ import typer
 
 import deepglass
 from deepglass import cli
-from deepglass.cli.completion import answer_shell
+from deepglass.cli import completion
 from deepglass.cli.escaping import escaped_streams
 from deepglass.cli.options import Json, argument
 from deepglass.cli.prediction import embed, explain, generate, predict, verify
@@ -53,7 +53,7 @@ LISTS = (
 
 
 def _lists(incomplete: str) -> list[str]:
-    return [name for name in LISTS if name.startswith(incomplete)]
+    return completion.starting(incomplete, LISTS)
 
 
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of the click package that typer uses
@@ -108,7 +108,7 @@ def _word(category: type[Warning]) -> str:
 
 def main() -> NoReturn:
     """The console script: an error is a line on stderr and an exit code; 128 and its number for a signal."""
-    answer_shell(app)
+    completion.answer_shell(app)
     with escaped_streams():
         code = _run()
     sys.exit(code)

@@ -138,9 +138,3 @@ def parse_row_indices(text: str) -> list[int]:
             raise SpecError("bad-value", f"--rows: expected row indices, such as 0,1,2 or 0-9, got {text!r}")
         rows += range(int(first), int(last if dash else first) + 1)
     return rows
-
-
-def check_not_exists(out: Path | None, force: bool) -> None:
-    """Raise `already-exists` for an output file that would be overwritten without --force."""
-    if out is not None and out.exists() and not force:
-        raise SpecError("already-exists", f"--out: {out} exists; choose another name or add --force")

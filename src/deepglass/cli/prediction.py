@@ -16,13 +16,12 @@ from deepglass.cli.options import (
     Json,
     RunFolder,
     argument,
-    check_not_exists,
     flag,
     option,
 )
 from deepglass.cli.streams import message, output_rows, print_json, rows_of
 from deepglass.errors import SpecError
-from deepglass.files import write_file
+from deepglass.files import check_not_exists, write_file
 
 DEFAULT_EXPLAINED_ROWS = 3
 Rows = Annotated[str, argument("SOURCE", "A file or folder of rows; - reads JSON lines from stdin.")]

@@ -21,7 +21,6 @@ from deepglass.cli.options import (
 )
 from deepglass.cli.streams import message, print_json
 from deepglass.errors import SpecError
-from deepglass.formatting import plain_bytes
 
 
 def evaluate(
@@ -121,8 +120,8 @@ def pack(
     if as_json:
         print_json(packed._asdict())
         return
-    left_out = f"; without checkpoints and log ({plain_bytes(packed.left_out)})" if packed.left_out else ""
-    message(f"{packed.path}: {plain_bytes(packed.size)}, {packed.files} files{left_out}")
+    left_out = f"; without checkpoints and log ({cli.plain_bytes(packed.left_out)})" if packed.left_out else ""
+    message(f"{packed.path}: {cli.plain_bytes(packed.size)}, {packed.files} files{left_out}")
 
 
 def label(

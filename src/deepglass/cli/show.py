@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from deepglass.cli.console import err, grid_of, hanging, out
@@ -130,15 +131,13 @@ def show_listing(groups: Mapping[str, Mapping[str, str]]) -> None:
 
 def show_settings(settings: Sequence[SettingDescription]) -> None:
     """Each setting with its values and default; below, its meaning and an example."""
-    of = None
-    for setting in settings:
-        if (setting.name.partition(".")[0], setting.of) != of:
-            of = (setting.name.partition(".")[0], setting.of)
-            out.print(f"\n{of[0]}: {of[1]}" if of[1] else f"\n{of[0]}", style="bold")
-        default = "required" if setting.default == REQUIRED else f"default {setting.default}"
-        print(hanging(f"  {setting.name}: {setting.type}; {default}", 6))
-        print(hanging(f"      {setting.meaning}", 6))
-        print(f"      {setting.example}" + (f"   (or {setting.short}=)" if setting.short else ""))
+    for (section, owner), group in groupby(settings, key=lambda s: (s.name.partition(".")[0], s.of)):
+        out.print(f"\n{section}: {owner}" if owner else f"\n{section}", style="bold")
+        for setting in group:
+            default = REQUIRED if setting.default == REQUIRED else f"default {setting.default}"
+            print(hanging(f"  {setting.name}: {setting.type}; {default}", 6))
+            print(hanging(f"      {setting.meaning}", 6))
+            print(f"      {setting.example}" + (f"   (or {setting.short}=)" if setting.short else ""))
 
 
 def show_predictions(predictions: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:

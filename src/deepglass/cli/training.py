@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import deepglass
 from deepglass import cli
 from deepglass.cli import completion, options
-from deepglass.cli.options import SOURCES, Force, Json, RunFolder, Settings, argument, check_not_exists, flag, option
+from deepglass.cli.options import SOURCES, Force, Json, RunFolder, Settings, argument, flag, option
 from deepglass.cli.streams import message, print_json
 from deepglass.errors import SpecError
-from deepglass.files import write_file
+from deepglass.files import check_not_exists, write_file
 from deepglass.training.interrupt import raise_interruption
 
 

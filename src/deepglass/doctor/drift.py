@@ -1,9 +1,7 @@
 """Drift: columns whose distribution differs between test and training rows, where the split is not random.
 
 Numbers: the Kolmogorov-Smirnov distance. Categories: the total variation distance. Both run from 0 to 1 and must be
-large and significant. All columns together, outputs included: a classifier two-sample test.
-
-Source: Massey, 1951, JASA 46 (the bound for numbers); Weissman et al., 2003, HPL-2003-97 (for shares).
+large and significant (`doctor.distances`). All columns together, outputs included: a classifier two-sample test.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding, join_limited
+from deepglass.doctor.distances import kolmogorov_smirnov, kolmogorov_smirnov_bound, total_variation_bound
 from deepglass.doctor.measures import Measure
 from deepglass.doctor.two_sample_test import two_sample_test
 from deepglass.features.base import take_raw
@@ -39,7 +38,10 @@ def drift(context: DataContext) -> Iterator[Finding]:
         if min(len(a), len(b)) < MIN_ROWS:
             continue
         significance = SIGNIFICANCE / len(measures)
-        distance, bound = (_total_variation if measure.names is not None else _kolmogorov_smirnov)(a, b, significance)
+        if measure.names is None:
+            distance, bound = kolmogorov_smirnov(a, b), kolmogorov_smirnov_bound(len(a), len(b), significance)
+        else:
+            distance, bound = _total_variation(a, b, significance)
         if distance >= max(MIN_DISTANCE, bound):
             text = f"{measure.title}: {_difference(measure, a, b)} (distance {distance:.2f} of 1)"
             confidence = min(distance / MIN_DISTANCE / 2, 1.0)
@@ -89,14 +91,6 @@ def _held_out(context: DataContext, *splits: np.ndarray) -> np.ndarray:
     return np.concatenate([time[rows].argsort(kind="stable").argsort() >= len(rows) / 2 for rows in splits])
 
 
-def _kolmogorov_smirnov(a: np.ndarray, b: np.ndarray, significance: float) -> tuple[float, float]:
-    """Distance of two samples of numbers, and its bound by chance."""
-    points = np.concatenate([a, b])
-    below = [np.searchsorted(np.sort(x), points, side="right") / len(x) for x in (a, b)]
-    bound = np.sqrt(-np.log(significance / 2) / 2 * (1 / len(a) + 1 / len(b)))
-    return float(np.abs(below[0] - below[1]).max()), float(bound)
-
-
 def _total_variation(a: np.ndarray, b: np.ndarray, significance: float) -> tuple[float, float]:
     """Distance of two samples of codes, and its bound by chance."""
     values, codes = np.unique(np.concatenate([a, b]), return_inverse=True)
@@ -104,9 +98,8 @@ def _total_variation(a: np.ndarray, b: np.ndarray, significance: float) -> tuple
     order = np.argsort(-(counts[0] + counts[1]), kind="stable")
     rare = order[MAX_VALUES:]
     shares = [np.append(c[order[:MAX_VALUES]], c[rare].sum()) / c.sum() for c in counts]
-    K = len(shares[0])
-    bound = sum(np.sqrt((K * np.log(2) - np.log(significance)) / (2 * n)) for n in (len(a), len(b)))
-    return float(np.abs(shares[0] - shares[1]).sum() / 2), float(bound)
+    bound = total_variation_bound(len(shares[0]), len(a), len(b), significance)
+    return float(np.abs(shares[0] - shares[1]).sum() / 2), bound
 
 
 def _difference(measure: Measure, a: np.ndarray, b: np.ndarray) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from deepglass.prepare.columns import ColumnRole, infer_columns
 from deepglass.prepare.derived_columns import join_columns
 from deepglass.prepare.prepared_data import missing_targets
 from deepglass.prepare.rows import assign_split, choose_split
-from deepglass.prepare.sources import fingerprint_of
 from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.run import Run
 from deepglass.spec.spec import Spec
@@ -84,14 +82,14 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     """Inspect a table as training would take it.
 
     Args:
-        run: adds label errors, rows worth a label, and weak slices.
+        run: that was trained on this table; adds label errors, rows worth a label, and weak slices.
 
     Raises:
         SourceError, SpecError: what would also stop a training.
     """
     roles, inputs, outputs = infer_columns(table, spec)
     features = [*outputs, *inputs]
-    held_out = None if run is None else _held_out(table, spec, run)
+    held_out = None if run is None else _held_out(table, run)
     table = join_columns(table, features)
     order = {name: i for i, name in enumerate(table.names)}
     columns = [column_summary(table, r) for r in sorted(roles, key=lambda r: order.get(r.name, 0))]
@@ -99,7 +97,7 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     if run is not None and held_out is not None:
         context = DataContext(table, tuple(roles), tuple(features), np.arange(len(table)))
         weak = weak_slices_of_run(context.take(held_out), run.predictor)
-        errors = label_error(context, run.predictor, margins_for_table(run.folder, table))
+        errors = label_error(context, run.predictor, margins_for_table(run.folder, table, run.state))
         findings += merge_findings((errors, worth_labelling(context, run.predictor), weak))
     return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))
 
@@ -136,14 +134,10 @@ def _split(table: Table, spec: Spec, outputs: Sequence[Output]) -> np.ndarray | 
     return split
 
 
-def _held_out(table: Table, spec: Spec, run: Run) -> np.ndarray:
-    """The rows that a run was not trained on: of its own source the test rows, of any other all."""
-    rows, source = np.arange(len(table)), spec.anchored().data.source
-    own = isinstance(source, str | Path) and str(source) == str(run.spec.data.source)
-    if own or fingerprint_of(table) == run.state.source["fingerprint"]:
-        split = run.folder.split()
-        return rows[~np.isin(rows, split["row"].to_numpy()[np.isin(split["split"], ("train", "valid"))])]
-    return rows
+def _held_out(table: Table, run: Run) -> np.ndarray:
+    """The rows of a run's own source that it was not trained on."""
+    rows, split = np.arange(len(table)), run.folder.split()
+    return rows[~np.isin(rows, split["row"].to_numpy()[np.isin(split["split"], ("train", "valid"))])]
 
 
 def column_summary(table: Table, role: ColumnRole) -> ColumnSummary:

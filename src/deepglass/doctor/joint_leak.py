@@ -117,10 +117,11 @@ def _class_leak(columns: dict[str, np.ndarray], y: np.ndarray) -> JointLeak | No
         chosen = [columns[n] for n in ranked[:count]]
         errors, near, _ = _separation(chosen, y)
         if errors <= MAX_ERRORS:
-            found = tuple(n for n in names if n in ranked[:count])
             counts_only = all(len(np.unique(column)) <= MAX_COUNTS for column in chosen)  # a gap anyway
-            without_gap = counts_only or near >= MIN_NEAR
-            return JointLeak(found, "it follows from a sum of them, each times a number") if without_gap else None
+            if not counts_only and near < MIN_NEAR:
+                return None
+            leak_columns = tuple(n for n in names if n in ranked[:count])
+            return JointLeak(leak_columns, "it follows from a sum of them, each times a number")
     return None
 
 

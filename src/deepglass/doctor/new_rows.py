@@ -97,7 +97,7 @@ def _read(reader: RowReader, table: Table) -> NewRows:
     try:
         rows = reader.read(table)
         columns = reader.encode(rows)
-        unreadable = tuple(str(error).partition("] ")[2] for error in reader.unreadable_columns(rows, columns))
+        unreadable = tuple(error.message for error in reader.unreadable_columns(rows, columns))
         notes = reader.notes - before
     finally:
         reader.notes, reader.allow_missing = before, allowed
@@ -188,6 +188,6 @@ def _summaries(
             largest = max(own, key=lambda c: c.distance)
             why = f"{'drifts' if largest.drifts else 'no drift'}: {largest.evidence}"
         elif role.role == "input":
-            few = int((~is_null(table[role.name])).sum())
-            why = f"as in the run; not compared ({few:,} values)"
+            num_values = int((~is_null(table[role.name])).sum())
+            why = f"as in the run; not compared ({num_values:,} values)"
         yield column_summary(table, role._replace(why=why))

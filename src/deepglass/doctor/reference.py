@@ -4,7 +4,7 @@ reference.json of a run folder holds quantiles of numbers and shares of classes,
 told where the data themselves are not, as from the zip file of a run.
 
 Numbers: the Kolmogorov-Smirnov distance. Classes: the total variation distance. Both run from 0 to 1, with a bound that
-chance exceeds once in a thousand comparisons; see `doctor.drift` for their sources.
+chance exceeds once in a thousand comparisons; see `doctor.distances` for their sources.
 """
 
 import json
@@ -15,6 +15,7 @@ import numpy as np
 
 from deepglass.config import restore_record
 from deepglass.doctor.base import DataContext
+from deepglass.doctor.distances import kolmogorov_smirnov, kolmogorov_smirnov_bound, total_variation_bound
 from deepglass.doctor.drift import MAX_VALUES, MIN_DISTANCE, SIGNIFICANCE
 from deepglass.doctor.measures import Measure
 from deepglass.files import write_file
@@ -120,7 +121,7 @@ def compare(reference: Sequence[ReferenceMeasure], measures: Sequence[Measure]) 
 
 def missing_bound(rows: int, training_rows: int, inputs: int) -> float:
     """The difference of two shares of missing values that is more than chance."""
-    return _bound(rows, training_rows, SIGNIFICANCE / max(inputs, 1))
+    return kolmogorov_smirnov_bound(rows, training_rows, SIGNIFICANCE / max(inputs, 1))
 
 
 def _reference(measure: Measure, values: np.ndarray) -> ReferenceMeasure:
@@ -141,24 +142,19 @@ def _reference(measure: Measure, values: np.ndarray) -> ReferenceMeasure:
 def _compare(old: ReferenceMeasure, measure: Measure, values: np.ndarray, significance: float) -> MeasureComparison:
     if old.names is None or measure.names is None:
         distance, difference = _numbers(np.array(old.values), values)
-        bound = _bound(len(values), old.num_values, significance)
+        bound = kolmogorov_smirnov_bound(len(values), old.num_values, significance)
     else:
         counts = np.bincount(values.astype(int), minlength=len(measure.names))
         new = dict(zip(map(str, measure.names), counts / len(values), strict=True))
         distance, difference = _classes(dict(zip(old.names, old.values, strict=True)), new)
-        K = len(old.names) + 1
-        bound = sum(np.sqrt((K * np.log(2) - np.log(significance)) / (2 * n)) for n in (len(values), old.num_values))
-    return MeasureComparison(
-        old.column, measure.title, round(distance, 4), min(round(float(bound), 4), 1.0), difference
-    )
+        bound = total_variation_bound(len(old.names) + 1, len(values), old.num_values, significance)
+    return MeasureComparison(old.column, measure.title, round(distance, 4), min(round(bound, 4), 1.0), difference)
 
 
 def _numbers(old: np.ndarray, new: np.ndarray) -> tuple[float, str]:
     """The Kolmogorov-Smirnov distance, and the medians."""
-    points = np.concatenate([old, new])
-    below = [np.searchsorted(np.sort(x), points, side="right") / len(x) for x in (old, new)]
     medians = (plain_number(float(np.median(x))) for x in (old, new))
-    return float(np.abs(below[0] - below[1]).max()), "median {} in training, {} here".format(*medians)
+    return kolmogorov_smirnov(old, new), "median {} in training, {} here".format(*medians)
 
 
 def _classes(old: dict[str, float], new: dict[str, float]) -> tuple[float, str]:
@@ -168,7 +164,3 @@ def _classes(old: dict[str, float], new: dict[str, float]) -> tuple[float, str]:
     name, (before, after) = max(shares.items(), key=lambda item: abs(item[1][0] - item[1][1]))
     title = name if name == OTHERS else repr(name)
     return sum(abs(a - b) for a, b in shares.values()) / 2, f"{title} is {before:.1%} of training, {after:.1%} here"
-
-
-def _bound(n: int, m: int, significance: float) -> float:
-    return float(np.sqrt(-np.log(significance / 2) / 2 * (1 / max(n, 1) + 1 / max(m, 1))))

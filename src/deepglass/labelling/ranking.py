@@ -44,7 +44,7 @@ def rank_questions(run: Run, candidates: Candidates, output: Output, limit: int)
     if not len(source_rows):
         return []
     table = candidates.corrected.take(source_rows)
-    margins = margins_for_table(run.folder, candidates.table).get(output.name)
+    margins = margins_for_table(run.folder, candidates.table, run.state).get(output.name)
     margins = None if margins is None else margins[source_rows]
     errors = label_errors(predictor, table, output.name, margins, MIN_PROBABILITY)
     wrong = {e.row: e for e in errors if not candidates.answered[e.row]}

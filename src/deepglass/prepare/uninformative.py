@@ -37,9 +37,11 @@ def uninformative(raw: Raw, name: str, kind: str) -> Reason | None:
         return Reason("constant", "no value in any row")
     if raw.dtype == pl.Object or raw.dtype.is_nested():
         return None
-    if not absent.any() and raw.n_unique() == 1:
+    values, has_missing = raw.filter(~absent), bool(absent.any())
+    distinct = values.n_unique()
+    if distinct == 1 and not has_missing:
         return Reason("constant", "the same value in every row")
-    why = _identifier(raw.filter(~absent), name, kind, bool(absent.any()))
+    why = _identifier(values, distinct, name, kind, has_missing)
     return None if why is None else Reason("id_column", why)
 
 
@@ -51,11 +53,10 @@ def target_warning(raw: Raw, name: str, kind: str) -> str:
     return f"{name}, the target: {reason.why}; inputs cannot tell it; choose another --target"
 
 
-def _identifier(values: pl.Series, name: str, kind: str, has_missing: bool) -> str | None:
+def _identifier(values: pl.Series, distinct: int, name: str, kind: str, has_missing: bool) -> str | None:
     """Why a column only names or numbers its rows."""
     if not (values.dtype.is_integer() or values.dtype == pl.String) or len(values) < MIN_ROWS or kind == "date":
         return None
-    distinct = values.n_unique()
     if distinct == len(values) and (why := _differs_in_each_row(values, name, has_missing)):
         return why
     if kind == "category" and distinct >= MIN_DISTINCT * len(values):

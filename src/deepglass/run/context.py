@@ -149,7 +149,7 @@ def read_data(folder: Folder, spec: Spec, fingerprint: str | None = None) -> Tab
         if folder.packed is not None:
             text = f"{folder.packed} holds no data"
         else:
-            text = f"{str(error).partition('] ')[2]}; if the data of {folder.name} have moved"
+            text = f"{error.message}; if the data of {folder.name} have moved"
         raise SourceError("not-found", f"{text}; give them with --source FILE (source= in Python)") from error
     if fingerprint not in (None, fingerprint_of(table)):
         raise SourceError("mismatched-files", f"{spec.data.source}: differs from the source of the run {folder.name}")

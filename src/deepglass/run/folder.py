@@ -219,7 +219,7 @@ class Folder:
     def reopen(self, experiment: Experiment, data: PreparedData) -> None:
         """Make a finished run an unfinished one, which goes on from its checkpoint."""
         self.stages.restart()
-        for name in (MANIFEST, "metrics.json", "model.safetensors", "predictions.parquet"):
+        for name in (MANIFEST, *sorted(REWRITTEN)):
             (self.path / name).unlink(missing_ok=True)
         self._write_features(experiment, data, {}, {})
 

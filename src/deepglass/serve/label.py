@@ -98,7 +98,7 @@ def label_app(queue: Queue, key: AccessKey, host: str = "127.0.0.1") -> FastAPI:
                     queue.answer(request.item, request.label)
             except DeepglassError as error:
                 status = 422 if isinstance(error, SpecError) else 507
-                return JSONResponse({"error": str(error).partition("] ")[2]}, status)
+                return JSONResponse({"error": error.message}, status)
             return JSONResponse(_state(queue))
 
     return app

@@ -200,14 +200,12 @@ def _settings_of(
             continue
         full = f"{path}.{name}" if path else name
         default = parameters[name].default
-        required = default is inspect.Parameter.empty
-        factory = not required and not isinstance(default, bool | int | float | str | tuple | None)
-        value = None if required or factory else default
+        value = default if isinstance(default, bool | int | float | str | tuple) else None  # not of a factory
         yield SettingDescription(
             full,
             of,
             describe(hint),
-            REQUIRED if required else _text(None if factory else value),
+            REQUIRED if default is inspect.Parameter.empty else _text(value),
             meanings.get(name, ""),
             _example(full, hint, value),
             _SHORT.get(full, ""),

@@ -127,7 +127,7 @@ class Checkpoints:
         try:
             return state._replace(values=restore(_Values, state.values, "state", finite=False))  # type: ignore[arg-type]
         except SpecError as error:
-            raise not_a_state(path, str(error).partition("] ")[2]) from error
+            raise not_a_state(path, error.message) from error
 
     def damaged(self) -> list[Path]:
         """The states whose checksum is wrong."""

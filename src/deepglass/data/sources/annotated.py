@@ -11,7 +11,7 @@ from deepglass.data.sources.boxes import AnnotatedImage, table_of_boxes
 from deepglass.data.sources.boxlist import is_boxlist, read_boxlists
 from deepglass.data.sources.coco import is_coco, read_coco
 from deepglass.data.sources.file_tree import FileTree, ending
-from deepglass.data.sources.label_studio import is_label_studio, read_label_studio
+from deepglass.data.sources.label_studio import is_label_studio, read_label_studio, read_tasks, table_with_files
 from deepglass.data.sources.labelling_tools import read_labelling_tools
 from deepglass.data.sources.mask_pairs import mask_files
 from deepglass.data.sources.masks import look_like_masks, read_masks
@@ -127,10 +127,9 @@ def read_annotation_file(path: Path, source: str, options: SourceOptions, access
 
 def _exported_tasks(path: Path, source: str, access: Access) -> Table | None:
     """An export of Label Studio with the files beside it or one folder above; None without them."""
+    content = read_tasks(path, path.name)
     for folder in (path.parent,) if access.closed else (path.parent, path.parent.parent):
-        tree = FileTree.of(folder)
-        file = str(path.relative_to(folder))
-        table = read_label_studio(tree, [file], source)
+        table = table_with_files(content, source, FileTree.of(folder))
         if table is not None:
             files = [
                 item for raw in table.columns.values() if isinstance(raw, list) for item in raw if item is not None

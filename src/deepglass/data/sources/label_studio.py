@@ -67,14 +67,24 @@ def read_label_studio(tree: FileTree, files: Sequence[str], source: str) -> Tabl
     Raises:
         SourceError: `unreadable-file` for broken JSON.
     """
-    content = [task for file in files if are_tasks(tasks := read_json(tree.folder / file, file)) for task in tasks]
+    return table_with_files([task for file in files for task in read_tasks(tree.folder / file, file)], source, tree)
+
+
+def read_tasks(path: Path, source: str) -> list[Mapping[str, Any]]:
+    """The tasks of an export; none for other JSON."""
+    content = read_json(path, source)
+    return content if are_tasks(content) else []
+
+
+def table_with_files(content: Sequence[Mapping[str, Any]], source: str, tree: FileTree) -> Table | None:
+    """A table of tasks with the files below the folder; None if they name none of these."""
     table = table_of_tasks(content, source, tree) if content else None
     return table if table is not None and any(isinstance(raw, list) for raw in table.columns.values()) else None
 
 
 def read_task_file(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
     """An export without its files, or any other JSON file as `records.read_json` reads it."""
-    if columns is None and is_label_studio(path) and are_tasks(content := read_json(path, source)):
+    if columns is None and is_label_studio(path) and (content := read_tasks(path, source)):
         return table_of_tasks(content, source)
     return records.read_json(path, source, columns, options)
 

@@ -14,6 +14,7 @@ from deepglass.features._reading import media_kind
 from deepglass.features.boxes import DEFAULT_LABEL
 
 _ANSWERS = ("choices", "taxonomy", "text", "rating", "number", "datetime")
+_SIZES = ("x", "y", "width", "height", "radiusX", "radiusY", "original_width", "original_height")
 _EAST_ASIAN = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # written without blanks: each character is a word
 _WORD = re.compile(rf"[{_EAST_ASIAN}]|[^\W{_EAST_ASIAN}]+(?:['’][^\W{_EAST_ASIAN}]+)*|[^\w\s]")
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")  # before the name of an uploaded file
@@ -43,14 +44,11 @@ def _label_of(value: Mapping[str, Any]) -> str:
     return str(names[0] if isinstance(names, list) else names or "")
 
 
-SIZES = ("x", "y", "width", "height", "radiusX", "radiusY", "original_width", "original_height")
-
-
 def _sides(value: Mapping[str, Any]) -> Sides | None:
     """Left, top, right and bottom in percent of the image."""
     if isinstance(value.get("points"), list):
         return box_of_points(value["points"])
-    x, y, width, height, across, along, wide, high = (_number(value.get(key)) for key in SIZES)
+    x, y, width, height, across, along, wide, high = (_number(value.get(key)) for key in _SIZES)
     if x is None or y is None:
         return None
     if across is not None and along is not None:  # an ellipse, by its centre

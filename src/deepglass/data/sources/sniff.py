@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -138,22 +138,11 @@ def _hidden_lines(lines: Sequence[str], delimiter: str, quote: str) -> int:
 
 
 def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: bool, log: ReadLog) -> str:
-    best, best_share = None, 0.0
     widths = {d: _widths(Dialect(d, quote, escape, spaced=True), sample, whole) for d in _DELIMITERS}
-    for above in (False, True):  # without the lines above the data only if they hide it
-        for delimiter in _DELIMITERS if best_share < 0.7 or not above else ():
-            counts = Counter(widths[delimiter])
-            if not counts:
-                continue
-            width, count = counts.most_common(1)[0]
-            lines = counts.total() - (min(widths[delimiter].index(width), _MAX_PREAMBLE) if above else 0)
-            share = count / lines
-            if width > 1 and share >= 0.7 and share > best_share:
-                best, best_share = delimiter, share
-                why = f"splits {'each' if share == 1 else f'{share:.1%}'} of {lines} lines into {width} cells"
+    best = _most_even(widths, 0) or _most_even(widths, _MAX_PREAMBLE)
     if best is not None:
-        log.note("delimiter", _DELIMITERS[best], why)
-        return best
+        log.note("delimiter", _DELIMITERS[best.delimiter], best.why)
+        return best.delimiter
     first_lines = sample.split("\n")[: _SAMPLE_ROWS if whole else -1] or [sample]
     rows = [line.split() for line in first_lines if line.strip()]
     numeric = [sum(is_number(cell) for cell in row) >= 0.5 * len(row) for row in rows[1:]]
@@ -167,6 +156,33 @@ def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: 
         return uneven[0]
     log.note("delimiter", "none", "no character splits the lines into an equal number of cells: one column")
     return NO_DELIMITER
+
+
+class _Splitter(NamedTuple):
+    """A delimiter that splits most lines into the same number of cells."""
+
+    delimiter: str
+    why: str
+
+
+def _most_even(widths: Mapping[str, Sequence[int]], max_preamble: int) -> _Splitter | None:
+    """The delimiter that splits the largest share of the lines into the same number of cells; None below 70 %.
+
+    Args:
+        widths: delimiter -> cells of each line.
+        max_preamble: lines above the first one of that number that do not count.
+    """
+    best, best_share = None, 0.0
+    for delimiter, cells in widths.items():
+        if not cells:
+            continue
+        width, count = Counter(cells).most_common(1)[0]
+        lines = len(cells) - min(cells.index(width), max_preamble)
+        share = count / lines
+        if width > 1 and share >= 0.7 and share > best_share:
+            why = f"splits {'each' if share == 1 else f'{share:.1%}'} of {lines} lines into {width} cells"
+            best, best_share = _Splitter(delimiter, why), share
+    return best
 
 
 def _widths(dialect: Dialect, sample: str, whole: bool) -> list[int]:

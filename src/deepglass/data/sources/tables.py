@@ -95,7 +95,7 @@ def read_table_folder(
     except SourceError as error:
         if error.code != "mismatched-files":
             raise
-        reason = str(error).partition("] ")[2]
+        reason = error.message
     commands = "\n".join(f"  deepglass train {source.rstrip('/')}/{p.name}" for p in files[:10])
     raise SourceError(
         "mismatched-files",

@@ -81,7 +81,7 @@ class AgentSection(Section):
         try:
             film, reason = film_episode(objective, environment), ""
         except UserError as error:
-            film, reason = None, str(error).partition("] ")[2]
+            film, reason = None, error.message
         test = metrics.get("test", {}).get(name, {})
         return AgentFacts(environment.name, returns, environment.threshold, random, test, film, reason)
 

@@ -78,7 +78,7 @@ class Section:
         try:
             return self._render(report)
         except (SourceError, OSError) as error:  # a recorded file is damaged
-            reason = str(deepglass_error(error)).partition("] ")[2]
+            reason = deepglass_error(error).message
         except DeepglassError:  # such as a column of --pair that does not exist
             raise
         except Exception as error:

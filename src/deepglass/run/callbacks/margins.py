@@ -26,6 +26,7 @@ from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.sources import fingerprint_of
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
+from deepglass.run.storage.stored_files import RunState
 
 MAX_MARGIN = float(np.finfo(np.float16).max)  # exceeded when a run diverges
 FILE = "margins.safetensors"
@@ -116,10 +117,8 @@ def record_margins(loader: Loader, context: RunContext, count: int) -> Iterator[
         The loader to train with.
     """
     objective = context.objective
-    if not context.experiment.spec.training.record or type(objective) is not Supervised:
-        yield loader
-        return
-    if not any(f.has_classes for f in objective.network.features.values()):
+    records = context.experiment.spec.training.record and type(objective) is Supervised
+    if not records or not any(f.has_classes for f in objective.network.features.values()):
         yield loader
         return
     margins = MarginLoader(loader, objective.network, count)
@@ -159,7 +158,7 @@ def read_margins(folder: Folder, count: int, rows: np.ndarray | None = None) -> 
     return margins
 
 
-def margins_for_table(folder: Folder, table: Table) -> dict[str, np.ndarray]:
+def margins_for_table(folder: Folder, table: Table, state: RunState) -> dict[str, np.ndarray]:
     """Mean margins of the rows of a table; {} if it is not the run's source."""
-    own = fingerprint_of(table) == folder.state().source["fingerprint"]
+    own = fingerprint_of(table) == state.source["fingerprint"]
     return read_margins(folder, len(table)) if own else {}

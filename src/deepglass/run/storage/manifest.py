@@ -78,7 +78,7 @@ def read_stored(path: Path, kind: type[T], finite: bool = True) -> T:
     try:
         content = read_json(path)
     except SourceError as error:
-        raise damaged(path, str(error).partition("] ")[2]) from error
+        raise damaged(path, error.message) from error
     with damaged_values(path):
         return restore(kind, content, path.stem, finite)
 
@@ -94,7 +94,7 @@ def damaged_values(path: Path) -> Iterator[None]:
     except SpecError as error:
         if error.code not in ("bad-value", "unknown-key"):
             raise
-        raise damaged(path, str(error).partition("] ")[2]) from error
+        raise damaged(path, error.message) from error
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise damaged(path, f"expected what a run writes, got something else ({error!r})") from error
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from deepglass.errors import SourceError, SpecError
-from deepglass.files import atomic_path, is_partial, open_file, read_file
+from deepglass.files import atomic_path, check_not_exists, is_partial, open_file, read_file
 from deepglass.run.folder import Folder
 from deepglass.run.storage.contents import own_files
 from deepglass.run.storage.lock import LOCK
@@ -58,13 +58,13 @@ def pack(folder: Folder, out: Path | None = None, force: bool = False) -> Packed
     out = out or Path(folder.packed.name if folder.packed else f"{folder.path.resolve().name}{SUFFIX}")
     if out.suffix != SUFFIX:
         raise SpecError("bad-value", f"--out: expected a {SUFFIX} file, got {out}")
-    if out.exists() and not force:
-        raise SpecError("already-exists", f"--out: {out} exists; choose another name or add --force")
+    check_not_exists(out, force)
     files = sorted(str(p.relative_to(folder.path)) for p in own_files(folder.path) if not is_partial(p))
     names = [name for name in files if Path(name).parts[0] not in _LEFT_OUT]
-    for name in digests.keys() & {*names}:
+    listed = {name: digests[name] for name in names if name in digests}
+    for name in listed:
         folder.files.checked(name)
-    contents = _rewritten(folder, {name: digests[name] for name in digests.keys() & {*names}}, _REPORT in names)
+    contents = _rewritten(folder, listed, _REPORT in names)
     with atomic_path(out) as partial, ZipFile(partial, "w") as archive:
         for name in names:
             content = io.BytesIO(contents[name]) if name in contents else open_file(folder.path / name)
