@@ -261,6 +261,8 @@ def test_explanations_are_a_column_an_input() -> None:
     assert np.ptp(sums) < 1e-3  # each row's add up to its difference from the same baseline
     fast = pickle.loads(pickle.dumps(model)).explain(X[:3], fast=True)
     assert fast.shape == (3, 2)
+    unnamed = DeepglassRegressor(random_state=0, settings=TINY).fit(X.to_numpy(), X["price"])
+    assert unnamed.explain(X[:3].to_numpy().tolist(), fast=True).shape == (3, 2)
 
 
 def test_a_fit_in_parts_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -45,13 +45,13 @@ class NotebookProgress(Callback):
 
         self._display = display
         self._handle: Any = None
-        self._shown = 0.0
+        self._last_update = 0.0
         self._findings: Sequence[Finding] = ()
-        self._metric = self._start = ""
-        self._began = time.perf_counter()
+        self._metric = self._prefix = ""
+        self._start_time = time.perf_counter()
 
     def on_fold_start(self, number: int, folds: int) -> None:
-        self._start = f"fold {number + 1} of {folds}: "
+        self._prefix = f"fold {number + 1} of {folds}: "
 
     def on_phase_start(self, name: str) -> None:
         self._show(f"{name} ...")
@@ -60,7 +60,7 @@ class NotebookProgress(Callback):
         self._findings = findings
 
     def on_step_end(self, step: int, plan: Plan, loss: float) -> None:
-        if time.perf_counter() < self._shown + SECONDS_BETWEEN:
+        if time.perf_counter() < self._last_update + SECONDS_BETWEEN:
             return
         share = step / max(plan.last_step, 1)
         bar = "█" * round(BAR * share) + "░" * (BAR - round(BAR * share))
@@ -78,19 +78,20 @@ class NotebookProgress(Callback):
     def close(self) -> None:
         """Show how long it took, and the findings."""
         if self._handle is not None:
-            self._show(f"trained in {plain_duration(time.perf_counter() - self._began)} {self._metric}")
+            self._show(f"trained in {plain_duration(time.perf_counter() - self._start_time)} {self._metric}")
         if self._findings:
             self._publish(findings_block(self._findings))
         self._findings = ()
 
     def _show(self, line: str) -> None:
         """Replace the line."""
-        content = _content(NotebookBlock("", self._start + line.strip()), self._start + line.strip())
+        text = self._prefix + line.strip()
+        content = _content(NotebookBlock("", text), text)
         if self._handle is None:
             self._handle = self._display(content, raw=True, display_id=True)
         else:
             self._handle.update(content, raw=True)
-        self._shown = time.perf_counter()
+        self._last_update = time.perf_counter()
 
     def _publish(self, block: NotebookBlock) -> None:
         lines = [f"{block.title}: {block.text}", *("  " + ": ".join(map(str, row[:2])) for row in block.rows)]

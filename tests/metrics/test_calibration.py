@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from deepglass.metrics import balanced_accuracy, f1_macro, log_loss
-from deepglass.metrics.calibration import apply_temperature, best_threshold, conformal, fit_temperature
+from deepglass.metrics import balanced_accuracy, best_threshold, f1_macro, log_loss
+from deepglass.metrics.calibration import apply_temperature, conformal, fit_temperature
 
 
 def _answers(rows: int, sharpness: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

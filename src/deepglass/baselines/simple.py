@@ -54,7 +54,7 @@ def baselines(
     inputs: Sequence[Feature],
     output: Output,
     seconds: float = 10,
-    compare: Callable[[PredictionArrays], Mapping[str, float]] | None = None,
+    compare: Callable[[PredictionArrays, Column], Mapping[str, float]] | None = None,
     weights: Sequence[np.ndarray | None] = (None, None),
 ) -> dict[str, dict[str, float]]:
     """Test metrics of three simple models, each with its training `rows` and its `seconds`.
@@ -68,12 +68,12 @@ def baselines(
         inputs: fitted features.
         output: a fitted feature; the constant alone for outputs other than numbers, classes and vectors.
         seconds: approximate limit of all together; training rows beyond it are left out at random.
-        compare: further values of a baseline from its predictions for the test rows.
+        compare: further values of a baseline from its predictions for the test rows and their encoded targets.
         weights: of the training rows and of the test rows; None: all have the same.
     """
 
     def scores(best: PredictionArrays) -> dict[str, float]:
-        return {**output.score(best, test_truth), **(compare(best) if compare is not None else {})}
+        return {**output.score(best, test_truth), **(compare(best, test_truth) if compare is not None else {})}
 
     truth = with_weight(output.encode(train[output.column]), weights[0])
     test_truth = with_weight(output.encode(test[output.column]), weights[1])

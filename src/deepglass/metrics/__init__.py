@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from deepglass.metrics.named import class_metrics_by_name, number_metrics
     from deepglass.metrics.numbers import frechet_distance, interval_coverage, mae, mse, r2, regression, rmse
     from deepglass.metrics.texts import bleu, edits, error_rate
-    from deepglass.metrics.thresholds import ChosenThreshold, choose_threshold, positive_class
+    from deepglass.metrics.thresholds import ChosenThreshold, best_threshold, choose_threshold, positive_class
     from deepglass.metrics.weighted import weighted_classification, weighted_multi_label, weighted_regression
 
-_HOMES = {
-    "deepglass.metrics.classes": [
+_NAMES = {
+    "deepglass.metrics.classes": (
         "accuracy",
         "average_precision",
         "balanced_accuracy",
@@ -48,47 +48,16 @@ _HOMES = {
         "multi_label",
         "roc_auc",
         "row_blocks",
-    ],
-    "deepglass.metrics.images": [
-        "class_metrics",
-        "psnr",
-        "segmentation",
-    ],
-    "deepglass.metrics.intervals": [
-        "Interval",
-        "interval",
-        "share_interval",
-    ],
-    "deepglass.metrics.numbers": [
-        "frechet_distance",
-        "interval_coverage",
-        "mae",
-        "mse",
-        "r2",
-        "regression",
-        "rmse",
-    ],
-    "deepglass.metrics.texts": [
-        "bleu",
-        "edits",
-        "error_rate",
-    ],
-    "deepglass.metrics.named": [
-        "class_metrics_by_name",
-        "number_metrics",
-    ],
-    "deepglass.metrics.thresholds": [
-        "ChosenThreshold",
-        "choose_threshold",
-        "positive_class",
-    ],
-    "deepglass.metrics.weighted": [
-        "weighted_classification",
-        "weighted_multi_label",
-        "weighted_regression",
-    ],
+    ),
+    "deepglass.metrics.images": ("class_metrics", "psnr", "segmentation"),
+    "deepglass.metrics.intervals": ("Interval", "interval", "share_interval"),
+    "deepglass.metrics.named": ("class_metrics_by_name", "number_metrics"),
+    "deepglass.metrics.numbers": ("frechet_distance", "interval_coverage", "mae", "mse", "r2", "regression", "rmse"),
+    "deepglass.metrics.texts": ("bleu", "edits", "error_rate"),
+    "deepglass.metrics.thresholds": ("ChosenThreshold", "best_threshold", "choose_threshold", "positive_class"),
+    "deepglass.metrics.weighted": ("weighted_classification", "weighted_multi_label", "weighted_regression"),
 }
-_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "ChosenThreshold",
@@ -96,6 +65,7 @@ __all__ = [
     "accuracy",
     "average_precision",
     "balanced_accuracy",
+    "best_threshold",
     "bleu",
     "brier",
     "choose_threshold",
@@ -132,6 +102,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    if name not in _HOMES:
         raise AttributeError(f"module 'deepglass.metrics' has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,14 +1,14 @@
-"""Post-hoc calibration: temperature scaling, decision thresholds, Platt scaling, conformal intervals.
+"""Post-hoc calibration: temperature scaling, Platt scaling, conformal intervals.
 
 Each is fitted to predictions and targets of the validation rows; the network does not change.
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.metrics.classes import binned_error, ece, log_loss, row_blocks
+from deepglass.metrics.classes import ece, log_loss, row_blocks
 
 MIN_FITTED_ROWS, MAX_FITTED_VALUES = 500, 5_000_000  # of a temperature
 
@@ -37,7 +37,7 @@ def apply_temperature(log_probs: np.ndarray, temperature: float, bias: np.ndarra
     scaled = np.empty_like(log_probs)
     for rows in row_blocks(log_probs.shape):
         logits = log_probs[rows].astype(np.float64) / temperature
-        scaled[rows] = _log_softmax(logits if bias is None else logits + bias)
+        scaled[rows] = _log_softmax(logits, bias)
     return scaled
 
 
@@ -74,7 +74,7 @@ def fit_temperature(
     weights = None if weights is None else weights / weights.mean()
     logits = np.maximum(log_probs.astype(np.float64), -1e4)  # avoids 0 * infinity for probabilities of 0
     logits, shift = (logits, None) if log_weights is None else (logits + log_weights, -log_weights)
-    before = _log_softmax(logits if shift is None else logits + shift)
+    before = _log_softmax(logits, shift)
     loss, error = _log_loss_and_ece(labels, before, weights)
     unchanged = Temperature(1.0, False, loss, loss, error, error)
     folds = min(folds, len(labels))
@@ -87,8 +87,7 @@ def fit_temperature(
         rest = fold_of != f
         some = None if weights is None else weights[rest]
         fitted.append(_log_temperature(logits[rest], labels[rest], whole, some, shift))
-    scaled = logits / np.exp(fitted)[fold_of][:, None]
-    after = _log_softmax(scaled if shift is None else scaled + shift)
+    after = _log_softmax(logits / np.exp(fitted)[fold_of][:, None], shift)
     loss, error = _log_loss_and_ece(labels, after, weights)
     if loss >= unchanged.log_loss_before:
         return unchanged
@@ -96,15 +95,12 @@ def fit_temperature(
 
 
 def _log_loss_and_ece(labels: np.ndarray, log_probs: np.ndarray, weights: np.ndarray | None) -> tuple[float, float]:
-    if weights is None:
-        return log_loss(labels, log_probs), ece(labels, np.exp(log_probs))
-    probs = np.exp(log_probs)
-    own = log_probs[np.arange(len(labels)), labels]
-    loss = float(np.average(-own, weights=weights))
-    return loss, binned_error(probs.max(1), probs.argmax(1) == labels, weights=weights)
+    return log_loss(labels, log_probs, weights), ece(labels, np.exp(log_probs), weights=weights)
 
 
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
+def _log_softmax(logits: np.ndarray, shift: np.ndarray | None) -> np.ndarray:
+    """Of logits (N, K), plus `shift` (K,) where there is one."""
+    logits = logits if shift is None else logits + shift
     shifted = logits - logits.max(1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
 
@@ -127,8 +123,7 @@ def _log_temperature(
     true_logits = logits[np.arange(len(labels)), labels]
     for _ in range(steps):
         b = math.exp(-s)
-        scaled = logits / (1 / b)
-        p = np.exp(_log_softmax(scaled if shift is None else scaled + shift))
+        p = np.exp(_log_softmax(logits / (1 / b), shift))
         mean = (p * logits).sum(1)
         spread = (p * logits**2).sum(1) - mean**2
         error = mean - true_logits
@@ -142,50 +137,6 @@ def _log_temperature(
         if abs(step) < 1e-6:
             break
     return s
-
-
-# -- two classes: threshold ----------------------------------------------------------------------------------------
-
-
-def best_threshold(
-    prob: np.ndarray, label: np.ndarray, metric: Literal["f1_macro", "f1", "balanced_accuracy"] = "f1_macro"
-) -> float:
-    """The decision threshold of the best metric; of ties the one nearest to one half.
-
-    Shapes:
-        prob: (N,) float of the positive class; label: (N,) int, 1 = positive.
-    """
-    if not 0 < (label == 1).sum() < len(label):
-        return 0.5
-    cut, tp, fp, fn, tn = threshold_counts(prob, label)
-    if metric == "balanced_accuracy":
-        score = (tp / tp[-1] + tn / fp[-1]) / 2
-    elif metric == "f1":
-        score = 2 * tp / (2 * tp + fp + fn)
-    else:
-        score = (2 * tp / (2 * tp + fp + fn) + 2 * tn / (2 * tn + fp + fn)) / 2
-    ties = np.flatnonzero(score >= score.max() - 1e-12)
-    return float(cut[ties[np.argmin(np.abs(cut[ties] - 0.5))]])
-
-
-def threshold_counts(
-    prob: np.ndarray, label: np.ndarray, weights: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Thresholds between different probabilities, descending, and their true and false positives and negatives.
-
-    Returns:
-        thresholds, true positives, false positives, false negatives, true negatives; (T,) each. Rows are weighted.
-    """
-    order = np.argsort(-prob, kind="stable")
-    p, y = prob[order].astype(np.float64), label[order] == 1
-    own = np.ones(len(y), np.int64) if weights is None else weights[order].astype(np.float64)
-    # Threshold i predicts "positive" for the first i rows; it must lie between two different probabilities.
-    tp, fp = np.append(0, np.cumsum(y * own)), np.append(0, np.cumsum(~y * own))
-    edges = np.concatenate([[1.0], p, [0.0]])
-    cut = (edges[:-1] + edges[1:]) / 2
-    possible = np.append(True, np.append(p[1:] < p[:-1], True))
-    cut, tp, fp = cut[possible], tp[possible], fp[possible]
-    return cut, tp, fp, tp[-1] - tp, fp[-1] - fp
 
 
 # -- pairs: from a similarity to a probability ---------------------------------------------------------------------

@@ -125,13 +125,15 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
     return float((np.diff(hits, prepend=0) * hits / (ends + 1)).sum() / positive.sum())
 
 
-def log_loss(labels: np.ndarray, log_probs: np.ndarray) -> float:
-    """Mean negative log probability of the true class, in nats; log_probs: (N, K)."""
-    return float(-np.mean(_of_label(log_probs, labels).astype(np.float64))) if len(labels) else math.nan
+def log_loss(labels: np.ndarray, log_probs: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Mean negative log probability of the true class, in nats; log_probs: (N, K), `weights` (N,) of the rows."""
+    if not len(labels):
+        return math.nan
+    return float(-np.average(_of_label(log_probs, labels).astype(np.float64), weights=weights))
 
 
-def brier(labels: np.ndarray, probs: np.ndarray) -> float:
-    """Brier score: mean squared error of the probabilities; probs: (N,) of class 1, or (N, K).
+def brier(labels: np.ndarray, probs: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Brier score: mean squared error of the probabilities; probs: (N,) of class 1, or (N, K); `weights` (N,) of rows.
 
     Summed over the classes, halved for two classes, so that probabilities of one half score 0.25.
 
@@ -140,8 +142,8 @@ def brier(labels: np.ndarray, probs: np.ndarray) -> float:
     if not len(labels):
         return math.nan
     if probs.ndim == 1:
-        return float(np.mean((probs - (labels == 1)) ** 2))
-    distance = np.mean(_squared_distances(labels, probs))
+        return float(np.average((probs - (labels == 1)) ** 2, weights=weights))
+    distance = np.average(_squared_distances(labels, probs), weights=weights)
     return float(distance / 2 if probs.shape[1] == 2 else distance)
 
 
@@ -150,14 +152,16 @@ def _squared_distances(labels: np.ndarray, probs: np.ndarray) -> np.ndarray:
     return np.asarray((probs**2).sum(1) - 2 * _of_label(probs, labels) + 1)
 
 
-def ece(labels: np.ndarray, probs: np.ndarray, bins: int = 15) -> float:
+def ece(labels: np.ndarray, probs: np.ndarray, bins: int = 15, weights: np.ndarray | None = None) -> float:
     """Expected calibration error: |accuracy - confidence|, averaged over the rows of bins of equal width.
 
-    Confidence is that of the most probable class; probs: (N, K).
+    Confidence is that of the most probable class; probs: (N, K), `weights` (N,) of the rows.
 
     Source: Guo et al., 2017, arXiv 1706.04599, eq. 3; 15 bins as there.
     """
-    return binned_error(probs.max(1).astype(np.float64), probs.argmax(1) == labels, bins) if len(labels) else math.nan
+    if not len(labels):
+        return math.nan
+    return binned_error(probs.max(1).astype(np.float64), probs.argmax(1) == labels, bins, weights)
 
 
 def binned_error(

@@ -5,11 +5,9 @@ precision >= p    the threshold of highest recall among those whose precision is
 cost              the threshold of least cost of the false negatives and the false positives
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-
-from deepglass.metrics.calibration import threshold_counts
 
 
 class ChosenThreshold(NamedTuple):
@@ -18,6 +16,19 @@ class ChosenThreshold(NamedTuple):
     threshold: float
     precision: float
     recall: float
+
+
+def best_threshold(
+    prob: np.ndarray, label: np.ndarray, metric: Literal["f1_macro", "f1", "balanced_accuracy"] = "f1_macro"
+) -> float:
+    """The decision threshold of the best metric, as `choose_threshold`; one half where a label is absent.
+
+    Shapes:
+        prob: (N,) float of the positive class; label: (N,) int, 1 = positive.
+    """
+    if not 0 < (label == 1).sum() < len(label):
+        return 0.5
+    return choose_threshold(prob, label, f"best_{metric}").threshold
 
 
 def choose_threshold(
@@ -41,7 +52,7 @@ def choose_threshold(
     Shapes:
         prob: (N,) float of the positive class; label: (N,) int, 1 = positive, both labels present; weights: (N,).
     """
-    cut, tp, fp, fn, tn = threshold_counts(prob, label, weights)
+    cut, tp, fp, fn, tn = _counts(prob, label, weights)
     precision, recall = tp / np.maximum(tp + fp, 1e-12), tp / tp[-1]
     target = 0.5
     if rule == "recall":
@@ -80,3 +91,23 @@ def positive_class(
     )
     area = metrics.average_precision_score(labels, probs, sample_weight=weights)
     return {"precision": float(precision), "recall": float(recall), "f1": float(f1), "average_precision": float(area)}
+
+
+def _counts(
+    prob: np.ndarray, label: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Thresholds between different probabilities, descending, and their true and false positives and negatives.
+
+    Returns:
+        thresholds, true positives, false positives, false negatives, true negatives; (T,) each. Rows are weighted.
+    """
+    order = np.argsort(-prob, kind="stable")
+    p, y = prob[order].astype(np.float64), label[order] == 1
+    own = np.ones(len(y), np.int64) if weights is None else weights[order].astype(np.float64)
+    # Threshold i predicts "positive" for the first i rows; it must lie between two different probabilities.
+    tp, fp = np.append(0, np.cumsum(y * own)), np.append(0, np.cumsum(~y * own))
+    edges = np.concatenate([[1.0], p, [0.0]])
+    cut = (edges[:-1] + edges[1:]) / 2
+    possible = np.append(True, np.append(p[1:] < p[:-1], True))
+    cut, tp, fp = cut[possible], tp[possible], fp[possible]
+    return cut, tp, fp, tp[-1] - tp, fp[-1] - fp

@@ -1,11 +1,11 @@
-"""Metrics of weighted rows, by scikit-learn's functions where it has them; names as of the unweighted summaries.
+"""Metrics of weighted rows, by scikit-learn's functions where ours take no weights; names as of the unweighted ones.
 
 Rows of weight 0 do not count; without a row of positive weight there are no metrics.
 """
 
 import numpy as np
 
-from deepglass.metrics.classes import binned_error
+from deepglass.metrics.classes import brier, ece, log_loss
 from deepglass.metrics.numbers import f64, finite
 
 
@@ -23,8 +23,7 @@ def weighted_classification(
     labels, log_probs, predicted, weights = labels[used], f64(log_probs[used]), predicted[used], f64(weights[used])
     if not len(labels):
         return {}
-    probs, own = np.exp(log_probs), np.arange(len(labels))
-    distance = np.average((probs**2).sum(1) - 2 * probs[own, labels] + 1, weights=weights)
+    probs = np.exp(log_probs)
     areas = [
         metrics.roc_auc_score(labels == k, log_probs[:, k], sample_weight=weights)
         for k in np.unique(labels)
@@ -38,9 +37,9 @@ def weighted_classification(
         balanced_accuracy=float(np.mean(recalls)),
         f1_macro=metrics.f1_score(labels, predicted, average="macro", sample_weight=weights, zero_division=0.0),
         roc_auc=float(np.mean(areas)) if areas else float("nan"),
-        log_loss=float(np.average(-log_probs[own, labels], weights=weights)),
-        brier=float(distance / 2 if log_probs.shape[1] == 2 else distance),
-        ece=binned_error(probs.max(1), probs.argmax(1) == labels, weights=weights),
+        log_loss=log_loss(labels, log_probs, weights),
+        brier=brier(labels, probs, weights),
+        ece=ece(labels, probs, weights=weights),
     )
 
 

@@ -3,10 +3,8 @@
 import time
 from pathlib import Path
 
-from deepglass.baselines import baselines
 from deepglass.baselines.labelled_only import NAME, labelled_alone
 from deepglass.baselines.random_policy import random_policy
-from deepglass.prepare.sample_weights import with_weight
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows
 from deepglass.report.data import ReportData, ReportOptions
@@ -31,6 +29,8 @@ def add_baselines(context: RunContext, started: float, tested: TestPredictions |
     if data.table.environment is not None:
         scores = {context.experiment.objective: {"random": random_policy(data.table.environment)}}
     elif len(test):
+        from deepglass.baselines.simple import baselines  # scikit-learn takes as long to import as torch
+
         alone = labelled_alone(context)
         scored = [f for f in data.outputs if f.name in metrics.get("test", {})]  # some only condition generation
         weights = [data.weights(data.rows(split)) for split in ("train", "test")]
@@ -39,8 +39,7 @@ def add_baselines(context: RunContext, started: float, tested: TestPredictions |
             tested = predict_test_rows(context, batch_size=context.plan.evaluation_batch_size)  # as when it was tested
         for output in scored:
             beside = {NAME: alone[output.name]} if output.name in alone else {}
-            truth = with_weight(output.encode(test[output.column]), weights[1])
-            compare = comparison_with(output, tested.best, truth, context.calibration)
+            compare = comparison_with(output, tested.best, context.calibration)
             scores[output.name] = {**beside, **baselines(train, test, data.inputs, output, share, compare, weights)}
     seconds = {**metrics["seconds"], "total": round(time.perf_counter() - started, 3)}
     metrics = {**metrics, "baselines": {n: s for n, s in scores.items() if s}, "seconds": seconds}

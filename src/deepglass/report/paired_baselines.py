@@ -11,23 +11,22 @@ from deepglass.metrics.paired import PairedTest, compare_errors, compare_shares
 
 PREFIX = "paired_"  # of the fields of `PairedTest` among a baseline's values in metrics.json
 
-Compare = Callable[[PredictionArrays], dict[str, float]]
+Compare = Callable[[PredictionArrays, Column], dict[str, float]]
 
 
 def comparison_with(
-    output: Output, network: Mapping[str, PredictionArrays], truth: Column, calibration: Mapping[str, Calibration]
+    output: Output, network: Mapping[str, PredictionArrays], calibration: Mapping[str, Calibration]
 ) -> Compare:
-    """A function that compares the network with a baseline by the output's main metric.
+    """A function of a baseline's predictions and the truth that compares it with the network by the main metric.
 
     It returns the fields of `PairedTest` by their names in metrics.json, for numbers in units of R²; {} for outputs
     whose main metric is no mean over rows, and without test rows.
 
     Args:
         network: output name -> the network's predictions for the test rows.
-        truth: their encoded targets.
     """
 
-    def compare(baseline: PredictionArrays) -> dict[str, float]:
+    def compare(baseline: PredictionArrays, truth: Column) -> dict[str, float]:
         own = network.get(output.name)
         test = None if own is None else _test(output, own, baseline, truth, calibration.get(output.name, {}))
         values = {} if test is None else test._asdict()

@@ -23,7 +23,7 @@ from deepglass.features.outputs.base import Output, PredictionArrays
 from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictor
 from deepglass.run.run import Run
-from deepglass.sklearn.columns import array_table, frame_table, is_frame
+from deepglass.sklearn.columns import array_table, frame_table, is_frame, is_pandas
 from deepglass.sklearn.fit_recorder import FitRecorder
 from deepglass.sklearn.packed_run import lenient, own_randomness, pack, unpack
 from deepglass.spec.aliases import ALIASES
@@ -129,7 +129,7 @@ class Estimator(BaseEstimator):
                 name = part.input or (part.name if part.name in columns else only)
                 columns[name][i] += part.weight
         frame = pl.DataFrame(columns)
-        return type(X)(frame.to_dict(as_series=False), index=X.index) if hasattr(X, "index") else frame
+        return type(X)(frame.to_dict(as_series=False), index=X.index) if is_pandas(X) else frame
 
     def save(self, folder: str | Path, force: bool = False) -> Run:
         """Write the run as a folder, for `deepglass predict` and the other commands.

@@ -13,7 +13,12 @@ from deepglass.features.base import Raw
 
 def is_frame(X: Any) -> bool:
     """Whether X is a polars or pandas frame."""
-    return isinstance(X, pl.DataFrame) or type(X).__module__.partition(".")[0] == "pandas"
+    return isinstance(X, pl.DataFrame) or is_pandas(X)
+
+
+def is_pandas(X: Any) -> bool:
+    """Whether X is a pandas frame; pandas need not be installed."""
+    return type(X).__module__.partition(".")[0] == "pandas"
 
 
 def frame_table(frame: Any, names: list[str]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -85,7 +86,7 @@ class ClassOutput(ClassFeature, Output):
         shares = np.exp(log_probs)
         return float(-(shares * (1 - shares) ** self.gamma * log_probs).sum())
 
-    @property
+    @cached_property
     def log_weights(self) -> np.ndarray | None:
         """Logarithms of the class weights, (K,); None without any. Raises as `class_weights`."""
         if self.class_weight is None:

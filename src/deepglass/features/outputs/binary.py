@@ -16,7 +16,6 @@ from deepglass.features.outputs._calibrations import threshold_rule
 from deepglass.features.outputs._classes import ClassOutput, calibrated, class_scores
 from deepglass.features.outputs.base import Calibration, Prediction, PredictionArrays, PredictionColumns
 from deepglass.features.outputs.category import CategoryPrediction
-from deepglass.metrics.calibration import best_threshold
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -82,7 +81,7 @@ class BinaryOutput(Binary, ClassOutput):
         if self.log_weights is not None:
             return {**calibration, "threshold": self._default_threshold, "threshold_rule": "by the class weights"}
         if min(self.counts_) < _RARE * sum(self.counts_) and 0 < labels.sum() < len(labels):
-            calibration["threshold"] = best_threshold(probs, labels)
+            calibration["threshold"] = metrics.best_threshold(probs, labels)
         return calibration
 
     def calibration_notes(self, calibration: Calibration) -> list[str]:

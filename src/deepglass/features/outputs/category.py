@@ -64,7 +64,7 @@ class CategoryOutput(Category, ClassOutput):
     def notes(self) -> list[str]:
         """The class weights, and that costs decide."""
         text = f"{self.name}: the predicted class is the one of the least expected cost (threshold.cost)"
-        return [*super().notes(), *([] if self.costs is None else [text])]
+        return [*super().notes(), *([] if self.threshold is None else [text])]
 
     def predicted_classes(self, mode: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
         """Index of the class of the least expected cost, or without costs of the largest probability, (N,)."""
@@ -75,7 +75,7 @@ class CategoryOutput(Category, ClassOutput):
     @property
     def is_weighted(self) -> bool:
         """Whether the predicted class may be another than the most probable one."""
-        return self.log_weights is not None or self.costs is not None
+        return self.class_weight is not None or self.threshold is not None
 
     def head(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import LinearHead

@@ -14,7 +14,7 @@ from deepglass.features.base import Column
 from deepglass.features.multilabel import MIN_CASES, Multilabel
 from deepglass.features.outputs._calibrations import LabelCalibration, ThresholdRule, threshold_rule
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
-from deepglass.metrics.calibration import best_threshold, fit_temperature
+from deepglass.metrics.calibration import fit_temperature
 from deepglass.metrics.classes import ClassCurve
 from deepglass.metrics.table import METRICS, Metric
 
@@ -149,11 +149,12 @@ class MultilabelOutput(Multilabel, Output):
         logits, label = log_odds.reshape(-1)[sample], true.reshape(-1)[sample].astype(np.int64)
         temperature = fit_temperature(np.stack([np.zeros_like(logits), logits], 1), label).value
         probs = _probs(mode, {"temperature": temperature})[truth.mask]
-        shared = best_threshold(probs.reshape(-1), true.reshape(-1), "f1")
+        shared = metrics.best_threshold(probs.reshape(-1), true.reshape(-1), "f1")
         cases = true.sum(0, dtype=np.int64)
         has_cases = (cases >= MIN_CASES) & (len(true) - cases >= MIN_CASES)
         thresholds = [
-            best_threshold(p, t, "f1") if o else shared for p, t, o in zip(probs.T, true.T, has_cases, strict=True)
+            metrics.best_threshold(p, t, "f1") if o else shared
+            for p, t, o in zip(probs.T, true.T, has_cases, strict=True)
         ]
         if self.threshold is not None:
             thresholds = self._thresholds(thresholds)
