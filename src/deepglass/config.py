@@ -10,7 +10,7 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal, NotRequired, TypeVar, Union, get_args, get_origin
 
@@ -232,7 +232,7 @@ def _spec_error(error: ValidationError, types: Mapping[str, Any], settings: Mapp
     if len(first["loc"]) > 1 and isinstance(index := first["loc"][1], int) and index < len(value):
         items = get_args(_bare(hint))
         hint, value, path = items[0 if items[-1] is Ellipsis else index], value[index], f"{path}[{index}]"
-    words = _words(hint)
+    words = [str(choice) for choice in choices_of(hint)]
     hint_text = near_miss(value, words) if words and isinstance(value, str) else ""
     return SpecError("bad-value", f"{path}: expected {describe(hint)}, got {value!r}{hint_text}")
 
@@ -284,6 +284,18 @@ def _bare(hint: Any) -> Any:
     return next((o for o in bare if get_origin(o) in (tuple, list, Sequence)), bare[0])
 
 
-def _words(hint: Any) -> list[str]:
-    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    return [str(word) for o in options if get_origin(o) is Literal for word in get_args(o)]
+def options_of(hint: Any) -> Iterator[Any]:
+    """The options of a union without constraints, one by one; of any other hint itself."""
+    origin = get_origin(hint)
+    if origin is Annotated:
+        yield from options_of(get_args(hint)[0])
+    elif origin in (Union, types.UnionType):
+        for option in get_args(hint):
+            yield from options_of(option)
+    else:
+        yield hint
+
+
+def choices_of(hint: Any) -> list[Any]:
+    """The values of a `Literal`, also as options of a union."""
+    return [value for option in options_of(hint) if get_origin(option) is Literal for value in get_args(option)]

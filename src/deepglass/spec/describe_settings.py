@@ -7,11 +7,10 @@ Types and defaults are those of the constructors, meanings those of their docstr
 import inspect
 import re
 import shlex
-import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, NamedTuple
 
-from deepglass.config import describe, setting_types
+from deepglass.config import choices_of, describe, options_of, setting_types
 from deepglass.data.augment import Augment
 from deepglass.data.split import Split
 from deepglass.errors import SpecError, alternatives, near_miss
@@ -225,29 +224,16 @@ def _example(path: str, hint: Any, default: Any) -> str:
 
 def _example_value(name: str, hint: Any, default: Any) -> Any:
     """A valid value: another choice, or the default where it is a number."""
-    options = list(_options(hint))
-    words = [w for o in options if get_origin(o) is Literal for w in get_args(o)]
+    options, choices = list(options_of(hint)), choices_of(hint)
     if bool in options and isinstance(default, bool | None):
         return not default
-    if words:
-        return next((w for w in words if w != default), words[0])
+    if choices:
+        return next((choice for choice in choices if choice != default), choices[0])
     if default not in (None, "", (), 0.0):
         return default
     if name in EXAMPLES:
         return EXAMPLES[name]
     return 0.1 if float in options else default
-
-
-def _options(hint: Any) -> Iterator[Any]:
-    """The options of a union, one by one."""
-    origin = get_origin(hint)
-    if origin is Annotated:
-        yield from _options(get_args(hint)[0])
-    elif origin in (Union, types.UnionType):
-        for option in get_args(hint):
-            yield from _options(option)
-    else:
-        yield hint
 
 
 def _text(value: Any) -> str:
