@@ -23,7 +23,7 @@ PHASES = {  # phase -> module, function, and the call of it at which the signal 
     "evaluating": ("deepglass.training.loop", "TrainingLoop.evaluate", 4),
     "calibrating": ("deepglass.features.outputs.number", "NumberOutput.calibrate", 1),
     "testing": ("deepglass.run.fit", "add_context", 2),
-    "baselines": ("deepglass.baselines.simple", "baselines", 1),
+    "baselines": ("deepglass.report.after_training", "baselines", 1),
     "report": ("deepglass.report.write", "render", 1),
     "predicting": ("deepglass.run.predictor", "Predictor.predict_arrays", 1),
     "reading rows": ("deepglass.prepare.new_rows", "read_like", 1),

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from deepglass.baselines import baselines
 from deepglass.baselines.labelled_only import NAME, labelled_alone
 from deepglass.baselines.random_policy import random_policy
 from deepglass.projection.points import TestPredictions
@@ -29,8 +30,6 @@ def add_baselines(context: RunContext, started: float, tested: TestPredictions |
     if data.table.environment is not None:
         scores = {context.experiment.objective: {"random": random_policy(data.table.environment)}}
     elif len(test):
-        from deepglass.baselines.simple import baselines  # scikit-learn takes as long to import as torch
-
         alone = labelled_alone(context)
         scored = [f for f in data.outputs if f.name in metrics.get("test", {})]  # some only condition generation
         weights = [data.weights(data.rows(split)) for split in ("train", "test")]
