@@ -87,7 +87,8 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path: Path) -> None:
     rows = _frame(100, seed=2)
     assert whole.predict(rows).equals(Run(tmp_path / "half").predict(rows))
     stored = json.loads((tmp_path / "half" / "features.json").read_text())["outputs"][0]
-    assert stored["transform"] == "log" and stored["transformed_mean_"] == pytest.approx(5, abs=0.3)
+    assert stored["transform"] == "log"
+    assert stored["transformed_mean_"] == pytest.approx(5, abs=0.3)
     assert "a prediction is the geometric mean" in whole.predictor.outputs[0].notes()[0]
 
 
@@ -120,4 +121,5 @@ def test_wrong_settings_are_errors(tmp_path: Path) -> None:
 def test_new_rows_outside_of_the_domain_are_evaluated(run: Run) -> None:
     rows = pl.DataFrame({"x": [0.0, 1.0, 2.0], "cost": [-5.0, 1000.0, 8000.0]})
     metrics = deepglass.evaluate(run, rows)["cost"]
-    assert all(np.isfinite(value) for value in metrics.values()) and metrics["interval_coverage"] < 1
+    assert all(np.isfinite(value) for value in metrics.values())
+    assert metrics["interval_coverage"] < 1

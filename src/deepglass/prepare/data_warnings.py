@@ -78,12 +78,12 @@ def _check_usable(feature: Output, table: Table, source_rows: np.ndarray) -> Non
     raw = table[feature.column]
     unusable, expected = feature.unusable_targets(feature.encode(raw))
     if len(rows := np.flatnonzero(unusable)):
+        where = f"{table.name}, column {feature.column!r}"
         listing = ", ".join(f"row {source_rows[row]} ({raw[int(row)]})" for row in rows[:MAX_NAMED])
         more = ", ..." if len(rows) > MAX_NAMED else ""
         raise SourceError(
             "bad-value",
-            f"{table.name}, column {feature.column!r}: expected {expected}, got {len(rows):,} others of {len(table):,}: "
-            f"{listing}{more}",
+            f"{where}: expected {expected}, got {len(rows):,} others of {len(table):,}: {listing}{more}",
         )
 
 

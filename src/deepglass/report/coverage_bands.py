@@ -23,7 +23,7 @@ def coverage_bands(
     Args:
         ends: lower and upper ends of the intervals.
         rows: indices of the rows with a true value.
-        constant_inside: whether the true value lies in an interval of one width for all rows; None where these are such.
+        constant_inside: whether the true value lies in the interval of one width; None where these are such.
 
     Shapes:
         predicted, truth, each of ends: (N,) float; constant_inside: (N,) bool.

@@ -39,8 +39,8 @@ class NumberOutput(Number, RegressionOutput):
         quantile: share of the targets that lie below the prediction, in (0, 1), with loss "quantile".
         metrics: further metrics by name: mape, median_absolute_error, max_error, rmsle, explained_variance,
             poisson_deviance.
-        transform: of the target in training: "log", "log1p", "sqrt" or "arcsinh". Predictions, metrics and intervals are
-            in the unit of the column.
+        transform: of the target in training: "log", "log1p", "sqrt" or "arcsinh". Predictions, metrics and intervals
+            are in the unit of the column.
     """
 
     loss: NumberLoss = "squared"
@@ -200,8 +200,8 @@ class NumberPrediction(Prediction):
     """Mean of a Normal of fixed scale, or the best value of another loss.
 
     Shapes:
-        params: (B, 1), standardised after the transformation, or with loss "poisson" the logarithm of the rate divided by the mean; (B, 2) with
-            the logarithm of the scale of the interval.
+        params: (B, 1), standardised after the transformation, or with loss "poisson" the logarithm of the rate divided
+            by the mean; (B, 2) with the logarithm of the scale of the interval.
 
     Source: the Huber loss is that of Huber, 1964; the quantile loss that of Koenker and Bassett, 1978.
     """
