@@ -337,7 +337,9 @@ def test_the_first_screen_has_the_findings_and_few_links(
     path.write_text(pages(kind).shown)
     page.resize(1280)
     page.go(path)
-    visible = "[...document.querySelectorAll('nav a, nav button, nav summary')].filter((e) => e.checkVisibility()).length"
+    visible = (
+        "[...document.querySelectorAll('nav a, nav button, nav summary')].filter((e) => e.checkVisibility()).length"
+    )
     bottom = page.run("document.querySelector('.problems')?.getBoundingClientRect().bottom ?? 0")
     assert (bottom > 0) == ('id="findings"' in pages(kind).shown)
     assert bottom <= 900
