@@ -22,7 +22,7 @@ from deepglass.prepare.prepare import prepare
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
 from deepglass.registry import Modules, allow_modules, is_allowed
-from deepglass.report.after_training import add_baselines, add_report
+from deepglass.report.after_training import add_baselines, add_report, rewrite_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
 from deepglass.run.context import check_readable, load_data
@@ -286,7 +286,7 @@ def report(
     context = run.context if source is None else run.context_of(source)
     pair = parse_boundary_columns(boundary, context) if boundary else None
     with limits_changed(run.spec.data.limits):
-        return add_report(context, None, samples, wish, pair, page)
+        return rewrite_report(context, samples, wish, pair, page)
 
 
 def compare(*runs: str | Path | Run) -> RunComparison:
