@@ -8,7 +8,7 @@ import numpy as np
 
 from deepglass import metrics
 from deepglass.features.base import Column, take_raw
-from deepglass.features.outputs._intervals import why_constant
+from deepglass.features.outputs._intervals import RegressionOutput, why_constant
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.features.outputs.binary import BinaryOutput
 from deepglass.features.outputs.multilabel import MultilabelOutput
@@ -217,6 +217,9 @@ def _numbers(feature: Output, rows: OutputRows) -> tuple[NumberFacts, tuple[RowC
     errors = predicted - truth
     worst = labelled[np.argsort(-np.abs(errors[labelled]), kind="stable")][:MAX_NUMBER_MISTAKES]
     constant = rows.calibration.get("constant_half_width")
+    constant_inside = None
+    if constant is not None and isinstance(feature, RegressionOutput):
+        constant_inside = np.abs(feature.residuals(truth, predicted)) <= constant
     facts = NumberFacts(
         truth=truth[sample],
         predicted=predicted[sample],
@@ -224,7 +227,7 @@ def _numbers(feature: Output, rows: OutputRows) -> tuple[NumberFacts, tuple[RowC
         high=ends[1][sample] if ends else None,
         level=decoded[0].get("confidence"),
         coverage=metrics.interval_coverage(truth[labelled], ends[0][labelled], ends[1][labelled]) if ends else None,
-        bands=coverage_bands(predicted, truth, ends, labelled, constant) if ends else (),
+        bands=coverage_bands(predicted, truth, ends, labelled, constant_inside) if ends else (),
         has_scale=constant is not None,
         why_constant=why_constant(rows.calibration),
         residuals={q: float(np.quantile(errors[labelled], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
