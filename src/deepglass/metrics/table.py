@@ -145,6 +145,7 @@ METRICS: dict[str, Metric] = {
         Metric("word_error_rate", False, "share"),
         Metric("character_error_rate", False, "share"),
         Metric("perplexity", False),
+        Metric("spearman", True, "fixed", title="Spearman correlation"),
         Metric("bits_per_character", False),
         # generated rows
         Metric("sliced_wasserstein", False, title="sliced Wasserstein distance"),
