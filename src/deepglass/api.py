@@ -22,7 +22,7 @@ from deepglass.prepare.prepare import prepare
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
 from deepglass.registry import Modules, allow_modules, is_allowed
-from deepglass.report.after_training import add_baselines, add_report
+from deepglass.report.after_training import add_baselines, add_report, report_training
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
 from deepglass.run.context import check_readable, load_data
@@ -349,7 +349,7 @@ def _finish(trained: Trained, callbacks: Sequence[Callback], log: LogFile, start
         stages.add("baselines")
     if "reported" in missing:
         call(callbacks, "on_phase_start", "report")
-        add_report(context, tested)
+        report_training(context, tested)
         stages.add("reported")
     log.lines(f"run: {trained.context.path}")
 

@@ -23,6 +23,7 @@ from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
 
 FILE = "findings.json"
+OF_PREDICTIONS = ("label_error", "weak_slice")  # kinds that a report adds to those from before training
 MAX_MEDIA = 5_000  # files of a column that are opened; `deepglass inspect` opens more
 MAX_LABELS = 10_000  # labels that are checked; `deepglass inspect --run` checks all
 
@@ -80,7 +81,8 @@ def findings_of(
     before = read_findings(run.folder)
     if before is None:
         before = before_training(used_rows(run.experiment.spec, run.data))
-    return (*before, *merge_findings((_label_findings(run, embedded), weak)))
+    after = merge_findings((_label_findings(run, embedded), weak))
+    return (*(f for f in before if f.kind not in OF_PREDICTIONS), *after)
 
 
 def _label_findings(run: RunContext, embedded: EmbeddedRows | None) -> list[Finding]:
@@ -107,7 +109,14 @@ def _label_findings(run: RunContext, embedded: EmbeddedRows | None) -> list[Find
             own = margins[output.name][rows[labelled]] if output.name in margins else None
             if (checked := len(checked_labels(labels, len(output.class_names)))) < len(labels):
                 searched = f" among {checked:,} checked, of the most frequent classes"
-            errors = find_label_issues(embedding[labelled], labels, output.class_names, rows[labelled], own)
+            errors = find_label_issues(
+                embedding[labelled],
+                labels,
+                output.class_names,
+                rows[labelled],
+                own,
+                random_split=not context.split_source,
+            )
             findings += label_findings(context, output.column, errors, searched)
     return findings
 

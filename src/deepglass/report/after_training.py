@@ -6,6 +6,8 @@ from pathlib import Path
 from deepglass.baselines import baselines
 from deepglass.baselines.labelled_only import NAME, labelled_alone
 from deepglass.baselines.random_policy import random_policy
+from deepglass.doctor.findings import FILE as FINDINGS
+from deepglass.doctor.findings import write_findings
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows
 from deepglass.report.data import ReportData, ReportOptions
@@ -51,6 +53,20 @@ def _baseline_seconds(budget: float | None) -> float:
     if budget is None:
         return BASELINE_SECONDS
     return min(BASELINE_SECONDS, max(MIN_BASELINE_SECONDS, BASELINE_SHARE * budget))
+
+
+def report_training(context: RunContext, tested: TestPredictions | None) -> None:
+    """Write the report of a run that has been trained, and add to findings.json what its predictions show.
+
+    Args:
+        tested: as of `add_report`.
+    """
+    report = ReportData(context, tested=tested)
+    write_report(report, context.path / "report.html")
+    findings = report.values.get("findings")
+    if isinstance(findings, tuple) and findings:  # else they could not be made, and their section says why
+        with context.folder.rewriting(FINDINGS):
+            write_findings(context.folder, findings)
 
 
 def add_report(

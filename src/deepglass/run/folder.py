@@ -231,11 +231,17 @@ class Folder:
         self._write_frame("predictions.parquet", frame)
 
     def store_metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Write metrics.json and the manifest, without which a run killed in between counts as unfinished."""
+        """Write metrics.json of a finished run anew."""
+        with self.rewriting("metrics.json"):
+            self._write_json("metrics.json", metrics)
+
+    @contextmanager
+    def rewriting(self, name: str) -> Iterator[None]:
+        """A block that writes a file of a finished run anew; killed in between the run counts as unfinished."""
         digests = self.files.digests()
         (self.path / MANIFEST).unlink(missing_ok=True)
-        self._write_json("metrics.json", metrics)
-        write_manifest(self.path, digests, ["metrics.json"])
+        yield
+        write_manifest(self.path, digests, [name])
 
     # -- reading -----------------------------------------------------------------------------------------------
 
