@@ -5,16 +5,26 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from deepglass.cli.console import err, grid_of, hanging, out
+from rich.cells import cell_len, set_cell_size
+
+from deepglass.cli.console import GAP, err, grid_of, hanging, out, print_columns
 from deepglass.comparison import RunComparison
-from deepglass.doctor.inspect import Inspection
+from deepglass.doctor.inspect import ColumnSummary, Inspection
 from deepglass.features.outputs.identity import Verdict
-from deepglass.formatting import part_text, plain_duration, plain_number, prediction_line, prediction_text
+from deepglass.formatting import (
+    part_text,
+    plain_duration,
+    plain_number,
+    prediction_line,
+    prediction_text,
+    signed_number,
+)
 from deepglass.run.check import RunProblem
 from deepglass.run.run import Run
 from deepglass.spec.describe_settings import REQUIRED, SettingDescription
 
 MAX_INPUTS = 400  # that inspect lists
+MIN_WHY = 18  # columns of the terminal, below which the reason for a kind gets lines of its own
 MAX_PARTS = 8  # of an explanation
 MAX_PARTS_BESIDE_PREDICTION = 4
 
@@ -28,15 +38,14 @@ def show_run(run: Run) -> None:
         compared = metrics.get("baselines", {}).get(name, {})
         where = f"{len(folds)} folds" if folds else "test" if split == "test" else "validation"
         ours = ["mean", "± sd"] if folds else ["this run"]
-        grid = grid_of(f"{name}, {where}", *ours, *(b.replace("_", " ") for b in compared))
-        grid.columns[1].style = "bold"
+        rows = []
         for metric, value in values.items():
             deviation = metrics.get("spread", {}).get(name, {}).get(metric) if folds else None
             spread = ["" if deviation is None else plain_number(deviation)] if folds else []
             others = (plain_number(b[metric]) if metric in b else "" for b in compared.values())
-            grid.add_row(metric, plain_number(value), *spread, *others)
+            rows.append([metric, plain_number(value), *spread, *others])
         out.print()
-        out.print(grid)
+        print_columns([f"{name}, {where}", *ours, *(b.replace("_", " ") for b in compared)], rows, bold=1)
     for sentence in metrics.get("decisions", []):
         out.print(f"  {sentence}", soft_wrap=True)
     for sentence in metrics.get("alarms", []):
@@ -57,33 +66,20 @@ def show_run(run: Run) -> None:
 def show_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
     """Metrics by output."""
     for name, values in metrics.items():
-        grid = grid_of(name, "")
-        for metric, value in values.items():
-            grid.add_row(metric, plain_number(value))
-        out.print(grid)
+        print_columns([name, ""], [[metric, plain_number(value)] for metric, value in values.items()])
 
 
 def show_inspection(inspection: Inspection) -> None:
     """Columns with kind, role and reason, then the data problems."""
     out.print(f"{inspection.name}: {inspection.rows:,} rows", style="bold")
     for note in inspection.notes:
-        out.print(f"  {note.what}: {note.value} ({note.why})")
+        print(hanging(f"  {note.what}: {note.value} ({note.why})", 4))
     for skipped in inspection.skipped[:20]:
-        out.print(f"  left out: {skipped.name} ({skipped.reason})")
+        print(hanging(f"  left out: {skipped.name} ({skipped.reason})", 4))
     inputs = [c for c in inspection.columns if c.role == "input"]
     left_out = {c.name for c in inputs[MAX_INPUTS:]}
-    missing = any(c.missing for c in inspection.columns)
-    grid = grid_of("column", "kind", "role", *(["missing"] if missing else []), "example", "why", right=False)
-    for column in grid.columns:
-        column.no_wrap = column.header in ("kind", "role", "missing", "example")
-    grid.columns[0].max_width, grid.columns[-2].max_width = 26, 14
-    for c in inspection.columns:
-        if c.name in left_out:
-            continue
-        missing_rows = [str(c.missing or "")] if missing else []
-        grid.add_row(c.name, c.kind, c.role, *missing_rows, " ".join(c.example.split()), c.why)
     out.print()
-    out.print(grid)
+    _show_columns([c for c in inspection.columns if c.name not in left_out])
     if left_out:
         kinds = Counter(c.kind for c in inputs[MAX_INPUTS:])
         listing = ", ".join(f"{number:,} of the kind {kind}" for kind, number in kinds.most_common())
@@ -93,6 +89,30 @@ def show_inspection(inspection: Inspection) -> None:
     for finding in inspection.findings:
         text = f"{finding.text}; fix: {finding.fix}" if finding.fix else finding.text
         print(hanging(f"  {finding.kind}: {text}", 4))
+
+
+def _show_columns(columns: Sequence[ColumnSummary]) -> None:
+    """Name, kind, role, number of missing rows, an example, and the reason: beside them, or below if that is narrow."""
+    missing = any(c.missing for c in columns)
+    headers = ["column", "kind", "role", *(["missing"] if missing else []), "example"]
+    rows = []
+    for c in columns:
+        rows.append([c.name, c.kind, c.role, *([str(c.missing or "")] if missing else []), " ".join(c.example.split())])
+    widths = [max(map(cell_len, column)) for column in zip(headers, *rows, strict=True)]
+    widths[0], widths[-1] = min(widths[0], 26), min(widths[-1], 14)
+    if sum(widths) + GAP * len(widths) + MIN_WHY <= out.width:
+        grid = grid_of(*headers, "why", right=False)
+        for column, width in zip(grid.columns, widths, strict=False):
+            column.width = width
+            column.no_wrap = column.header != "column"
+        for c, row in zip(columns, rows, strict=True):
+            grid.add_row(*row, c.why)
+        out.print(grid)
+        return
+    for row, why in [(headers, "why"), *((row, c.why) for c, row in zip(columns, rows, strict=True))]:
+        cells = (set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True))
+        out.print((" " * GAP).join(cells).rstrip(), no_wrap=True, style="bold" if row is headers else "")
+        print(hanging(f"    {why}", 4))
 
 
 def show_problems(run: str, problems: Sequence[RunProblem]) -> None:
@@ -108,11 +128,7 @@ def show_problems(run: str, problems: Sequence[RunProblem]) -> None:
 
 def show_comparison(compared: RunComparison) -> None:
     """One column per run, and below it what is known about the differences to the first run."""
-    grid = grid_of("", *compared)
-    grid.columns[0].no_wrap = True
-    for row in compared.rows():
-        grid.add_row(*row)
-    out.print(grid)
+    print_columns(["", *compared], compared.rows())
     for sentence in compared.sentences():
         print(hanging(sentence, 2))
 
@@ -147,7 +163,7 @@ def show_predictions(predictions: Sequence[Mapping[str, Mapping[str, Any]]]) -> 
         for name, p in row.items():
             if "attributions" in p:
                 largest = p["attributions"][:MAX_PARTS_BESIDE_PREDICTION]
-                parts = (f"{part['weight']:+.3g} {part_text(part)}" for part in largest)
+                parts = (f"{signed_number(part['weight'])} {part_text(part)}" for part in largest)
                 print(hanging(f"  {name if len(row) > 1 else 'why'}: {', '.join(parts)} ({p['unit']})", 4))
 
 
@@ -168,11 +184,11 @@ def show_global_explanations(explanations: Sequence[Any]) -> None:
         for sentence in e.sentences:
             print(hanging(f"  {sentence}", 2))
         if e.inputs:
-            grid = grid_of("input", f"{e.metric} lost", "± error", "attribution", "± error")
+            rows = []
             for i in e.inputs:
                 used = ["", ""] if i.attribution is None else [plain_number(v) for v in i.attribution]
-                grid.add_row(i.input, *(plain_number(v) for v in i.permutation), *used)
-            out.print(grid)
+                rows.append([i.input, *(plain_number(v) for v in i.permutation), *used])
+            print_columns(["input", f"{e.metric} lost", "± error", "attribution", "± error"], rows)
 
 
 def _show_explanation(row: int, name: str, explanation: Mapping[str, Any]) -> None:
@@ -182,7 +198,7 @@ def _show_explanation(row: int, name: str, explanation: Mapping[str, Any]) -> No
     grid = grid_of()
     for part in parts:
         bar = ("+" if part["weight"] > 0 else "-") * round(12 * abs(part["weight"]) / most)
-        grid.add_row("", f"{part['weight']:+.4g}", bar, part_text(part))
+        grid.add_row("", signed_number(part["weight"]), bar, part_text(part))
     out.print(grid)
     baseline = "" if explanation["baseline"] is None else f" (baseline {plain_number(explanation['baseline'])})"
     score = f"{explanation['unit']} {plain_number(explanation['score'])}"
