@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from rich.cells import cell_len, set_cell_size
-
-from deepglass.cli.console import GAP, err, grid_of, hanging, out, print_columns
+from deepglass.cli.console import err, grid_of, hanging, out, print_table
 from deepglass.comparison import RunComparison
-from deepglass.doctor.inspect import ColumnSummary, Inspection
+from deepglass.doctor.findings import read_findings
+from deepglass.doctor.inspect import Inspection
+from deepglass.errors import SourceError
 from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import (
     part_text,
@@ -19,12 +19,15 @@ from deepglass.formatting import (
     prediction_text,
     signed_number,
 )
+from deepglass.report.headline import most_severe
+from deepglass.report.run_verdicts import run_verdicts
 from deepglass.run.check import RunProblem
 from deepglass.run.run import Run
 from deepglass.spec.describe_settings import REQUIRED, SettingDescription
 
 MAX_INPUTS = 400  # that inspect lists
-MIN_WHY = 18  # columns of the terminal, below which the reason for a kind gets lines of its own
+MAX_FINDINGS = 3  # that are shown after a training
+MAX_EXAMPLE = 14  # characters of an example
 MAX_PARTS = 8  # of an explanation
 MAX_PARTS_BESIDE_PREDICTION = 4
 
@@ -38,6 +41,7 @@ def show_run(run: Run) -> None:
         compared = metrics.get("baselines", {}).get(name, {})
         where = f"{len(folds)} folds" if folds else "test" if split == "test" else "validation"
         ours = ["mean", "± sd"] if folds else ["this run"]
+        headers = (f"{name}, {where}", *ours, *(b.replace("_", " ") for b in compared))
         rows = []
         for metric, value in values.items():
             deviation = metrics.get("spread", {}).get(name, {}).get(metric) if folds else None
@@ -45,7 +49,8 @@ def show_run(run: Run) -> None:
             others = (plain_number(b[metric]) if metric in b else "" for b in compared.values())
             rows.append([metric, plain_number(value), *spread, *others])
         out.print()
-        print_columns([f"{name}, {where}", *ours, *(b.replace("_", " ") for b in compared)], rows, bold=1)
+        print_table(headers, rows)
+    _show_verdicts(run)
     for sentence in metrics.get("decisions", []):
         out.print(f"  {sentence}", soft_wrap=True)
     for sentence in metrics.get("alarms", []):
@@ -61,12 +66,40 @@ def show_run(run: Run) -> None:
     report = run.path / "report.html"
     if report.exists() and run.folder.packed is None:
         out.print(f"report: {report}", soft_wrap=True)
+    _show_findings(run)
+
+
+def _show_verdicts(run: Run) -> None:
+    """Whether the network is better than the simpler models, with the interval of its lead."""
+    verdicts = run_verdicts(run)
+    if verdicts:
+        out.print()
+    for verdict in verdicts:
+        print(hanging(f"{verdict.output}: {verdict.text}", 2))
+
+
+def _show_findings(run: Run) -> None:
+    """The most severe findings, and where to read of all."""
+    try:
+        findings = most_severe(read_findings(run.folder) or ())
+    except SourceError as error:
+        err.print(f"findings: {error}", style="yellow", soft_wrap=True)
+        return
+    if not findings:
+        return
+    more = f", the most severe {MAX_FINDINGS}" if len(findings) > MAX_FINDINGS else ""
+    place = "the report lists all" if (run.path / "report.html").exists() else f"{run.path}/findings.json holds all"
+    out.print(
+        f"\n{len(findings)} finding{'s' if len(findings) > 1 else ''} in the data{more} ({place}):", soft_wrap=True
+    )
+    for finding in findings[:MAX_FINDINGS]:
+        print(hanging(f"  {finding.kind}: {finding.text}", 4))
 
 
 def show_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
     """Metrics by output."""
     for name, values in metrics.items():
-        print_columns([name, ""], [[metric, plain_number(value)] for metric, value in values.items()])
+        print_table((name, ""), [(metric, plain_number(value)) for metric, value in values.items()])
 
 
 def show_inspection(inspection: Inspection) -> None:
@@ -78,8 +111,15 @@ def show_inspection(inspection: Inspection) -> None:
         print(hanging(f"  left out: {skipped.name} ({skipped.reason})", 4))
     inputs = [c for c in inspection.columns if c.role == "input"]
     left_out = {c.name for c in inputs[MAX_INPUTS:]}
+    missing = any(c.missing for c in inspection.columns)
+    headers = ("column", "kind", "role", *(["missing"] if missing else []), "example", "why")
+    rows = []
+    for c in inspection.columns:
+        if c.name not in left_out:
+            missing_rows = [str(c.missing or "")] if missing else []
+            rows.append([c.name, c.kind, c.role, *missing_rows, _short(c.example), c.why])
     out.print()
-    _show_columns([c for c in inspection.columns if c.name not in left_out])
+    print_table(headers, rows, right=False)
     if left_out:
         kinds = Counter(c.kind for c in inputs[MAX_INPUTS:])
         listing = ", ".join(f"{number:,} of the kind {kind}" for kind, number in kinds.most_common())
@@ -91,28 +131,10 @@ def show_inspection(inspection: Inspection) -> None:
         print(hanging(f"  {finding.kind}: {text}", 4))
 
 
-def _show_columns(columns: Sequence[ColumnSummary]) -> None:
-    """Name, kind, role, number of missing rows, an example, and the reason: beside them, or below if that is narrow."""
-    missing = any(c.missing for c in columns)
-    headers = ["column", "kind", "role", *(["missing"] if missing else []), "example"]
-    rows = []
-    for c in columns:
-        rows.append([c.name, c.kind, c.role, *([str(c.missing or "")] if missing else []), " ".join(c.example.split())])
-    widths = [max(map(cell_len, column)) for column in zip(headers, *rows, strict=True)]
-    widths[0], widths[-1] = min(widths[0], 26), min(widths[-1], 14)
-    if sum(widths) + GAP * len(widths) + MIN_WHY <= out.width:
-        grid = grid_of(*headers, "why", right=False)
-        for column, width in zip(grid.columns, widths, strict=False):
-            column.width = width
-            column.no_wrap = column.header != "column"
-        for c, row in zip(columns, rows, strict=True):
-            grid.add_row(*row, c.why)
-        out.print(grid)
-        return
-    for row, why in [(headers, "why"), *((row, c.why) for c, row in zip(columns, rows, strict=True))]:
-        cells = (set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True))
-        out.print((" " * GAP).join(cells).rstrip(), no_wrap=True, style="bold" if row is headers else "")
-        print(hanging(f"    {why}", 4))
+def _short(example: str) -> str:
+    """A value in one line, cut where it is long."""
+    text = " ".join(example.split())
+    return text if len(text) <= MAX_EXAMPLE else f"{text[: MAX_EXAMPLE - 1]}…"
 
 
 def show_problems(run: str, problems: Sequence[RunProblem]) -> None:
@@ -120,15 +142,12 @@ def show_problems(run: str, problems: Sequence[RunProblem]) -> None:
     if not problems:
         out.print(f"{run}: all files are as they were written", soft_wrap=True)
         return
-    grid = grid_of("file", "problem", "", right=False)
-    for problem in problems:
-        grid.add_row(*problem)
-    out.print(grid)
+    print_table(("file", "problem", ""), problems, right=False)
 
 
 def show_comparison(compared: RunComparison) -> None:
     """One column per run, and below it what is known about the differences to the first run."""
-    print_columns(["", *compared], compared.rows())
+    print_table(("", *compared), compared.rows())
     for sentence in compared.sentences():
         print(hanging(sentence, 2))
 
@@ -188,7 +207,7 @@ def show_global_explanations(explanations: Sequence[Any]) -> None:
             for i in e.inputs:
                 used = ["", ""] if i.attribution is None else [plain_number(v) for v in i.attribution]
                 rows.append([i.input, *(plain_number(v) for v in i.permutation), *used])
-            print_columns(["input", f"{e.metric} lost", "± error", "attribution", "± error"], rows)
+            print_table(("input", f"{e.metric} lost", "± error", "attribution", "± error"), rows)
 
 
 def _show_explanation(row: int, name: str, explanation: Mapping[str, Any]) -> None:
