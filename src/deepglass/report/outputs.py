@@ -22,8 +22,8 @@ from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.sample_weights import with_weight
 from deepglass.report.coverage_bands import coverage_bands
-from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
-from deepglass.report.paired_baselines import PREFIX, paired_test
+from deepglass.report.output_facts import ClassFacts, NumberFacts, OutputFacts
+from deepglass.report.paired_baselines import stored_baselines
 from deepglass.report.row_cards import RowCard, row_card
 from deepglass.report.row_selection import MAX_MISTAKES, cell_rows, confident_mistakes
 
@@ -31,7 +31,6 @@ NUM_RESAMPLES = 100  # bootstrap samples of the test rows
 MAX_SECONDS = 2.0  # for the intervals of an output; with less than a fifth of the samples there are none
 MAX_RESAMPLED_ROWS = 2_000
 MAX_NUMBER_MISTAKES = 24
-COSTS = ("rows", "steps", "seconds")  # of a baseline, among its metrics in metrics.json
 MAX_COMPARED_CLASSES = 500  # of a confusion matrix, which has as many rows and columns
 
 
@@ -70,15 +69,7 @@ def output_facts(feature: Output, rows: OutputRows, metrics_json: Mapping[str, A
         metric=feature.metric or METRICS["loss"],
         test=_intervals(feature, rows, labelled),
         test_rows=len(labelled),
-        baselines={
-            name: Baseline(
-                {m: v for m, v in values.items() if m not in COSTS and not m.startswith(PREFIX)},
-                values.get("rows"),
-                values.get("seconds"),
-                paired_test(values),
-            )
-            for name, values in metrics_json.get("baselines", {}).get(feature.name, {}).items()
-        },
+        baselines=stored_baselines(metrics_json, feature.name),
         classes=classes,
         numbers=numbers,
         mistakes=mistakes,
