@@ -3,6 +3,7 @@
 import signal
 import time as clock
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ from deepglass.errors import SpecError
 from deepglass.files import check_not_exists, read_file
 from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import find_candidates
-from deepglass.labelling.ranking import labelled_output, rank_questions
+from deepglass.labelling.ranking import labelled_output, rank_questions, reopened_question
 from deepglass.limits import limits_changed
 from deepglass.notebook import shown_in_notebook
 from deepglass.prepare.prepare import prepare
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
 from deepglass.registry import Modules, allow_modules, is_allowed
-from deepglass.report.after_training import add_baselines, add_report, report_training
+from deepglass.report.after_training import add_baselines, add_report, rewrite_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
 from deepglass.run.context import check_readable, load_data
@@ -171,6 +172,12 @@ def resume(
         time: time budget of a further stage, in seconds or as text such as "60s".
         epochs, steps: its passes over the training rows or optimizer updates, instead of a time budget.
         allow_code: modules outside the package that the run may name; importing them runs their code.
+
+    Example:
+        >>> run = deepglass.train("sklearn:iris", steps=10, out="runs/further", baselines=False, force=True)
+        >>> run = deepglass.resume("runs/further", steps=10)
+        >>> run.history[-1]["step"]
+        20
     """
     started = clock.perf_counter()
     allow_modules(allow_code)
@@ -217,15 +224,19 @@ def label(
     out: str | Path = "labels.csv",
     limit: int = 300,
     output: str | None = None,
+    blind: bool = False,
     allow_code: Modules = (),
 ) -> Queue:
     """A queue of rows to label or correct, most valuable first, for `train(..., labels=out)`.
+
+    Where no label looks wrong and none is missing, it holds uncertain and random rows, as spot checks.
 
     Args:
         source: rows of the same columns as the training data; None for the run's own, without its test rows.
         out: the labels file; continued if it exists.
         limit: maximum number of rows.
         output: the output to label; None for the first whose kind can be labelled.
+        blind: the page hides label and prediction of a row until it has an answer.
         allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Raises:
@@ -233,19 +244,31 @@ def label(
         SourceError: `mismatched-files` if the labels file belongs to another source.
 
     Example:
-        queue = deepglass.label("runs/photos-1")
-        for i, item in enumerate(queue.items):
-            queue.answer(i, item.suggestion)  # written to the file at once
+        >>> queue = deepglass.label("runs/example", out="runs/labels.csv", limit=3)
+        >>> for i, item in enumerate(queue.items):
+        ...     queue.answer(i, item.suggestion)  # written to the file at once
+        >>> len(queue.items)
+        3
     """
     run, out = open_run(run, allow_code), Path(out)
     if limit < 1:
         raise SpecError("bad-value", f"label: expected a limit of at least 1, got {limit}")
     labelled = labelled_output(run.predictor, output)
     candidates = find_candidates(run, source, labelled, out)
-    questions = rank_questions(run, candidates, labelled, limit)
-    inputs = run.predictor.inputs
+    predictor = run.predictor
     return Queue(
-        questions, candidates.table, inputs, labelled, out, candidates.origin, candidates.earlier, run.folder.name
+        rank_questions(run, candidates, labelled, limit),
+        candidates.table,
+        predictor.inputs,
+        labelled,
+        out,
+        candidates.origin,
+        candidates.earlier,
+        run.folder.name,
+        blind,
+        trained_with=candidates.trained_with,
+        history=list(candidates.history),
+        reopen=partial(reopened_question, predictor, candidates, labelled),
     )
 
 
@@ -276,6 +299,10 @@ def report(
     Raises:
         SpecError: `already-exists` for a file that would be overwritten.
         SourceError: `not-found` without the data, `mismatched-files` for others.
+
+    Example:
+        >>> deepglass.report("runs/example", samples=False, out="runs/example.html").name
+        'example.html'
     """
     run, wish = open_run(run, allow_code), MapOptions(map, layer)
     check_map_options(wish, run.objective)
@@ -286,7 +313,7 @@ def report(
     context = run.context if source is None else run.context_of(source)
     pair = parse_boundary_columns(boundary, context) if boundary else None
     with limits_changed(run.spec.data.limits):
-        return add_report(context, None, samples, wish, pair, page)
+        return rewrite_report(context, samples, wish, pair, page)
 
 
 def compare(*runs: str | Path | Run) -> RunComparison:
@@ -294,6 +321,11 @@ def compare(*runs: str | Path | Run) -> RunComparison:
 
     Each further run is compared with the first one on the test rows that both have, with a 95 % interval; see
     `comparison.side_by_side`.
+
+    Example:
+        >>> second = deepglass.train("sklearn:iris", steps=40, out="runs/second", baselines=False, force=True)
+        >>> sorted(deepglass.compare("runs/example", second))
+        ['runs/example', 'runs/second']
     """
     loaded = [open_run(r) for r in runs]
     if len(loaded) < 2:
@@ -349,7 +381,7 @@ def _finish(trained: Trained, callbacks: Sequence[Callback], log: LogFile, start
         stages.add("baselines")
     if "reported" in missing:
         call(callbacks, "on_phase_start", "report")
-        report_training(context, tested)
+        add_report(context, tested)
         stages.add("reported")
     log.lines(f"run: {trained.context.path}")
 

@@ -18,7 +18,7 @@ from deepglass.doctor.labels import (
     label_errors,
     without_the_rest,
 )
-from deepglass.report.after_training import report_training
+from deepglass.report.after_training import add_report
 from deepglass.run.run import Run
 
 
@@ -163,10 +163,10 @@ def test_questions_end_where_little_is_left() -> None:
 
 
 def test_findings_of_a_reported_run_hold_its_label_errors(made: Made) -> None:
-    report_training(made.run.context_of(made.frame), None)  # as after a training with baselines and report
+    add_report(made.run.context_of(made.frame), None)  # as after a training with baselines and report
     written = (made.run.path / "findings.json").read_text()
     named = {f["kind"]: f for f in json.loads(written)}
     assert len(set(named["label_error"]["rows"]) & set(made.wrong)) > 20
     assert deepglass.check(made.run.path) == []
-    report_training(made.run.context_of(made.frame), None)
+    add_report(made.run.context_of(made.frame), None)
     assert (made.run.path / "findings.json").read_text() == written

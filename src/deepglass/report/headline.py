@@ -7,6 +7,7 @@ import numpy as np
 
 from deepglass.doctor.base import Finding
 from deepglass.formatting import count, finite, number, percent, plural
+from deepglass.metrics.paired import binomial_p_value
 from deepglass.report.output_facts import ClassFacts, NumberFacts, OutputFacts
 
 MAX_WARNINGS = 3
@@ -58,14 +59,26 @@ def headline(
     return Headline(tuple(sentences), tuple(warnings[:MAX_WARNINGS]))
 
 
+def most_severe(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings by their weight: those that make the metrics invalid, doubtful ones, then by certainty."""
+    order = {kind: i for i, kind in enumerate((*INVALID, *DOUBTFUL))}
+    return sorted(findings, key=lambda f: (order.get(f.kind, len(order)), -f.confidence))
+
+
 def _finding_warnings(findings: Sequence[Finding], kinds: Sequence[str]) -> list[str]:
     """The texts of the findings of these kinds, in their order, without examples."""
-    chosen = sorted((f for f in findings if f.kind in kinds), key=lambda f: kinds.index(f.kind))
-    return [_first_part(f.text) for f in chosen]
+    return [short_text(f) for f in by_severity(findings) if f.kind in kinds]
 
 
-def _first_part(text: str) -> str:
-    """A finding's text without its examples: `82 of the test rows occur in training too`."""
+def by_severity(findings: Sequence[Finding]) -> list[Finding]:
+    """Those first for which the metrics do not mean what they say, then doubtful ones; the most certain first."""
+    order = (*INVALID, *DOUBTFUL)
+    return sorted(findings, key=lambda f: (order.index(f.kind) if f.kind in order else len(order), -f.confidence))
+
+
+def short_text(finding: Finding) -> str:
+    """A finding's text without its examples: `82 of the test rows occur in training too.`"""
+    text = finding.text
     for mark in (": rows ", ": row "):
         text = text.partition(mark)[0]
     return text[:1].upper() + text[1:].rstrip(".") + "."
@@ -113,8 +126,6 @@ def _most_confused(confusion: np.ndarray) -> tuple[int, int, int] | None:
 
 def _confidence(classes: ClassFacts) -> list[str]:
     """Confidence and accuracy of the confident predictions, with what their difference says."""
-    from scipy.stats import binomtest
-
     bins = [b for b in classes.reliability.after if b.confidence >= CONFIDENT] if classes.reliability else []
     bins = [b for b in bins if finite(b.accuracy)]
     rows = sum(b.rows for b in bins)
@@ -126,15 +137,13 @@ def _confidence(classes: ClassFacts) -> list[str]:
         f"Of the {plural(rows, 'prediction')} with at least 80\N{NO-BREAK SPACE}% confidence "
         f"{percent(right / rows)} are right; their mean confidence is {percent(confidence)}"
     )
-    p_value = binomtest(right, rows, min(confidence, 1.0)).pvalue
+    p_value = binomial_p_value(right, rows, min(confidence, 1.0))
     if p_value >= SIGNIFICANCE:
         return [f"{text}, within chance."]
     return [f"{text}: too {'high' if right / rows < confidence else 'low'} beyond chance."]
 
 
 def _numbers(numbers: NumberFacts, rows: int) -> Headline:
-    from scipy.stats import binomtest
-
     sentences, warnings = [], []
     half, most = (numbers.errors.get(q) for q in (0.5, 0.9))
     if finite(half) and finite(most):
@@ -144,7 +153,7 @@ def _numbers(numbers: NumberFacts, rows: int) -> Headline:
         sentence = f"The {percent(level, 0)} intervals hold {percent(held)} of the true values"
         if rows < MIN_ROWS:
             sentences.append(f"{sentence}: too few rows to tell whether they are right.")
-        elif binomtest(round(held * rows), rows, level).pvalue >= SIGNIFICANCE:
+        elif binomial_p_value(round(held * rows), rows, level) >= SIGNIFICANCE:
             sentences.append(f"{sentence}, within chance.")
         elif held > level:
             sentences.append(f"{sentence}: wider than needed.")

@@ -231,13 +231,13 @@ class Folder:
         self._write_frame("predictions.parquet", frame)
 
     def store_metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Write metrics.json of a finished run anew."""
+        """Write metrics.json and the manifest, without which a run killed in between counts as unfinished."""
         with self.rewriting("metrics.json"):
             self._write_json("metrics.json", metrics)
 
     @contextmanager
     def rewriting(self, name: str) -> Iterator[None]:
-        """A block that writes a file of a finished run anew; killed in between the run counts as unfinished."""
+        """A block in which one file of a finished run is written again; its manifest is written last."""
         digests = self.files.digests()
         (self.path / MANIFEST).unlink(missing_ok=True)
         yield
