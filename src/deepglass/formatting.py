@@ -116,6 +116,11 @@ def plain_number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
+def signed_number(value: float) -> str:
+    """A difference or contribution, written as `plain_number` writes its size: `+0.0333`, `-41,230`."""
+    return ("-" if value < 0 else "+") + plain_number(abs(value))
+
+
 def plain_bytes(size: int) -> str:
     """A size: `850 bytes`, `3.4 kB`, `1.2 GB`."""
     if size < 1000:
