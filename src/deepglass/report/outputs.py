@@ -141,10 +141,7 @@ def _classes(feature: Output, rows: OutputRows) -> tuple[ClassFacts, tuple[RowCa
     mistakes = confident_mistakes(labels, predicted, confidence, labelled)
     others = cell_rows(mistakes, labels, predicted, confidence, labelled)
     cards = [
-        tuple(
-            row_card(rows.prepared, rows.rows, i, names[labels[i]], names[predicted[i]], float(confidence[i]))
-            for i in some
-        )
+        tuple(row_card(rows, i, names[labels[i]], names[predicted[i]], float(confidence[i])) for i in some)
         for some in (mistakes, others)
     ]
     compared, confusion = _confusion(labels[labelled], predicted[labelled], names)
@@ -197,7 +194,7 @@ def _label_mistakes(feature: MultilabelOutput, rows: OutputRows) -> tuple[RowCar
             wrong.append((float(decoded[i]["confidence"]), i, true, predicted))
     wrong.sort(key=lambda w: -w[0])
     return tuple(
-        row_card(rows.prepared, rows.rows, i, _labels(true), _labels(predicted), confidence)
+        row_card(rows, i, _labels(true), _labels(predicted), confidence)
         for confidence, i, true, predicted in wrong[:MAX_MISTAKES]
     )
 
@@ -233,5 +230,5 @@ def _numbers(feature: Output, rows: OutputRows) -> tuple[NumberFacts, tuple[RowC
         residuals={q: float(np.quantile(errors[labelled], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
         errors={q: float(np.quantile(np.abs(errors[labelled]), q)) for q in (0.5, 0.9)},
     )
-    cards = (row_card(rows.prepared, rows.rows, int(i), float(truth[i]), float(predicted[i]), None) for i in worst)
+    cards = (row_card(rows, int(i), float(truth[i]), float(predicted[i]), None) for i in worst)
     return facts, tuple(cards)
