@@ -6,8 +6,9 @@
     40,label,,cat,worth labelling,1
 
 `row` is the index in the source, from 0. An empty `old` or `new` is no label. `order` counts the answers of a person,
-so that the last one can be taken back. The first line and the columns `old`, `why` and `order` are optional, so that
-the file may be written by hand or by other programs.
+so that the last one can be taken back. In a column of masks or boxes `old` is `given`, and `new` is `given` too where
+a person accepted what is there, else empty. The first line and the columns `old`, `why` and `order` are optional, so
+that the file may be written by hand or by other programs.
 """
 
 import csv
@@ -21,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from deepglass.data.missing import set_null
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
@@ -31,6 +33,7 @@ from deepglass.spec.spec import SOURCES, Spec
 
 FIELDS = ("row", "column", "old", "new", "why", "order")
 SETTING = "data.label_corrections"
+GIVEN = "given"  # stands for a mask or boxes, which are no text
 _HEAD = re.compile(r"#\s*deepglass labels of (.*), (\d+) rows, fingerprint (\w+)\s*$")
 _BOOLEANS = dict.fromkeys(("true", "t", "yes", "y", "1"), True) | dict.fromkeys(("false", "f", "no", "n", "0"), False)
 
@@ -127,11 +130,16 @@ def check_corrections(file: LabelFile, table: Table, hidden: bool = False) -> No
     new_labels: dict[tuple[int, str], str] = {}
     for row, column, old, new, _, _, line in file.corrections:
         where = f"{SETTING}: {file.path}, line {line}"
-        raw = label_column(table, column, where)
+        raw = table[column] if is_reviewed(table, column) else label_column(table, column, where)
         if row >= len(table):
             raise SourceError("mismatched-files", f"{where}: row {row}, but {table.name} has {len(table)} rows, from 0")
         if new_labels.setdefault((row, column), new) != new:
             raise SourceError("bad-value", f"{where}: row {row} has another label in an earlier line; keep one")
+        if is_reviewed(table, column):
+            if new not in ("", GIVEN):
+                expected = f"expected {GIVEN!r} or nothing, as {column!r} holds no texts"
+                raise SourceError("bad-value", f"{where}: {expected}, got {new!r}")
+            continue
         label = label_text(raw[row])
         if file.has_old and not (hidden and old == "") and not _same(label, old):
             raise SourceError(
@@ -154,6 +162,11 @@ def apply_corrections(table: Table, rows: Mapping[int, int], corrections: Sequen
     columns: dict[str, Raw] = {}
     for column in dict.fromkeys(c.column for c in corrections if c.row in rows):
         own = [c for c in corrections if c.column == column and c.row in rows]
+        if is_reviewed(table, column):
+            refused = np.zeros(len(table), bool)
+            refused[[rows[c.row] for c in own if c.new == ""]] = True
+            columns[column] = set_null(table[column], refused) if refused.any() else table[column]
+            continue
         raw = label_column(table, column, SETTING)
         values = pl.Series([label_value(c.new, raw, f"{SETTING}: row {c.row}") for c in own], dtype=raw.dtype)
         columns[column] = raw.clone().scatter(pl.Series([rows[c.row] for c in own]), values)
@@ -196,6 +209,16 @@ def correct_labels(spec: Spec, table: Table, source_rows: np.ndarray, split: np.
         reason = "of test rows or unused rows; data.correct_test_labels=true corrects test rows"
         counts.append((f"{ignored:,} corrections ignored", reason))
     return replace(table, notes=(*table.notes, *(Note("label_corrections", *c) for c in counts)))
+
+
+def is_reviewed(table: Table, column: str) -> bool:
+    """Whether the values of a column, such as masks or boxes, can only be accepted or refused."""
+    if column not in table.columns:
+        return False
+    raw = table[column]
+    if isinstance(raw, pl.Series):
+        return raw.dtype.is_nested() or raw.dtype == pl.Object
+    return isinstance(raw, list) or raw.ndim > 1
 
 
 def label_column(table: Table, column: str, where: str) -> pl.Series:
