@@ -18,7 +18,7 @@ from deepglass.features.outputs.mask import MaskOutput
 from deepglass.formatting import plain_number
 from deepglass.labelling.candidates import Candidates
 from deepglass.labelling.question import Kind, LabelledNeighbour, Question
-from deepglass.prepare.label_corrections import label_text
+from deepglass.prepare.label_values import label_text
 from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.predictor import Predictor
 from deepglass.run.run import Run

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -27,15 +27,13 @@ from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
 from deepglass.files import read_file, write_file
-from deepglass.parsing import ALWAYS_MISSING
+from deepglass.prepare.label_values import GIVEN, is_reviewed, label_column, label_text, label_value, same_label
 from deepglass.prepare.sources import fingerprint_of, read_like
 from deepglass.spec.spec import SOURCES, Spec
 
 FIELDS = ("row", "column", "old", "new", "why", "order")
 SETTING = "data.label_corrections"
-GIVEN = "given"  # stands for a mask or boxes, which are no text
 _HEAD = re.compile(r"#\s*deepglass labels of (.*), (\d+) rows, fingerprint (\w+)\s*$")
-_BOOLEANS = dict.fromkeys(("true", "t", "yes", "y", "1"), True) | dict.fromkeys(("false", "f", "no", "n", "0"), False)
 
 
 class LabelCorrection(NamedTuple):
@@ -141,7 +139,7 @@ def check_corrections(file: LabelFile, table: Table, hidden: bool = False) -> No
                 raise SourceError("bad-value", f"{where}: {expected}, got {new!r}")
             continue
         label = label_text(raw[row])
-        if file.has_old and not (hidden and old == "") and not _same(label, old):
+        if file.has_old and not (hidden and old == "") and not same_label(label, old):
             raise SourceError(
                 "mismatched-files",
                 f"{where}: expected {old!r} in row {row}, column {column!r} of {table.name}, got {label!r}; the file "
@@ -211,67 +209,6 @@ def correct_labels(spec: Spec, table: Table, source_rows: np.ndarray, split: np.
     return replace(table, notes=(*table.notes, *(Note("label_corrections", *c) for c in counts)))
 
 
-def is_reviewed(table: Table, column: str) -> bool:
-    """Whether the values of a column, such as masks or boxes, can only be accepted or refused."""
-    if column not in table.columns:
-        return False
-    raw = table[column]
-    if isinstance(raw, pl.Series):
-        return raw.dtype.is_nested() or raw.dtype == pl.Object
-    return isinstance(raw, list) or raw.ndim > 1
-
-
-def label_column(table: Table, column: str, where: str) -> pl.Series:
-    """A column that can hold labels; categories as text.
-
-    Raises:
-        SourceError: `unknown-column`; `bad-value` for images, lists and dates.
-    """
-    if column not in table.columns:
-        raise SourceError("unknown-column", f"{where}: no column {column!r} in {table.name}: {', '.join(table.names)}")
-    raw = table[column]
-    series = pl.Series(column, raw) if isinstance(raw, np.ndarray) and raw.ndim == 1 else raw
-    categories = (pl.Categorical, pl.Enum, pl.Null)
-    if isinstance(series, pl.Series) and series.dtype in categories:
-        return series.cast(pl.String)
-    if not isinstance(series, pl.Series) or not (series.dtype.is_numeric() or series.dtype in (pl.String, pl.Boolean)):
-        expected = "expected texts, numbers or booleans, to which labels can be assigned"
-        raise SourceError("bad-value", f"{where}: column {column!r}: {expected}")
-    return series
-
-
-def label_text(value: Any) -> str:
-    """A label as text: "3" for 3.0, "" for a missing value."""
-    if value is None or (isinstance(value, float) and value != value):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, bool | np.bool_):
-        return str(value).lower()
-    text = str(value).strip()
-    return "" if text in ALWAYS_MISSING else text
-
-
-def label_value(text: str, raw: pl.Series, where: str) -> Any:
-    """The value of a label in its column; None for no label.
-
-    Raises:
-        SourceError: `bad-value` for text that the column cannot hold.
-    """
-    dtype = raw.dtype
-    if text == "" or dtype == pl.String:
-        return text or None
-    if dtype == pl.Boolean and text.lower() in _BOOLEANS:
-        return _BOOLEANS[text.lower()]
-    number = _number(text)
-    if dtype.is_float() and number == number:
-        return number
-    if dtype.is_integer() and number.is_integer():
-        return int(number)
-    expected = "true or false" if dtype == pl.Boolean else "a number" if dtype.is_float() else "a whole number"
-    raise SourceError("bad-value", f"{where}: column {raw.name!r}: expected {expected}, got {text!r}")
-
-
 def _start_of(spec: Spec, table: Table, file: LabelFile, origin: Origin) -> int:
     """The index in the whole source at which the rows of a labels file begin."""
     if origin.fingerprint == fingerprint_of(table):
@@ -300,14 +237,3 @@ def _correction(record: Mapping[str, str | None], path: Path, line: int) -> Labe
     if order and not order.isdecimal():
         raise SourceError("bad-value", f"{where}: order: expected a whole number or nothing, got {order!r}")
     return LabelCorrection(int(row), column, old, new, why, int(order or 0), line)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
-
-
-def _same(a: str, b: str) -> bool:
-    return a.lower() == b.lower() or _number(a) == _number(b)

@@ -14,14 +14,11 @@ from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
 from deepglass.labelling.question import SPOT_CHECKS, Question
 from deepglass.prepare.label_corrections import (
-    GIVEN,
     LabelCorrection,
     Origin,
-    label_column,
-    label_text,
-    label_value,
     write_corrections,
 )
+from deepglass.prepare.label_values import GIVEN, label_column, label_text, label_value
 from deepglass.serve.reviews import Drawings
 
 MAX_LABEL_CHARACTERS = 200

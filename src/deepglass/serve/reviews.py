@@ -18,7 +18,7 @@ from deepglass.features.outputs.mask import MaskOutput
 from deepglass.introspect.rows import OutputRows
 from deepglass.labelling.candidates import Candidates
 from deepglass.labelling.question import Question
-from deepglass.prepare.label_corrections import GIVEN
+from deepglass.prepare.label_values import GIVEN
 from deepglass.prepare.prepared_data import add_context
 from deepglass.report.box_overlays import box_overlays, is_visible
 from deepglass.report.mask_overlays import mask_overlays
