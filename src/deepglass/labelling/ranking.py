@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from deepglass.data.table import Table
-from deepglass.doctor.labels import active_learning_scores, embed_rows, label_errors
+from deepglass.doctor.base import split_source
+from deepglass.doctor.labels import active_learning_scores, embed_rows, label_errors, without_the_rest
 from deepglass.errors import SpecError
 from deepglass.features.outputs.base import Output
 from deepglass.features.outputs.boxes import BoxesOutput
@@ -23,7 +24,7 @@ from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.predictor import Predictor
 from deepglass.run.run import Run
 
-MIN_PROBABILITY = 0.25  # of being wrong, from which a label is shown; a person decides
+MIN_PROBABILITY = 0.02  # of being wrong, below which a label is never shown
 MAX_COMPARED = 3000  # labelled rows that are searched for neighbours
 NUM_NEIGHBOURS = 3
 MAX_SPOT_CHECKS = 40
@@ -57,7 +58,9 @@ def rank_questions(run: Run, candidates: Candidates, output: Output, limit: int)
     table = candidates.corrected.take(source_rows)
     margins = margins_for_table(run.folder, candidates.table, run.state).get(output.name)
     margins = None if margins is None else margins[source_rows]
-    errors = label_errors(predictor, table, output.name, margins, MIN_PROBABILITY)
+    random_split = not split_source(run.spec, candidates.table)
+    errors = label_errors(predictor, table, output.name, margins, MIN_PROBABILITY, random_split)
+    errors = without_the_rest(errors)
     wrong = {e.row: e for e in errors if not candidates.answered[e.row]}
     values = active_learning_scores(predictor, table, output.name, limit)
     scores = [*((e.probability, row) for row, e in wrong.items()), *((v.score, v.row) for v in values)]

@@ -84,7 +84,7 @@ NUMBER_METRICS = (
 def check_metric_names(names: Sequence[str], allowed: Sequence[str]) -> None:
     """Raises: ValueError: for a name that is not allowed, with the near miss."""
     for name in names:
-        if name not in allowed:
+        if name not in allowed and ":" not in name:  # else a function of the user
             raise ValueError(f"metrics: no metric {name!r} to add{near_miss(name, allowed)}")
 
 
@@ -145,6 +145,11 @@ METRICS: dict[str, Metric] = {
         Metric("word_error_rate", False, "share"),
         Metric("character_error_rate", False, "share"),
         Metric("perplexity", False),
+        Metric("margin", True, ranks_models=False),
+        Metric("largest_margin", None, ranks_models=False),
+        Metric("mistakes", False, title="mistakes in training", ranks_models=False),
+        Metric("mistake_bound", None, title="Novikoff's bound", ranks_models=False),
+        Metric("spearman", True, "fixed", title="Spearman correlation"),
         Metric("bits_per_character", False),
         # generated rows
         Metric("sliced_wasserstein", False, title="sliced Wasserstein distance"),

@@ -137,8 +137,9 @@ class Objective(nn.Module, ABC):
         generative: `sample` generates rows.
         weighs_rows: its losses are multiplied by the rows' weights.
         builds_network: it takes no trunk, its networks are its own.
+        updates_weights: it updates its weights itself and yields losses without a gradient.
         conditions: features that `sample` can be conditioned on.
-        reduce: agrees on values that steer control flow over several processes; set by the trainer.
+        reduce, learning_rate: of the trainer: agreement over processes, rate of the first parameter group in this step.
     """
 
     monitor: ClassVar[Metric] = METRICS["loss"]
@@ -147,16 +148,23 @@ class Objective(nn.Module, ABC):
     generative: ClassVar[bool] = False
     weighs_rows: ClassVar[bool] = False
     builds_network: ClassVar[bool] = False
+    updates_weights: ClassVar[bool] = False
     conditions: tuple[Feature, ...] = ()
     network: Network
 
     def __init__(self) -> None:
         super().__init__()
         self.reduce: Reduce = local_value
+        self.learning_rate = 0.0
 
     @property
     def name(self) -> str:
         return OBJECTIVES.name_of(type(self))
+
+    @classmethod
+    def adapt_inputs(cls, inputs: Sequence[Feature]) -> list[Feature]:
+        """The unfitted inputs as the objective needs them, such as texts as characters."""
+        return list(inputs)
 
     @abstractmethod
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
