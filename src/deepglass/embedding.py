@@ -30,7 +30,9 @@ def embed(
         allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Example:
-        vectors, metadata = deepglass.embed("runs/mnist-1", "photos/")
+        >>> vectors, columns = deepglass.embed("runs/example", "sklearn:iris")
+        >>> len(vectors) == len(columns) == 150
+        True
     """
     run = open_run(run, allow_code)
     if rows is None and isinstance(run.objective, WordVectors):

@@ -17,6 +17,11 @@ _BASELINES = {
     "constant": "constant prediction",
     "linear": "linear model",
     "gradient_boosting": "gradient boosting",
+    "most_frequent_tag": "most frequent tag of each word",
+    "colour_and_position": "colour and position of each pixel",
+    "mean_boxes": "mean boxes of each class",
+    "last_value": "last value of the input",
+    "n_grams": "n-gram model",
 }
 
 
@@ -109,6 +114,11 @@ def plain_number(value: float) -> str:
     if not math.isfinite(value):
         return str(value)
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def signed_number(value: float) -> str:
+    """A difference or contribution, written as `plain_number` writes its size: `+0.0333`, `-41,230`."""
+    return ("-" if value < 0 else "+") + plain_number(abs(value))
 
 
 def plain_bytes(size: int) -> str:
