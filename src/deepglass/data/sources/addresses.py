@@ -9,7 +9,7 @@ _DATABASES = ("postgres", "mysql", "mariadb", "mssql", "oracle", "redshift", "cl
 
 
 def check_no_address(text: str) -> None:
-    """Raise an error for the address of a database or of a file on another machine; its text has nothing of it but the beginning.
+    """Raise an error for the address of a database or of a file on another machine, of which it shows the beginning.
 
     Raises:
         SourceError: `bad-value`, with the way to such rows.
