@@ -43,7 +43,12 @@ def tested_outputs(
     """Each output that was tested, with the predictions of the test rows and their targets."""
     rows = prepared.rows("test")
     return [
-        (f, OutputRows(prepared, rows, best[f.name], _truth(f, prepared, rows), calibration.get(f.name, {}), objective))
+        (
+            f,
+            OutputRows(
+                prepared, rows, best[f.name], target_of(f, prepared, rows), calibration.get(f.name, {}), objective
+            ),
+        )
         for f in prepared.outputs
         if f.name in best
     ]
@@ -78,7 +83,7 @@ def output_facts(feature: Output, rows: OutputRows, metrics_json: Mapping[str, A
     )
 
 
-def _truth(feature: Output, prepared: PreparedData, rows: np.ndarray) -> Column:
+def target_of(feature: Output, prepared: PreparedData, rows: np.ndarray) -> Column:
     """The encoded targets of some rows, where their pictures stand."""
     encoded = with_weight(feature.encode(take_raw(prepared.table[feature.column], rows)), prepared.weights(rows))
     if not type(feature).dense:
