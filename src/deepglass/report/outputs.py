@@ -8,6 +8,7 @@ import numpy as np
 
 from deepglass import metrics
 from deepglass.features.base import Column, take_raw
+from deepglass.features.outputs._classes import calibrated
 from deepglass.features.outputs._intervals import RegressionOutput, why_constant
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.features.outputs.binary import BinaryOutput
@@ -15,7 +16,6 @@ from deepglass.features.outputs.multilabel import MultilabelOutput
 from deepglass.features.outputs.tags import TagsOutput
 from deepglass.introspect.rows import OutputRows
 from deepglass.metrics import summaries
-from deepglass.metrics.calibration import apply_temperature
 from deepglass.metrics.summaries import Figure
 from deepglass.metrics.table import METRICS
 from deepglass.objectives.base import Objective
@@ -180,9 +180,9 @@ def _tag_classes(feature: TagsOutput, rows: OutputRows) -> ClassFacts | None:
         return None
     log_probs, labels, _ = feature.words_of(rows.best, rows.truth)
     temperature = rows.calibration.get("temperature")
-    calibrated = apply_temperature(log_probs, temperature or 1.0)
-    predicted, names = calibrated.argmax(1), feature.class_names
-    confidence = np.exp(calibrated.max(1))
+    probabilities = np.exp(calibrated(log_probs, rows.calibration))
+    predicted, names = feature.predicted_classes({"log_probs": log_probs}, rows.calibration), feature.class_names
+    confidence = np.take_along_axis(probabilities, predicted[:, None], 1)[:, 0]
     reliability = summaries.reliability(log_probs, labels, temperature, confidence, predicted == labels)
     compared, confusion = _confusion(labels, predicted, names)
     return ClassFacts(names=compared, total=len(names), confusion=confusion, reliability=reliability)
