@@ -33,6 +33,8 @@ SETTINGS: dict[str, dict[str, Any]] = {  # beside the default: sklearn:digits by
 
 LINES = [f"line {i} tells of {i * i} things that happened on day {i % 7}" for i in range(60)]
 TEXTS = pl.DataFrame({"text": LINES, "label": ["yes", "no", "no"] * 20})
+OF_TEXTS = ("masked", "replaced_token")  # objectives whose rows are TEXTS
+SETTINGS |= {name: {"network": {"width": 16, "depth": 1, "heads": 2}, "target": "label"} for name in OF_TEXTS}
 NUMBER = pl.DataFrame({"x": np.arange(60.0), "y": np.sin(np.arange(60.0))})
 
 UNFIT: dict[str, tuple[pl.DataFrame, str | None, str]] = {  # rows, target, what the error must say
@@ -42,8 +44,10 @@ UNFIT: dict[str, tuple[pl.DataFrame, str | None, str]] = {  # rows, target, what
     "dbn": (TEXTS, None, "text"),
     "fixmatch": (TEXTS, "label", "data.unlabelled"),
     "gan": (TEXTS, None, "text"),
+    "masked": (NUMBER, "y", r"masked expects one text column, got x \(number\)"),
     "pseudo_label": (TEXTS, "label", "data.unlabelled"),
     "rbm": (TEXTS, None, "text"),
+    "replaced_token": (NUMBER, "y", "replaced_token expects one text column"),
     "supervised": (TEXTS, None, "--target"),
     "variational": (TEXTS, None, "text"),
 }
@@ -70,7 +74,8 @@ def train(name: str, out: Path, *callbacks: Callback) -> deepglass.Run:
         "objective": name,
         **SETTINGS.get(name, {}),
     }
-    return deepglass.train("sklearn:digits", steps=STEPS, out=out, baselines=False, callbacks=callbacks, **said)
+    rows: Any = TEXTS if name in OF_TEXTS else "sklearn:digits"
+    return deepglass.train(rows, steps=STEPS, out=out, baselines=False, callbacks=callbacks, **said)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +123,8 @@ def test_a_saved_run_predicts_or_generates(name: str, whole: dict[str, deepglass
     run = deepglass.Run(whole[name].path)
     answered = set(run.metrics["test"]) & {f.name for f in run.predictor.outputs}
     if answered:
-        answers = run.predict([{"image": np.full((8, 8), i * 40, np.uint8)} for i in range(3)])
+        pictures = [{"image": np.full((8, 8), i * 40, np.uint8)} for i in range(3)]
+        answers = run.predict(TEXTS.head(3).to_dicts() if name in OF_TEXTS else pictures)
         assert len(answers) == 3
         assert all("value" in row[output] for row in answers for output in answered)
     if run.objective.generative:

@@ -145,6 +145,7 @@ METRICS: dict[str, Metric] = {
         Metric("word_error_rate", False, "share"),
         Metric("character_error_rate", False, "share"),
         Metric("perplexity", False),
+        Metric("masked_accuracy", True, "share", title="accuracy of hidden tokens"),
         Metric("bits_per_character", False),
         # generated rows
         Metric("sliced_wasserstein", False, title="sliced Wasserstein distance"),

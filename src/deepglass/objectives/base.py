@@ -137,6 +137,7 @@ class Objective(nn.Module, ABC):
         generative: `sample` generates rows.
         weighs_rows: its losses are multiplied by the rows' weights.
         builds_network: it takes no trunk, its networks are its own.
+        default_trunk: network architecture where the spec names none; None: by the kinds of the columns.
         conditions: features that `sample` can be conditioned on.
         reduce: agrees on values that steer control flow over several processes; set by the trainer.
     """
@@ -147,6 +148,7 @@ class Objective(nn.Module, ABC):
     generative: ClassVar[bool] = False
     weighs_rows: ClassVar[bool] = False
     builds_network: ClassVar[bool] = False
+    default_trunk: ClassVar[str | None] = None
     conditions: tuple[Feature, ...] = ()
     network: Network
 
@@ -157,6 +159,11 @@ class Objective(nn.Module, ABC):
     @property
     def name(self) -> str:
         return OBJECTIVES.name_of(type(self))
+
+    @classmethod
+    def adapt_inputs(cls, inputs: Sequence[Feature]) -> list[Feature]:
+        """The unfitted inputs as the objective needs them, such as texts as characters."""
+        return list(inputs)
 
     @abstractmethod
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:

@@ -6,6 +6,7 @@ models).
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import polars as pl
@@ -43,6 +44,7 @@ class NextToken(Objective):
 
     monitor: ClassVar[Metric] = METRICS["loss"]
     learns_from: ClassVar[Literal["rows", "text", "environment"]] = "text"
+    default_trunk: ClassVar[str | None] = "gru"
 
     def __init__(
         self,
@@ -52,6 +54,10 @@ class NextToken(Objective):
     ) -> None:
         super().__init__()
         self.context_length, self.ngram_order = context_length, ngram_order
+
+    @classmethod
+    def adapt_inputs(cls, inputs: Sequence[Feature]) -> list[Feature]:
+        return [_as_characters(f) for f in inputs]
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         if outputs:
@@ -187,6 +193,13 @@ class NextToken(Objective):
 
     def predict(self, batch: Batch) -> Any:
         raise SpecError("bad-value", "this run generates text and predicts nothing: use deepglass generate")
+
+
+def _as_characters(feature: Feature) -> Feature:
+    """A text without a stated tokenization as characters, each of which can be generated."""
+    if not isinstance(feature, Text) or feature.tokenization or feature.tokenizer:
+        return feature
+    return replace(feature, tokenization="characters")
 
 
 class WindowLoader(Loader):

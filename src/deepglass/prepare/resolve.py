@@ -24,7 +24,6 @@ from deepglass.values import plain
 
 MAX_SMALL_IMAGE = 64  # pixels of the longer side up to which a small convolutional network is the default
 SMALL_IMAGES, LARGE_IMAGES = "conv", "resnet"
-LANGUAGE_MODEL = "gru"
 UNUSED_TRUNK = "mlp"  # of objectives that build their own network: never built, adapts no feature
 
 
@@ -41,8 +40,8 @@ def choose_trunk(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Output
         return spec.network.trunk, False
     if "pretrained" in spec.network.settings:
         return "pretrained", False
-    if objective.learns_from == "text":
-        return LANGUAGE_MODEL, False
+    if objective.default_trunk is not None:
+        return objective.default_trunk, False
     if trunk := next((type(f).trunk for f in outputs if type(f).trunk), None):
         return trunk, False
     if any(isinstance(f, Image | Video) for f in inputs):
@@ -76,21 +75,13 @@ def adapt_features(
     """Unfitted features as the objective, each other and the network need them, and the result of `choose_trunk`."""
     objective = OBJECTIVES.get(spec.objective.name, where="objective.name")
     outputs = [f.configure_output(inputs) for f in outputs]
-    if objective.learns_from == "text":
-        inputs = [_as_characters(f) for f in inputs]
+    inputs = objective.adapt_inputs(inputs)
     trunk, by_size = choose_trunk(spec, inputs, outputs)
     trunk_class = TRUNKS.get(trunk, where="network.trunk")
     settings = plain(spec.network.settings)
     if not objective.builds_network:
         validated(trunk_class, settings, "network", ["trunk", "init_from"], ["inputs"])
     return trunk_class.adapt_inputs(inputs, settings), outputs, trunk, by_size
-
-
-def _as_characters(feature: Feature) -> Feature:
-    """A text without a stated tokenization as characters, each of which can be generated."""
-    if not isinstance(feature, Text) or feature.tokenization or feature.tokenizer:
-        return feature
-    return replace(feature, tokenization="characters")
 
 
 def resolve_network(experiment: Experiment, rows: int) -> Experiment:
