@@ -3,6 +3,7 @@
 import signal
 import time as clock
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ from deepglass.errors import SpecError
 from deepglass.files import check_not_exists, read_file
 from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import find_candidates
-from deepglass.labelling.ranking import labelled_output, rank_questions
+from deepglass.labelling.ranking import labelled_output, rank_questions, reopened_question
 from deepglass.limits import limits_changed
 from deepglass.notebook import shown_in_notebook
 from deepglass.prepare.prepare import prepare
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
 from deepglass.registry import Modules, allow_modules, is_allowed
-from deepglass.report.after_training import add_baselines, add_report
+from deepglass.report.after_training import add_baselines, add_report, rewrite_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
 from deepglass.run.context import check_readable, load_data
@@ -217,15 +218,19 @@ def label(
     out: str | Path = "labels.csv",
     limit: int = 300,
     output: str | None = None,
+    blind: bool = False,
     allow_code: Modules = (),
 ) -> Queue:
     """A queue of rows to label or correct, most valuable first, for `train(..., labels=out)`.
+
+    Where no label looks wrong and none is missing, it holds uncertain and random rows, as spot checks.
 
     Args:
         source: rows of the same columns as the training data; None for the run's own, without its test rows.
         out: the labels file; continued if it exists.
         limit: maximum number of rows.
         output: the output to label; None for the first whose kind can be labelled.
+        blind: the page hides label and prediction of a row until it has an answer.
         allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Raises:
@@ -242,10 +247,20 @@ def label(
         raise SpecError("bad-value", f"label: expected a limit of at least 1, got {limit}")
     labelled = labelled_output(run.predictor, output)
     candidates = find_candidates(run, source, labelled, out)
-    questions = rank_questions(run, candidates, labelled, limit)
-    inputs = run.predictor.inputs
+    predictor = run.predictor
     return Queue(
-        questions, candidates.table, inputs, labelled, out, candidates.origin, candidates.earlier, run.folder.name
+        rank_questions(run, candidates, labelled, limit),
+        candidates.table,
+        predictor.inputs,
+        labelled,
+        out,
+        candidates.origin,
+        candidates.earlier,
+        run.folder.name,
+        blind,
+        trained_with=candidates.trained_with,
+        history=list(candidates.history),
+        reopen=partial(reopened_question, predictor, candidates, labelled),
     )
 
 
@@ -286,7 +301,7 @@ def report(
     context = run.context if source is None else run.context_of(source)
     pair = parse_boundary_columns(boundary, context) if boundary else None
     with limits_changed(run.spec.data.limits):
-        return add_report(context, None, samples, wish, pair, page)
+        return rewrite_report(context, samples, wish, pair, page)
 
 
 def compare(*runs: str | Path | Run) -> RunComparison:

@@ -45,7 +45,7 @@ class NotebookProgress(Callback):
 
         self._display = display
         self._handle: Any = None
-        self._last_update = 0.0
+        self._last_update = self._share = 0.0
         self._findings: Sequence[Finding] = ()
         self._metric = self._prefix = ""
         self._start_time = time.perf_counter()
@@ -59,10 +59,13 @@ class NotebookProgress(Callback):
     def on_findings(self, findings: Sequence[Finding]) -> None:
         self._findings = findings
 
+    def on_train_start(self, plan: Plan, step: int) -> None:
+        self._share = plan.progress(step)
+
     def on_step_end(self, step: int, plan: Plan, loss: float) -> None:
         if time.perf_counter() < self._last_update + SECONDS_BETWEEN:
             return
-        share = step / max(plan.last_step, 1)
+        share = self._share = max(self._share, plan.progress(step))
         bar = "█" * round(BAR * share) + "░" * (BAR - round(BAR * share))
         self._show(f"training {bar} {share:.0%}, step {step:,} of {plan.last_step:,}, loss {loss:.4f} {self._metric}")
 

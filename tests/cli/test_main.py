@@ -117,7 +117,7 @@ def test_a_time_budget_that_holds_hardly_a_step_is_said(table_file: Path, comman
     printed = command("train", table_file, "--target", "price", "--out", run, *small)
     assert printed.code == 0
     phases = [line.removesuffix(" ...") for line in printed.err.splitlines() if line.endswith(" ...")]
-    assert phases == ["reading", "checking", "planning", "calibrating and testing"]
+    assert phases == ["reading", "checking", "planning", "calibrating", "testing"]
     note = "the time budget of 0.0 s holds 1 step, fewer than 10"
     assert note in " ".join(printed.err.split())
     assert note in (run / "log.txt").read_text()

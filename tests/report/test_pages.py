@@ -316,15 +316,50 @@ def test_a_page_fits_a_phone(pages: Callable[[str], Pages], page: Page, kind: st
     assert seconds < 20  # on a crowded machine; a quiet one takes less than one
 
 
-@pytest.mark.parametrize("kind", ["table", "sounds"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_page_is_accessible(pages: Callable[[str], Pages], page: Page, kind: str, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(pages(kind).shown)
     page.go(path)
+    page.run("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
     assert page.barriers() == []
     page.shade(dark=True)
-    assert page.barriers(["color-contrast"]) == []
+    barriers = page.barriers(["color-contrast"])
     page.shade(dark=False)
+    assert barriers == []
+
+
+@pytest.mark.parametrize("kind", ["table", "pictures", "prose"])
+def test_the_first_screen_has_the_findings_and_few_links(
+    pages: Callable[[str], Pages], page: Page, kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(pages(kind).shown)
+    page.resize(1280)
+    page.go(path)
+    visible = (
+        "[...document.querySelectorAll('nav a, nav button, nav summary')].filter((e) => e.checkVisibility()).length"
+    )
+    bottom = page.run("document.querySelector('.problems')?.getBoundingClientRect().bottom ?? 0")
+    assert (bottom > 0) == ('id="findings"' in pages(kind).shown)
+    assert bottom <= 900
+    assert page.run(visible) <= 8
+    page.run("document.querySelector('.index summary').click()")
+    assert page.run("document.querySelectorAll('.index a').length === document.querySelectorAll('section').length")
+    page.press("Escape")
+    assert page.run(visible) <= 8
+    page.resize(390)
+
+
+def test_an_address_opens_its_section(pages: Callable[[str], Pages], page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(pages("table").shown)
+    page.go(path)
+    inside = "document.querySelector('#network .fold > div').checkVisibility()"
+    assert not page.run(inside)
+    page.go(f"{path.as_uri()}#network")
+    assert page.run(inside)
+    assert page.run("document.querySelector('#network h2').getBoundingClientRect().top") < 900
 
 
 def test_keyboard_focus_reaches_all_controls_visibly(pages: Callable[[str], Pages], page: Page, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def number_output(rows: int = 2000) -> OutputFacts:
 )
 def test_all_sections_are_present(output: OutputFacts, titles: list[str]) -> None:
     html = checked(base(outputs=(output,)))
-    common = ["Test metrics", "Data", "Learning curves", "Network", "Data problems", "Reproduce"]
+    common = ["Test metrics", "Data problems", "Data", "Learning curves", "Network", "Reproduce"]
     places = [html.index(f">{title}</h2>") for title in common]
     assert places == sorted(places)
     for title in titles:
@@ -391,7 +391,7 @@ def test_error_rates_are_marked_lower_is_better_and_the_lowest_is_bold() -> None
 
 def test_every_section_declares_itself() -> None:
     names = [section.name for section in sections()]
-    assert len({section.position for section in sections()}) == len(names)
+    assert len({(section.layer, section.position) for section in sections()}) == len(names)
     for section in sections():
         assert section.title
         assert section.nav

@@ -141,7 +141,7 @@ def test_without_samples_slices_and_findings_omit_values(made: Made) -> None:
 
 def test_slices_can_be_selected_by_keyboard(made: Made) -> None:
     with Chromium() as browser:
-        page = browser.open(deepglass.report(made.run))
+        page = browser.open(f"{deepglass.report(made.run).resolve().as_uri()}#slices")
         page.run("document.querySelector('#slices button[data-items]').focus(); 0")
         page.press("Enter")
         assert page.run("document.activeElement.closest('#slices .selected-rows').textContent").strip()

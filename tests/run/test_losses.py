@@ -104,7 +104,7 @@ def test_focal_and_metrics_of_classes(tmp_path: Path) -> None:
         ({"cost": {"metrics": ["mapee"]}}, ["outputs.cost.metrics", "'mapee'", "'mape'"]),
         ({"c": {"metrics": ["mape"]}}, ["outputs.c.metrics", "'mape'", "mcc"]),
         ({"cost": {"quantile": 0.9}}, ["outputs.cost.quantile", "loss: quantile"]),
-        ({"x": {"loss": "poisson"}}, ["'x'", "at least 0", "poisson", "below 0"]),
+        ({"x": {"loss": "poisson"}}, ["'x'", "at least 0", "poisson", "others of 60: row 1 ("]),
     ],
 )
 def test_wrong_losses_and_metrics(outputs: dict[str, Any], says: list[str], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ that the same data give the same metrics.
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -23,6 +24,7 @@ from threadpoolctl import threadpool_limits
 from deepglass.baselines.flatten import FlatInputMatrix, Matrix, flatten
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
+from deepglass.features.outputs._intervals import RegressionOutput
 from deepglass.features.outputs.base import Output, PredictionArrays
 from deepglass.prepare.sample_weights import with_weight
 
@@ -86,6 +88,7 @@ def baselines(
     classes = constant["log_probs"].shape[1] if output.has_classes else None
     if not (output.has_classes or output.ordered) or (classes or 0) > _MAX_CLASSES:
         return results
+    transform = output.target_transform if isinstance(output, RegressionOutput) else None
     rows = rows[: _rows_to_read(train, len(test), inputs, 0.4 * seconds)]
     # On shared cores OpenMP's threads wait for each other at every node of a tree: measured twenty times slower.
     with threadpool_limits(1):
@@ -96,8 +99,13 @@ def baselines(
         reading = time.perf_counter() - start
         for name, predict in {"linear": _linear, "gradient_boosting": _boosting}.items():
             start = time.perf_counter()
-            if (result := predict(flat, truth.take(rows), classes, 0.3 * seconds)) is not None:
+            targets = truth.take(rows)
+            if transform is not None:
+                targets = replace(targets, values=transform.forward(targets.values))
+            if (result := predict(flat, targets, classes, 0.3 * seconds)) is not None:
                 best, count = result
+                if transform is not None:
+                    best = {"value": transform.inverse(best["value"])}
                 values = scores(best)
                 took = time.perf_counter() - start + reading
                 results[name] = {**values, "rows": float(count), "seconds": round(took, 3)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from deepglass.cli.console import err, grid_of
 from deepglass.doctor.base import Finding
@@ -13,6 +13,7 @@ from deepglass.training.callbacks import Callback, EvaluationRecord, total_loss
 from deepglass.training.plan import Plan
 
 PROGRESS_LINES = 10  # where stderr is no terminal
+WIDE = 72  # columns of a terminal from which the bar is long and the time left stands beside it
 FINDINGS_IN_NOTES = ("constant", "imbalance")  # the notes or the list of columns name them already
 READING_NOTES = ("delimiter", "header", "quote")  # notes on a source that training does not repeat
 
@@ -24,11 +25,12 @@ class ProgressBar(Callback):
 
     def __init__(self) -> None:
         self.progress: Progress | None = None
-        self.metric = ""
-        self.last_step, self.next_line = 1, 0.0
+        self.metric, self.title = "", "training"
+        self.last_step, self.next_line, self.share = 1, 0.0, 0.0
 
     def on_fold_start(self, number: int, folds: int) -> None:
-        err.print(f"fold {number + 1} of {folds}", style="bold")
+        self.title = f"fold {number + 1} of {folds}"
+        err.print(self.title, style="bold")
 
     def on_phase_start(self, name: str) -> None:
         err.print(f"{name} ...", style="dim")
@@ -55,16 +57,9 @@ class ProgressBar(Callback):
         self.start = self.plan = plan
         for text in plan_lines(plan):
             err.print(text)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[metrics]}"),
-        )
-        self.last_step, self.next_line = plan.last_step, 0.0
-        self.progress = Progress(*columns, console=err, transient=True)
-        self.task = self.progress.add_task("training", total=plan.last_step, completed=step, metrics="")
+        self.last_step, self.next_line, self.share = plan.last_step, 0.0, plan.progress(step)
+        self.progress = Progress(*_columns(), console=err, transient=True)
+        self.task = self.progress.add_task(self.title, total=1.0, completed=self.share, metrics="")
         self.progress.start()
 
     def on_replan(self, plan: Plan) -> None:
@@ -73,7 +68,18 @@ class ProgressBar(Callback):
     def on_step_end(self, step: int, plan: Plan, loss: float) -> None:
         assert self.progress is not None
         self.last_step = plan.last_step
-        self.progress.update(self.task, total=plan.last_step, completed=step, metrics=f"loss {loss:.4f} {self.metric}")
+        self.share = max(self.share, plan.progress(step))  # after a non-finite loss the steps go back
+        metrics = self._fitting(f"loss {loss:.4f}", self.metric)
+        self.progress.update(self.task, completed=self.share, metrics=metrics)
+
+    def _fitting(self, *texts: str) -> str:
+        """The texts that have room beside the bar, whole."""
+        room = err.width - len(self.title) - sum(width + 1 for width in (_bar_width(), 4, *([7] if _is_wide() else [])))
+        chosen = ""
+        for text in texts:
+            if len(longer := f"{chosen} {text}".strip()) < room:
+                chosen = longer
+        return chosen
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.event:
@@ -100,3 +106,24 @@ class ProgressBar(Callback):
     def close(self) -> None:
         if self.progress is not None:
             self.progress.stop()
+
+
+def _is_wide() -> bool:
+    return err.width >= WIDE
+
+
+def _bar_width() -> int:
+    return 20 if _is_wide() else 8
+
+
+def _columns() -> list[ProgressColumn]:
+    """The columns of the bar, as many as a terminal of this width holds."""
+    time_left = [TimeRemainingColumn()] if _is_wide() else []
+    bar = BarColumn(bar_width=_bar_width())
+    return [
+        TextColumn("{task.description}"),
+        bar,
+        TaskProgressColumn(),
+        *time_left,
+        TextColumn("{task.fields[metrics]}"),
+    ]

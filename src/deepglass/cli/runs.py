@@ -133,6 +133,7 @@ def label(
     out: Annotated[Path, option("FILE", "Labels file; continued if it exists.")] = Path("labels.csv"),
     host: Annotated[str, option("ADDRESS", "Address at which the page is served.")] = "127.0.0.1",
     port: Annotated[int, option("N", "Port of the page; 0 takes a free one.")] = 8000,
+    blind: Annotated[bool, flag("--blind", "Hide label and prediction of a row until it has an answer.")] = False,
     browser: Annotated[bool, flag("--open/--no-open", "Open the page in a browser.")] = True,
     allow_code: AllowCode = None,
     as_json: Annotated[bool, flag("--json", "Print the queue as JSON, without a page.")] = False,
@@ -145,12 +146,15 @@ def label(
     """
     if rows is not None and source is not None:
         raise SpecError("bad-value", "--source: the rows to label are given already; it stands for the rows of the run")
-    queue = deepglass.label(run, rows or source, out=out, limit=limit, output=target, allow_code=allow_code or ())
+    queue = deepglass.label(
+        run, rows or source, out=out, limit=limit, output=target, blind=blind, allow_code=allow_code or ()
+    )
     if as_json:
         print_json(queue.to_json())
         return
+    if queue.note:
+        message(f"note: {queue.note}")
     if not queue.items:
-        message("nothing to label: no label looks wrong, and every row has one")
         return
     cli.serve_label(queue, host, port, browser)
     count = len(queue.answers)

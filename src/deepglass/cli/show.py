@@ -5,16 +5,22 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from deepglass.cli.console import err, grid_of, hanging, out
+from deepglass.cli.console import err, grid_of, hanging, out, print_table
 from deepglass.comparison import RunComparison
+from deepglass.doctor.findings import read_findings
 from deepglass.doctor.inspect import Inspection
+from deepglass.errors import SourceError
 from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import part_text, plain_duration, plain_number, prediction_line, prediction_text
+from deepglass.report.headline import most_severe
+from deepglass.report.run_verdicts import run_verdicts
 from deepglass.run.check import RunProblem
 from deepglass.run.run import Run
 from deepglass.spec.describe_settings import REQUIRED, SettingDescription
 
 MAX_INPUTS = 400  # that inspect lists
+MAX_FINDINGS = 3  # that are shown after a training
+MAX_EXAMPLE = 14  # characters of an example
 MAX_PARTS = 8  # of an explanation
 MAX_PARTS_BESIDE_PREDICTION = 4
 
@@ -28,15 +34,16 @@ def show_run(run: Run) -> None:
         compared = metrics.get("baselines", {}).get(name, {})
         where = f"{len(folds)} folds" if folds else "test" if split == "test" else "validation"
         ours = ["mean", "± sd"] if folds else ["this run"]
-        grid = grid_of(f"{name}, {where}", *ours, *(b.replace("_", " ") for b in compared))
-        grid.columns[1].style = "bold"
+        headers = (f"{name}, {where}", *ours, *(b.replace("_", " ") for b in compared))
+        rows = []
         for metric, value in values.items():
             deviation = metrics.get("spread", {}).get(name, {}).get(metric) if folds else None
             spread = ["" if deviation is None else plain_number(deviation)] if folds else []
             others = (plain_number(b[metric]) if metric in b else "" for b in compared.values())
-            grid.add_row(metric, plain_number(value), *spread, *others)
+            rows.append([metric, plain_number(value), *spread, *others])
         out.print()
-        out.print(grid)
+        print_table(headers, rows)
+    _show_verdicts(run)
     for sentence in metrics.get("decisions", []):
         out.print(f"  {sentence}", soft_wrap=True)
     for sentence in metrics.get("alarms", []):
@@ -52,15 +59,40 @@ def show_run(run: Run) -> None:
     report = run.path / "report.html"
     if report.exists() and run.folder.packed is None:
         out.print(f"report: {report}", soft_wrap=True)
+    _show_findings(run)
+
+
+def _show_verdicts(run: Run) -> None:
+    """Whether the network is better than the simpler models, with the interval of its lead."""
+    verdicts = run_verdicts(run)
+    if verdicts:
+        out.print()
+    for verdict in verdicts:
+        print(hanging(f"{verdict.output}: {verdict.text}", 2))
+
+
+def _show_findings(run: Run) -> None:
+    """The most severe findings, and where to read of all."""
+    try:
+        findings = most_severe(read_findings(run.folder) or ())
+    except SourceError as error:
+        err.print(f"findings: {error}", style="yellow", soft_wrap=True)
+        return
+    if not findings:
+        return
+    more = f", the most severe {MAX_FINDINGS}" if len(findings) > MAX_FINDINGS else ""
+    place = "the report lists all" if (run.path / "report.html").exists() else f"{run.path}/findings.json holds all"
+    out.print(
+        f"\n{len(findings)} finding{'s' if len(findings) > 1 else ''} in the data{more} ({place}):", soft_wrap=True
+    )
+    for finding in findings[:MAX_FINDINGS]:
+        print(hanging(f"  {finding.kind}: {finding.text}", 4))
 
 
 def show_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
     """Metrics by output."""
     for name, values in metrics.items():
-        grid = grid_of(name, "")
-        for metric, value in values.items():
-            grid.add_row(metric, plain_number(value))
-        out.print(grid)
+        print_table((name, ""), [(metric, plain_number(value)) for metric, value in values.items()])
 
 
 def show_inspection(inspection: Inspection) -> None:
@@ -73,17 +105,14 @@ def show_inspection(inspection: Inspection) -> None:
     inputs = [c for c in inspection.columns if c.role == "input"]
     left_out = {c.name for c in inputs[MAX_INPUTS:]}
     missing = any(c.missing for c in inspection.columns)
-    grid = grid_of("column", "kind", "role", *(["missing"] if missing else []), "example", "why", right=False)
-    for column in grid.columns:
-        column.no_wrap = column.header in ("kind", "role", "missing", "example")
-    grid.columns[0].max_width, grid.columns[-2].max_width = 26, 14
+    headers = ("column", "kind", "role", *(["missing"] if missing else []), "example", "why")
+    rows = []
     for c in inspection.columns:
-        if c.name in left_out:
-            continue
-        missing_rows = [str(c.missing or "")] if missing else []
-        grid.add_row(c.name, c.kind, c.role, *missing_rows, " ".join(c.example.split()), c.why)
+        if c.name not in left_out:
+            missing_rows = [str(c.missing or "")] if missing else []
+            rows.append([c.name, c.kind, c.role, *missing_rows, _short(c.example), c.why])
     out.print()
-    out.print(grid)
+    print_table(headers, rows, right=False)
     if left_out:
         kinds = Counter(c.kind for c in inputs[MAX_INPUTS:])
         listing = ", ".join(f"{number:,} of the kind {kind}" for kind, number in kinds.most_common())
@@ -95,24 +124,23 @@ def show_inspection(inspection: Inspection) -> None:
         print(hanging(f"  {finding.kind}: {text}", 4))
 
 
+def _short(example: str) -> str:
+    """A value in one line, cut where it is long."""
+    text = " ".join(example.split())
+    return text if len(text) <= MAX_EXAMPLE else f"{text[: MAX_EXAMPLE - 1]}…"
+
+
 def show_problems(run: str, problems: Sequence[RunProblem]) -> None:
     """Print the problems of a run's files."""
     if not problems:
         out.print(f"{run}: all files are as they were written", soft_wrap=True)
         return
-    grid = grid_of("file", "problem", "", right=False)
-    for problem in problems:
-        grid.add_row(*problem)
-    out.print(grid)
+    print_table(("file", "problem", ""), problems, right=False)
 
 
 def show_comparison(compared: RunComparison) -> None:
     """One column per run, and below it what is known about the differences to the first run."""
-    grid = grid_of("", *compared)
-    grid.columns[0].no_wrap = True
-    for row in compared.rows():
-        grid.add_row(*row)
-    out.print(grid)
+    print_table(("", *compared), compared.rows())
     for sentence in compared.sentences():
         print(hanging(sentence, 2))
 
@@ -168,11 +196,11 @@ def show_global_explanations(explanations: Sequence[Any]) -> None:
         for sentence in e.sentences:
             print(hanging(f"  {sentence}", 2))
         if e.inputs:
-            grid = grid_of("input", f"{e.metric} lost", "± error", "attribution", "± error")
+            rows = []
             for i in e.inputs:
                 used = ["", ""] if i.attribution is None else [plain_number(v) for v in i.attribution]
-                grid.add_row(i.input, *(plain_number(v) for v in i.permutation), *used)
-            out.print(grid)
+                rows.append([i.input, *(plain_number(v) for v in i.permutation), *used])
+            print_table(("input", f"{e.metric} lost", "± error", "attribution", "± error"), rows)
 
 
 def _show_explanation(row: int, name: str, explanation: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
 
 FILE = "findings.json"
+OF_PREDICTIONS = ("label_error", "weak_slice")  # kinds of findings that need a trained network
 MAX_MEDIA = 5_000  # files of a column that are opened; `deepglass inspect` opens more
 MAX_LABELS = 10_000  # labels that are checked; `deepglass inspect --run` checks all
 
@@ -80,6 +81,7 @@ def findings_of(
     before = read_findings(run.folder)
     if before is None:
         before = before_training(used_rows(run.experiment.spec, run.data))
+    before = tuple(f for f in before if f.kind not in OF_PREDICTIONS)
     return (*before, *merge_findings((_label_findings(run, embedded), weak)))
 
 

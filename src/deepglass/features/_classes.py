@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +16,8 @@ from deepglass.features.base import Column, Feature, Raw
 if TYPE_CHECKING:
     from torch import nn
 
+CodeNames = Mapping[Any, str] | tuple[str, ...]
+
 _WORDS = {True: ("true", "yes", "on", "y", "t", "1"), False: ("false", "no", "off", "n", "f", "0")}
 
 
@@ -23,9 +26,13 @@ class ClassFeature(Feature):
     """One of some classes: code 0 is an unknown or missing value, code 1 + k the k-th of `class_names`.
 
     Args:
+        names: of the classes, where the data have codes: {CODE: NAME}, or a list for the codes 0, 1, 2, ...; new rows
+            may have either. Values without a name keep their own.
         counts_: training rows of each class.
         type_: of the values.
     """
+
+    names: CodeNames = ()
 
     counts_: tuple[int, ...] | None = None
     type_: ValueType | None = None
@@ -39,6 +46,30 @@ class ClassFeature(Feature):
         if self.counts_ is not None and self.type_ is not None:
             for name in self.class_names:
                 to_native(name, self.type_)  # ValueError for a stored class that is no value of this type
+
+    def name_of(self, value: Any) -> Any:
+        """The name of a code as a setting states it; any other value itself."""
+        codes = self.names.items() if isinstance(self.names, Mapping) else enumerate(self.names)
+        return next((name for code, name in codes if set(code_texts(code)) & set(code_texts(value))), value)
+
+    def check_names(self, values: Sequence[str]) -> None:
+        """Check the names of the classes against those of the training rows.
+
+        Raises:
+            SourceError: `bad-value` where a list does not name each value, or a mapping names others instead.
+        """
+        listed = [*self.names.values()] if isinstance(self.names, Mapping) else [*self.names]
+        unnamed, unused = [v for v in values if v not in listed], [name for name in listed if name not in values]
+        if not self.names or not unnamed:
+            return
+        found = ", ".join(map(repr, unnamed[:4])) + (", ..." if len(unnamed) > 4 else "")
+        if not isinstance(self.names, Mapping):
+            last = f"the codes 0 to {len(listed) - 1}"
+            raise self.bad_value(f"names: a list of {len(listed)} names has {last}, the column has {found} too")
+        if unused:
+            codes = [code for code, name in self.names.items() if name in unused]
+            hint = near_miss(str(codes[0]), unnamed)
+            raise self.bad_value(f"names: no training row has {codes[0]!r}, and {found} has no name{hint}")
 
     def encode(self, raw: Raw) -> Column:
         """Codes (N,) int32; the mask is False where the code is 0."""
@@ -66,6 +97,14 @@ class ClassFeature(Feature):
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
+
+
+def code_texts(code: Any) -> list[str]:
+    """The texts that mean a code: 3.0 is "3", True also "yes"; in features.json a code is a text."""
+    if isinstance(code, bool) or code in ("true", "false"):
+        return [*_WORDS[code in (True, "true")]]
+    text = str(code).strip()
+    return [re.sub(r"^(-?\d+)\.0+$", r"\1", text)]
 
 
 def class_index(value: Any, names: Sequence[str], where: str) -> int:

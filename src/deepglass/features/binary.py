@@ -1,6 +1,6 @@
 """Binary values: a negative and a positive class."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self, cast
 
@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SpecError
-from deepglass.features._classes import ClassFeature, class_index
+from deepglass.features._classes import ClassFeature, class_index, code_texts
 from deepglass.features._value_keys import as_keys, common_type, count_values, number_values, value_type
 from deepglass.features.base import Raw, TypeGuess
 
@@ -72,6 +72,7 @@ class Binary(ClassFeature):
         if len(counts) > 2:
             listing = ", ".join(repr(v) for v in list(counts)[:4])
             raise self.bad_value(f"expected two values, not {len(counts)}: {listing}; try category")
+        self.check_names(list(counts))
         positive = self._positive(list(counts))
         values = tuple(sorted(counts, key=lambda v: v == positive))
         return replace(self, values_=values, counts_=tuple(counts[v] for v in values), type_=type_)
@@ -80,13 +81,16 @@ class Binary(ClassFeature):
         """The positive value; `values` has the more frequent first."""
         if self.positive != "" and len(values) == 2:
             try:
-                return values[class_index(self.positive, values, "positive")]
+                return values[class_index(self.name_of(self.positive), values, "positive")]
             except SpecError as error:
                 text = f"positive is {self.positive!r}, but the values are {' and '.join(values)}"
                 raise self.bad_value(text) from error
+        words = {v: {v.lower()} for v in values}
+        for code, name in self.names.items() if isinstance(self.names, Mapping) else enumerate(self.names):
+            words.setdefault(name, set()).update(code_texts(code))  # 1 is the positive class, whatever its name
         for v in values:
-            other_words = {o.lower() for o in values if o != v}
-            if other_words & _NEGATIVE or (v.lower() in _POSITIVE and not other_words & _POSITIVE):
+            other_words = set[str]().union(*(words[o] for o in values if o != v))
+            if other_words & _NEGATIVE or (words[v] & _POSITIVE and not other_words & _POSITIVE):
                 return v
         return values[-1] if values else ""
 

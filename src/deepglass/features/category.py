@@ -1,6 +1,6 @@
 """Categories: one of several unordered values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self, cast
 
@@ -73,6 +73,10 @@ class Category(ClassFeature):
         counts = count_values(chunks, type_)[: self.max_values]
         if type_ != "string":
             counts = sorted(counts, key=lambda pair: to_native(pair[0], type_))
+        self.check_names([value for value, _ in counts])
+        if self.names:
+            order = [*self.names.values()] if isinstance(self.names, Mapping) else [*self.names]
+            counts = sorted(counts, key=lambda pair: order.index(pair[0]) if pair[0] in order else len(order))
         vocabulary, numbers = tuple(v for v, _ in counts), tuple(n for _, n in counts)
         return replace(self, vocabulary_=vocabulary, counts_=numbers, type_=type_)
 

@@ -36,6 +36,8 @@ class Candidates(NamedTuple):
         answered: (N,) bool, whether a person has labelled the row before.
         origin: identifies the source in the labels file.
         earlier: corrections of the labels file, and those that the run was trained with.
+        trained_with: of these, the ones that the run was trained with.
+        history: indices of the rows that are answered in the labels file, the last answer last.
     """
 
     table: Table
@@ -43,7 +45,9 @@ class Candidates(NamedTuple):
     rows: np.ndarray
     answered: np.ndarray
     origin: Origin
-    earlier: Mapping[tuple[int, str], LabelCorrection]
+    earlier: dict[tuple[int, str], LabelCorrection]
+    trained_with: Mapping[tuple[int, str], LabelCorrection]
+    history: tuple[int, ...]
 
 
 def find_candidates(run: Run, source: Any, output: Output, path: Path) -> Candidates:
@@ -61,10 +65,15 @@ def find_candidates(run: Run, source: Any, output: Output, path: Path) -> Candid
     table = read_data(run.folder, spec) if own else read_like(spec.data, source, file_columns(run.predictor.inputs))
     origin = Origin(table.name, len(table), fingerprint_of(table))
     own = own or origin.fingerprint == run.state.source["fingerprint"]
-    earlier: dict[tuple[int, str], LabelCorrection] = {}
-    for file in ([run.folder.path / LABELS] if own else []) + [path]:
-        if file.exists():
-            earlier |= {(m.row, m.column): m for m in _labels(run, file, table, origin, own).corrections}
+    files = [run.folder.path / LABELS if own else None, path]
+    trained_with, stored = (
+        {(c.row, c.column): c for c in _labels(run, file, table, origin, own).corrections}
+        if file is not None and file.exists()
+        else {}
+        for file in files
+    )
+    earlier = trained_with | stored
+    orders = sorted((c.order, c.row) for c in stored.values() if c.order and c.column == output.column)
     rows = np.arange(len(table))
     if own:
         split = run.folder.split()
@@ -76,9 +85,10 @@ def find_candidates(run: Run, source: Any, output: Output, path: Path) -> Candid
     unread = {row for f in run.predictor.inputs if f.column in table.columns for row in f.unreadable(table[f.column])}
     rows = np.setdiff1d(rows, np.array(sorted(unread), np.int64))
     answered = sorted(row for row, column in earlier if column == output.column)
+    history = tuple(row for _, row in orders)
     corrections = [m for m in earlier.values() if m.column in table.columns]
     corrected = apply_corrections(table, {row: row for row in answered}, corrections)
-    return Candidates(table, corrected, rows, np.isin(rows, answered), origin, earlier)
+    return Candidates(table, corrected, rows, np.isin(rows, answered), origin, earlier, trained_with, history)
 
 
 def _labels(run: Run, path: Path, table: Table, origin: Origin, own: bool) -> LabelFile:

@@ -1,8 +1,11 @@
-"""Questions to a person: rows whose label looks wrong, or that are worth a label."""
+"""Questions to a person: rows whose label looks wrong, or that are worth a label, and spot checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+Kind = Literal["wrong", "unlabelled", "uncertain", "random", "reopened"]
+SPOT_CHECKS: tuple[Kind, ...] = ("uncertain", "random")
 
 
 class LabelledNeighbour(NamedTuple):
@@ -18,16 +21,18 @@ class Question:
 
     Args:
         row: its index in the source, from 0.
-        kind: "wrong" for a label that looks wrong, "unlabelled" for a row without one.
+        kind: "wrong" for a label that looks wrong, "unlabelled" for a row without one; where there are neither, spot
+            checks: "uncertain" by the prediction, or "random"; "reopened" for an answer that was taken back.
         label: its label; "" without one.
         suggestion: the predicted label.
-        confidence: the probability, from 0 to 1, that the label is wrong or, without one, that the suggestion is right.
+        confidence: the probability, from 0 to 1, that the label is wrong for the kind "wrong", else that the suggestion
+            is right.
         probabilities: of the most probable classes.
         neighbours: similar labelled rows, those with the suggested label first.
     """
 
     row: int
-    kind: Literal["wrong", "unlabelled"]
+    kind: Kind
     label: str
     suggestion: str
     confidence: float

@@ -1,17 +1,22 @@
-"""The order of questions: labels that look wrong and rows that are worth a label, most valuable first."""
+"""The order of questions: labels that look wrong and rows that are worth a label, most valuable first.
 
-from collections.abc import Sequence
+Where there are neither, uncertain and random rows are asked, as spot checks.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from deepglass.data.table import Table
 from deepglass.doctor.labels import active_learning_scores, embed_rows, label_errors
 from deepglass.errors import SpecError
 from deepglass.features.outputs.base import Output
 from deepglass.formatting import plain_number
 from deepglass.labelling.candidates import Candidates
-from deepglass.labelling.question import LabelledNeighbour, Question
+from deepglass.labelling.question import Kind, LabelledNeighbour, Question
+from deepglass.prepare.label_corrections import label_text
 from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.predictor import Predictor
 from deepglass.run.run import Run
@@ -19,6 +24,8 @@ from deepglass.run.run import Run
 MIN_PROBABILITY = 0.25  # of being wrong, from which a label is shown; a person decides
 MAX_COMPARED = 3000  # labelled rows that are searched for neighbours
 NUM_NEIGHBOURS = 3
+MAX_SPOT_CHECKS = 40
+MAX_PREDICTED = 2000  # rows whose predictions are compared for spot checks
 
 
 def labelled_output(predictor: Predictor, name: str | None) -> Output:
@@ -51,23 +58,62 @@ def rank_questions(run: Run, candidates: Candidates, output: Output, limit: int)
     values = active_learning_scores(predictor, table, output.name, limit)
     scores = [*((e.probability, row) for row, e in wrong.items()), *((v.score, v.row) for v in values)]
     rows = np.array([row for _, row in sorted(scores, key=lambda pair: -pair[0])[:limit]], np.int64)
+    kinds: dict[int, Kind] = {row: "wrong" if row in wrong else "unlabelled" for row in rows.tolist()}
+    if not len(rows):
+        kinds = _spot_checks(predictor, candidates, table, output, limit)
+        rows = np.array(list(kinds), np.int64)
     if not len(rows):
         return []
     questions = []
     for row, prediction in zip(rows.tolist(), predictor.predict(table.take(rows)), strict=True):
-        predicted = prediction[output.name]
-        error = wrong.get(row)
-        questions.append(
-            Question(
-                row=int(source_rows[row]),
-                kind="wrong" if error else "unlabelled",
-                label=error.label if error else "",
-                suggestion=error.suggestion if error else _text(predicted["value"]),
-                confidence=error.probability if error else float(predicted.get("confidence", 0.0)),
-                probabilities={name: round(p, 4) for name, p in predicted.get("probabilities", {}).items()},
-            )
-        )
+        question = _question(candidates, output, int(source_rows[row]), kinds[row], prediction[output.name])
+        if (error := wrong.get(row)) is not None:
+            question = replace(question, label=error.label, suggestion=error.suggestion, confidence=error.probability)
+        questions.append(question)
     return _with_neighbours(predictor, candidates, rows, output, questions, np.array(list(wrong), np.int64))
+
+
+def reopened_question(predictor: Predictor, candidates: Candidates, output: Output, row: int) -> Question:
+    """The question about a row of the source whose answer was taken back."""
+    (prediction,) = predictor.predict(candidates.table.take(np.array([row])))
+    return _question(candidates, output, row, "reopened", prediction[output.name])
+
+
+def _question(candidates: Candidates, output: Output, row: int, kind: Kind, predicted: Mapping[str, Any]) -> Question:
+    """A question without neighbours.
+
+    Args:
+        row: its index in the source.
+    """
+    has_labels = output.column in candidates.table.columns
+    return Question(
+        row=row,
+        kind=kind,
+        label=label_text(candidates.table[output.column][row]) if has_labels else "",
+        suggestion=_text(predicted["value"]),
+        confidence=float(predicted.get("confidence", 0.0)),
+        probabilities={name: round(p, 4) for name, p in predicted.get("probabilities", {}).items()},
+    )
+
+
+def _spot_checks(
+    predictor: Predictor, candidates: Candidates, table: Table, output: Output, limit: int
+) -> dict[int, Kind]:
+    """Rows without an answer, half of them those with the most uncertain predictions, the others at random.
+
+    Args:
+        table: of the candidates.
+    """
+    random = np.random.default_rng(0)
+    rows = random.permutation(np.flatnonzero(~candidates.answered))[:MAX_PREDICTED]
+    count = min(limit, MAX_SPOT_CHECKS, len(rows))
+    if not count:
+        return {}
+    predicted = [p[output.name] for p in predictor.predict(table.take(rows))]
+    doubts = [p["high"] - p["low"] if "high" in p else 1 - p.get("confidence", 1.0) for p in predicted]
+    uncertain = rows[np.argsort(-np.array(doubts), kind="stable")[: -(-count // 2)]].tolist()
+    others = [row for row in rows.tolist() if row not in uncertain][: count - len(uncertain)]
+    return {**dict.fromkeys(uncertain, "uncertain"), **dict.fromkeys(others, "random")}
 
 
 def _with_neighbours(

@@ -10,6 +10,7 @@ from deepglass.config import construct
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import FEATURES, Feature, Raw, infer_type, take_raw
+from deepglass.features.category import Category
 from deepglass.features.outputs.base import Output, output_class
 from deepglass.prepare.checks import check_column, check_roles
 from deepglass.prepare.derived_columns import join_columns
@@ -163,7 +164,11 @@ def _kind(table: Table, feature: FeatureSpec, spec: Spec, is_output: bool) -> tu
         )
     if column in table.kinds:
         return table.kinds[column], "stated by the source"
-    return infer_type(_sample(table[column], is_output), column)
+    kind, why = infer_type(_sample(table[column], is_output), column)
+    named = "names" in {**spec.kind_settings(name), **feature.settings}
+    if named and kind in ("number", "text") and Category.infer_type(table[column], column):
+        return "category", "its classes have names"
+    return kind, why
 
 
 def _reason(table: Table, feature: FeatureSpec, kind: str, spec: Spec, num_inputs: int) -> Reason | None:

@@ -21,9 +21,17 @@ MAX_NAMED = 3  # rows left out that are named
 
 
 def data_warnings(
-    spec: Spec, table: Table, split: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Output]
+    spec: Spec,
+    table: Table,
+    split: np.ndarray,
+    inputs: Sequence[Feature],
+    outputs: Sequence[Output],
+    source_rows: np.ndarray,
 ) -> list[str]:
     """Check that the targets can be learned, and list what is unusual in the data.
+
+    Args:
+        source_rows: the row of the source of each row, for messages.
 
     Raises:
         SourceError, SpecError: a target that cannot be learned.
@@ -38,6 +46,7 @@ def data_warnings(
         if not _has_values(column):
             _explain_unusable_target(feature, raw, table.name)
         feature.check_target(column, table.name)
+        _check_usable(feature, table, source_rows)
         count = int((~column.mask).sum())
         unlabelled_counts.append((feature, count))
         if count:
@@ -62,6 +71,20 @@ def data_warnings(
 
 def _has_values(column: Column) -> bool:
     return bool(column.mask.any() and (column.values.dtype.kind != "f" or not np.isnan(column.values).all()))
+
+
+def _check_usable(feature: Output, table: Table, source_rows: np.ndarray) -> None:
+    """Raises: SourceError: `bad-value` for targets of any split that the output's settings exclude."""
+    raw = table[feature.column]
+    unusable, expected = feature.unusable_targets(feature.encode(raw))
+    if len(rows := np.flatnonzero(unusable)):
+        where = f"{table.name}, column {feature.column!r}"
+        listing = ", ".join(f"row {source_rows[row]} ({raw[int(row)]})" for row in rows[:MAX_NAMED])
+        more = ", ..." if len(rows) > MAX_NAMED else ""
+        raise SourceError(
+            "bad-value",
+            f"{where}: expected {expected}, got {len(rows):,} others of {len(table):,}: {listing}{more}",
+        )
 
 
 def _explain_unusable_target(feature: Output, raw: Raw, source: str) -> None:

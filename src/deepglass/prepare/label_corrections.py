@@ -1,12 +1,13 @@
 """Label corrections: the file that `deepglass label` writes and `data.label_corrections` reads.
 
     # deepglass labels of photos, 1797 rows, fingerprint 1f0c...
-    row,column,old,new,why
-    17,label,cat,dog,looks wrong
-    40,label,,cat,worth labelling
+    row,column,old,new,why,order
+    17,label,cat,dog,looked wrong,2
+    40,label,,cat,worth labelling,1
 
-`row` is the index in the source, from 0. An empty `old` or `new` is no label. The first line and the columns `old` and
-`why` are optional, so that the file may be written by hand or by other programs.
+`row` is the index in the source, from 0. An empty `old` or `new` is no label. `order` counts the answers of a person,
+so that the last one can be taken back. The first line and the columns `old`, `why` and `order` are optional, so that
+the file may be written by hand or by other programs.
 """
 
 import csv
@@ -28,7 +29,7 @@ from deepglass.parsing import ALWAYS_MISSING
 from deepglass.prepare.sources import fingerprint_of, read_like
 from deepglass.spec.spec import SOURCES, Spec
 
-FIELDS = ("row", "column", "old", "new", "why")
+FIELDS = ("row", "column", "old", "new", "why", "order")
 SETTING = "data.label_corrections"
 _HEAD = re.compile(r"#\s*deepglass labels of (.*), (\d+) rows, fingerprint (\w+)\s*$")
 _BOOLEANS = dict.fromkeys(("true", "t", "yes", "y", "1"), True) | dict.fromkeys(("false", "f", "no", "n", "0"), False)
@@ -41,6 +42,7 @@ class LabelCorrection(NamedTuple):
         row: index in the source.
         old, new: as text; "" is no label.
         why: the reason in a few words.
+        order: the number of the answer, from 1; 0 for a correction that is no answer.
         line: of the file, for messages; 0 for a correction that is not from a file.
     """
 
@@ -49,6 +51,7 @@ class LabelCorrection(NamedTuple):
     old: str
     new: str
     why: str = ""
+    order: int = 0
     line: int = 0
 
 
@@ -122,7 +125,7 @@ def check_corrections(file: LabelFile, table: Table, hidden: bool = False) -> No
             whose label is another.
     """
     new_labels: dict[tuple[int, str], str] = {}
-    for row, column, old, new, _, line in file.corrections:
+    for row, column, old, new, _, _, line in file.corrections:
         where = f"{SETTING}: {file.path}, line {line}"
         raw = label_column(table, column, where)
         if row >= len(table):
@@ -270,8 +273,10 @@ def _correction(record: Mapping[str, str | None], path: Path, line: int) -> Labe
         raise SourceError("bad-value", f"{where}: row: expected a whole number from 0, got {row!r}")
     if record["new"] is None or None in record:
         raise SourceError("bad-value", f"{where}: expected {','.join(FIELDS)}, the line has more or fewer values")
-    column, old, new, why = ((record.get(name) or "").strip() for name in FIELDS[1:])
-    return LabelCorrection(int(row), column, old, new, why, line)
+    column, old, new, why, order = ((record.get(name) or "").strip() for name in FIELDS[1:])
+    if order and not order.isdecimal():
+        raise SourceError("bad-value", f"{where}: order: expected a whole number or nothing, got {order!r}")
+    return LabelCorrection(int(row), column, old, new, why, int(order or 0), line)
 
 
 def _number(text: str) -> float:

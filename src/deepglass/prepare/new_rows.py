@@ -20,6 +20,7 @@ from deepglass.features.base import Column, Feature, Raw
 from deepglass.features.outputs.base import Output
 from deepglass.formatting import first_names
 from deepglass.limits import limits_changed
+from deepglass.prepare.class_names import columns_of, with_class_names
 from deepglass.prepare.derived_columns import apply_transform, derive_columns
 from deepglass.prepare.raw_rows import as_rows, column_of_cells, examples_of, is_row, rename_only_column
 from deepglass.prepare.sample_weights import weights_to_evaluate, with_weight
@@ -193,8 +194,10 @@ class RowReader:
             rows = [rows]
         if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):
             names = dict.fromkeys(k for row in rows for k in row)
-            return Table({n: column_of_cells(n, [row.get(n) for row in rows]) for n in names})
-        return self._by_position(self._renamed(read_like(self.data, rows, file_columns(self.inputs))))
+            table = Table({n: column_of_cells(n, [row.get(n) for row in rows]) for n in names})
+        else:
+            table = self._by_position(self._renamed(read_like(self.data, rows, file_columns(self.inputs))))
+        return with_class_names(table, columns_of((*self.inputs, *self.outputs)))
 
     def is_single(self, rows: Rows) -> bool:
         """Whether it is one row from Python, which may leave out columns: one asks what follows from the others."""

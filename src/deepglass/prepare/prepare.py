@@ -94,7 +94,7 @@ def prepare(spec: Spec, earlier: EarlierRun | None = None) -> tuple[Experiment, 
     fitted_inputs, fitted_outputs = _fit_features(before, table, split, inputs, outputs)
     if before is not None and _same_network(spec, before):
         check_vocabularies(fitted_inputs, before.inputs)
-    warnings = (*split_notes, *data_warnings(spec, table, split, fitted_inputs, fitted_outputs))
+    warnings = (*split_notes, *data_warnings(spec, table, split, fitted_inputs, fitted_outputs, source_rows))
     warnings = (*warnings, *weight_notes(spec, fitted_outputs), *(n for f in fitted_outputs for n in f.notes()))
     weights = None
     if (column := spec.data.sample_weight) is not None:

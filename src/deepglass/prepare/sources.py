@@ -16,6 +16,7 @@ from deepglass.errors import SourceError
 from deepglass.features.base import FEATURES, Feature, Media
 from deepglass.features.outputs.base import OUTPUTS
 from deepglass.limits import limits_changed
+from deepglass.prepare.class_names import named_columns, with_class_names
 from deepglass.spec.spec import DataSpec, Source, Spec
 
 
@@ -37,7 +38,7 @@ def read_source(spec: Spec) -> Table:
         more = more.with_columns({n: null_like(table[n], len(more)) for n in named if n})
         split = None if table.split is None else np.concatenate([table.split, np.full(len(more), "train")])
         table = _together(table, more, split)
-    return table
+    return with_class_names(table, named_columns(spec))
 
 
 def _named_files(spec: Spec) -> list[str]:

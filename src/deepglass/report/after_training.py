@@ -6,6 +6,8 @@ from pathlib import Path
 from deepglass.baselines import baselines
 from deepglass.baselines.labelled_only import NAME, labelled_alone
 from deepglass.baselines.random_policy import random_policy
+from deepglass.doctor.findings import FILE as FINDINGS
+from deepglass.doctor.findings import read_findings, write_findings
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows
 from deepglass.report.data import ReportData, ReportOptions
@@ -53,23 +55,38 @@ def _baseline_seconds(budget: float | None) -> float:
     return min(BASELINE_SECONDS, max(MIN_BASELINE_SECONDS, BASELINE_SHARE * budget))
 
 
-def add_report(
+def add_report(context: RunContext, tested: TestPredictions | None = None) -> None:
+    """Write the report, and the findings of the predictions beside those from before training.
+
+    Args:
+        tested: predictions for the test rows; None: they are computed.
+    """
+    report = ReportData(context, tested=tested)
+    write_report(report, context.path / "report.html")
+    try:
+        findings = report.findings
+    except Exception:  # their section in the report says why they cannot be computed
+        return
+    if findings and findings != read_findings(context.folder):
+        with context.folder.rewriting(FINDINGS):
+            write_findings(context.folder, findings)
+
+
+def rewrite_report(
     context: RunContext,
-    tested: TestPredictions | None = None,
     samples: bool = True,
     wish: MapOptions = DEFAULT_MAP,
     pair: tuple[str, str] | None = None,
     path: Path | None = None,
 ) -> Path:
-    """Write the report and return its path.
+    """Write the report of a finished run and return its path.
 
     Args:
-        tested: predictions for the test rows; None: they are computed.
         samples: False leaves out whatever shows single rows or their values; class names stay.
         wish: layout of the map, and the layer whose space it shows.
         pair: columns whose decision boundary is drawn; None: the most informative ones.
         path: where to; None: report.html of the run folder.
     """
     path = path or context.path / "report.html"
-    write_report(ReportData(context, ReportOptions(samples, wish, pair), tested), path)
+    write_report(ReportData(context, ReportOptions(samples, wish, pair)), path)
     return path

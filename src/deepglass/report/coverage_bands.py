@@ -12,24 +12,28 @@ MIN_BAND_ROWS = 20  # below which the interval of a coverage of 90 % is wider th
 
 
 def coverage_bands(
-    predicted: np.ndarray, truth: np.ndarray, ends: Sequence[np.ndarray], rows: np.ndarray, constant: float | None
+    predicted: np.ndarray,
+    truth: np.ndarray,
+    ends: Sequence[np.ndarray],
+    rows: np.ndarray,
+    constant_inside: np.ndarray | None,
 ) -> tuple[CoverageBand, ...]:
     """Bands of equally many rows, by the prediction and then by the true value; none for too few rows.
 
     Args:
         ends: lower and upper ends of the intervals.
         rows: indices of the rows with a true value.
-        constant: half the width of intervals of one width for all rows; None where these are such.
+        constant_inside: whether the true value lies in the interval of one width; None where these are such.
 
     Shapes:
-        predicted, truth, each of ends: (N,) float.
+        predicted, truth, each of ends: (N,) float; constant_inside: (N,) bool.
     """
     if len(rows) < NUM_BANDS * MIN_BAND_ROWS:
         return ()
     low, high = (end[rows] for end in ends)
     predicted, truth = predicted[rows], truth[rows]
     inside = (low <= truth) & (truth <= high)
-    constant_inside = None if constant is None else np.abs(truth - predicted) <= constant
+    constant_inside = None if constant_inside is None else constant_inside[rows]
 
     def bands(by: str, values: np.ndarray) -> Iterator[CoverageBand]:
         for band in np.array_split(np.argsort(values, kind="stable"), NUM_BANDS):

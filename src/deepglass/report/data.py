@@ -231,7 +231,7 @@ class ReportData:
         """How well each output is predicted; an objective without outputs tells its own result here."""
         context = self.context
         facts = [output_facts(f, rows, self.metrics) for f, rows in self.tested_outputs]
-        own = objective_result(context.objective, context.data, self.metrics) if not facts else None
+        own = objective_result(context.objective, len(context.data.rows("test")), self.metrics) if not facts else None
         return tuple(facts) if own is None else (own,)
 
     @_shared

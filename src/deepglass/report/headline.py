@@ -58,14 +58,26 @@ def headline(
     return Headline(tuple(sentences), tuple(warnings[:MAX_WARNINGS]))
 
 
+def most_severe(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings by their weight: those that make the metrics invalid, doubtful ones, then by certainty."""
+    order = {kind: i for i, kind in enumerate((*INVALID, *DOUBTFUL))}
+    return sorted(findings, key=lambda f: (order.get(f.kind, len(order)), -f.confidence))
+
+
 def _finding_warnings(findings: Sequence[Finding], kinds: Sequence[str]) -> list[str]:
     """The texts of the findings of these kinds, in their order, without examples."""
-    chosen = sorted((f for f in findings if f.kind in kinds), key=lambda f: kinds.index(f.kind))
-    return [_first_part(f.text) for f in chosen]
+    return [short_text(f) for f in by_severity(findings) if f.kind in kinds]
 
 
-def _first_part(text: str) -> str:
-    """A finding's text without its examples: `82 of the test rows occur in training too`."""
+def by_severity(findings: Sequence[Finding]) -> list[Finding]:
+    """Those first for which the metrics do not mean what they say, then doubtful ones; the most certain first."""
+    order = (*INVALID, *DOUBTFUL)
+    return sorted(findings, key=lambda f: (order.index(f.kind) if f.kind in order else len(order), -f.confidence))
+
+
+def short_text(finding: Finding) -> str:
+    """A finding's text without its examples: `82 of the test rows occur in training too.`"""
+    text = finding.text
     for mark in (": rows ", ": row "):
         text = text.partition(mark)[0]
     return text[:1].upper() + text[1:].rstrip(".") + "."

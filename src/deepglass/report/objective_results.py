@@ -9,11 +9,10 @@ from deepglass.objectives._agents import Agent
 from deepglass.objectives.base import Objective
 from deepglass.objectives.gan import Gan
 from deepglass.objectives.next_token import NextToken
-from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.output_facts import Baseline, OutputFacts
 
 
-def objective_result(objective: Objective, prepared: PreparedData, metrics: Mapping[str, Any]) -> OutputFacts | None:
+def objective_result(objective: Objective, test_rows: int, metrics: Mapping[str, Any]) -> OutputFacts | None:
     """The test metrics of the objective itself; None where there are none.
 
     Args:
@@ -29,7 +28,7 @@ def objective_result(objective: Objective, prepared: PreparedData, metrics: Mapp
         name=objective.name,
         metric=METRICS["bits_per_character"] if isinstance(objective, NextToken) else objective.monitor,
         test={n: Figure(v) for n, v in test.items() if not acts or n not in ("episodes", "environment_steps")},
-        test_rows=int(test["episodes"]) if acts else len(prepared.rows("test")),
+        test_rows=int(test["episodes"]) if acts else test_rows,
         unit="episode" if acts else "row",
         baselines={name: Baseline(b) for name, b in baselines.items()},
     )

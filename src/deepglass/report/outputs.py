@@ -8,7 +8,7 @@ import numpy as np
 
 from deepglass import metrics
 from deepglass.features.base import Column, take_raw
-from deepglass.features.outputs._intervals import why_constant
+from deepglass.features.outputs._intervals import RegressionOutput, why_constant
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.features.outputs.binary import BinaryOutput
 from deepglass.features.outputs.multilabel import MultilabelOutput
@@ -22,8 +22,8 @@ from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.sample_weights import with_weight
 from deepglass.report.coverage_bands import coverage_bands
-from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
-from deepglass.report.paired_baselines import PREFIX, paired_test
+from deepglass.report.output_facts import ClassFacts, NumberFacts, OutputFacts
+from deepglass.report.paired_baselines import stored_baselines
 from deepglass.report.row_cards import RowCard, row_card
 from deepglass.report.row_selection import MAX_MISTAKES, cell_rows, confident_mistakes
 
@@ -31,7 +31,6 @@ NUM_RESAMPLES = 100  # bootstrap samples of the test rows
 MAX_SECONDS = 2.0  # for the intervals of an output; with less than a fifth of the samples there are none
 MAX_RESAMPLED_ROWS = 2_000
 MAX_NUMBER_MISTAKES = 24
-COSTS = ("rows", "steps", "seconds")  # of a baseline, among its metrics in metrics.json
 MAX_COMPARED_CLASSES = 500  # of a confusion matrix, which has as many rows and columns
 
 
@@ -70,15 +69,7 @@ def output_facts(feature: Output, rows: OutputRows, metrics_json: Mapping[str, A
         metric=feature.metric or METRICS["loss"],
         test=_intervals(feature, rows, labelled),
         test_rows=len(labelled),
-        baselines={
-            name: Baseline(
-                {m: v for m, v in values.items() if m not in COSTS and not m.startswith(PREFIX)},
-                values.get("rows"),
-                values.get("seconds"),
-                paired_test(values),
-            )
-            for name, values in metrics_json.get("baselines", {}).get(feature.name, {}).items()
-        },
+        baselines=stored_baselines(metrics_json, feature.name),
         classes=classes,
         numbers=numbers,
         mistakes=mistakes,
@@ -226,6 +217,9 @@ def _numbers(feature: Output, rows: OutputRows) -> tuple[NumberFacts, tuple[RowC
     errors = predicted - truth
     worst = labelled[np.argsort(-np.abs(errors[labelled]), kind="stable")][:MAX_NUMBER_MISTAKES]
     constant = rows.calibration.get("constant_half_width")
+    constant_inside = None
+    if constant is not None and isinstance(feature, RegressionOutput):
+        constant_inside = np.abs(feature.residuals(truth, predicted)) <= constant
     facts = NumberFacts(
         truth=truth[sample],
         predicted=predicted[sample],
@@ -233,7 +227,7 @@ def _numbers(feature: Output, rows: OutputRows) -> tuple[NumberFacts, tuple[RowC
         high=ends[1][sample] if ends else None,
         level=decoded[0].get("confidence"),
         coverage=metrics.interval_coverage(truth[labelled], ends[0][labelled], ends[1][labelled]) if ends else None,
-        bands=coverage_bands(predicted, truth, ends, labelled, constant) if ends else (),
+        bands=coverage_bands(predicted, truth, ends, labelled, constant_inside) if ends else (),
         has_scale=constant is not None,
         why_constant=why_constant(rows.calibration),
         residuals={q: float(np.quantile(errors[labelled], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},

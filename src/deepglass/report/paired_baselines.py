@@ -1,6 +1,7 @@
 """Paired comparison of the network with its baselines on the test rows."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +9,9 @@ from deepglass.features.base import Column
 from deepglass.features.outputs._intervals import RegressionOutput
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.metrics.paired import PairedTest, compare_errors, compare_shares
+from deepglass.report.output_facts import Baseline
 
+COSTS = ("rows", "steps", "seconds")  # of a baseline, among its metrics in metrics.json
 PREFIX = "paired_"  # of the fields of `PairedTest` among a baseline's values in metrics.json
 
 Compare = Callable[[PredictionArrays, Column], dict[str, float]]
@@ -35,7 +38,20 @@ def comparison_with(
     return compare
 
 
-def paired_test(values: Mapping[str, float]) -> PairedTest | None:
+def stored_baselines(metrics: Mapping[str, Any], output: str) -> dict[str, Baseline]:
+    """The baselines of an output as metrics.json has them: name -> baseline."""
+    return {
+        name: Baseline(
+            {m: v for m, v in values.items() if m not in COSTS and not m.startswith(PREFIX)},
+            values.get("rows"),
+            values.get("seconds"),
+            _paired_test(values),
+        )
+        for name, values in metrics.get("baselines", {}).get(output, {}).items()
+    }
+
+
+def _paired_test(values: Mapping[str, float]) -> PairedTest | None:
     """The comparison among a baseline's values in metrics.json; None without one."""
     fields = {name: values.get(f"{PREFIX}{name}", float("nan")) for name in PairedTest._fields}
     return PairedTest(**fields) if f"{PREFIX}p_value" in values else None

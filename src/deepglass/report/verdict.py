@@ -24,11 +24,13 @@ class BaselineVerdict(NamedTuple):
         outcome: "unclear" with too few rows to tell, "unknown" where nothing was compared.
         headline: a few words.
         sentence: the values that are compared, plain text.
+        evidence: of it the paired test on which the outcome rests; empty where there was none.
     """
 
     outcome: Outcome
     headline: str
     sentence: str
+    evidence: str = ""
 
 
 HEADLINES: Mapping[Outcome, str] = {
@@ -86,15 +88,13 @@ def judge(
     outcome = compare_models(list(tests.values()))
     constant = output.baselines["constant"].paired if "constant" in output.baselines else None
     if outcome != "better" and constant is not None and compare_models([constant]) != "better":
-        sentence += f" {_test_text(output, 'constant', constant)}"
-        return BaselineVerdict(
-            "worse" if outcome == "worse" else "unclear", "Not shown to be better than a constant prediction", sentence
-        )
+        evidence, text = _test_text(output, "constant", constant), "Not shown to be better than a constant prediction"
+        return BaselineVerdict("worse" if outcome == "worse" else "unclear", text, f"{sentence} {evidence}", evidence)
     nearest = min(tests, key=lambda n: tests[n].difference)
-    sentence += f" {_test_text(output, nearest, tests[nearest])}"
+    evidence = _test_text(output, nearest, tests[nearest])
     if shortened and outcome != "better":
-        sentence += " Training ended while the network still improved: this is a verdict on that much training."
-    return BaselineVerdict(outcome, HEADLINES[outcome], sentence)
+        evidence += " Training ended while the network still improved: this is a verdict on that much training."
+    return BaselineVerdict(outcome, HEADLINES[outcome], f"{sentence} {evidence}", evidence)
 
 
 def compare_models(tests: list[PairedTest]) -> Outcome:
@@ -110,8 +110,10 @@ def _against_no_model(output: OutputFacts, name: str, ours: Figure, sentence: st
     """The verdict where nothing but a constant, random actions or the same network on fewer rows was measured."""
     theirs, sign = output.baselines[name], 1 if output.metric.higher_is_better else -1
     value = theirs.metrics[output.metric.name]
+    evidence = ""
     if theirs.paired is not None:
-        sentence += f" {_test_text(output, name, theirs.paired)}"
+        evidence = _test_text(output, name, theirs.paired)
+        sentence += f" {evidence}"
         better = compare_models([theirs.paired]) == "better"
     else:
         ends = [sign * v for v in (ours.low, ours.high) if finite(v)]
@@ -119,8 +121,8 @@ def _against_no_model(output: OutputFacts, name: str, ours: Figure, sentence: st
     sentence += " No simpler model was measured."
     what = {"random": "random actions", "constant": "a constant prediction"}.get(name, baseline_name(name))
     if better:
-        return BaselineVerdict("unknown", f"Better than {what}", sentence)
-    return BaselineVerdict("unclear", f"Not shown to be better than {what}", sentence)
+        return BaselineVerdict("unknown", f"Better than {what}", sentence, evidence)
+    return BaselineVerdict("unclear", f"Not shown to be better than {what}", sentence, evidence)
 
 
 def _values(output: OutputFacts, name: str, ours: Figure) -> str:

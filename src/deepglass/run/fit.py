@@ -233,7 +233,6 @@ def _fit(
     earlier_seconds = state.values["seconds"] if state else 0.0
     failures += [recorder.failure for recorder in recorders if recorder.failure]
     failures += [recorded.failure] if isinstance(recorded, MarginLoader) and recorded.failure else []
-    call(callbacks, "on_phase_start", "calibrating and testing")
     return _finish(context, datasets, history, callbacks, failures, started, clock, earlier_seconds)
 
 
@@ -289,6 +288,7 @@ def _finish(
     """
     experiment, data, objective = context.experiment, context.data, context.objective
     batch_size = history.plan.evaluation_batch_size
+    call(callbacks, "on_phase_start", "calibrating")
     evaluations: dict[str, Evaluation] = {}
     valid = history.evaluation
     if isinstance(objective, Representation) and objective.fit_probe(datasets["train"]) and len(datasets["valid"]):
@@ -302,6 +302,7 @@ def _finish(
             fitted = outputs[name].calibrate(arrays, datasets["valid"].truth[name])
             calibration[name] = fitted if is_finite(fitted) else {}
     seconds = earlier_seconds + clock.elapsed() if clock is not None else history.seconds
+    call(callbacks, "on_phase_start", "testing")
     if len(datasets["test"]):
         evaluations["test"] = objective.evaluate(datasets["test"], batch_size)
     predictions: dict[str, Mapping[str, PredictionArrays]] = {}

@@ -232,10 +232,16 @@ class Folder:
 
     def store_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write metrics.json and the manifest, without which a run killed in between counts as unfinished."""
+        with self.rewriting("metrics.json"):
+            self._write_json("metrics.json", metrics)
+
+    @contextmanager
+    def rewriting(self, name: str) -> Iterator[None]:
+        """A block in which one file of a finished run is written again; its manifest is written last."""
         digests = self.files.digests()
         (self.path / MANIFEST).unlink(missing_ok=True)
-        self._write_json("metrics.json", metrics)
-        write_manifest(self.path, digests, ["metrics.json"])
+        yield
+        write_manifest(self.path, digests, [name])
 
     # -- reading -----------------------------------------------------------------------------------------------
 

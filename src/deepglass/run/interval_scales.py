@@ -30,7 +30,7 @@ def fit_interval_scales(objective: Objective, valid: Dataset, evaluation: Evalua
             rows = np.sort(np.random.default_rng(0).choice(rows, MAX_ROWS, replace=False))
         embeddings = _embeddings(objective, valid.subset(rows), batch_size)
         true, value = output.pairs({n: a[rows] for n, a in arrays.items()}, valid.truth[name].take(rows))
-        fit = fit_scale(embeddings, true - value, output.confidence_level)
+        fit = fit_scale(embeddings, output.residuals(true, value), output.confidence_level)
         _set_scale(head, fit)
         if fit is not None:
             scales = fit.scale(_embeddings(objective, valid, batch_size)) if len(rows) < len(valid) else fit.scales

@@ -1,9 +1,12 @@
 """The labelling page: `deepglass label RUN SOURCE`.
 
 GET  /              the page
-GET  /queue         {"run", "output", "classes", "file", "earlier", "answers": {ITEM: LABEL}, "items": [...]}
+GET  /queue         {"run", "output", "classes", "file", "note", "blind", "undoable", "answers": {ITEM: LABEL},
+                    "items": [...]}
 GET  /media/R/NAME  the image or audio of row R of the queue or of its neighbours
 POST /answer        {"item": 3, "label": "cat"}; "" removes the label, null withdraws the answer
+POST /undo          {}; takes back the last answer, whoever gave it and whenever
+POST /blind         {"blind": true}; hides labels and predictions of rows without an answer
 
 All of them need the cookie that GET /?token=TOKEN sets, with the token of the URL that is printed.
 """
@@ -44,6 +47,20 @@ class LabelRequest(BaseModel):
     label: str | None
 
 
+class UndoRequest(BaseModel):
+    """Takes back the last answer."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class BlindRequest(BaseModel):
+    """Hides or shows labels and predictions of rows without an answer."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    blind: bool
+
+
 def label_app(queue: Queue, key: AccessKey, host: str = "127.0.0.1") -> FastAPI:
     """The web app of a queue.
 
@@ -54,7 +71,6 @@ def label_app(queue: Queue, key: AccessKey, host: str = "127.0.0.1") -> FastAPI:
     app = FastAPI(title="deepglass label", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(SecurityMiddleware, key=key, host=host)
     lock = threading.Lock()  # requests come on several threads
-    shown = {q.row for q in queue.items} | {n.row for q in queue.items for n in q.neighbours}
     features = {f.name: f for f in queue.inputs}
 
     @app.exception_handler(RequestValidationError)
@@ -76,11 +92,12 @@ def label_app(queue: Queue, key: AccessKey, host: str = "127.0.0.1") -> FastAPI:
     @app.get("/queue")
     def state() -> dict[str, Any]:
         with lock:
-            return {**_state(queue), "items": [_item(queue, i) for i in range(len(queue.items))]}
+            return _whole(queue)
 
     @app.get("/media/{row}/{name:path}")
     def media(row: int, name: str) -> Response:
-        if row not in shown or name not in features:
+        shown = any(row == q.row or any(row == n.row for n in q.neighbours) for q in queue.items)
+        if not shown or name not in features:
             return JSONResponse({"error": "not in the queue"}, 404)
         try:
             content, kind = medium(features[name], queue.table, row)
@@ -97,9 +114,24 @@ def label_app(queue: Queue, key: AccessKey, host: str = "127.0.0.1") -> FastAPI:
                 else:
                     queue.answer(request.item, request.label)
             except DeepglassError as error:
-                status = 422 if isinstance(error, SpecError) else 507
-                return JSONResponse({"error": error.message}, status)
-            return JSONResponse(_state(queue))
+                return _failed(error)
+            return JSONResponse({**_state(queue), "changed": {request.item: _item(queue, request.item)}})
+
+    @app.post("/undo")
+    def undo(_: UndoRequest) -> Response:
+        with lock:
+            try:
+                item = queue.undo_last()
+            except DeepglassError as error:
+                return _failed(error)
+            changed = {} if item is None else {item: _item(queue, item)}
+            return JSONResponse({**_state(queue), "changed": changed})
+
+    @app.post("/blind")
+    def set_blind(request: BlindRequest) -> dict[str, Any]:
+        with lock:
+            queue.blind = request.blind
+            return _whole(queue)
 
     return app
 
@@ -163,6 +195,14 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+def _failed(error: DeepglassError) -> JSONResponse:
+    return JSONResponse({"error": error.message}, 422 if isinstance(error, SpecError) else 507)
+
+
+def _whole(queue: Queue) -> dict[str, Any]:
+    return {**_state(queue), "items": [_item(queue, i) for i in range(len(queue.items))]}
+
+
 def _state(queue: Queue) -> dict[str, Any]:
     return {
         "run": queue.run,
@@ -170,14 +210,19 @@ def _state(queue: Queue) -> dict[str, Any]:
         "classes": list(queue.classes),
         "file": str(queue.path),
         "next": next_commands(queue),
-        "earlier": len(queue.earlier),
+        "note": queue.note,
+        "blind": queue.blind,
+        "undoable": queue.num_undoable,
         "answers": dict(queue.answers),
     }
 
 
 def _item(queue: Queue, i: int) -> Mapping[str, Any]:
     question = queue.items[i]
+    shown = cells(queue.inputs, queue.table, question.row)
+    if queue.blind and i not in queue.answers:  # what is hidden does not leave the server
+        return {"row": question.row, "kind": "hidden", "cells": shown, "neighbours": []}
     neighbours = [
         {"row": n.row, "label": n.label, "cells": cells(queue.inputs, queue.table, n.row)} for n in question.neighbours
     ]
-    return {**asdict(question), "neighbours": neighbours, "cells": cells(queue.inputs, queue.table, question.row)}
+    return {**asdict(question), "neighbours": neighbours, "cells": shown}

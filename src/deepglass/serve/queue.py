@@ -2,17 +2,17 @@
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unicodedata import category
 
 from deepglass.data.table import Table
-from deepglass.errors import SourceError, SpecError
+from deepglass.errors import SourceError, SpecError, StorageError
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
-from deepglass.labelling.question import Question
+from deepglass.labelling.question import SPOT_CHECKS, Question
 from deepglass.prepare.label_corrections import (
     LabelCorrection,
     Origin,
@@ -23,7 +23,20 @@ from deepglass.prepare.label_corrections import (
 )
 
 MAX_LABEL_CHARACTERS = 200
-WHY = {"wrong": "looked wrong", "unlabelled": "worth labelling"}
+WHY = {
+    "wrong": "looked wrong",
+    "unlabelled": "worth labelling",
+    "uncertain": "uncertain prediction",
+    "random": "random row",
+    "reopened": "answered again",
+}
+
+
+class _Answer(NamedTuple):
+    """A label, and the number of the answer."""
+
+    label: str
+    order: int
 
 
 @dataclass
@@ -39,6 +52,11 @@ class Queue:
         origin: identifies the source of the row indices.
         earlier: labels of earlier sessions and of the run itself; they stay in the file.
         run: path of the run, for the page.
+        blind: the page hides label and prediction of a row until it has an answer.
+        answers: item -> label, of this session.
+        trained_with: those of `earlier` that the run itself was trained with.
+        history: rows that earlier sessions answered, the last answer last.
+        reopen: the question about a row of the source, to ask it again.
 
     Example:
         >>> queue = deepglass.label("runs/photos-1", "photos/")  # doctest: +SKIP
@@ -46,15 +64,23 @@ class Queue:
         ...     queue.answer(i, item.suggestion)
     """
 
-    items: Sequence[Question]
+    items: list[Question]
     table: Table
     inputs: Sequence[Feature]
     output: Output
     path: Path
     origin: Origin
-    earlier: Mapping[tuple[int, str], LabelCorrection] = field(default_factory=dict)
+    earlier: dict[tuple[int, str], LabelCorrection] = field(default_factory=dict)
     run: str = ""
+    blind: bool = False
     answers: dict[int, str] = field(default_factory=dict)
+    trained_with: Mapping[tuple[int, str], LabelCorrection] = field(default_factory=dict)
+    history: list[int] = field(default_factory=list)
+    reopen: Callable[[int], Question] | None = None
+    _orders: dict[int, int] = field(default_factory=dict, init=False, repr=False)  # item -> number of its answer
+    _undo: list[tuple[int, _Answer | None]] = field(
+        default_factory=list, init=False, repr=False
+    )  # item, its answer before
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -77,14 +103,72 @@ class Queue:
         if len(label) > MAX_LABEL_CHARACTERS:
             raise SpecError("bad-value", f"label: expected at most {MAX_LABEL_CHARACTERS} characters, got {len(label)}")
         self._fits(label)
-        self.answers[item] = label
-        self.save()
+        self._undo.append((item, self._answer(item)))
+        try:
+            self._put(item, _Answer(label, self._next_order()))
+        except StorageError:
+            self._undo.pop()
+            raise
 
     def undo(self, item: int) -> None:
         """Withdraw an answer."""
         self._check(item)
-        if self.answers.pop(item, None) is not None:
+        if item in self.answers:
+            self._undo = [entry for entry in self._undo if entry[0] != item]
+            self._put(item, None)
+
+    @property
+    def num_undoable(self) -> int:
+        """Number of answers that `undo_last` can take back one after another."""
+        return len(self._undo) + (len(self.history) if self.reopen is not None else 0)
+
+    def undo_last(self) -> int | None:
+        """Take back the last answer, of this session or of an earlier one with the same file.
+
+        Returns:
+            The item, which is new for an answer of an earlier session; None where there is no answer.
+        """
+        if self._undo:
+            item, before = self._undo[-1]
+            self._put(item, before)
+            self._undo.pop()
+            return item
+        if self.reopen is None or not self.history:
+            return None
+        key = (self.history[-1], self.output.column)
+        taken = self.earlier.pop(key)
+        if key in self.trained_with:
+            self.earlier[key] = self.trained_with[key]
+        try:
             self.save()
+        except StorageError:
+            self.earlier[key] = taken
+            raise
+        self.items.append(self.reopen(self.history.pop()))
+        return len(self.items) - 1
+
+    def _next_order(self) -> int:
+        return 1 + max([*self._orders.values(), *(c.order for c in self.earlier.values())], default=0)
+
+    def _answer(self, item: int) -> _Answer | None:
+        return _Answer(self.answers[item], self._orders[item]) if item in self.answers else None
+
+    def _put(self, item: int, answer: _Answer | None) -> None:
+        """Set or withdraw an answer and write the file; nothing changes where that fails."""
+        before = self._answer(item)
+        self._set(item, answer)
+        try:
+            self.save()
+        except StorageError:
+            self._set(item, before)
+            raise
+
+    def _set(self, item: int, answer: _Answer | None) -> None:
+        if answer is None:
+            self.answers.pop(item, None)
+            self._orders.pop(item, None)
+        else:
+            self.answers[item], self._orders[item] = answer
 
     def save(self) -> None:
         """Write the labels file atomically."""
@@ -97,6 +181,15 @@ class Queue:
         """Number of answers of this session that differ from the source."""
         return sum(label != self.items[i].label for i, label in self.answers.items())
 
+    @property
+    def note(self) -> str:
+        """What to tell about the choice of the rows; "" where labels look wrong or are missing."""
+        if not self.items:
+            return "there is no row to label: all are test rows, cannot be read, or have an answer"
+        if any(q.kind not in SPOT_CHECKS for q in self.items):
+            return ""
+        return "no label looks wrong and none is missing: these are spot checks, uncertain predictions and random rows"
+
     def to_json(self) -> list[dict[str, Any]]:
         """The questions as plain values."""
         return [{**asdict(q), "neighbours": [n._asdict() for n in q.neighbours]} for q in self.items]
@@ -106,7 +199,7 @@ class Queue:
         column = self.output.column
         old = label_text(self.table[column][question.row]) if column in self.table.columns else ""
         why = "confirmed" if label == question.label else WHY[question.kind]
-        return LabelCorrection(question.row, column, old, label, why)
+        return LabelCorrection(question.row, column, old, label, why, self._orders[item])
 
     def _check(self, item: int) -> None:
         if not 0 <= item < len(self.items):

@@ -55,7 +55,8 @@ class Callback:
     The order is: `on_fold_start` (cross-validation only), `on_data_ready`, `on_findings`, then the trainer's:
     `on_train_start`, `on_step_end` (at each check of the loss, not at each step), `on_evaluation_end`, `on_replan`,
     `on_diagnostic`, `on_train_end`; then `on_predictions`. `on_phase_start` comes before each phase but training:
-    "reading", "checking", "planning" (with a time budget), "calibrating and testing", "baselines", "report".
+    "reading", "checking", "planning" (with a time budget), "validating" (where the last evaluation has more rows than
+    those during training), "calibrating", "testing", "baselines", "report".
 
     Attributes:
         control: commands to the trainer; set before `on_train_start`.

@@ -228,6 +228,7 @@ class TrainingLoop:
         if self.best.tensors:
             self.objective.load_state_dict(self.best.tensors)
             if self.valid is not None and (self.best.evaluation is None or self.valid_sample is not self.valid):
+                self._call("on_phase_start", "validating")
                 batch_size = self.plan.evaluation_batch_size
                 self.best.evaluation = self.objective.evaluate(self.valid, batch_size, search=False)
         self.objective.eval()

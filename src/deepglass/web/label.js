@@ -10,13 +10,12 @@ const KEYS = [
   ["/", "type a class, or a new one"],
   ["x  Delete", "no label fits: remove it"],
   ["s  Space", "skip: the row comes again next time"],
-  ["u  Backspace", "undo the last answer"],
+  ["u  Backspace", "undo the last answer, also after a reload or a new start"],
   ["← →", "previous and next row"],
   ["?", "this help"],
 ];
 
-const state = { data: null, index: 0, skipped: new Set() };
-const history = []; // for undo: [item, the answer before]
+const state = { data: null, index: 0, skipped: new Set(), revealed: -1 };
 let sending = Promise.resolve();
 
 const item = () => state.data.items[state.index];
@@ -50,23 +49,26 @@ function move(i) {
   draw(state, { answer, move }, i < 0);
 }
 
-function send(i, label) {
+// Sends a request after those before it; the reply, or null where it failed.
+function send(path, body) {
   sending = sending.then(async () => {
     try {
-      const response = await fetch("answer", {
+      const response = await fetch(path, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ item: i, label }),
+        body: JSON.stringify(body),
       });
       const reply = await response.json();
       if (!response.ok) throw new Error(reply.error ?? `refused (${response.status})`);
-      Object.assign(state.data, reply);
+      const { changed = {}, ...data } = reply;
+      Object.assign(state.data, data);
+      for (const [i, item] of Object.entries(changed)) state.data.items[i] = item;
       byId("error").hidden = true;
-      return true;
+      return reply;
     } catch (error) {
       const offline = error instanceof TypeError;
       showError(offline ? "not saved: deepglass label is no longer running; earlier answers are in the file" : `not saved: ${error.message}`);
-      return false;
+      return null;
     }
   });
   return sending;
@@ -78,28 +80,37 @@ async function answer(label) {
   state.skipped.delete(i);
   answers[i] = label; // at once; the server's reply follows
   move(nextOpen(i));
-  if (await send(i, label)) history.push([i, before ?? null]);
+  const wasHidden = state.data.items[i].kind === "hidden";
+  if (await send("answer", { item: i, label })) state.revealed = wasHidden ? i : -1;
   else if (before === undefined) delete answers[i];
   else answers[i] = before;
   if (!byId("main").hidden) move(state.index);
 }
 
 async function undo() {
-  await sending;
-  const last = history.pop();
-  if (!last) return;
-  const [i, before] = last;
-  await send(i, before);
-  move(i);
+  const reply = await send("undo", {});
+  const [i] = Object.keys(reply?.changed ?? {});
+  if (i === undefined) return;
+  state.revealed = -1;
+  state.skipped.delete(Number(i));
+  move(Number(i));
+}
+
+async function setBlind() {
+  if (!state.data) return;
+  await send("blind", { blind: !state.data.blind });
+  state.revealed = -1;
+  if (state.data.items.length) move(byId("main").hidden ? -1 : state.index);
 }
 
 function accept() {
   const { classes } = state.data;
-  const label = classes.length ? item().suggestion : byId("text").value.trim() || item().suggestion;
+  if (item().kind === "hidden" && classes.length) return;
+  const label = classes.length ? item().suggestion : byId("text").value.trim() || (item().suggestion ?? "");
   if (label !== "") answer(label);
 }
 
-const keep = () => item().label !== "" && answer(item().label);
+const keep = () => item().label && answer(item().label);
 const removeLabel = () => answer("");
 
 function skip() {
@@ -153,6 +164,7 @@ byId("keep").onclick = keep;
 byId("skip").onclick = skip;
 byId("none").onclick = removeLabel;
 byId("undo").onclick = undo;
+byId("blind").onclick = setBlind;
 byId("back").onclick = () => {
   state.skipped.clear();
   move(Math.max(nextOpen(-1), 0));

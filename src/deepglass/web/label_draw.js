@@ -21,7 +21,11 @@ export function keysOf(classes) {
 // Draws the whole page. `state`: data, index, skipped; `actions`: answer(label), move(index); `ended`: no row is left.
 export function draw(state, actions, ended) {
   const { data, skipped } = state, count = Object.keys(data.answers).length, total = data.items.length;
-  byId("count").textContent = `${count} of ${total}` + (skipped.size ? `, ${skipped.size} skipped` : "");
+  byId("count").textContent = `${count} answered, ${total - count} left of ${total}` + (skipped.size ? `, ${skipped.size} skipped` : "");
+  byId("undo").disabled = !data.undoable && !count;
+  byId("blind").setAttribute("aria-pressed", String(data.blind));
+  byId("note").hidden = !data.note;
+  byId("note").textContent = data.note && `Note: ${data.note}.`;
   byId("progress").firstElementChild.style.width = `${(100 * count) / Math.max(total, 1)}%`;
   byId("progress").setAttribute("aria-valuemax", total);
   byId("progress").setAttribute("aria-valuenow", count);
@@ -32,18 +36,35 @@ export function draw(state, actions, ended) {
   drawQueue(state, actions, ended);
 }
 
-function drawItem({ data, index }, actions) {
-  const item = data.items[index], answer = data.answers[index], wrong = item.kind === "wrong";
+const REASONS = {
+  wrong: "Possible label error",
+  unlabelled: "Row without a label",
+  uncertain: "Spot check: an uncertain prediction",
+  random: "Spot check: a row at random",
+  reopened: "Answer taken back",
+  hidden: "Which label fits?",
+};
+
+// What label and prediction a row has.
+function facts(item, classes) {
+  const confidence = classes.length || item.kind === "wrong" ? ` (${percent(item.confidence)} confidence)` : "";
+  const given = item.label ? ["label ", element(item.kind === "wrong" ? "del" : "b", {}, item.label), ", prediction "] : ["prediction "];
+  return [...given, element("b", {}, item.suggestion), item.kind === "wrong" ? ` (label wrong with ${percent(item.confidence)})` : confidence];
+}
+
+function drawItem({ data, index, revealed }, actions) {
+  const item = data.items[index], answer = data.answers[index], hidden = item.kind === "hidden";
   byId("index").textContent = `row ${item.row} of the source` + (answer === undefined ? "" : `; answer: ${labelText(answer)}`);
   byId("cells").replaceChildren(...cellFigures(item.row, item.cells));
-  byId("reason").textContent = wrong ? "Possible label error" : "Row without a label";
-  byId("reason").className = wrong ? "reason wrong" : "reason";
-  const proposed = element("b", {}, item.suggestion);
-  const confidence = data.classes.length || wrong ? ` (${percent(item.confidence)} confidence)` : "";
-  const given = wrong ? ["label ", element("del", {}, item.label), ", prediction "] : ["prediction "];
-  byId("proposal").replaceChildren(...given, proposed, confidence);
-  byId("accept").firstElementChild.textContent = item.suggestion;
-  byId("keep").hidden = item.label === "";
+  byId("reason").textContent = REASONS[item.kind];
+  byId("reason").className = item.kind === "wrong" ? "reason wrong" : "reason";
+  byId("proposal").replaceChildren(...(hidden ? ["label and prediction are hidden until you answer"] : facts(item, data.classes)));
+  const last = revealed >= 0 && revealed !== index ? data.items[revealed] : null;
+  byId("last").hidden = last === null;
+  if (last) byId("last").replaceChildren(`row ${last.row}: your answer ${labelText(data.answers[revealed])}; `, ...facts(last, data.classes));
+  byId("accept").hidden = hidden && data.classes.length > 0;
+  byId("accept").firstElementChild.textContent = hidden ? "enter" : item.suggestion;
+  byId("keep").hidden = hidden || item.label === "" || item.label === item.suggestion;
   byId("keep").firstElementChild.textContent = `keep ${item.label}`;
   drawClasses(data.classes, item, answer, actions);
   byId("text").value = "";
@@ -57,7 +78,7 @@ function drawClasses(classes, item, answer, actions) {
   byId("classes").replaceChildren(
     ...classes.map((name, i) => {
       const bar = element("i");
-      bar.style.width = `${Math.round(100 * (item.probabilities[name] ?? 0))}%`;
+      bar.style.width = `${Math.round(100 * (item.probabilities?.[name] ?? 0))}%`;
       const button = element("button", { type: "button", title: name, onclick: () => actions.answer(name) }, element("span", {}, name));
       if (keys[i] && keys[i] !== name.toLowerCase()) button.append(element("kbd", {}, keys[i]));
       button.append(bar);
@@ -83,7 +104,7 @@ function drawQueue({ data, index }, actions, ended) {
       const i = from + k, answer = data.answers[i], row = `row ${item.row}`;
       const image = item.cells.find((c) => c.kind === "image"), text = item.cells.find((c) => c.kind === "text");
       const face = image ? imageOf(item.row, image) : element("div", { className: "words" }, text ? text.text.slice(0, 40) : row);
-      const label = answer !== undefined ? `✓ ${labelText(answer)}` : item.kind === "wrong" ? `${item.label}?` : "new";
+      const label = answer !== undefined ? `✓ ${labelText(answer)}` : item.label ? `${item.label}?` : item.kind === "hidden" ? "?" : "new";
       const button = element("button", { type: "button", title: row, onclick: () => actions.move(i) }, face, element("b", {}, label));
       button.setAttribute("aria-current", String(i === index && !ended));
       if (answer !== undefined) button.classList.add("answered");
@@ -101,7 +122,7 @@ function drawEnd({ data, skipped }, count, total) {
   heading.textContent = total ? (count ? "All rows are done" : "No row has an answer yet") : "No rows to label";
   text.textContent = total
     ? `${count} answers, ${changed} of them new or corrected labels${left}. They are stored in ${data.file}. Train again with them and compare both runs:`
-    : "No label looks wrong, and every row has a label.";
+    : "All rows are test rows, cannot be read, or have an answer.";
   commands.textContent = data.next;
   commands.hidden = byId("back").hidden = !total;
 }

@@ -38,7 +38,7 @@ addEventListener("pointermove", updateTip, { passive: true });
 addEventListener("pointerdown", updateTip, { passive: true });
 addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
 
-// Navigation: the link of the section in view.
+// Navigation: the link of the layer in view, the index, and what an address opens.
 const links = new Map(all(".links a").map((a) => [a.hash.slice(1), a]));
 const sectionObserver = new IntersectionObserver((entries) => {
   for (const entry of entries) {
@@ -47,11 +47,30 @@ const sectionObserver = new IntersectionObserver((entries) => {
     const link = links.get(entry.target.id);
     link.classList.add("current");
     link.setAttribute("aria-current", "true");
-    const row = link.parentElement;
-    row.scrollTo({ left: link.offsetLeft - row.clientWidth / 2 });
   }
 }, { rootMargin: "-15% 0px -80% 0px" });
 for (const id of links.keys()) sectionObserver.observe(document.getElementById(id));
+
+const index = document.querySelector(".index");
+const closeIndex = (event) => {
+  if (!index.open || (event.type === "keydown" ? event.key !== "Escape" : index.contains(event.target) && !event.target.closest("a"))) return;
+  index.open = false;
+  if (event.type === "keydown") index.firstElementChild.focus();
+};
+addEventListener("click", closeIndex);
+addEventListener("keydown", closeIndex);
+
+// Opens the parts around the target of the address, and those of its section.
+function openTarget() {
+  const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!target) return;
+  for (let part = target; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
+  const fold = target.querySelector(":scope > .fold");
+  if (fold) fold.open = true;
+  target.scrollIntoView({ behavior: "instant" });
+}
+addEventListener("hashchange", openTarget);
+openTarget();
 
 // Parts that need this script appear with it.
 for (const part of all(".scripted")) part.hidden = false;
@@ -70,4 +89,4 @@ for (const button of all("[data-copy]")) {
     setTimeout(() => { button.textContent = "Copy"; }, 1600);
   });
 }
-addEventListener("beforeprint", () => { for (const d of all("details:not(.screen)")) d.open = true; });
+addEventListener("beforeprint", () => { for (const d of all("details:not(.screen, .index)")) d.open = true; });

@@ -92,7 +92,10 @@ class ClassOutput(ClassFeature, Output):
         if self.class_weight is None:
             return None
         where = f"outputs.{self.name}.class_weight"
-        return np.log(class_weights(self.class_weight, self.class_names, self.counts_, where))
+        weights = self.class_weight
+        if isinstance(weights, Mapping):
+            weights = {self.name_of(code): weight for code, weight in weights.items()}
+        return np.log(class_weights(weights, self.class_names, self.counts_, where))
 
     def log_weights_like(self, params: Tensor) -> Tensor | None:
         """The same as a tensor of the type and device of another one."""

@@ -10,6 +10,7 @@ from deepglass import metrics
 from deepglass.constraints import OpenShare
 from deepglass.features.base import Column
 from deepglass.features.outputs._calibrations import IntervalCalibration
+from deepglass.features.outputs._target_transforms import TargetTransform
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.formatting import plural
 from deepglass.metrics.calibration import conformal
@@ -38,8 +39,25 @@ class RegressionOutput(Output):
         """Weights of the rows of `pairs`; None where all have the same, or a pair is no row."""
         return None
 
+    @property
+    def target_transform(self) -> TargetTransform | None:
+        """What the network learns instead of the target itself; intervals are symmetric on its scale."""
+        return None
+
+    def residuals(self, true: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """Truth minus prediction, of the transformed target where there is a transformation."""
+        transform = self.target_transform
+        return true - value if transform is None else transform.forward(true) - transform.forward(value)
+
+    def interval_ends(self, value: np.ndarray, half_width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper ends of the intervals around predictions, in the user's unit."""
+        if (transform := self.target_transform) is None:
+            return value - half_width, value + half_width
+        centre = transform.forward(value)
+        return transform.inverse(centre - half_width), transform.inverse(centre + half_width)
+
     def half_widths(self, mode: PredictionArrays, calibration: Calibration) -> np.ndarray:
-        """Half the width of the interval of each value of `mode`, in its shape."""
+        """Half the width of the interval of each value of `mode`, in its shape; as of `residuals`."""
         half = np.asarray(calibration["half_width"], np.float64)
         if "scale_range" in calibration and "scale" in mode:
             half = half * np.clip(mode["scale"].astype(np.float64), *calibration["scale_range"])
@@ -54,8 +72,9 @@ class RegressionOutput(Output):
         )
         if calibration and len(true):
             _, half = self.pairs({**mode, "value": self.half_widths(mode, calibration)}, truth)
-            scores["interval_coverage"] = metrics.interval_coverage(true, value - half, value + half)
-            scores["interval_width"] = float(2 * half.mean())
+            low, high = self.interval_ends(value, half)
+            scores["interval_coverage"] = metrics.interval_coverage(true, low, high)
+            scores["interval_width"] = float((high - low).mean())
         return scores
 
     def calibrate(self, mode: PredictionArrays, truth: Column) -> Calibration:
@@ -67,10 +86,11 @@ class RegressionOutput(Output):
         true, value = self.pairs(mode, truth)
         level = self.confidence_level
         fitted: Calibration = {"confidence_level": level, "rows": len(true)}
-        constant = _half_width(true - value, level)
+        residuals = self.residuals(true, value)
+        constant = _half_width(residuals, level)
         if "scale" in mode and (mode["scale"] != 1).any():
             _, scale = self.pairs({**mode, "value": mode["scale"]}, truth)
-            fitted |= {"half_width": _half_width((true - value) / scale, level), "constant_half_width": constant}
+            fitted |= {"half_width": _half_width(residuals / scale, level), "constant_half_width": constant}
             fitted["scale_range"] = [float(scale.min()), float(scale.max())]
         else:
             fitted["half_width"] = constant

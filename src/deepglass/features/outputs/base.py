@@ -111,6 +111,10 @@ class Output(Feature):
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: the training rows have no usable target; names the source."""
 
+    def unusable_targets(self, truth: Column) -> tuple[np.ndarray, str]:
+        """Rows with a target that the output's settings exclude, (N,) bool, and what they expect instead."""
+        return np.zeros(len(truth), bool), ""
+
     def target_error(self, code: Code, source: str, expected: str, got: str = "") -> SourceError:
         """The error for a target that cannot be learned from the training rows."""
         text = f"{source}: expected {expected} in {self.column!r} of the training rows"

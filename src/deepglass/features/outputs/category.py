@@ -54,7 +54,11 @@ class CategoryOutput(Category, ClassOutput):
         """Costs by true class (row) and predicted class (column), (K, K); None without any."""
         if not isinstance(self.threshold, Mapping):
             return None
-        return cost_matrix(self.threshold["cost"], self.class_names, f"outputs.{self.name}.threshold.cost")
+        costs = {
+            self.name_of(true): {self.name_of(predicted): cost for predicted, cost in row.items()}
+            for true, row in self.threshold["cost"].items()
+        }
+        return cost_matrix(costs, self.class_names, f"outputs.{self.name}.threshold.cost")
 
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: as `ClassOutput`; SpecError: `unknown-name` for a class with a cost that is none."""

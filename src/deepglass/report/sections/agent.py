@@ -64,6 +64,7 @@ class AgentSection(Section):
     """The learning curve beside the film."""
 
     title, nav, position = "Agent", "Agent", 10
+    layer = "result"
     files = ("metrics.json", "history.jsonl")
 
     def collect(self, report: ReportData) -> AgentFacts | None:

@@ -36,7 +36,9 @@ class OutputAttention(NamedTuple):
 class AttentionSection(Section):
     """Cards of each output: a matrix or strip of images while words are generated, shaded words before a class."""
 
-    title, nav, position = "Attention", "Attention", 240
+    title, nav, position = "Attention", "Attention", 30
+    layer = "why"
+    folded = True
     requires = ("test_predictions",)
 
     def collect(self, report: ReportData) -> tuple[OutputAttention, ...]:

@@ -56,7 +56,8 @@ class AudioRow(NamedTuple):
 class AudioSection(Section):
     """Some clips of each output; None where none is predicted from audio."""
 
-    title, nav, position = "Audio examples", "Audio", 210
+    title, nav, position = "Audio examples", "Audio", 160
+    layer = "result"
     requires = ("test_predictions",)
 
     def collect(self, report: ReportData) -> tuple[OutputExamples[AudioRow], ...]:

@@ -58,7 +58,9 @@ class AugmentationFacts:
 class AugmentationSection(Section):
     """A row an image: as it is, and augmented."""
 
-    title, nav, position = "Data augmentation", "Augmentation", 40
+    title, nav, position = "Data augmentation", "Augmentation", 20
+    layer = "data"
+    folded = True
     requires = ("image_input",)
     files = ("spec.yaml", "plan.json")
 

@@ -18,6 +18,7 @@ from deepglass.failures import SectionWarning, deepglass_error
 from deepglass.report.data import ReportData
 from deepglass.report.templates import environment
 
+Layer = Literal["result", "data", "why", "inside"]
 Requirement = Literal["metrics", "test_predictions", "image_input", "history"]
 """`metrics`: training has finished. `test_predictions`: an output was tested. `history`: at least one evaluation."""
 
@@ -28,7 +29,9 @@ class Section:
     A subclass sets:
         title: the heading, which names the thing in standard terms.
         nav: its short name in the navigation.
-        position: its place on the page; 0 is the head.
+        layer: of the page: how good the predictions are, the data, what predictions rest on, the network itself.
+        position: its place in the layer; that of 0 in "result" is the head.
+        folded: whether only heading and lead are visible until it is opened, by a click or by its address.
         requires: without these it is left out.
         files: run files that it depends on, as glob patterns; a watcher renders it again when one changes.
         assets: further files `web/NAME.css` and `web/NAME.js` that it needs.
@@ -37,6 +40,8 @@ class Section:
     title: ClassVar[str]
     nav: ClassVar[str]
     position: ClassVar[int]
+    layer: ClassVar[Layer] = "inside"
+    folded: ClassVar[bool] = False
     requires: ClassVar[tuple[Requirement, ...]] = ()
     files: ClassVar[tuple[str, ...]] = ("metrics.json",)
     assets: ClassVar[tuple[str, ...]] = ()

@@ -23,7 +23,9 @@ NO_COLOUR: Colour = (150, 150, 150)
 class BoundarySection(Section):
     """A card a plane."""
 
-    title, nav, position = "Decision boundary", "Boundary", 310
+    title, nav, position = "Decision boundary", "Boundary", 40
+    layer = "why"
+    folded = True
     files = ("metrics.json", f"{FOLDER}/*")
     assets = ("layers", "boundary")
 

@@ -15,7 +15,9 @@ CERTAIN = 1.96  # standard errors of the accuracy, beyond which the mean confide
 class CalibrationSection(Section):
     """A diagram and a table of its bins an output; None where no output has confidences."""
 
-    title, nav, position = "Calibration", "Calibration", 120
+    title, nav, position = "Calibration", "Calibration", 70
+    layer = "result"
+    folded = True
     requires = ("test_predictions",)
 
     def view(self, facts: None, report: ReportData) -> View | None:

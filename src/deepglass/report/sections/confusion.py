@@ -20,7 +20,8 @@ CLASSES_SHOWN = 12  # in the list beside the matrix; the others open on a click
 class ConfusionSection(Section):
     """A matrix for each output of classes, beside recall and precision of each class."""
 
-    title, nav, position = "Confusion matrix", "Confusion", 80
+    title, nav, position = "Confusion matrix", "Confusion", 30
+    layer = "result"
     assets = ("row_picker",)
     requires = ("test_predictions",)
 

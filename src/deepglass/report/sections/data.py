@@ -16,7 +16,8 @@ COLOURS = {"train": "c1", "valid": "c3", "test": "c4"}
 class DataSection(Section):
     """Always there."""
 
-    title, nav, position = "Data", "Data", 30
+    title, nav, position = "Data", "Data", 10
+    layer = "data"
     assets = ("tables",)
     files = ("features.json", "metrics.json")
 

@@ -9,7 +9,9 @@ from deepglass.report.sections.base import Section
 class ExampleSection(Section):
     """The input, the output of each layer, and the prediction."""
 
-    title, nav, position = "Feature maps of one example", "Example", 260
+    title, nav, position = "Feature maps of one example", "Example", 40
+    layer = "inside"
+    folded = True
     files = ("model.safetensors",)
     assets = ("layers",)
 

@@ -19,7 +19,8 @@ CHECKS = ("completeness_gap", "weight_randomization", "deletion", "deletion_rand
 class ExplanationsSection(Section):
     """Cards of each output; None where none was explained."""
 
-    title, nav, position = "Explanations", "Explanations", 230
+    title, nav, position = "Explanations", "Explanations", 10
+    layer = "why"
     requires = ("test_predictions",)
 
     def collect(self, report: ReportData) -> tuple[OutputExamples[ExplanationFacts], ...]:

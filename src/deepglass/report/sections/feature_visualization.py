@@ -9,7 +9,9 @@ from deepglass.report.sections.base import Section
 class FeatureVisualizationSection(Section):
     """A row of images a layer."""
 
-    title, nav, position = "Feature visualisation", "Visualisation", 280
+    title, nav, position = "Feature visualisation", "Visualisation", 60
+    layer = "inside"
+    folded = True
     requires = ("image_input",)
     files = ("model.safetensors",)
     assets = ("layers",)

@@ -15,7 +15,9 @@ MAX_IMAGES = 1024  # that are searched for patches
 class FiltersSection(Section):
     """Filters, then patches layer by layer."""
 
-    title, nav, position = "Filters", "Filters", 270
+    title, nav, position = "Filters", "Filters", 50
+    layer = "inside"
+    folded = True
     requires = ("image_input",)
     files = ("model.safetensors",)
 

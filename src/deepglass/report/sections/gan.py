@@ -45,7 +45,8 @@ class GANFacts(NamedTuple):
 class GANSection(Section):
     """Curves of losses, distance, diversity and the critic's accuracy."""
 
-    title, nav, position = "Generator and critic", "GAN", 70
+    title, nav, position = "Generator and critic", "GAN", 10
+    layer = "inside"
     files = ("history.jsonl",)
 
     def collect(self, report: ReportData) -> GANFacts | None:

@@ -19,7 +19,9 @@ MAX_LINES = 4  # as many as there are colours
 class HealthSection(Section):
     """Diagnostics with their fixes, gradient norms, and shares of dead and saturated units."""
 
-    title, nav, position = "Layer diagnostics", "Layers", 250
+    title, nav, position = "Layer diagnostics", "Layers", 30
+    layer = "inside"
+    folded = True
     files = (FILE,)
     assets = ("layers",)
 

@@ -37,7 +37,8 @@ class ImageRow(NamedTuple):
 class ImageOutputsSection(Section):
     """Three images a row; None where no output is an image."""
 
-    title, nav, position = "Image outputs", "Image outputs", 170
+    title, nav, position = "Image outputs", "Image outputs", 120
+    layer = "result"
     requires = ("test_predictions",)
 
     def collect(self, report: ReportData) -> tuple[OutputExamples[ImageRow], ...]:

@@ -22,7 +22,8 @@ SHOWN_AT_FIRST = (6, 3)  # of the worst and of the typical ones; the others open
 class ImagePredictionsSection(Section):
     """The images of each output that lies over its input image; None where there is none."""
 
-    title, nav, position = "Predictions on images", "Images", 160
+    title, nav, position = "Predictions on images", "Images", 110
+    layer = "result"
     assets = ("overlays",)
     requires = ("test_predictions",)
 

@@ -23,7 +23,8 @@ LOG_RATIO = 30  # losses that differ by this factor are drawn on a logarithmic a
 class LearningSection(Section):
     """The curves and what training took."""
 
-    title, nav, position = "Learning curves", "Learning", 50
+    title, nav, position = "Learning curves", "Learning", 0
+    layer = "inside"
     files = ("metrics.json", "history.jsonl")
 
     def view(self, facts: None, report: ReportData) -> View | None:

@@ -28,7 +28,9 @@ MARGIN = 0.6  # of the map's size that rows may lie beyond it while they learn
 class MapSection(Section):
     """Points, what colours them, and what they are."""
 
-    title, nav, position = "Embedding map", "Map", 300
+    title, nav, position = "Embedding map", "Map", 20
+    layer = "why"
+    folded = True
     files = ("metrics.json", f"{FOLDER}/*")
     assets = ("map",)
 

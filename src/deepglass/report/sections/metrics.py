@@ -13,6 +13,7 @@ class MetricsSection(Section):
     """A table an output; None where nothing was measured."""
 
     title, nav, position = "Test metrics", "Metrics", 20
+    layer = "result"
     requires = ("test_predictions",)
 
     def view(self, facts: None, report: ReportData) -> View | None:

@@ -16,7 +16,8 @@ class MistakesSection(Section):
     The rows that the cells of a confusion matrix show beside these lie in that section.
     """
 
-    title, nav, position = "Mistakes", "Mistakes", 220
+    title, nav, position = "Mistakes", "Mistakes", 170
+    layer = "result"
     requires = ("test_predictions",)
 
     def view(self, facts: None, report: ReportData) -> View | None:

@@ -28,7 +28,9 @@ PART_TITLES = {"encoders": "Encoders", "trunk": "Trunk", "heads": "Heads"}
 class NetworkSection(Section):
     """The drawing, and a table of the layers."""
 
-    title, nav, position = "Network", "Network", 290
+    title, nav, position = "Network", "Network", 20
+    layer = "inside"
+    folded = True
     files = ("spec.yaml", "model.safetensors")
     assets = ("network",)
 

@@ -26,7 +26,9 @@ class OutputClasses:
 class PerClassSection(Section):
     """A table an output; None where no output has metrics of single classes."""
 
-    title, nav, position = "Metrics of each class", "Classes", 90
+    title, nav, position = "Metrics of each class", "Classes", 40
+    layer = "result"
+    folded = True
     assets = ("tables",)
     requires = ("test_predictions",)
 

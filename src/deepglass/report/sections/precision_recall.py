@@ -38,7 +38,9 @@ class PrecisionRecallFacts(NamedTuple):
 class PrecisionRecallSection(Section):
     """A chart an output; None where no output has such curves."""
 
-    title, nav, position = "Precision-recall curve", "Precision", 100
+    title, nav, position = "Precision-recall curve", "Precision", 50
+    layer = "result"
+    folded = True
     requires = ("test_predictions",)
 
     def collect(self, report: ReportData) -> tuple[PrecisionRecallFacts, ...]:

@@ -59,7 +59,8 @@ class PseudoLabelFacts:
 class PseudoLabelsSection(Section):
     """Curves an output."""
 
-    title, nav, position = "Pseudo-labels", "Pseudo-labels", 60
+    title, nav, position = "Pseudo-labels", "Pseudo-labels", 30
+    layer = "data"
     files = ("metrics.json", FILE)
 
     def collect(self, report: ReportData) -> tuple[PseudoLabelFacts, ...] | None:

@@ -31,7 +31,8 @@ class Reconstructions(NamedTuple):
 class ReconstructionsSection(Section):
     """Two rows of tiles."""
 
-    title, nav, position = "Reconstructions", "Reconstructions", 190
+    title, nav, position = "Reconstructions", "Reconstructions", 140
+    layer = "result"
     requires = ("image_input",)
 
     def collect(self, report: ReportData) -> Reconstructions | None:

@@ -17,7 +17,8 @@ ERROR_BINS = 36
 class RegressionSection(Section):
     """Two charts and a table an output; None where no output is a number."""
 
-    title, nav, position = "Predicted against true", "Errors", 130
+    title, nav, position = "Predicted against true", "Errors", 80
+    layer = "result"
     requires = ("test_predictions",)
 
     def view(self, facts: None, report: ReportData) -> View | None:

@@ -24,7 +24,8 @@ HEAT_SIDE = 96  # pixels
 class RelianceSection(Section):
     """Sentences, bars, curves, heat maps and words of each output; None where nothing can be said."""
 
-    title, nav, position = "What it relies on", "Relies on", 225
+    title, nav, position = "What it relies on", "Relies on", 0
+    layer = "why"
     requires = ("test_predictions",)
 
     def collect(self, report: ReportData) -> tuple[GlobalExplanation, ...]:

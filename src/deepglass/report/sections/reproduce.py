@@ -10,7 +10,8 @@ from deepglass.report.sections.base import Section
 class ReproduceSection(Section):
     """Commands, seed, hash, versions and the spec."""
 
-    title, nav, position = "Reproduce", "Reproduce", 330
+    title, nav, position = "Reproduce", "Reproduce", 70
+    layer = "inside"
     requires = ("metrics",)
     files = ("metrics.json", "spec.yaml")
 

@@ -57,7 +57,8 @@ class SampleFacts(NamedTuple):
 class SamplesSection(Section):
     """A sheet a step, in order."""
 
-    title, nav, position = "Generated samples", "Samples", 180
+    title, nav, position = "Generated samples", "Samples", 130
+    layer = "result"
     files = (f"{FOLDER}/*",)
 
     def collect(self, report: ReportData) -> SampleFacts | None:

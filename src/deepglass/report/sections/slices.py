@@ -81,7 +81,9 @@ class OutputSlices:
 class SlicesSection(Section):
     """A table an output, a line a slice; None where there are none."""
 
-    title, nav, position = "Slices", "Slices", 140
+    title, nav, position = "Slices", "Slices", 90
+    layer = "result"
+    folded = True
     assets = ("tables", "row_picker")
     requires = ("test_predictions",)
 

@@ -10,13 +10,14 @@ from deepglass.metrics.table import metric_of
 from deepglass.report.charts.axes import Axis, axis
 from deepglass.report.convergence import training_end
 from deepglass.report.data import ReportData, View
-from deepglass.report.headline import headline
+from deepglass.report.headline import by_severity, headline, short_text
 from deepglass.report.output_facts import Figure, OutputFacts, ordered_baselines
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import draw, titled
 from deepglass.report.verdict import best_baseline, judge, main_value
 
 SYMBOLS = {"better": "✓", "no_worse": "≈", "worse": "✕", "unclear": "?", "unknown": "?"}
+MAX_FINDINGS = 3
 MAX_OUTPUTS = 8  # with a box of their own
 
 
@@ -24,17 +25,20 @@ class SummarySection(Section):
     """A box an output; always there."""
 
     title, nav, position = "Summary", "Summary", 0
+    layer = "result"
 
     def view(self, facts: None, report: ReportData) -> View:
         outputs = report.outputs
         findings = _findings(report)
         names = [f.name for f, _ in report.tested_outputs or ()]
         per_class = dict(zip(names, report.per_class or ()))
+        outcomes = [_outcome(o, report, findings or (), per_class.get(o.name)) for o in outputs[:MAX_OUTPUTS]]
         return {
             "name": report.name,
             "task": report.task,
-            "outcomes": [_outcome(o, report, findings or (), per_class.get(o.name)) for o in outputs[:MAX_OUTPUTS]],
+            "outcomes": outcomes,
             "findings": None if findings is None else len(findings),
+            "further_findings": _further_findings(findings or (), outcomes),
             "split": split_text(report.split_source or ""),
             "num_hidden": max(len(outputs) - MAX_OUTPUTS, 0),
             "key_facts": _key_facts(report),
@@ -97,6 +101,13 @@ def _findings(report: ReportData) -> Sequence[Finding] | None:
         return report.findings or ()
     except Exception:
         return None
+
+
+def _further_findings(findings: Sequence[Finding], outcomes: Sequence[View]) -> list[tuple[str, str]]:
+    """Kind and short text of the most serious findings that no warning of an output tells already."""
+    told = {sentence for outcome in outcomes for sentence in outcome["headline"].warnings}
+    further = [(f.kind, text) for f in by_severity(findings) if (text := short_text(f)) not in told]
+    return further[:MAX_FINDINGS]
 
 
 def split_text(source: str) -> str:

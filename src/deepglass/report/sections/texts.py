@@ -76,7 +76,8 @@ class OutputTexts(NamedTuple):
 class TextsSection(Section):
     """Cards of each output; None where no output is a text."""
 
-    title, nav, position = "Text examples", "Texts", 200
+    title, nav, position = "Text examples", "Texts", 150
+    layer = "result"
 
     def collect(self, report: ReportData) -> tuple[OutputTexts, ...]:
         outputs = [output_texts(feature, rows) for feature, rows in report.tested_outputs]

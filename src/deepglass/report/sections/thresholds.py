@@ -16,7 +16,9 @@ from deepglass.report.templates import draw, label
 class ThresholdsSection(Section):
     """A slider, precision and recall over the threshold, and the ROC curve; None where no output is binary."""
 
-    title, nav, position = "Decision threshold", "Threshold", 110
+    title, nav, position = "Decision threshold", "Threshold", 60
+    layer = "result"
+    folded = True
     assets = ("threshold",)
     requires = ("test_predictions",)
 

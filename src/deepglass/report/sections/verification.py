@@ -63,7 +63,8 @@ class VerificationFacts:
 class VerificationSection(Section):
     """A histogram and pairs an output; None where no output is an identity."""
 
-    title, nav, position = "Verification", "Verification", 150
+    title, nav, position = "Verification", "Verification", 100
+    layer = "result"
     requires = ("test_predictions",)
 
     def collect(self, report: ReportData) -> tuple[VerificationFacts, ...]:
