@@ -39,7 +39,9 @@ def _texts(count: int, seed: int = 0) -> pl.DataFrame:
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> deepglass.Run:
     folder = tmp_path_factory.mktemp("runs")
     rows = _texts(400).with_columns(pl.when(pl.int_range(pl.len()) < 60).then("topic").alias("topic"))
-    return deepglass.train(rows, "topic", objective={"name": "masked", "mask_ratio": 0.3}, steps=200, out=folder / "words", **FAST)
+    return deepglass.train(
+        rows, "topic", objective={"name": "masked", "mask_ratio": 0.3}, steps=200, out=folder / "words", **FAST
+    )
 
 
 def test_masked_words_are_predicted_from_both_sides(pretrained: deepglass.Run) -> None:
@@ -80,9 +82,7 @@ def test_a_network_starts_from_the_pretrained_one(pretrained: deepglass.Run, tmp
 
 def test_another_vocabulary_is_refused(pretrained: deepglass.Run, tmp_path: Path) -> None:
     inputs = [{"name": "text", "kind": "text", "tokenization": "characters"}]
-    with pytest.raises(
-        SpecError, match=r"inputs\.text: network.init_from has weights for \d+ codes of pieces"
-    ):
+    with pytest.raises(SpecError, match=r"inputs\.text: network.init_from has weights for \d+ codes of pieces"):
         deepglass.train(_texts(40), "topic", init_from=pretrained.path, inputs=inputs, steps=1, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

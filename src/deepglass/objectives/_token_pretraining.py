@@ -29,8 +29,8 @@ PROBE_ROWS = 1_000  # labelled training rows of the probe that monitors training
 class TokenPretraining(Representation):
     """Base class of objectives that hide tokens of one text column.
 
-    The loss on the validation rows selects the weights. With labels the loss of a linear probe on at most 1,000 labelled
-    training rows is added to it, since a lower loss of the pre-training task alone can transfer worse.
+    The loss on the validation rows selects the weights. With labels the loss of a linear probe on at most 1,000
+    labelled training rows is added to it, since a lower loss of the pre-training task alone can transfer worse.
 
     Args:
         mask_ratio: share of the tokens that are chosen.
