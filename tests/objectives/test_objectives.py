@@ -74,8 +74,11 @@ def train(name: str, out: Path, *callbacks: Callback) -> deepglass.Run:
         "objective": name,
         **SETTINGS.get(name, {}),
     }
-    rows: Any = TEXTS if name in OF_TEXTS else "sklearn:digits"
-    return deepglass.train(rows, steps=STEPS, out=out, baselines=False, callbacks=callbacks, **said)
+    source = "sklearn:digits"
+    if name in OF_TEXTS:
+        source = str(out.parent / "texts.csv")
+        TEXTS.write_csv(source)
+    return deepglass.train(source, steps=STEPS, out=out, baselines=False, callbacks=callbacks, **said)
 
 
 @pytest.fixture(scope="module")
