@@ -16,6 +16,7 @@ import deepglass
 
 STEPS = {"california_housing": 400, "ett": 250, "diabetes": 100, "adult_age": 250, "heteroscedastic": 400}
 LEVEL_BANDS = 5
+ABOVE = {"california_housing": 300_000}  # beyond which the coverage is printed too
 
 
 def heteroscedastic(seed: int, count: int = 6000) -> pl.DataFrame:
@@ -63,6 +64,8 @@ def measure(name: str, seed: int, data_root: str | None) -> dict[str, object]:
         result[f"{kind}_width"] = (above - below).mean()
         top = np.argsort(true, kind="stable")[-len(true) // LEVEL_BANDS :]
         result[f"{kind}_top"] = inside[top].mean()
+        if name in ABOVE:
+            result[f"{kind}_above"] = [inside[values > ABOVE[name]].mean() for values in (true, value)]
     return result
 
 
@@ -79,6 +82,9 @@ def main() -> None:
             bands = np.mean([r[kind][1] for r in results], 0)
             width = np.mean([r[f"{kind}_width"] / r["constant_width"] for r in results])
             top = np.mean([r[f"{kind}_top"] for r in results])
+            if name in ABOVE:
+                by = [", ".join(f"{100 * r[f'{kind}_above'][i]:.1f}" for r in results) for i in (0, 1)]
+                print(f"{name:20}{kind:10} above {ABOVE[name]:,}: of the true value {by[0]}, of the prediction {by[1]}")
             listing = " ".join(f"{100 * b:.0f}" for b in bands)
             print(
                 f"{name:20}{kind:10}{results[0]['rows']:6} rows  coverage {100 * np.mean(overall):.1f} "

@@ -8,6 +8,7 @@ with Chromium() as browser:
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from importlib.resources import files
@@ -104,6 +105,11 @@ class Page:
             if v["impact"] in ("serious", "critical")
             for node in v["nodes"]
         ]
+
+    def num_printed_pages(self) -> int:
+        """Pages of A4 that the page fills when it is printed."""
+        pdf = self.page.pdf(format="A4", print_background=True, prefer_css_page_size=True)
+        return len(re.findall(rb"/Type\s*/Page[^s]", pdf))
 
     def picture(self, clip: dict[str, float] | None = None) -> bytes:
         """A screenshot as PNG; `clip` has x, y, width and height on the page."""

@@ -48,7 +48,16 @@ LAYERS = {
             ("labelling", "export", "report"),
             ("serve",),
             ("studio",),
-            ("catalogue", "comparison", "embedding", "inference", "inspection", "generation", "notebook"),
+            (
+                "catalogue",
+                "comparison",
+                "embedding",
+                "inference",
+                "inspection",
+                "generation",
+                "notebook",
+                "word_vectors",
+            ),
             ("api",),
             ("sklearn",),
             ("",),  # deepglass/__init__.py: the public names, loaded lazily

@@ -47,9 +47,10 @@ def test_examples_of_docstrings_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     names = {"deepglass": deepglass, "DeepglassClassifier": deepglass.DeepglassClassifier}
     names["DeepglassRegressor"] = deepglass.DeepglassRegressor
     finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner(verbose=False)
+    examples = ("train", "inspect", "evaluate", "predict", "explain", "report", "compare", "resume", "label", "embed")
     tests = [
         test
-        for name in ("train", "inspect", "evaluate", "predict", "explain", "DeepglassClassifier", "DeepglassRegressor")
+        for name in (*examples, "DeepglassClassifier", "DeepglassRegressor")
         for test in finder.find(getattr(deepglass, name), name, globs=dict(names))
     ]
     assert all(test.examples for test in tests)

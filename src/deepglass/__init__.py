@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from deepglass.spec.spec import Spec
     from deepglass.training.plan import Plan
     from deepglass.training.trainer import Trainer
+    from deepglass.word_vectors import nearest_words
 
 __version__ = "0.1.0"
 
@@ -67,6 +68,7 @@ _NAMES = {
     "deepglass.spec.spec": ("Spec",),
     "deepglass.training.plan": ("Plan",),
     "deepglass.training.trainer": ("Trainer",),
+    "deepglass.word_vectors": ("nearest_words",),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
@@ -95,6 +97,7 @@ __all__ = [
     "generate",
     "inspect",
     "label",
+    "nearest_words",
     "new",
     "predict",
     "register",

@@ -172,6 +172,12 @@ def resume(
         time: time budget of a further stage, in seconds or as text such as "60s".
         epochs, steps: its passes over the training rows or optimizer updates, instead of a time budget.
         allow_code: modules outside the package that the run may name; importing them runs their code.
+
+    Example:
+        >>> run = deepglass.train("sklearn:iris", steps=10, out="runs/further", baselines=False, force=True)
+        >>> run = deepglass.resume("runs/further", steps=10)
+        >>> run.history[-1]["step"]
+        20
     """
     started = clock.perf_counter()
     allow_modules(allow_code)
@@ -238,9 +244,11 @@ def label(
         SourceError: `mismatched-files` if the labels file belongs to another source.
 
     Example:
-        queue = deepglass.label("runs/photos-1")
-        for i, item in enumerate(queue.items):
-            queue.answer(i, item.suggestion)  # written to the file at once
+        >>> queue = deepglass.label("runs/example", out="runs/labels.csv", limit=3)
+        >>> for i, item in enumerate(queue.items):
+        ...     queue.answer(i, item.suggestion)  # written to the file at once
+        >>> len(queue.items)
+        3
     """
     run, out = open_run(run, allow_code), Path(out)
     if limit < 1:
@@ -291,6 +299,10 @@ def report(
     Raises:
         SpecError: `already-exists` for a file that would be overwritten.
         SourceError: `not-found` without the data, `mismatched-files` for others.
+
+    Example:
+        >>> deepglass.report("runs/example", samples=False, out="runs/example.html").name
+        'example.html'
     """
     run, wish = open_run(run, allow_code), MapOptions(map, layer)
     check_map_options(wish, run.objective)
@@ -309,6 +321,11 @@ def compare(*runs: str | Path | Run) -> RunComparison:
 
     Each further run is compared with the first one on the test rows that both have, with a 95 % interval; see
     `comparison.side_by_side`.
+
+    Example:
+        >>> second = deepglass.train("sklearn:iris", steps=40, out="runs/second", baselines=False, force=True)
+        >>> sorted(deepglass.compare("runs/example", second))
+        ['runs/example', 'runs/second']
     """
     loaded = [open_run(r) for r in runs]
     if len(loaded) < 2:

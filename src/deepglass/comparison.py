@@ -8,7 +8,7 @@ import polars as pl
 
 from deepglass.data.trained_rows import occurrences
 from deepglass.features.outputs.base import Output
-from deepglass.formatting import plain_duration, plain_number
+from deepglass.formatting import plain_duration, plain_number, signed_number
 from deepglass.metrics.intervals import mean_interval
 from deepglass.run.run import Run
 from deepglass.run.storage.stored_files import RunState
@@ -222,12 +222,13 @@ def _difference_sentences(
     if learned := values["learned_by_first"]:
         yield f"{first} has learned from {learned:,} of the {counts[1]:,} test rows of {path}"
     for output, d in values["paired"].items():
-        start = f"{output}.{d['metric']} of {path} - {first}, on {d['rows']:,} common test rows: {d['difference']:+.3g}"
+        rows = f"on {d['rows']:,} common test rows"
+        start = f"{output}.{d['metric']} of {path} - {first}, {rows}: {signed_number(d['difference'])}"
         if d["low"] is None:
             yield f"{start} (too few rows to tell)"
         else:
             decided = "" if d["low"] > 0 or d["high"] < 0 else "; no difference is shown"
-            yield f"{start} (95 % interval {d['low']:+.3g} to {d['high']:+.3g}{decided})"
+            yield f"{start} (95 % interval {signed_number(d['low'])} to {signed_number(d['high'])}{decided})"
 
 
 def _setting(value: Any) -> str:

@@ -18,6 +18,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError, WithJsonSchema
 from typing_extensions import TypedDict, is_typeddict
 
+from deepglass.constraints import FunctionName
 from deepglass.errors import SourceError, SpecError, near_miss
 
 T = TypeVar("T")
@@ -241,7 +242,7 @@ def describe(hint: Any) -> str:
     """The values that a setting takes, such as `a whole number above 0 or one of auto`."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return describe(args[0]) + _range(hint.__metadata__)
+        return "module:function" if hint == FunctionName else describe(args[0]) + _range(hint.__metadata__)
     if origin in (Union, types.UnionType):
         return " or ".join(describe(a) for a in args if a is not type(None))
     if origin is Literal:
@@ -259,9 +260,8 @@ def describe(hint: Any) -> str:
 
 def _range(constraints: Sequence[Any]) -> str:
     """` above 0`, ` of at least 1`, ` from 0 to 1`."""
-    low = next((c for c in constraints if isinstance(c, Ge | Gt)), None)
-    high = next((c for c in constraints if isinstance(c, Le | Lt)), None)
-    length = next((c for c in constraints if isinstance(c, Len)), None)
+    kinds: Any = (Ge | Gt, Le | Lt, Len)
+    low, high, length = (next((c for c in constraints if isinstance(c, kind)), None) for kind in kinds)
     if length is not None:
         return f" of at least {length.min_length}"
     top = "" if high is None else f"below {_bound(high.lt)}" if isinstance(high, Lt) else f"{high.le}"

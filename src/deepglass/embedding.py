@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from deepglass.objectives._word_vectors import WordVectors
 from deepglass.prepare.new_rows import Rows
 from deepglass.registry import Modules
 from deepglass.run.context import read_data, with_source
-from deepglass.run.embedding import RowEmbeddings
+from deepglass.run.embedding import RowEmbeddings, embed_words
 from deepglass.run.embedding import embed as embed_rows
 from deepglass.run.run import Run, open_run
 from deepglass.spec.spec import Source
@@ -23,15 +24,19 @@ def embed(
     """Embeddings of rows, and their columns.
 
     Args:
-        rows: as for `predict`; None: all rows of the run's source.
+        rows: as for `predict`; None: all rows of the run's source, or of word vectors all words.
         source: the data of the run, where they have moved or were a Python object, for `rows=None`.
         allow_missing: columns that may be absent or unreadable, though training had them.
         allow_code: modules outside the package that the run may name; importing them runs their code.
 
     Example:
-        vectors, metadata = deepglass.embed("runs/mnist-1", "photos/")
+        >>> vectors, columns = deepglass.embed("runs/example", "sklearn:iris")
+        >>> len(vectors) == len(columns) == 150
+        True
     """
     run = open_run(run, allow_code)
+    if rows is None and isinstance(run.objective, WordVectors):
+        return embed_words(run.objective)
     with run.predictor.reader.reading(allow_missing):
         if rows is None:
             fingerprint = None if source is None else run.state.source["fingerprint"]

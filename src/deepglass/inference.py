@@ -9,7 +9,7 @@ from typing import Any
 from deepglass.errors import SourceError
 from deepglass.explain import load
 from deepglass.features.outputs.identity import Verdict
-from deepglass.formatting import part_text, prediction_line
+from deepglass.formatting import part_text, prediction_line, signed_number
 from deepglass.prepare.new_rows import Rows
 from deepglass.registry import Modules
 from deepglass.run.run import EvaluationMetrics, Run, open_run
@@ -158,7 +158,7 @@ class Explanations(list[dict[str, Any]]):
         blocks = []
         for row in self[:MAX_SHOWN]:
             for name, explained in ((n, e) for n, e in row.items() if n != "row"):
-                parts = [[part_text(p), f"{p['weight']:+.3g}"] for p in explained["attributions"][:MAX_PARTS]]
+                parts = [[part_text(p), signed_number(p["weight"])] for p in explained["attributions"][:MAX_PARTS]]
                 head = ["part of the input", f"attribution ({explained['unit']})"]
                 title = f"row {row['row']}, {name}: {prediction_line(explained)}"
                 blocks.append(NotebookBlock(title, explained["method"], head, parts))

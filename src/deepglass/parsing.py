@@ -17,7 +17,7 @@ import polars as pl
 ALWAYS_MISSING: frozenset[str] = frozenset(["", "?", "#NULL!", "#VALUE!", "#N/A", "#NA", "<NA>", "\\N"])
 """Texts that are a missing value in every column, after stripping spaces."""
 
-_NOT_AVAILABLE = ["NA", "na", "N/A", "n/a", "N.A.", "n.a.", "-", "--", "."]
+_NOT_AVAILABLE = ["NA", "na", "N/A", "n/a", "N.A.", "n.a.", "k.A.", "k. A.", "-", "--", "."]
 _NOT_A_VALUE = ["NaN", "nan", "NAN", "-nan", "null", "NULL", "Null", "nil"]
 # "None" is left out on purpose: in many tables it is a category ("no alley").
 MISSING: frozenset[str] = ALWAYS_MISSING.union(_NOT_AVAILABLE, _NOT_A_VALUE)
@@ -54,6 +54,11 @@ class NumberFormat(NamedTuple):
     def plain(self) -> bool:
         """Whether a plain cast to float parses it."""
         return self.decimal == "." and not (self.thousands or self.unit or self.trailing_minus or self.digits)
+
+    @property
+    def measures(self) -> bool:
+        """Whether the unit is a currency or a sign, as of amounts and shares; letters may belong to a code: 4WD."""
+        return bool(self.unit) and not (self.unit.isalpha() and not re.fullmatch(_CODES, self.unit))
 
     def __str__(self) -> str:
         parts = [f"decimal {self.decimal!r}"]

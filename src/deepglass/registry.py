@@ -9,7 +9,7 @@ defined or registered it, or to one of a module that the user has allowed by nam
 
 import importlib
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -24,6 +24,7 @@ _MAX_NAME = 100  # characters of a file's name that is looked for
 
 _allowed_modules: set[str] = set()
 _registered: dict[str, type] = {}
+_functions: dict[str, Callable[..., Any]] = {}  # that the user has given as such
 _registries: "list[Registry[Any]]" = []
 
 
@@ -93,7 +94,43 @@ def own_class(name: str, base: type, noun: str, where: str) -> type:
         SpecError: `unknown-name` for a module that is not allowed or cannot be imported, and for what is no final
             subclass of the base class.
     """
-    module, _, class_name = name.partition(":")
+    return _checked(_own_object(name, where, inspect.isclass), base, name, noun, where)
+
+
+def function_name(function: Callable[..., Any], where: str) -> str:
+    """The name `module:function` of a function that the user gives as such; specs and runs hold the name.
+
+    Raises:
+        SpecError: `bad-value` for a function that no other program can import by its name.
+    """
+    name = _external_name(function)
+    if "<" in name:
+        text = "a lambda and a function inside of another have no name that can be imported; define it in a module"
+        raise SpecError("bad-value", f"{where}: {text}")
+    _functions[name] = function
+    return name
+
+
+def own_function(name: str, noun: str, where: str) -> Callable[..., Any]:
+    """The function `module:function` that the user has given, or one of a module that the user has allowed.
+
+    Args:
+        noun, where: as of `own_class`.
+
+    Raises:
+        SpecError: `unknown-name`, as of `own_class`.
+    """
+    if name in _functions:
+        return _functions[name]
+    function = _own_object(name, where, inspect.isroutine)
+    if inspect.isclass(function) or not callable(function):
+        raise SpecError("unknown-name", f"{where}: {name!r} is no {noun}; expected a function")
+    return cast("Callable[..., Any]", function)
+
+
+def _own_object(name: str, where: str, is_wanted: Callable[[Any], bool]) -> Any:
+    """What `module:name` names; `is_wanted` says which names of the module an error lists."""
+    module, _, own_name = name.partition(":")
     check_allowed(module, f"{where}: {name!r}")
     try:
         content = import_own(module)
@@ -101,12 +138,11 @@ def own_class(name: str, base: type, noun: str, where: str) -> type:
         reason = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
         place = f", {line}" if (line := own_line(error)) else ""
         raise SpecError("unknown-name", f"{where}: cannot import {name!r} ({reason}{place})") from error
-    cls = getattr(content, class_name, None)
-    if cls is None:
-        classes = [n for n, c in inspect.getmembers(content, inspect.isclass) if c.__module__ == module]
-        reason = f"{content.__file__} has no {class_name!r}{near_miss(class_name, classes)}"
+    if (value := getattr(content, own_name, None)) is None:
+        names = [n for n, c in inspect.getmembers(content, is_wanted) if c.__module__ == module]
+        reason = f"{content.__file__} has no {own_name!r}{near_miss(own_name, names)}"
         raise SpecError("unknown-name", f"{where}: cannot import {name!r} ({reason})")
-    return _checked(cls, base, name, noun, where)
+    return value
 
 
 def _checked(cls: Any, base: type, name: str, noun: str, where: str) -> type:
@@ -121,8 +157,8 @@ def _checked(cls: Any, base: type, name: str, noun: str, where: str) -> type:
     raise SpecError("unknown-name", f"{where}: {name!r} is no {noun}; expected a subclass of {base.__name__}{missing}")
 
 
-def _external_name(cls: type) -> str:
-    return f"{cls.__module__}:{cls.__qualname__}"
+def _external_name(value: Any) -> str:
+    return f"{value.__module__}:{value.__qualname__}"
 
 
 def _subclasses(base: type) -> Iterator[type]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -26,6 +28,14 @@ from deepglass.spec.overrides import build_spec
 )
 def test_missing_markers_are_the_same_for_all_users(raw: object, found: list[bool]) -> None:
     assert is_null(raw).tolist() == found  # type: ignore[arg-type]
+
+
+def test_the_german_not_available_is_missing_among_words_and_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    rows = [f"{'k.A.' if i % 7 == 0 else 'Bonn' if i % 2 else 'Ulm'};{'k. A.' if i % 5 == 0 else i}" for i in range(50)]
+    path.write_text("\n".join(["town;price", *rows]))
+    missing = {c.name: (c.kind, c.missing) for c in deepglass.inspect(path, "price").columns}
+    assert missing == {"town": ("binary", 8), "price": ("number", 10)}
 
 
 def test_targets_with_only_missing_markers_are_missing() -> None:

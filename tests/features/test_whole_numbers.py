@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+import polars as pl
 import pytest
 
 from deepglass.features.base import infer_type
@@ -42,3 +43,12 @@ def test_names_come_before_the_values() -> None:
     assert [infer_type(codes, name)[0] for name in ("q", "label", "age")] == ["category", "category", "number"]
     assert infer_type(scores - 3, "class")[0] == "category"
     assert [infer_type(codes, name)[0] for name in ("p12", "pixel_3_7", "px4")] == ["number"] * 3
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"),
+    [("{} %", "number"), ("{}%", "number"), ("{} €", "number"), ("CHF {}", "number"), ("{}WD", "category")],
+)
+def test_numbers_with_a_currency_or_a_sign_are_quantities(form: str, kind: str) -> None:
+    series = pl.Series("rebate", [form.format(5 * (i % 4)) for i in range(200)])
+    assert infer_type(series, "rebate")[0] == kind

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from report_values import report_of, section_html
 from sklearn.datasets import load_diabetes
 
 import deepglass
@@ -51,3 +52,16 @@ def test_a_loss_that_is_not_the_training_loss_is_not_drawn_beside_it(objective: 
     deepglass.train(frame, **target, steps=6, out=tmp_path / "run", baselines=False, objective=objective, **settings)
     records = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
     assert all(record["valid_loss"] is None for record in records)
+
+
+def test_no_chart_repeats_another() -> None:
+    """R², RMSE and MSE of one output have one curve; all of them stand in the table."""
+    losses = [4.0, 2.0, 1.0, 0.5]
+    errors = [1.0, 1.2, 0.7, 0.9]
+    history = tuple(
+        HistoryPoint(i, i, i, 1e-3, {"loss": v}, {"loss": v, "mse": v, "rmse": v**0.5, "r2": 1 - v / 4, "mae": error})
+        for i, (v, error) in enumerate(zip(losses, errors), 1)
+    )
+    html = section_html("learning", report_of(history=history))
+    assert html.count('<svg class="chart') == 2
+    assert all(name in html for name in ("RMSE", "MSE", "R²", "MAE"))

@@ -351,6 +351,31 @@ def test_the_first_screen_has_the_findings_and_few_links(
     page.resize(390)
 
 
+UNCUT = """(most) => [...document.querySelectorAll("figure, svg, img, .mapview, .row-card, table tr")]
+  .filter((part) => part.checkVisibility() && (part.getBoundingClientRect().height > most ||
+    ![part, part.closest("figure, .mapview, tr, article")].some((p) => p &&
+      getComputedStyle(p).breakInside === "avoid")))
+  .map((part) => part.outerHTML.slice(0, 80))"""
+PAGE_HEIGHT = 1030  # pixels of A4 between its margins
+
+
+@pytest.mark.parametrize(("kind", "most"), [("table", 16), ("pictures", 14), ("contest", 12)])  # three, one, no output
+def test_a_page_prints_on_few_sheets_without_cut_charts(
+    pages: Callable[[str], Pages], page: Page, kind: str, most: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(pages(kind).shown)
+    page.go(path)
+    assert page.num_printed_pages() <= most
+    assert page.run("[...document.querySelectorAll('.fold')].every((part) => part.open)")
+    page.resize(703)
+    page.page.emulate_media(media="print")
+    cut = page.run(f"({UNCUT})({PAGE_HEIGHT})")
+    page.page.emulate_media(media="screen")
+    page.resize(390)
+    assert cut == []
+
+
 def test_an_address_opens_its_section(pages: Callable[[str], Pages], page: Page, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(pages("table").shown)

@@ -12,6 +12,7 @@ _HOMES = {
     "next_commands": "deepglass.serve.queue",
     "pack": "deepglass.run.storage.pack",
     "plain_bytes": "deepglass.formatting",
+    "predict_words": "deepglass.word_vectors",
     "resume_command": "deepglass.run.storage.manifest",
     "serve_label": "deepglass.serve.label",
     "show": "deepglass.cli.show",

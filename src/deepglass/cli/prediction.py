@@ -19,7 +19,7 @@ from deepglass.cli.options import (
     flag,
     option,
 )
-from deepglass.cli.streams import message, output_rows, print_json, rows_of
+from deepglass.cli.streams import lines_of, message, output_rows, print_json, rows_of
 from deepglass.errors import SpecError
 from deepglass.files import check_not_exists, write_file
 
@@ -46,14 +46,20 @@ def predict(
     allow_code: AllowCode = None,
     as_json: Json = False,
 ) -> None:
-    """Predict new rows, in their order.
+    """Predict new rows, in their order; with word vectors the words nearest to a word or a sum of words.
 
     Example: deepglass predict runs/houses-1 new.csv --out predictions.csv --keep id
+    Example: echo "king - man + woman" | deepglass predict runs/word-vectors-1 -
     """
     check_not_exists(out, force)
     if excel_safe and (out is None or out.suffix not in (".csv", ".tsv")):
         raise SpecError("bad-value", f"--excel-safe: expected --out FILE.csv or FILE.tsv, got {out or 'no file'}")
     loaded = deepglass.Run(run, allow_code or ())
+    if loaded.objective.learns_from == "text":
+        if explain or keep or probabilities:
+            raise SpecError("bad-value", "--explain, --keep and --probabilities: this run predicts no column of rows")
+        output_rows(cli.predict_words(loaded, lines_of(source)), "queries", out, as_json, excel_safe)
+        return
     if out is not None and out.suffix in cli.TABLES and not explain:
         table = loaded.predict_table(
             rows_of(source),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from deepglass.cli.console import err, grid_of
+from deepglass.cli.console import err, grid_of, hanging
 from deepglass.doctor.base import Finding
 from deepglass.formatting import first_names, plain_number
 from deepglass.prepare.prepared_data import PreparedData
@@ -43,15 +43,15 @@ class ProgressBar(Callback):
         err.print(grid)
         for note in prepared.table.notes:
             if note.what not in READING_NOTES:
-                err.print(f"  {note.what}: {note.value} ({note.why})")
+                err.print(hanging(f"  {note.what}: {note.value} ({note.why})", 4), soft_wrap=True)
         for sentence in prepared.notes:
-            err.print(f"  note: {sentence}")
+            err.print(hanging(f"  note: {sentence}", 4), soft_wrap=True)
 
     def on_findings(self, findings: Sequence[Finding]) -> None:
         for finding in findings:
             if finding.kind not in FINDINGS_IN_NOTES:
                 fix = f" (--fix {finding.kind})" if finding.fix.startswith("data.fix") else ""
-                err.print(f"  {finding.kind}: {finding.text}{fix}")
+                err.print(hanging(f"  {finding.kind}: {finding.text}{fix}", 4), soft_wrap=True)
 
     def on_train_start(self, plan: Plan, step: int) -> None:
         self.start = self.plan = plan

@@ -11,7 +11,14 @@ from deepglass.doctor.findings import read_findings
 from deepglass.doctor.inspect import Inspection
 from deepglass.errors import SourceError
 from deepglass.features.outputs.identity import Verdict
-from deepglass.formatting import part_text, plain_duration, plain_number, prediction_line, prediction_text
+from deepglass.formatting import (
+    part_text,
+    plain_duration,
+    plain_number,
+    prediction_line,
+    prediction_text,
+    signed_number,
+)
 from deepglass.report.headline import most_severe
 from deepglass.report.run_verdicts import run_verdicts
 from deepglass.run.check import RunProblem
@@ -99,9 +106,9 @@ def show_inspection(inspection: Inspection) -> None:
     """Columns with kind, role and reason, then the data problems."""
     out.print(f"{inspection.name}: {inspection.rows:,} rows", style="bold")
     for note in inspection.notes:
-        out.print(f"  {note.what}: {note.value} ({note.why})")
+        print(hanging(f"  {note.what}: {note.value} ({note.why})", 4))
     for skipped in inspection.skipped[:20]:
-        out.print(f"  left out: {skipped.name} ({skipped.reason})")
+        print(hanging(f"  left out: {skipped.name} ({skipped.reason})", 4))
     inputs = [c for c in inspection.columns if c.role == "input"]
     left_out = {c.name for c in inputs[MAX_INPUTS:]}
     missing = any(c.missing for c in inspection.columns)
@@ -175,7 +182,7 @@ def show_predictions(predictions: Sequence[Mapping[str, Mapping[str, Any]]]) -> 
         for name, p in row.items():
             if "attributions" in p:
                 largest = p["attributions"][:MAX_PARTS_BESIDE_PREDICTION]
-                parts = (f"{part['weight']:+.3g} {part_text(part)}" for part in largest)
+                parts = (f"{signed_number(part['weight'])} {part_text(part)}" for part in largest)
                 print(hanging(f"  {name if len(row) > 1 else 'why'}: {', '.join(parts)} ({p['unit']})", 4))
 
 
@@ -210,7 +217,7 @@ def _show_explanation(row: int, name: str, explanation: Mapping[str, Any]) -> No
     grid = grid_of()
     for part in parts:
         bar = ("+" if part["weight"] > 0 else "-") * round(12 * abs(part["weight"]) / most)
-        grid.add_row("", f"{part['weight']:+.4g}", bar, part_text(part))
+        grid.add_row("", signed_number(part["weight"]), bar, part_text(part))
     out.print(grid)
     baseline = "" if explanation["baseline"] is None else f" (baseline {plain_number(explanation['baseline'])})"
     score = f"{explanation['unit']} {plain_number(explanation['score'])}"

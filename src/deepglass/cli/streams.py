@@ -9,6 +9,7 @@ from typing import Any, TextIO
 from deepglass import cli
 from deepglass.cli.escaping import escaped_json
 from deepglass.documents import parse_json
+from deepglass.files import read_file
 
 
 def rows_of(source: str) -> Any:
@@ -21,6 +22,20 @@ def rows_of(source: str) -> Any:
         return source
     lines = enumerate(sys.stdin.buffer, 1)
     return [parse_json(line, "stdin", number) for number, line in lines if line.strip()]
+
+
+def lines_of(source: str) -> list[str]:
+    """The lines of a text file, or for `-` of stdin, without blank ones; any other text is the only line.
+
+    Raises:
+        SourceError: `unreadable-file`, `too-large`.
+    """
+    text = source
+    if source == "-":
+        text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    elif Path(source).is_file():
+        text = read_file(Path(source)).decode("utf-8", "replace")
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def message(text: str) -> None:

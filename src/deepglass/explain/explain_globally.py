@@ -50,6 +50,7 @@ MAX_ATTRIBUTED = 12  # rows whose attributions are averaged
 MAX_INPUTS = 60  # that are permuted one by one
 NUM_BACKGROUND, NUM_REFERENCE_ROWS = 16, 200
 MAX_SECONDS = 2.0  # for all predictions of an output; fewer rows are used where it would take longer
+REPORT_ROWS, REPORT_SECONDS = 200, 1.0  # of an output in the report, which has many other parts
 MIN_TIMED_ROWS = 100
 NUM_CURVES, NUM_INTERACTING = 3, 4
 
@@ -91,7 +92,8 @@ def explain_test_rows(context: RunContext) -> list[GlobalExplanation]:
     table = data.split_table("test")
     columns = {f.name: f.encode(table[f.column]) for f in data.inputs}
     truth = {f.name: f.encode(table[f.column]) for f in data.outputs}
-    return explain_columns(predictor, table, columns, truth, training_rows(data, NUM_REFERENCE_ROWS))
+    reference = training_rows(data, NUM_REFERENCE_ROWS)
+    return explain_columns(predictor, table, columns, truth, reference, REPORT_ROWS, REPORT_SECONDS)
 
 
 def explain_columns(
@@ -100,11 +102,15 @@ def explain_columns(
     columns: Mapping[str, Column],
     truth: Mapping[str, Column],
     reference: ReferenceRows | None,
+    max_rows: int = MAX_TEXTS,
+    max_seconds: float = MAX_SECONDS,
 ) -> list[GlobalExplanation]:
     """As `explain_globally`, of encoded rows; [] where nothing can be said.
 
     Args:
         columns, truth: encoded inputs and targets by name.
+        max_rows: of an output; see `_max_rows` for further limits.
+        max_seconds: for the predictions of an output; fewer rows are used where they would take longer.
     """
     results = []
     for output in filter(can_explain_globally, predictor.outputs):
@@ -124,8 +130,9 @@ def explain_columns(
             predictor.calibration.get(output.name, {}),
             predictor.device,
         )
-        chosen = np.random.default_rng(0).permutation(labelled)[: _max_rows(predictor)]
-        results.append(_explain(rows.take(np.sort(chosen)), predictor, reference))
+        chosen = np.random.default_rng(0).permutation(labelled)[: min(_max_rows(predictor), max_rows)]
+        affordable = _affordable(rows.take(np.sort(chosen)), max_seconds)
+        results.append(_explain(affordable, predictor, reference))
     return results
 
 
@@ -139,7 +146,6 @@ def _max_rows(predictor: Predictor) -> int:
 
 
 def _explain(rows: GlobalRows, predictor: Predictor, reference: ReferenceRows | None) -> GlobalExplanation:
-    rows = _affordable(rows)
     features = {f.name: f for f in rows.inputs}
     sign = 1 if rows.output.metric.higher_is_better else -1
     together = all_permuted(rows)
@@ -174,14 +180,14 @@ def _explain(rows: GlobalRows, predictor: Predictor, reference: ReferenceRows | 
     return replace(explanation, sentences=tuple(sentences_of(explanation, together)))
 
 
-def _affordable(rows: GlobalRows) -> GlobalRows:
-    """Fewer rows where all predictions would take longer than `MAX_SECONDS`."""
+def _affordable(rows: GlobalRows, seconds: float) -> GlobalRows:
+    """Fewer rows where all predictions would take longer."""
     passes = REPEATS * len(rows.columns) if len(rows.columns) <= MAX_INPUTS else 0
     passes += GRID**2 * sum(f.is_image for f in rows.inputs)
     started = time.perf_counter()
     few = rows.take(np.arange(min(MIN_TIMED_ROWS, len(rows))))
     few.predict()
-    most = int(len(few) * MAX_SECONDS / max((time.perf_counter() - started) * passes, 1e-9))
+    most = int(len(few) * seconds / max((time.perf_counter() - started) * passes, 1e-9))
     return rows.take(np.arange(min(len(rows), max(most, MIN_TIMED_ROWS))))
 
 

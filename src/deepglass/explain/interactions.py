@@ -17,7 +17,7 @@ from deepglass.features.outputs.base import PredictionArrays
 
 GRID_VALUES = 12
 MAX_BACKGROUND = 100  # rows that a curve averages over
-POINTS = 40  # rows of the H statistic, each pair of them a prediction
+POINTS = 30  # rows of the H statistic, each pair of them a prediction
 
 
 class DependenceCurve(NamedTuple):

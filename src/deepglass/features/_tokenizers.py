@@ -1,4 +1,4 @@
-"""Tokenizers: characters, bytes, and words with a character fallback.
+"""Tokenizers: characters, bytes, words with a character fallback, and whole words.
 
 Codes: 0 unknown (or blank), 1 end of text, then the vocabulary.
 """
@@ -15,6 +15,7 @@ from deepglass.features._ngrams import UNSPACED_SCRIPTS, expand, words_of
 
 UNKNOWN, END, FIRST = 0, 1, 2
 
+_WORD = rf"[{UNSPACED_SCRIPTS}]|[\w--[{UNSPACED_SCRIPTS}]]+(?:['’][\w--[{UNSPACED_SCRIPTS}]]+)*"
 _PIECE = rf" ?[{UNSPACED_SCRIPTS}]| ?[\w--[{UNSPACED_SCRIPTS}]]+| ?[^\w\s]|\s"
 _MIN_COUNT = 2  # rarer words are spelled by characters
 _UNKNOWN_CHAR = "\ufffd"
@@ -130,6 +131,39 @@ class Pieces:
         return [code] if code is not None else [self._codes.get(c, UNKNOWN) for c in piece]
 
 
+class WordLevel:
+    """Tokenizer of whole words in lower case, without punctuation; a rarer word is unknown.
+
+    Args:
+        vocabulary: words.
+
+    Example:
+        >>> codec = WordLevel(("the", "queen"))
+        >>> codec.decode(codec.encode(pl.Series(["The Queen!"])).values)
+        'the queen'
+    """
+
+    def __init__(self, vocabulary: Sequence[str]) -> None:
+        self.vocabulary = vocabulary
+        self.size = FIRST + len(vocabulary)
+        self.codes = {word: code for code, word in enumerate(vocabulary, FIRST)}
+
+    @staticmethod
+    def learn(texts: pl.Series, limit: int, min_count: int) -> tuple[str, ...]:
+        """The most frequent words, by falling count."""
+        counts = _split_words(texts).explode().drop_nulls().alias("word").value_counts(sort=False)
+        frequent = counts.filter(pl.col("count") >= min_count).sort(["count", "word"], descending=[True, False])
+        return tuple(frequent["word"].head(limit).to_list())
+
+    def encode(self, texts: pl.Series) -> Codes:
+        words = words_of(_split_words(texts))
+        codes = np.array([self.codes.get(word, UNKNOWN) for word in words.distinct], np.int32)
+        return Codes(words.lengths, codes[words.indices] if len(codes) else codes)
+
+    def decode(self, codes: Iterable[int]) -> str:
+        return " ".join(self.vocabulary[c - FIRST] if c >= FIRST else _UNKNOWN_CHAR for c in codes if c != END)
+
+
 def truncate(codes: Codes, limit: int) -> Codes:
     """The first `limit` codes of each text."""
     if not (codes.lengths > limit).any():
@@ -151,6 +185,10 @@ def _join(vocabulary: Sequence[str], codes: Iterable[int]) -> str:
 def _code_points(texts: pl.Series) -> np.ndarray:
     text = "".join(t for t in texts.to_list() if t)
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def _split_words(texts: pl.Series) -> pl.Series:
+    return texts.str.to_lowercase().str.extract_all(_WORD)
 
 
 def _prefix_space(texts: pl.Series) -> pl.Series:

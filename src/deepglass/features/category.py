@@ -60,7 +60,7 @@ class Category(ClassFeature):
             evidence = code_evidence(numbers.astype(np.float64), name)
             return TypeGuess(0.7, f"whole numbers, {why}") if evidence.are_codes else TypeGuess(0.2, f"numbers, {why}")
         if distinct == 1:
-            return TypeGuess(0.6, "one value only")
+            return TypeGuess(0.6, "one value only" if len(keys) == len(raw) else "one value, or missing")
         if cast(float, keys.str.len_chars().mean()) > 50:
             return TypeGuess(0.3, f"long texts, {why}")
         if distinct <= max(MAX_CODES, 0.05 * len(keys)) and distinct <= len(keys) / 2:

@@ -90,7 +90,7 @@ class Number(Feature):
             return TypeGuess(0.15, "whole numbers of more than 15 digits, which are codes: floats cannot hold them")
         distinct = len(np.unique(finite))
         evidence = code_evidence(finite, name)
-        if evidence.are_codes:
+        if evidence.are_codes and (format is None or not format.measures):
             return TypeGuess(0.65, f"whole numbers, but only {distinct} different ones")
         format_text = "" if format is None or format.plain else f" written with {format}"
         return TypeGuess(

@@ -27,7 +27,7 @@ from deepglass.features._ngrams import (
     words_of,
 )
 from deepglass.features._subwords import Subwords
-from deepglass.features._tokenizers import Bytes, Characters, Codec, Codes, Pieces, append_end, truncate
+from deepglass.features._tokenizers import Bytes, Characters, Codec, Codes, Pieces, WordLevel, append_end, truncate
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import is_missing, parse_numbers
 
@@ -35,15 +35,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-Tokenization = Literal["ngrams", "words", "pieces", "characters", "bytes", "bpe", "unigram"]
+Tokenization = Literal["ngrams", "words", "word_level", "pieces", "characters", "bytes", "bpe", "unigram"]
 
-_SHORT_TEXT_CHARS = (
-    40  # mean characters of a text; shorter ones are names and codes, for which character n-grams work better
-)
+_SHORT_TEXT_CHARS = 40  # mean; shorter texts are names and codes, for which character n-grams work better
 _MAX_FIT_CHARS = 20_000_000  # characters that the vocabulary is learned from: of more, every k-th text
 _MAX_VOCABULARY = {
     "ngrams": 100_000,
     "words": 50_000,
+    "word_level": 500_000,
     "pieces": 16_000,
     "characters": 10_000,
     "bpe": 8_000,
@@ -62,12 +61,14 @@ class Text(Feature):
 
     Args:
         tokenization: "ngrams" (bag of words and n-grams), "words" (with their prefixes and suffixes; inputs only),
-            "pieces" (words with a character fallback), "characters", "bytes", "bpe" or "unigram" (learned from the
-            texts; need the extra `text`); None chooses by the network.
+            "word_level" (whole words in lower case, for word vectors), "pieces" (words with a character fallback),
+            "characters", "bytes", "bpe" or "unigram" (learned from the texts; need the extra `text`); None chooses by
+            the network.
         tokenizer: a tokenizer.json, or the folder of a pretrained model with one; replaces `tokenization`.
         ngrams: 1 for single words, 2 for bigrams too.
         subword_features: subwords of a bag, "stems" or "characters"; None chooses by the length of the texts.
         max_vocabulary: size limit of the vocabulary, most frequent first; > 0; None takes the tokenization's default.
+        min_count: occurrences from which a word of "word_level" is in the vocabulary.
         max_words: longer texts are truncated to so many words or tokens; > 0.
 
     Example:
@@ -84,6 +85,7 @@ class Text(Feature):
     ngrams: Literal[1, 2] = 2
     subword_features: SubwordFeatures | None = None
     max_vocabulary: Count | None = None
+    min_count: Count = 5
     max_words: Count = 1_000
 
     vocabulary_: tuple[str, ...] | None = None  # by falling count, ties in alphabetical order
@@ -147,15 +149,21 @@ class Text(Feature):
         elif feature._tokenization == "words":
             vocabulary = learn_word_features(feature._split(texts), self._vocabulary_limit)
             return replace(feature, vocabulary_=vocabulary, rows_=len(texts))
+        elif feature._tokenization == "word_level":
+            feature = replace(feature, vocabulary_=WordLevel.learn(texts, self._vocabulary_limit, self.min_count))
+            if not feature.vocabulary_:
+                raise self.bad_value(
+                    f"no word occurs min_count={self.min_count:,} times in the training texts; lower it"
+                )
         else:
             learn = {"pieces": Pieces.learn, "characters": Characters.learn}.get(self.tokenization)
             feature = replace(feature, vocabulary_=learn(texts, self._vocabulary_limit) if learn else ())
         codes = feature._coded(texts)
-        counts = np.bincount(codes.values, minlength=feature.size) if self.terminated else np.zeros(0, np.int64)
+        counted = self.terminated or self.tokenization == "word_level"
         return replace(
             feature,
             rows_=len(texts),
-            counts_=tuple(counts.tolist()),
+            counts_=tuple(np.bincount(codes.values, minlength=feature.size).tolist()) if counted else (),
             length_=int(codes.lengths.max(initial=1)),
             mean_length_=float(codes.lengths.mean()) if len(texts) else 1.0,
         )
@@ -263,6 +271,8 @@ class Text(Feature):
             return Subwords(self.content_, add_special_tokens=bool(self.tokenizer) and not self.terminated)
         if self.tokenization == "bytes":
             return Bytes()
+        if self.tokenization == "word_level":
+            return WordLevel(self.vocabulary_)
         return Characters(self.vocabulary_) if self.tokenization == "characters" else Pieces(self.vocabulary_)
 
     def _texts(self, raw: Raw) -> pl.Series:

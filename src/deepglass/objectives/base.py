@@ -138,8 +138,9 @@ class Objective(nn.Module, ABC):
         weighs_rows: its losses are multiplied by the rows' weights.
         builds_network: it takes no trunk, its networks are its own.
         default_trunk: network architecture where the spec names none; None: by the kinds of the columns.
+        updates_weights: it updates its weights itself and yields losses without a gradient.
         conditions: features that `sample` can be conditioned on.
-        reduce: agrees on values that steer control flow over several processes; set by the trainer.
+        reduce, learning_rate: of the trainer: agreement over processes, rate of the first parameter group in this step.
     """
 
     monitor: ClassVar[Metric] = METRICS["loss"]
@@ -149,12 +150,14 @@ class Objective(nn.Module, ABC):
     weighs_rows: ClassVar[bool] = False
     builds_network: ClassVar[bool] = False
     default_trunk: ClassVar[str | None] = None
+    updates_weights: ClassVar[bool] = False
     conditions: tuple[Feature, ...] = ()
     network: Network
 
     def __init__(self) -> None:
         super().__init__()
         self.reduce: Reduce = local_value
+        self.learning_rate = 0.0
 
     @property
     def name(self) -> str:

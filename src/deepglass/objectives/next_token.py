@@ -27,6 +27,7 @@ from deepglass.nn.decoding import choose
 from deepglass.nn.embeddings import TokenHead
 from deepglass.nn.ngram import NgramModel
 from deepglass.nn.tokens import Field
+from deepglass.objectives._texts import first_rows, only_text
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective
 
 MAX_NGRAM_VOCABULARY = 512  # tokens; larger vocabularies get no n-gram model by default
@@ -60,17 +61,10 @@ class NextToken(Objective):
         return [_as_characters(f) for f in inputs]
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
-        if outputs:
-            raise SpecError("bad-value", f"--target: next_token has no target; leave {outputs[0].name!r} out")
-        if len(inputs) != 1 or not isinstance(inputs[0], Text):
-            came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
-            raise SpecError("bad-value", f"inputs: next_token expects one text column, got {came}; name it")
-        if inputs[0].tokenization in ("ngrams", "words"):
-            where = f"inputs.{inputs[0].name}.tokenization"
-            raise SpecError(
-                "bad-value", f"{where}: next_token cannot generate {inputs[0].tokenization}; take characters or pieces"
-            )
-        self.feature = inputs[0]
+        self.feature = only_text(inputs, outputs, "next_token")
+        if self.feature.tokenization in ("ngrams", "words", "word_level"):
+            where, came = f"inputs.{self.feature.name}.tokenization", self.feature.tokenization
+            raise SpecError("bad-value", f"{where}: next_token cannot generate {came}; take characters or pieces")
         self.network = make_network(inputs, [], causal=True)
         self.head = TokenHead(self.network.trunk.out_dim, self.feature.size)
         default = 4 if self.feature.size <= MAX_NGRAM_VOCABULARY else 0
@@ -99,9 +93,7 @@ class NextToken(Objective):
         return 2 * len(data.inputs[self.feature.name].values) // self.context_length
 
     def validation_sample(self, data: Dataset, count: int, seed: int) -> Dataset:
-        """The first rows, as a text has an order."""
-        rows = math.ceil(len(data) * count / max(self.examples_per_evaluation(data), 1))
-        return data.subset(torch.arange(min(max(rows, 1), len(data))).numpy())
+        return first_rows(data, count / max(self.examples_per_evaluation(data), 1))
 
     def make_loader(self, data: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None) -> Loader:
         return WindowLoader(data, self.feature.name, self.context_length, batch_size, seed)

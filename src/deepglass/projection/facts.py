@@ -94,6 +94,7 @@ class ProjectionMap:
         trajectories: (E, F, 2) positions of `trajectory_points` at each step, in the plane of PCA.
         trajectory_points: (F,).
         items: details of `detailed_points`.
+        noun: what a point is, "row" or "word".
     """
 
     dim: int
@@ -109,6 +110,7 @@ class ProjectionMap:
     trajectories: np.ndarray | None = None
     trajectory_points: np.ndarray | None = None
     items: PointDetails | None = None
+    noun: str = "row"
 
     def __len__(self) -> int:
         return len(self.layouts[0].positions)

@@ -7,6 +7,7 @@ import torch
 
 from deepglass.errors import SpecError, near_miss
 from deepglass.nn.pca import PrincipalAxes, fit_pca
+from deepglass.objectives._word_vectors import WordVectors
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData, add_context
 from deepglass.projection.colourings import colourings
@@ -58,8 +59,10 @@ def check_map_options(options: MapOptions, objective: Objective) -> None:
     methods = get_args(Method)
     if options.method not in methods:
         raise SpecError("unknown-name", f"--map: no layout {options.method!r}{near_miss(options.method, methods)}")
-    if options != DEFAULT_MAP and not has_map(objective):
+    if options != DEFAULT_MAP and not has_map(objective) and not isinstance(objective, WordVectors):
         raise SpecError("bad-value", "--map, --layer: this run has no rows to project")
+    if options.layer and isinstance(objective, WordVectors):
+        raise SpecError("bad-value", "--layer: word vectors have no layers; leave it out")
     if options.layer:
         find_layer(objective, options.layer)
     if options.method == "umap":

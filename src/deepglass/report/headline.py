@@ -7,6 +7,7 @@ import numpy as np
 
 from deepglass.doctor.base import Finding
 from deepglass.formatting import count, finite, number, percent, plural
+from deepglass.metrics.paired import binomial_p_value
 from deepglass.report.output_facts import ClassFacts, NumberFacts, OutputFacts
 
 MAX_WARNINGS = 3
@@ -125,8 +126,6 @@ def _most_confused(confusion: np.ndarray) -> tuple[int, int, int] | None:
 
 def _confidence(classes: ClassFacts) -> list[str]:
     """Confidence and accuracy of the confident predictions, with what their difference says."""
-    from scipy.stats import binomtest
-
     bins = [b for b in classes.reliability.after if b.confidence >= CONFIDENT] if classes.reliability else []
     bins = [b for b in bins if finite(b.accuracy)]
     rows = sum(b.rows for b in bins)
@@ -138,15 +137,13 @@ def _confidence(classes: ClassFacts) -> list[str]:
         f"Of the {plural(rows, 'prediction')} with at least 80\N{NO-BREAK SPACE}% confidence "
         f"{percent(right / rows)} are right; their mean confidence is {percent(confidence)}"
     )
-    p_value = binomtest(right, rows, min(confidence, 1.0)).pvalue
+    p_value = binomial_p_value(right, rows, min(confidence, 1.0))
     if p_value >= SIGNIFICANCE:
         return [f"{text}, within chance."]
     return [f"{text}: too {'high' if right / rows < confidence else 'low'} beyond chance."]
 
 
 def _numbers(numbers: NumberFacts, rows: int) -> Headline:
-    from scipy.stats import binomtest
-
     sentences, warnings = [], []
     half, most = (numbers.errors.get(q) for q in (0.5, 0.9))
     if finite(half) and finite(most):
@@ -156,7 +153,7 @@ def _numbers(numbers: NumberFacts, rows: int) -> Headline:
         sentence = f"The {percent(level, 0)} intervals hold {percent(held)} of the true values"
         if rows < MIN_ROWS:
             sentences.append(f"{sentence}: too few rows to tell whether they are right.")
-        elif binomtest(round(held * rows), rows, level).pvalue >= SIGNIFICANCE:
+        elif binomial_p_value(round(held * rows), rows, level) >= SIGNIFICANCE:
             sentences.append(f"{sentence}, within chance.")
         elif held > level:
             sentences.append(f"{sentence}: wider than needed.")

@@ -6,10 +6,13 @@ from typing import Any
 from deepglass.metrics.summaries import Figure
 from deepglass.metrics.table import METRICS
 from deepglass.objectives._agents import Agent
+from deepglass.objectives._word_vectors import WordVectors
 from deepglass.objectives.base import Objective
 from deepglass.objectives.gan import Gan
 from deepglass.objectives.next_token import NextToken
 from deepglass.report.output_facts import Baseline, OutputFacts
+
+FIRST_METRICS = ("bits_per_character", "spearman")  # stand for the result, before the metric that selects the weights
 
 
 def objective_result(objective: Objective, test_rows: int, metrics: Mapping[str, Any]) -> OutputFacts | None:
@@ -20,13 +23,13 @@ def objective_result(objective: Objective, test_rows: int, metrics: Mapping[str,
     """
     if not (test := metrics.get("test", {}).get(objective.name)):
         return None
-    if not isinstance(objective, Agent | Gan | NextToken):
+    if not isinstance(objective, Agent | Gan | NextToken | WordVectors):
         return None
     acts = isinstance(objective, Agent)
     baselines = metrics.get("baselines", {}).get(objective.name, {}) if acts else {}
     return OutputFacts(
         name=objective.name,
-        metric=METRICS["bits_per_character"] if isinstance(objective, NextToken) else objective.monitor,
+        metric=next((METRICS[n] for n in FIRST_METRICS if n in test), objective.monitor),
         test={n: Figure(v) for n, v in test.items() if not acts or n not in ("episodes", "environment_steps")},
         test_rows=int(test["episodes"]) if acts else test_rows,
         unit="episode" if acts else "row",

@@ -12,9 +12,11 @@ from PIL import Image as Pillow
 
 from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
+from deepglass.features._tokenizers import FIRST
 from deepglass.features.base import Column, Media, Raw
 from deepglass.features.image import Image
 from deepglass.files import write_file
+from deepglass.objectives._word_vectors import WordVectors
 from deepglass.objectives.base import embed_dataset
 from deepglass.prepare.rows import unreadable_rows
 from deepglass.run.predictor import Predictor, Rows
@@ -65,6 +67,13 @@ def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> RowEmbeddi
     predictor.reader.check_readable(table, data.columns)
     points = embed_dataset(predictor.objective, data, batch_size)
     return RowEmbeddings(points, _metadata(table.columns, rows_used), _images(predictor, data.columns))
+
+
+def embed_words(objective: WordVectors) -> RowEmbeddings:
+    """The vectors of all words, the most frequent first, with their number of occurrences."""
+    words = pl.Series("word", objective.feature.vocabulary_, dtype=pl.String)
+    counts = pl.Series("count", objective.counts[FIRST:].long().numpy())
+    return RowEmbeddings(objective.words.weight.detach()[FIRST:].cpu().numpy(), pl.DataFrame([words, counts]))
 
 
 def write_vectors(path: Path, embeddings: RowEmbeddings) -> list[Path]:

@@ -15,6 +15,7 @@ from torch import nn
 
 from deepglass.data.batches import BatchTransform, Dataset, Loader
 from deepglass.device import RandomState, describe, pick
+from deepglass.errors import SpecError
 from deepglass.failures import warn_of_failure
 from deepglass.features.outputs._calibrations import is_finite
 from deepglass.features.outputs._intervals import why_constant
@@ -22,7 +23,8 @@ from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.pretrained import PretrainedEncoder
 from deepglass.objectives._representation import Representation
-from deepglass.objectives.base import Evaluation, Objective
+from deepglass.objectives._word_vectors import WordVectors
+from deepglass.objectives.base import OBJECTIVES, Evaluation, Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.prepared_data import PreparedData, add_context
@@ -98,8 +100,11 @@ def set_up(experiment: Experiment, data: PreparedData, device: str | None = None
         SpecError: a wrong setting.
     """
     training = experiment.spec.training
+    check_optimization(training, experiment.objective_class)
     device = device or str(pick(training.device))
     objective = build(experiment, device)
+    if isinstance(objective, WordVectors):
+        objective.read_word_pairs()
     random_state = RandomState.capture()
     setup = Setup(experiment, data, objective, adapted_defaults(experiment, objective), device, random_state)
     plan = make_plan(training, setup.defaults, len(data.rows("train")), device)
@@ -107,6 +112,14 @@ def set_up(experiment: Experiment, data: PreparedData, device: str | None = None
     setup.augmentation(plan)
     set_audio_augmentation(objective, training, setup.defaults, experiment.inputs)
     return setup
+
+
+def check_optimization(training: TrainingSettings, objective: type[Objective]) -> None:
+    """Raises: SpecError: `bad-value` for settings of an optimizer where the objective updates its weights itself."""
+    stated = [n for n in ("optimizer", "weight_decay", "clip") if getattr(training, n) is not None]
+    if objective.updates_weights and stated:
+        name, rule = OBJECTIVES.name_of(objective), "updates its weights by its own rule"
+        raise SpecError("bad-value", f"training.{stated[0]}: the objective {name!r} {rule}; leave it out")
 
 
 def adapted_defaults(experiment: Experiment, objective: Objective) -> TrainingDefaults:

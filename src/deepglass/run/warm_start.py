@@ -1,15 +1,21 @@
 """Warm start from another run: inherit its architecture and fitted features, and load the weights that fit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from deepglass.errors import SpecError
+from deepglass.features._word_codes import word_codes
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
+from deepglass.features.text import Text
 from deepglass.networks.network import Network, grouped, key_of
+from deepglass.nn.bag import BagEncoder
+from deepglass.nn.embeddings import TokenEncoder
+from deepglass.objectives._word_vectors import WordVectors
 from deepglass.prepare.earlier_features import same_encoding
 from deepglass.prepare.prepare import EarlierRun
 from deepglass.prepare.prepared_data import PreparedData
@@ -64,6 +70,8 @@ def load_weights(run: str | Path, objective: nn.Module, data: PreparedData) -> l
     """
     folder = Folder.open(Path(run))
     before = folder.state().experiment
+    if issubclass(before.objective_class, WordVectors) and not isinstance(objective, WordVectors):
+        return load_word_vectors(run, before.inputs[0], folder.weights()["words.weight"], objective)
     changed = tuple(_changed(objective, data, before.inputs, before.outputs))
     own = objective.state_dict()
     fits = {
@@ -75,6 +83,49 @@ def load_weights(run: str | Path, objective: nn.Module, data: PreparedData) -> l
         raise SpecError("bad-value", f"network.init_from: none of the weights of {run} fit; take the same network")
     objective.load_state_dict(fits, strict=False)
     return [name for name, _ in objective.named_parameters() if name not in fits]
+
+
+def load_word_vectors(run: str | Path, words: Feature, vectors: Tensor, objective: nn.Module) -> list[str]:
+    """Start the encoders of texts from word vectors, scaled to the size of the initial weights.
+
+    Args:
+        run: the folder of the vectors, for messages.
+        words: the text whose words have the vectors.
+
+    Returns:
+        The names of the weights that did not start from vectors.
+
+    Raises:
+        SpecError: `bad-value` without an encoder of a text, or for vectors of another width.
+    """
+    assert isinstance(words, Text)
+    index, tables = word_codes(words), []
+    for network in (m for m in objective.modules() if isinstance(m, Network)):
+        for (text, *_), encoder in zip(network.groups, network.encoders, strict=True):
+            if isinstance(text, Text) and isinstance(encoder, TokenEncoder | BagEncoder):
+                tables.append(encoder.table.weight if isinstance(encoder, TokenEncoder) else encoder.bag.weight)
+                _copy_vectors(run, text, tables[-1], vectors, index)
+    if not tables:
+        text = f"{run} has word vectors, and this network has no encoder of a text that starts with them"
+        raise SpecError("bad-value", f"network.init_from: {text}")
+    return [name for name, p in objective.named_parameters() if not any(p is table for table in tables)]
+
+
+def _copy_vectors(run: str | Path, text: Text, table: nn.Parameter, vectors: Tensor, index: Mapping[str, int]) -> None:
+    if table.shape[1] != vectors.shape[1]:
+        raise SpecError(
+            "bad-value",
+            f"network.init_from: the vectors of {run} have {vectors.shape[1]} numbers, and the encoder of "
+            f"{text.name!r} {table.shape[1]}; set the network's width (network.width, of a bag network.dim) to "
+            f"{vectors.shape[1]}",
+        )
+    both = [(code, index[word]) for word, code in word_codes(text).items() if word in index]
+    if not both:
+        raise SpecError("bad-value", f"network.init_from: no word of {text.name!r} has a vector in {run}")
+    own, theirs = map(torch.tensor, zip(*both, strict=True))
+    with torch.no_grad():
+        chosen = vectors[theirs].to(table)
+        table[own.to(table.device)] = chosen * (table.std() / chosen.std())
 
 
 def _changed(

@@ -1,11 +1,12 @@
 """Arguments of a call or of the command line -> spec."""
 
 from collections.abc import Iterator, Mapping
+from inspect import isroutine
 from pathlib import Path
 from typing import Any
 
 from deepglass.errors import SpecError
-from deepglass.registry import Modules, allow_modules
+from deepglass.registry import Modules, allow_modules, function_name
 from deepglass.spec import recipes
 from deepglass.spec.aliases import ALIASES
 from deepglass.spec.describe_settings import check_sections
@@ -35,6 +36,7 @@ def build_spec(
     allow_modules(allow_code)
     content = _content(source, base)
     settings = {k: _plain_paths(v) for k, v in settings.items() if v is not None}
+    settings |= {k: _named_functions(k, v) for k, v in settings.items() if k.partition(".")[0] in COLUMN_SECTIONS}
     check_sections(settings)
     training = settings.get("training")
     names = {k.removeprefix("training.") for k in settings} | set(training if isinstance(training, Mapping) else ())
@@ -112,3 +114,16 @@ def _plain_paths(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain_paths(item) for item in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def _named_functions(key: str, value: Any) -> Any:
+    """The settings of columns with the names of functions, such as losses and metrics, instead of the functions.
+
+    Raises:
+        SpecError: `bad-value` for one without a name that can be imported.
+    """
+    if isinstance(value, Mapping):
+        return {inner: _named_functions(f"{key}.{inner}", v) for inner, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_named_functions(key, item) for item in value]
+    return function_name(value, key) if isroutine(value) else value

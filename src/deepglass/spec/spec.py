@@ -38,6 +38,10 @@ Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `d
 Settings = Annotated[Mapping[Any, Any], AfterValidator(frozen)]
 
 
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
+
+
 def _as_tuple(value: Any) -> Any:
     """One path, or a list of them, as a tuple."""
     return () if value is None else (str(value),) if isinstance(value, str | Path) else value
@@ -233,8 +237,10 @@ class Spec:
         features = [f.kind for f in (*self.inputs, *self.outputs)]
         transforms = [t.kind for t in self.data.transforms]
         kinds = [self.kind_of(column) for column in self.kinds]
-        names = [*features, *transforms, *kinds, self.network.trunk, self.objective.name]
-        modules = {name: name.partition(":")[0] for name in names if name and ":" in name}
+        settings = [f.settings for f in (*self.inputs, *self.outputs)] + [*map(self.kind_settings, self.kinds)]
+        functions = [name for s in settings for name in (s.get("loss"), *_items(s.get("metrics")))]
+        names = [*features, *transforms, *kinds, self.network.trunk, self.objective.name, *functions]
+        modules = {name: name.partition(":")[0] for name in names if isinstance(name, str) and ":" in name}
         sources = [s for n in SOURCES if isinstance(s := getattr(self.data, n), str) and s.startswith(GYM)]
         return modules | {s: module for s in sources if (module := module_of(s.removeprefix(GYM)))}
 

@@ -121,6 +121,7 @@ class TrainingLoop:
         progress = self.plan.progress(self.step)
         for optimizer in self.optimizers.values():
             optimizer.set_learning_rate(progress, self.lr_scale)
+        self.objective.learning_rate = self._learning_rate()
         # in a further stage what objectives do by progress (exploration, layer-wise pre-training) is over
         losses = self.objective.losses(batch, 1.0 if self.plan.stages else progress)
         while (loss := self._next(losses)) is not None:
@@ -199,12 +200,11 @@ class TrainingLoop:
     def _record(
         self, evaluation: Evaluation | None = None, monitor: float | None = None, improved: bool = False
     ) -> None:
-        optimizer = next(iter(self.optimizers.values()), None)
         record = EvaluationRecord(
             step=self.step,
             epoch=self.step / self.plan.batches_per_epoch,
             seconds=round(self.seconds(), 3),
-            learning_rate=optimizer.optimizer.param_groups[0]["lr"] if optimizer else 0.0,
+            learning_rate=self._learning_rate(),
             losses=self.losses.means(),
             gradient_norm=self.gradient_norms.means(),
             monitor=monitor,
@@ -218,6 +218,11 @@ class TrainingLoop:
         self.events = []
         self.records.append(record)
         self._call("on_evaluation_end", record)
+
+    def _learning_rate(self) -> float:
+        """Of the first parameter group; 0 without one."""
+        optimizer = next(iter(self.optimizers.values()), None)
+        return float(optimizer.optimizer.param_groups[0]["lr"]) if optimizer else 0.0
 
     def _finish(self, stop_reason: str) -> None:
         """Load the best weights."""

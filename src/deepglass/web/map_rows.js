@@ -2,7 +2,6 @@
 import { element } from "./dom.js";
 import { MISSING } from "./map_view.js";
 
-const rowCount = (n) => `${n.toLocaleString("en")} row${n === 1 ? "" : "s"}`;
 const rgb = ([r, g, b]) => `rgb(${r},${g},${b})`;
 const shortNumber = (v) => Number(v.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 });
 const MAX_CARDS = 60, MAX_LEGEND_CODES = 24;
@@ -20,10 +19,13 @@ export class MapRows {
     }
   }
 
+  // A number of points: "3 rows".
+  pointCount(n) { return `${n.toLocaleString("en")} ${this.data.noun}${n === 1 ? "" : "s"}`; }
+
   // A point in words: from the report's items where it is one of them, else from its colours.
   words(point) {
     const i = this.item.get(point), { items, colourings } = this.data;
-    if (items && i !== undefined) return [items.labels[i], items.texts[i]].filter(Boolean).join(" · ") || `row ${items.rows[i]}`;
+    if (items && i !== undefined) return [items.labels[i], items.texts[i]].filter(Boolean).join(" · ") || `${this.data.noun} ${items.rows[i]}`;
     const colouring = (name) => colourings.find((c) => c.name === name && c.names.length && c.codes[point] !== MISSING);
     const word = (c) => c.names[c.codes[point]];
     return colourings.filter((c) => colouring(c.name) && !/: (prediction|error)$/.test(c.name)).map((c) => {
@@ -50,8 +52,8 @@ export class MapRows {
     const words = element("span", {}, this.words(point));
     if (items && i !== undefined) {
       const split = colourings.find((c) => c.name === "split");
-      const index = `row ${items.rows[i].toLocaleString("en")}, ${split.names[split.codes[point]]}`;
-      words.append(element("br"), element("small", {}, index));
+      const index = `row ${items.rows[i].toLocaleString("en")}, ${split?.names[split.codes[point]]}`;
+      if (split) words.append(element("br"), element("small", {}, index));
     }
     const parts = [this.tile(point, 44), this.dot(this.view.colouring.codes[point]), words].filter(Boolean);
     return element("li", {}, element("button", { type: "button", onclick: () => this.select(point) }, ...parts));
@@ -76,7 +78,7 @@ export class MapRows {
     if (neighbours.length) parts.push(...this.cards("Nearest in the whole space", neighbours));
     if (this.data.items && !this.item.has(point)) {
       const count = this.data.item_points.length.toLocaleString("en");
-      parts.push(element("p", { className: "dim" }, `The report holds the contents of ${count} rows; the selected row is not among them.`));
+      parts.push(element("p", { className: "dim" }, `The report holds the contents of ${count} ${this.data.noun}s; the selected one is not among them.`));
     }
     this.list.replaceChildren(...parts);
   }
@@ -91,8 +93,8 @@ export class MapRows {
     const error = (i) => (errors.codes[i] === MISSING ? -1 : errors.codes[i]);
     const listed = items ? points.filter((i) => this.item.has(i)) : [];
     if (errors) listed.sort((a, b) => error(b) - error(a));
-    const parts = this.cards(rowCount(points.length) + (names.length ? `: ${names.join(", ")}` : ""), listed.slice(0, MAX_CARDS));
-    if (listed.length > MAX_CARDS) parts.push(element("p", { className: "dim" }, `The first ${MAX_CARDS} of ${listed.length.toLocaleString("en")} rows.`));
+    const parts = this.cards(this.pointCount(points.length) + (names.length ? `: ${names.join(", ")}` : ""), listed.slice(0, MAX_CARDS));
+    if (listed.length > MAX_CARDS) parts.push(element("p", { className: "dim" }, `The first ${MAX_CARDS} of ${this.pointCount(listed.length)}.`));
     this.view.selected = -1;
     this.view.redraw();
     this.list.replaceChildren(...parts);
@@ -116,7 +118,7 @@ export class MapRows {
     }
     const counts = this.counts(colouring.codes), codes = [...counts.keys()].sort((a, b) => a - b);
     const buttons = codes.slice(0, MAX_LEGEND_CODES).map((code) => {
-      const button = element("button", { type: "button", title: rowCount(counts.get(code)), "aria-pressed": "false" }, this.dot(code), this.name(code));
+      const button = element("button", { type: "button", title: this.pointCount(counts.get(code)), "aria-pressed": "false" }, this.dot(code), this.name(code));
       button.addEventListener("click", () => {
         view.onlyCode = view.onlyCode === code ? null : code;
         for (const other of buttons) other.setAttribute("aria-pressed", String(other === button && view.onlyCode !== null));

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.sources.base import SPLIT_WORDS, ReadLog, SourceOptions
+from deepglass.data.sources.footer import without_footer
 from deepglass.data.sources.stored_files import stored_series
 from deepglass.data.sources.text_columns import note_dates, type_texts
 from deepglass.data.sources.token_tags import with_tags
@@ -93,7 +94,7 @@ def table_from_texts(
     semicolons: bool = False,
 ) -> Table:
     """A table from a frame whose cells were text; arguments and errors as of `table_from_frame` and `type_texts`."""
-    typed = type_texts(_named(frame, source, None), options, log, number_texts, semicolons)
+    typed = type_texts(without_footer(_named(frame, source, None), log), options, log, number_texts, semicolons)
     return replace(_table(typed.columns, source, log), values=typed.values)
 
 

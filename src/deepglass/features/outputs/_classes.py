@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
 
 from deepglass import metrics
-from deepglass.constraints import NonNegative, Positive
+from deepglass.constraints import FunctionName, NonNegative, Positive
 from deepglass.features._classes import ClassFeature, class_index
 from deepglass.features._value_keys import to_native
 from deepglass.features.base import Column
 from deepglass.features.outputs._calibrations import ClassCalibration
+from deepglass.features.outputs._functions import (
+    CHECKED_ROWS,
+    check_loss,
+    is_function,
+    loss_of_rows,
+    metrics_of_functions,
+)
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, PredictionArrays, PredictionColumns
 from deepglass.metrics.calibration import apply_temperature, fit_temperature
 from deepglass.metrics.table import CLASS_METRICS, METRICS, Metric, check_metric_names
@@ -38,16 +45,18 @@ class ClassOutput(ClassFeature, Output):
         class_weight: factors of the classes in the loss: "balanced" for n / (K * rows of the class), or
             {class: weight}, > 0, with 1 for classes left out. Probabilities are corrected for them, so that they are
             those of the data; the predicted class is the one of the largest weighted probability.
-        loss: "cross_entropy", or "focal", which gives less weight to rows that are predicted well.
+        loss: "cross_entropy"; "focal", which gives less weight to rows that are predicted well; or a function
+            `module:function` of log probabilities (B, K) and class indices (B,) that returns the loss of each row.
         focal_gamma: exponent of the focal loss, >= 0; 0 is the cross-entropy.
-        metrics: further metrics by name: mcc, cohen_kappa, f1_weighted, precision_macro, recall_macro, jaccard_macro.
+        metrics: further metrics: mcc, cohen_kappa, f1_weighted, precision_macro, recall_macro, jaccard_macro, or
+            functions `module:function` of the true and the predicted classes, (N,) arrays, that return a number.
 
     Source: the correction is that of Elkan, 2001, "The foundations of cost-sensitive learning", theorem 2; the
     focal loss that of Lin et al., 2017, arXiv 1708.02002, eq. 4.
     """
 
     metrics: tuple[str, ...] = ()
-    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    loss: Literal["cross_entropy", "focal"] | FunctionName = "cross_entropy"
     focal_gamma: NonNegative = 2.0
     class_weight: Literal["balanced"] | Mapping[Any, Positive] | None = None
 
@@ -58,6 +67,13 @@ class ClassOutput(ClassFeature, Output):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_metric_names(self.metrics, CLASS_METRICS)
+        if self.focal_gamma != 2.0 and self.loss != "focal":
+            raise ValueError(f"focal_gamma: has a meaning with loss: focal only, and the loss is {self.loss}")
+
+    @property
+    def own_loss(self) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """The losses of rows by a function of the user; None without one."""
+        return partial(loss_of_rows, self.loss, f"outputs.{self.name}") if is_function(self.loss) else None
 
     @property
     def gamma(self) -> float:
@@ -72,7 +88,12 @@ class ClassOutput(ClassFeature, Output):
         if not self.metrics:
             return scores
         predicted = log_probs.argmax(1) if predicted is None else predicted
-        return scores | metrics.class_metrics_by_name(self.metrics, labels, predicted, weights)
+        named = [name for name in self.metrics if not is_function(name)]
+        scores |= metrics.class_metrics_by_name(named, labels, predicted, weights)
+        if len(named) == len(self.metrics):
+            return scores
+        values = np.array(self.class_values)
+        return scores | metrics_of_functions(self.metrics, f"outputs.{self.name}", values[labels], values[predicted])
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """The share of each class."""
@@ -80,11 +101,23 @@ class ClassOutput(ClassFeature, Output):
 
     def baseline_loss(self, truth: Column) -> float:
         log_probs = self.baseline(truth)["log_probs"][0].astype(np.float64)
+        if self.own_loss is not None:
+            losses = self._own_losses(truth.values[truth.mask] - 1, log_probs)
+            return float(np.average(losses, weights=truth.present_weight)) if len(losses) else 1.0
         if self.log_weights is not None:  # the best constant of the weighted loss
             log_probs = log_probs + self.log_weights
             log_probs = log_probs - np.log(np.exp(log_probs).sum())
         shares = np.exp(log_probs)
         return float(-(shares * (1 - shares) ** self.gamma * log_probs).sum())
+
+    def _own_losses(self, labels: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
+        """The losses by a function of the user of one prediction (K,) for rows of these classes, (N,)."""
+        import torch
+
+        predicted = torch.from_numpy(log_probs).float().expand(len(labels), -1)
+        losses = loss_of_rows(self.loss, f"outputs.{self.name}", predicted, torch.from_numpy(labels.astype(np.int64)))
+        weights = 1.0 if self.log_weights is None else np.exp(self.log_weights)[labels]
+        return np.asarray(losses.numpy() * weights)
 
     @cached_property
     def log_weights(self) -> np.ndarray | None:
@@ -107,6 +140,14 @@ class ClassOutput(ClassFeature, Output):
             got = f"only {self.class_names[0]!r}" if self.class_names else "no value"
             raise self.target_error("one-class", source, "at least two classes", got)
         self.log_weights  # raises for unknown classes  # noqa: B018
+        few = truth.values[truth.mask][:CHECKED_ROWS] - 1
+        values, where = np.array(self.class_values), f"outputs.{self.name}"
+        metrics_of_functions(self.metrics, where, values[few], values[np.zeros_like(few)])
+        if is_function(self.loss):
+            import torch
+
+            log_probs = torch.full((len(few), self.num_classes), -float(np.log(self.num_classes)))
+            check_loss(self.loss, where, log_probs, torch.from_numpy(few.astype(np.int64)))
 
     def notes(self) -> list[str]:
         """The class weights."""
@@ -238,25 +279,3 @@ def class_weights(setting: Any, names: Sequence[str], counts: Sequence[int], whe
     else:
         weights = 1 / rows
     return np.asarray(weights * rows.sum() / (weights * rows).sum())
-
-
-def is_cost_matrix(costs: Any) -> bool:
-    """Whether a value is {true class: {predicted class: cost >= 0}}."""
-    return isinstance(costs, Mapping) and all(
-        isinstance(row, Mapping)
-        and all(isinstance(c, int | float) and not isinstance(c, bool) and c >= 0 for c in row.values())
-        for row in costs.values()
-    )
-
-
-def cost_matrix(costs: Mapping[Any, Mapping[Any, float]], names: Sequence[str], where: str) -> np.ndarray:
-    """Costs by true class (row) and predicted class (column), (K, K); errors that are not named cost 1.
-
-    Raises:
-        SpecError: `unknown-name` for a class that the training rows lack.
-    """
-    matrix = 1.0 - np.eye(len(names))
-    for true, row in costs.items():
-        for predicted, cost in row.items():
-            matrix[class_index(true, names, where), class_index(predicted, names, where)] = cost
-    return matrix

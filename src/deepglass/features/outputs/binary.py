@@ -55,7 +55,7 @@ class BinaryOutput(Binary, ClassOutput):
         import torch
 
         logits = torch.cat([torch.zeros_like(params), params], dim=1)
-        return CategoryPrediction(logits, 0.0, self.log_weights_like(params), self.gamma)
+        return CategoryPrediction(logits, 0.0, self.log_weights_like(params), self.gamma, self.own_loss)
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """Metrics of classes; with a threshold or a named positive class also those of the positive class."""

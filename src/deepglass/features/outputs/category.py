@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from deepglass import metrics
 from deepglass.constraints import Fraction
+from deepglass.features._classes import class_index
 from deepglass.features.base import Column
 from deepglass.features.category import Category
-from deepglass.features.outputs._classes import ClassOutput, calibrated, cost_matrix, is_cost_matrix
+from deepglass.features.outputs._classes import ClassOutput, calibrated
 from deepglass.features.outputs.base import Calibration, Prediction, PredictionArrays
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class CategoryOutput(Category, ClassOutput):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.label_smoothing and self.own_loss is not None:
+            raise ValueError(f"label_smoothing: has no meaning with a loss of your own, {self.loss}")
         costs = self.threshold.get("cost") if isinstance(self.threshold, Mapping) else None
         if self.threshold is not None and not is_cost_matrix(costs):
             raise ValueError(
@@ -89,7 +92,8 @@ class CategoryOutput(Category, ClassOutput):
         return LinearHead(dim, [math.log(n / total) + w for n, w in zip(self.counts_, weights, strict=True)])
 
     def prediction(self, params: Tensor) -> Prediction:
-        return CategoryPrediction(params, self.label_smoothing, self.log_weights_like(params), self.gamma)
+        weights = self.log_weights_like(params)
+        return CategoryPrediction(params, self.label_smoothing, weights, self.gamma, self.own_loss)
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         log_probs = calibrated(mode["log_probs"], calibration)[truth.mask]
@@ -97,6 +101,8 @@ class CategoryOutput(Category, ClassOutput):
         return self.scores_of(truth.values[truth.mask] - 1, log_probs, predicted, truth.present_weight)
 
     def baseline_loss(self, truth: Column) -> float:
+        if self.own_loss is not None:
+            return super().baseline_loss(truth)
         uniform = -float(self.baseline(truth)["log_probs"][0].astype(np.float64).mean())
         return (1 - self.label_smoothing) * super().baseline_loss(truth) + self.label_smoothing * uniform
 
@@ -126,17 +132,27 @@ class CategoryPrediction(Prediction):
     Args:
         log_weights: logarithms of the class weights in the loss, (K,). `log_probs` are corrected for them.
         gamma: exponent of the focal loss; 0 for the cross-entropy.
+        own_loss: a function of the user, of log probabilities and labels; None for the losses by name.
     """
 
     def __init__(
-        self, params: Tensor, label_smoothing: float = 0.0, log_weights: Tensor | None = None, gamma: float = 0.0
+        self,
+        params: Tensor,
+        label_smoothing: float = 0.0,
+        log_weights: Tensor | None = None,
+        gamma: float = 0.0,
+        own_loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         self.weighted = params.float().log_softmax(-1)
         self.log_probs = self.weighted if log_weights is None else (self.weighted - log_weights).log_softmax(-1)
         self.label_smoothing, self.log_weights, self.gamma = label_smoothing, log_weights, gamma
+        self.own_loss = own_loss
 
     def loss(self, target: Field) -> Tensor:
         label = (target.values.reshape(-1).long() - 1).clamp_min(0)  # code 0 is masked out by the caller
+        if self.own_loss is not None:
+            loss = self.own_loss(self.weighted, label)
+            return loss if self.log_weights is None else loss * self.log_weights.exp()[label]
         loss = -self.weighted.gather(1, label[:, None])[:, 0]
         if self.label_smoothing:
             loss = (1 - self.label_smoothing) * loss - self.label_smoothing * self.weighted.mean(-1)
@@ -152,7 +168,7 @@ class CategoryPrediction(Prediction):
         """Averages the members' probabilities, not their logits."""
         K = self.weighted.shape[-1]
         mixed = self.weighted.reshape(-1, members, K).logsumexp(1) - math.log(members)
-        return CategoryPrediction(mixed, self.label_smoothing, self.log_weights, self.gamma)
+        return CategoryPrediction(mixed, self.label_smoothing, self.log_weights, self.gamma, self.own_loss)
 
 
 def _most_likely(log_probs: np.ndarray, count: int) -> np.ndarray:
@@ -171,3 +187,25 @@ def _most_likely(log_probs: np.ndarray, count: int) -> np.ndarray:
             largest = np.flatnonzero(values >= limit)
             order[i] = largest[np.argsort(-values[largest], kind="stable")[:count]]
     return order
+
+
+def is_cost_matrix(costs: Any) -> bool:
+    """Whether a value is {true class: {predicted class: cost >= 0}}."""
+    return isinstance(costs, Mapping) and all(
+        isinstance(row, Mapping)
+        and all(isinstance(c, int | float) and not isinstance(c, bool) and c >= 0 for c in row.values())
+        for row in costs.values()
+    )
+
+
+def cost_matrix(costs: Mapping[Any, Mapping[Any, float]], names: Sequence[str], where: str) -> np.ndarray:
+    """Costs by true class (row) and predicted class (column), (K, K); errors that are not named cost 1.
+
+    Raises:
+        SpecError: `unknown-name` for a class that the training rows lack.
+    """
+    matrix = 1.0 - np.eye(len(names))
+    for true, row in costs.items():
+        for predicted, cost in row.items():
+            matrix[class_index(true, names, where), class_index(predicted, names, where)] = cost
+    return matrix

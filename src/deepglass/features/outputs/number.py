@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from deepglass import metrics
-from deepglass.constraints import OpenShare
+from deepglass.constraints import FunctionName, OpenShare
 from deepglass.features.base import Column, Raw
 from deepglass.features.number import Number
+from deepglass.features.outputs._functions import (
+    CHECKED_ROWS,
+    check_loss,
+    is_function,
+    loss_of_rows,
+    metrics_of_functions,
+)
 from deepglass.features.outputs._intervals import RegressionOutput
+from deepglass.features.outputs._number_prediction import NumberLoss, NumberPrediction
 from deepglass.features.outputs._target_transforms import TRANSFORMS, TargetTransform, TransformName
 from deepglass.features.outputs.base import Calibration, PredictedRow, Prediction, PredictionArrays, PredictionColumns
 from deepglass.metrics.table import NUMBER_METRICS, check_metric_names
-
-NumberLoss = Literal["squared", "absolute", "huber", "poisson", "quantile"]
-MAX_LOG_RATE = 20.0  # of a rate divided by the mean; its exponential is finite
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from deepglass.nn.explanation_targets import ExplanationTarget
-    from deepglass.nn.tokens import Field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,21 +40,23 @@ class NumberOutput(Number, RegressionOutput):
     Args:
         loss: "squared" predicts the mean, "absolute" the median, "huber" lies between them (squared up to one standard
             deviation), "poisson" the mean of counts or amounts of at least 0 by the logarithm of their rate, "quantile"
-            the quantile that `quantile` states.
+            the quantile that `quantile` states; or a function `module:function` of predictions and targets, (B,)
+            tensors in the unit of the column, that returns the loss of each row.
         quantile: share of the targets that lie below the prediction, in (0, 1), with loss "quantile".
-        metrics: further metrics by name: mape, median_absolute_error, max_error, rmsle, explained_variance,
-            poisson_deviance.
+        metrics: further metrics: mape, median_absolute_error, max_error, rmsle, explained_variance, poisson_deviance,
+            or functions `module:function` of the true and the predicted numbers, (N,) arrays, that return a number.
         transform: of the target in training: "log", "log1p", "sqrt" or "arcsinh". Predictions, metrics and intervals
             are in the unit of the column.
     """
 
-    loss: NumberLoss = "squared"
+    loss: NumberLoss | FunctionName = "squared"
     quantile: OpenShare = 0.5
     metrics: tuple[str, ...] = ()
     transform: TransformName | None = None
 
     transformed_mean_: float = 0.0  # of the transformed training targets; with a transformation only
     transformed_std_: float = 1.0
+    mean_loss_: float = 1.0  # of the mean, for a loss that is a function: it is divided by it
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,14 +75,21 @@ class NumberOutput(Number, RegressionOutput):
     def fit(self, chunks: Iterable[Raw]) -> Self:
         chunks = list(chunks)
         fitted = super().fit(chunks)
-        if (transform := self.target_transform) is None:
+        if self.transform is None and not is_function(self.loss):
             return fitted
         columns = [fitted.encode(raw) for raw in chunks]
-        values = np.concatenate([np.zeros(0), *(c.values[c.mask] + fitted.offset_ for c in columns)])
-        values = transform.forward(values[transform.is_defined(values)])
-        if not len(values):
-            return fitted
-        return replace(fitted, transformed_mean_=float(values.mean()), transformed_std_=float(values.std()) or 1.0)
+        values = np.concatenate([np.zeros(0), *(c.values[c.mask] for c in columns)])
+        if (transform := self.target_transform) is not None:
+            values = values[transform.is_defined(values)]
+            if len(values):
+                changed = transform.forward(values)
+                mean, std = float(changed.mean()), float(changed.std()) or 1.0
+                fitted = replace(fitted, transformed_mean_=mean, transformed_std_=std)
+        if is_function(self.loss) and len(values):
+            constant = fitted.baseline(Column(values, np.ones(len(values), bool)))["value"]
+            mean_loss = float(np.mean(fitted._losses(values, constant)))
+            fitted = replace(fitted, mean_loss_=mean_loss if math.isfinite(mean_loss) and mean_loss > 0 else 1.0)
+        return fitted
 
     def head(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import ScaledHead
@@ -83,10 +97,18 @@ class NumberOutput(Number, RegressionOutput):
         return ScaledHead(dim, [0.0])
 
     def prediction(self, params: Tensor) -> Prediction:
+        mean, std = self.mean_ - self.offset_, self.std_
         if (transform := self.target_transform) is not None:
             mean, std = self.transformed_mean_, self.transformed_std_
-            return NumberPrediction(params, mean, std, self.loss, self.quantile, transform)
-        return NumberPrediction(params, self.mean_ - self.offset_, self.std_, self.loss, self.quantile)
+        return NumberPrediction(params, mean, std, self.loss, self.quantile, transform, self._own_loss)
+
+    @property
+    def _own_loss(self) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """The losses of rows by a function of the user, relative to that of the mean; None without one."""
+        if not is_function(self.loss):
+            return None
+        losses = partial(loss_of_rows, self.loss, f"outputs.{self.name}")
+        return lambda predicted, target: losses(predicted, target) / self.mean_loss_
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """As `RegressionOutput`, and the metrics of the setting `metrics`."""
@@ -94,7 +116,9 @@ class NumberOutput(Number, RegressionOutput):
         if not self.metrics:
             return scores
         true, value = (values.astype(np.float64) + self.offset_ for values in self.pairs(mode, truth))
-        return scores | metrics.number_metrics(self.metrics, true, value, self.pair_weights(truth))
+        named = [name for name in self.metrics if not is_function(name)]
+        scores |= metrics.number_metrics(named, true, value, self.pair_weights(truth))
+        return scores | metrics_of_functions(self.metrics, f"outputs.{self.name}", true, value)
 
     def pairs(self, mode: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
         return truth.values[truth.mask], mode["value"][truth.mask]
@@ -130,9 +154,17 @@ class NumberOutput(Number, RegressionOutput):
         if not len(values) or values.min() == values.max():
             got = f"only {values[0] + self.offset_:g}" if len(values) else "no number"
             raise self.target_error("constant-target", source, "different numbers", got)
-        if self.offset_ and (self.loss == "poisson" or self.transform is not None):
-            setting = "loss: poisson" if self.transform is None else f"transform: {self.transform}"
+        own_loss = is_function(self.loss)
+        if self.offset_ and (self.loss == "poisson" or own_loss or self.transform is not None):
+            setting = f"loss: {self.loss}" if self.transform is None else f"transform: {self.transform}"
             raise self.target_error("bad-value", source, f"numbers that vary by more than rounding for {setting}")
+        few, where = values[:CHECKED_ROWS].astype(np.float64), f"outputs.{self.name}"
+        metrics_of_functions(self.metrics, where, few, np.full(len(few), few.mean()))
+        if own_loss:
+            import torch
+
+            target = torch.tensor(few, dtype=torch.float32)
+            check_loss(self.loss, where, target.mean().expand(len(few)).clone(), target)
 
     def unusable_targets(self, truth: Column) -> tuple[np.ndarray, str]:
         values = truth.values.astype(np.float64) + self.offset_
@@ -165,7 +197,7 @@ class NumberOutput(Number, RegressionOutput):
         param = np.log(value / mean) if self.loss == "poisson" else (value - mean) / std
         params = torch.from_numpy(np.broadcast_to(param, (len(truth),))[:, None].copy())
         rows = torch.from_numpy(truth)
-        prediction = NumberPrediction(params, mean, std, self.loss, self.quantile, transform)
+        prediction = self.prediction(params)
         return prediction.loss(Field(rows, torch.ones(len(rows), dtype=torch.bool))).numpy()
 
     def interval(self, decoded: Mapping[str, Any]) -> tuple[float, float]:
@@ -194,76 +226,6 @@ class NumberOutput(Number, RegressionOutput):
         low, high = self.interval_ends(values, self.half_widths(mode, calibration))
         confidence = np.full(len(values), calibration["confidence_level"])
         return {"value": values, "low": low, "high": high, "confidence": confidence}
-
-
-class NumberPrediction(Prediction):
-    """Mean of a Normal of fixed scale, or the best value of another loss.
-
-    Shapes:
-        params: (B, 1), standardised after the transformation, or with loss "poisson" the logarithm of the rate divided
-            by the mean; (B, 2) with the logarithm of the scale of the interval.
-
-    Source: the Huber loss is that of Huber, 1964; the quantile loss that of Koenker and Bassett, 1978.
-    """
-
-    def __init__(
-        self,
-        params: Tensor,
-        mean: float,
-        std: float,
-        loss: NumberLoss = "squared",
-        quantile: float = 0.5,
-        transform: TargetTransform | None = None,
-    ) -> None:
-        self.params, self.mean, self.std, self.loss_name, self.quantile = params, mean, std, loss, quantile
-        self.transform = transform
-
-    def loss(self, target: Field) -> Tensor:
-        if self.loss_name == "poisson":
-            return self._deviance(target.values.reshape(-1) / self.mean)
-        values = target.values.reshape(-1)
-        if self.transform is not None:
-            values = self.transform.forward_tensor(values)
-        standard = (values - self.mean) / self.std
-        error = self.params[:, 0] - standard
-        if self.loss_name == "squared":
-            return error.square()
-        size = error.abs()
-        if self.loss_name == "absolute":
-            return size
-        if self.loss_name == "huber":
-            return _huber(size)
-        return (self.quantile - (error > 0).to(error.dtype)) * -error
-
-    def _deviance(self, y: Tensor) -> Tensor:
-        """Half the Poisson deviance of targets in units of the mean, (B,)."""
-        log_rate = self.params[:, 0].float().clamp(-MAX_LOG_RATE, MAX_LOG_RATE)
-        return log_rate.exp() - y + y.xlogy(y) - y * log_rate
-
-    def mode(self) -> dict[str, Tensor]:
-        if self.loss_name == "poisson":
-            value = {"value": self.params[:, 0].float().clamp(-MAX_LOG_RATE, MAX_LOG_RATE).exp() * self.mean}
-        else:
-            value = {"value": self.params[:, 0].float() * self.std + self.mean}
-        if self.transform is not None:
-            value = {"value": self.transform.inverse_tensor(value["value"])}
-        return value | ({"scale": self.params[:, 1].float().exp()} if self.params.shape[1] > 1 else {})
-
-    def ensemble_mean(self, members: int) -> NumberPrediction:
-        import torch
-
-        # Column by column: the mean of two columns at once has other rounding errors than that of one.
-        columns = [column.contiguous().reshape(-1, members).mean(1) for column in self.params.unbind(1)]
-        if self.loss_name == "poisson":  # the mean of the rates, not of their logarithms
-            columns[0] = self.params[:, 0].float().reshape(-1, members).logsumexp(1) - math.log(members)
-        return NumberPrediction(
-            torch.stack(columns, 1), self.mean, self.std, self.loss_name, self.quantile, self.transform
-        )
-
-
-def _huber(size: Tensor) -> Tensor:
-    """Half the square up to 1, linear beyond."""
-    return size.clamp_max(1) * (size - 0.5 * size.clamp_max(1))
 
 
 def _used(truth: Column) -> np.ndarray | None:

@@ -47,7 +47,7 @@ class TextOutput(Text, Output):
         if not self.tokenization and not self.tokenizer:
             object.__setattr__(self, "tokenization", "pieces")
         super().__post_init__()
-        if self.tokenization in ("ngrams", "words"):
+        if self.tokenization in ("ngrams", "words", "word_level"):
             raise ValueError(
                 f"tokenization: {self.tokenization} cannot be an output; take pieces, characters, bytes, bpe or unigram"
             )

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 from markupsafe import Markup
 
 from deepglass.formatting import count, duration, finite, number, plural
@@ -15,9 +17,20 @@ from deepglass.report.facts import HistoryPoint, PlanFacts
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import capital, label, titled
 
-MAX_METRICS = 4
+MAX_CHARTS = 2  # of metrics; the others are a table
+SAME_COURSE = 0.95  # of the correlation of two curves, above which one of them is enough
 COUNTS = ("episodes", "environment_steps")  # in the history, but no metrics
 LOG_RATIO = 30  # losses that differ by this factor are drawn on a logarithmic axis
+
+
+class MetricRow(NamedTuple):
+    """A metric at three evaluations; of which output, where there are several."""
+
+    output: str
+    metric: str
+    first: float
+    best: float
+    last: float
 
 
 class LearningSection(Section):
@@ -43,6 +56,7 @@ class LearningSection(Section):
             "same_loss": own_loss and bool(losses),
             "plan": _plan(plan) if plan is not None else [],
             "charts": _charts(report, own_loss) if len(history) > 1 else [],
+            "metrics": _metric_table(history, report.best_step) if own_loss and len(history) > 1 else [],
         }
 
 
@@ -54,7 +68,7 @@ def _charts(report: ReportData, own_loss: bool) -> list[Markup]:
     charts = []
     if own_loss and (losses := _lines(history, "loss")):
         charts.append(curves("Loss", steps, losses, x_name="step", log=_log_scale(losses), mark=best_mark))
-    for name in _metrics(history)[:MAX_METRICS] if own_loss else ():
+    for name in _different_metrics(history) if own_loss else ():
         output, _, metric = name.rpartition(".")  # with several outputs: OUTPUT.METRIC
         words = metric_title(metric)
         named = Markup("{}: {}").format(label(output, 30), words) if output else capital(words)
@@ -74,6 +88,41 @@ def _metrics(history: Sequence[HistoryPoint]) -> list[str]:
     return [
         n for n in names if n not in ("loss", *COUNTS) and any(finite(e.valid.get(n, e.train.get(n))) for e in history)
     ]
+
+
+def _different_metrics(history: Sequence[HistoryPoint]) -> list[str]:
+    """The first metrics whose curves are not that of the loss or of another one over again, as of MSE and R²."""
+    drawn = [_course(history, "loss")]
+    chosen = []
+    for name in _metrics(history):
+        course = _course(history, name)
+        if len(chosen) < MAX_CHARTS and not any(_is_same(course, other) for other in drawn):
+            chosen.append(name)
+            drawn.append(course)
+    return chosen
+
+
+def _course(history: Sequence[HistoryPoint], name: str) -> np.ndarray:
+    """A value over the evaluations, of validation rows where there are any."""
+    return np.array([e.valid.get(name, e.train.get(name, math.nan)) for e in history], float)
+
+
+def _is_same(a: np.ndarray, b: np.ndarray) -> bool:
+    there = np.isfinite(a) & np.isfinite(b)
+    if there.sum() < 2 or min(a[there].std(), b[there].std()) == 0:
+        return False
+    return bool(abs(np.corrcoef(a[there], b[there])[0, 1]) > SAME_COURSE)
+
+
+def _metric_table(history: Sequence[HistoryPoint], best_step: int | None) -> list[MetricRow]:
+    """Each metric at the first evaluation, at that of the weights that were kept, and at the last one."""
+    best = next((e for e in history if e.step == best_step), history[-1])
+    rows = []
+    for name in _metrics(history):
+        output, _, metric = name.rpartition(".")
+        values = [_course([e], name)[0] for e in (history[0], best, history[-1])]
+        rows.append(MetricRow(output, metric, *(float(v) for v in values)))
+    return rows
 
 
 def _lines(history: Sequence[HistoryPoint], name: str) -> list[Line]:

@@ -9,8 +9,10 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image as Pillow
 
+from deepglass.objectives._word_vectors import WordVectors
 from deepglass.projection.facts import STEPS, UNKNOWN, Colouring, ProjectionLayout, ProjectionMap
 from deepglass.projection.projection import projection_map
+from deepglass.projection.words import word_map
 from deepglass.report.data import ReportData, View
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import data_url
@@ -35,7 +37,9 @@ class MapSection(Section):
     assets = ("map",)
 
     def collect(self, report: ReportData) -> ProjectionMap | None:
-        points = report.points
+        objective, points = report.context.objective, report.points
+        if isinstance(objective, WordVectors):
+            return word_map(objective, report.options.projection)
         return None if points is None else projection_map(report.context, points, report.options.projection)
 
     def view(self, facts: ProjectionMap, report: ReportData) -> View:
@@ -71,6 +75,7 @@ def _json(facts: ProjectionMap) -> str:
     neighbours_of = "all" if len(facts.neighbours) == len(facts) else "items"
     content: dict[str, Any] = {
         "count": len(facts),
+        "noun": facts.noun,
         "layouts": [_layout(layout) for layout in facts.layouts],
         "colourings": [_colouring(c) for c in facts.colourings],
         "item_points": _packed(np.asarray(facts.detailed_points)),
