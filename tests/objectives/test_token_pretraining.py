@@ -40,7 +40,12 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> deepglass.Run:
     folder = tmp_path_factory.mktemp("runs")
     rows = _texts(400).with_columns(pl.when(pl.int_range(pl.len()) < 60).then("topic").alias("topic"))
     return deepglass.train(
-        rows, "topic", objective={"name": "masked", "mask_ratio": 0.3}, steps=200, out=folder / "words", **FAST
+        rows,
+        "topic",
+        objective={"name": "masked", "mask_ratio": 0.3, "skipgram_epochs": 0},
+        steps=200,
+        out=folder / "words",
+        **FAST,
     )
 
 
@@ -58,7 +63,7 @@ def test_masked_words_are_predicted_from_both_sides(pretrained: deepglass.Run) -
 
 
 def test_replaced_tokens_are_detected(tmp_path: Path) -> None:
-    settings = {**FAST, "steps": 200, "objective": {"name": "replaced_token", "mask_ratio": 0.3}}
+    settings = {**FAST, "steps": 200, "objective": {"name": "replaced_token", "mask_ratio": 0.3, "skipgram_epochs": 0}}
     figures = deepglass.train(_texts(400), "topic", out=tmp_path / "r", **settings).metrics["test"]
     assert figures["replaced_token"]["roc_auc"] > 0.6
     assert figures["topic"]["accuracy"] > 0.9
@@ -117,3 +122,15 @@ def test_long_texts_are_cut_at_random() -> None:
     assert (cut.values.diff(dim=1) == 1).all(), "a window"
     assert cut.values[1::2, 0].unique().tolist() == [0], "a short text is whole"
     assert {0, 20} <= set(cut.values[0::2, 0].tolist()), "from the first token to the last"
+
+
+def test_embeddings_start_with_vectors_of_words_that_occur_together(tmp_path: Path) -> None:
+    """Before any step words of one topic are closer to each other than to those of the other topic."""
+    run = deepglass.train(_texts(2_000), objective="masked", steps=1, out=tmp_path / "run", ignore=["topic"], **SMALL)
+    objective = run.objective
+    assert isinstance(objective, TokenPretraining)
+    codes = [objective.feature.encode(pl.Series([f"a {w}"])).values[1] for t in TOPICS.values() for w in t.split()]
+    vectors = torch.nn.functional.normalize(objective.encoder.table.weight.detach()[codes], dim=1)
+    close = vectors @ vectors.T
+    within, between = close[:6, :6].fill_diagonal_(0).mean() * 36 / 30, close[:6, 6:].mean()
+    assert float(within) > float(between) + 0.3

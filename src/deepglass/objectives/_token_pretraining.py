@@ -20,9 +20,11 @@ from deepglass.nn.masked_tokens import MaskedTokens, crop_tokens, mask_tokens
 from deepglass.nn.tokens import Field, Tokens, pool
 from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Evaluation, MakeNetwork
+from deepglass.objectives.skipgram import skipgram_vectors
 
 MASK = UNKNOWN  # the code of a masked token: texts of the vocabulary do not hold it
 MAX_PIECES = 8_000  # of the vocabulary, where the spec states none
+SKIPGRAM_EPOCHS = 5
 PROBE_ROWS = 1_000  # labelled training rows of the probe that monitors training
 
 
@@ -35,13 +37,14 @@ class TokenPretraining(Representation):
     Args:
         mask_ratio: share of the tokens that are chosen.
         context_length: tokens of a training window; longer texts are cut at random.
+        skipgram_epochs: of the skip-gram vectors that the embeddings start with; 0: they start at random.
     """
 
     default_trunk: ClassVar[str | None] = "transformer"
 
-    def __init__(self, mask_ratio: float, context_length: int) -> None:
+    def __init__(self, mask_ratio: float, context_length: int, skipgram_epochs: int) -> None:
         super().__init__()
-        self.mask_ratio, self.context_length = mask_ratio, context_length
+        self.mask_ratio, self.context_length, self.skipgram_epochs = mask_ratio, context_length, skipgram_epochs
         self._labelled: Dataset | None = None  # rows of the monitoring probe, during training
 
     @classmethod
@@ -55,6 +58,7 @@ class TokenPretraining(Representation):
         if not isinstance(encoder, TokenEncoder):
             raise SpecError("bad-value", f"network.trunk: {self.name} needs a sequence network, such as transformer")
         self.encoder = encoder
+        self._initial = float(encoder.table.weight.detach().sum())
         self.make_heads(self.network.trunk.out_dim, self.feature.size)
         return self.network.trunk.out_dim
 
@@ -71,6 +75,8 @@ class TokenPretraining(Representation):
         return replace(defaults, weight_decay=0.01, schedule="linear", warmup=0.1)
 
     def on_fit_start(self, train: Dataset) -> None:
+        if self.skipgram_epochs and float(self.encoder.table.weight.detach().sum()) == self._initial:
+            self._start_embeddings(train)  # no other run gave the weights
         masks = [column.mask for name, column in train.truth.items() if name in self.probe.outputs]
         rows = np.flatnonzero(np.any(masks, axis=0)) if masks else np.zeros(0, np.int64)
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:PROBE_ROWS])
@@ -131,6 +137,17 @@ class TokenPretraining(Representation):
         Shapes:
             codes, chosen: (B, T), the text with its hidden tokens, and the places to predict.
         """
+
+    @torch.no_grad()
+    def _start_embeddings(self, train: Dataset) -> None:
+        """Skip-gram vectors of the training texts, with the size of random embeddings."""
+        table, codes = self.encoder.table.weight, train.inputs[self.feature.name].values
+        counts = torch.bincount(codes.long(), minlength=len(table))
+        if counts[FIRST:].sum() > 0:
+            vectors = skipgram_vectors(codes, len(table), table.shape[1], self.skipgram_epochs, seed=0)
+            occur = (counts > 0) & (torch.arange(len(table), device=counts.device) >= FIRST)
+            centred = vectors[occur] - vectors[occur].mean(0)
+            table[occur] = centred / centred.std()
 
     def _text(self, inputs: Sequence[Feature]) -> Text:
         if len(inputs) != 1 or not isinstance(inputs[0], Text):

@@ -192,11 +192,7 @@ class Objective(nn.Module, ABC):
         return sum(p.numel() for p in self.parameters())
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
-        """The losses of one training step.
-
-        Args:
-            progress: of the run, from 0 to 1.
-        """
+        """The losses of one training step; `progress` of the run is from 0 to 1."""
         yield self.loss(batch)
 
     def loss(self, batch: Batch) -> Loss:

@@ -14,12 +14,12 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from deepglass.constraints import Count, OpenShare
+from deepglass.constraints import Count, NonNegativeInt, OpenShare
 from deepglass.data.batches import Batch, Dataset
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.masked_tokens import TiedTokenHead
 from deepglass.nn.tokens import Field
-from deepglass.objectives._token_pretraining import TokenPretraining
+from deepglass.objectives._token_pretraining import SKIPGRAM_EPOCHS, TokenPretraining
 from deepglass.objectives.base import Loss
 
 
@@ -29,12 +29,19 @@ class Masked(TokenPretraining):
     Args:
         mask_ratio: share of the tokens that are hidden.
         context_length: tokens of a training window.
+        skipgram_epochs: of the skip-gram vectors that the embeddings start with; 0: they start at random.
     """
 
     monitor: ClassVar[Metric] = METRICS["loss"]
 
-    def __init__(self, *, mask_ratio: OpenShare = 0.15, context_length: Count = 64) -> None:
-        super().__init__(mask_ratio, context_length)
+    def __init__(
+        self,
+        *,
+        mask_ratio: OpenShare = 0.15,
+        context_length: Count = 64,
+        skipgram_epochs: NonNegativeInt = SKIPGRAM_EPOCHS,
+    ) -> None:
+        super().__init__(mask_ratio, context_length, skipgram_epochs)
 
     def make_heads(self, dim: int, size: int) -> None:
         self.head = TiedTokenHead(dim, size)

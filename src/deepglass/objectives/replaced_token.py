@@ -15,13 +15,13 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from deepglass.constraints import Count, OpenShare, Positive, PositiveShare
+from deepglass.constraints import Count, NonNegativeInt, OpenShare, Positive, PositiveShare
 from deepglass.data.batches import Batch, Dataset
 from deepglass.metrics.classes import roc_auc
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.masked_tokens import TokenGenerator
 from deepglass.nn.tokens import Field
-from deepglass.objectives._token_pretraining import MASK, TokenPretraining
+from deepglass.objectives._token_pretraining import MASK, SKIPGRAM_EPOCHS, TokenPretraining
 from deepglass.objectives.base import Loss
 
 MIN_WIDTH = 16  # of the generator
@@ -45,6 +45,7 @@ class ReplacedToken(TokenPretraining):
     Args:
         mask_ratio: share of the tokens that the generator fills in.
         context_length: tokens of a training window.
+        skipgram_epochs: of the skip-gram vectors that the embeddings start with; 0: they start at random.
         generator_share: width of the generator as a share of the network's.
         detection_weight: of the network's loss beside the generator's.
     """
@@ -56,10 +57,11 @@ class ReplacedToken(TokenPretraining):
         *,
         mask_ratio: OpenShare = 0.15,
         context_length: Count = 64,
+        skipgram_epochs: NonNegativeInt = SKIPGRAM_EPOCHS,
         generator_share: PositiveShare = 0.25,
         detection_weight: Positive = 50.0,
     ) -> None:
-        super().__init__(mask_ratio, context_length)
+        super().__init__(mask_ratio, context_length, skipgram_epochs)
         self.generator_share, self.detection_weight = generator_share, detection_weight
 
     def make_heads(self, dim: int, size: int) -> None:
