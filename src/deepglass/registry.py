@@ -10,6 +10,7 @@ defined or registered it, or to one of a module that the user has allowed by nam
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -174,8 +175,15 @@ def names_in(package: str) -> list[str]:
     Args:
         package: dotted name of the folder, such as `deepglass.features`.
     """
+    return list(_files_of(package))
+
+
+@cache
+def _files_of(package: str) -> tuple[str, ...]:
+    """As `names_in`; a folder is listed once a process, though thousands of columns ask for its kinds."""
     folder = Path(__file__).parent.joinpath(*package.split(".")[1:])
-    return sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", "base") and p.stem[0] != "_")
+    names = (p.stem for p in folder.glob("*.py"))
+    return tuple(sorted(name for name in names if name not in ("__init__", "base") and name[0] != "_"))
 
 
 class Registry(Generic[T]):

@@ -117,7 +117,7 @@ def test_a_run_of_a_database(shop: Path, tmp_path: Path, monkeypatch: pytest.Mon
     [
         ("data.delimiter=;", ";"), ("data.delimiter=|", "|"), ("data.quote='", "'"), ("data.sheet=01", "01"),
         ("data.missing=[]", []), ("data.missing=-", ["-"]), ("data.missing=[null, -999, .]", ["null", "-999", "."]),
-        ('data.keep=["a, b", nil]', ["a, b", "nil"]), ("data.keep=NA", ["NA"]),
+        ('data.keep=["a, b", nil]', ["a, b", "nil"]), ("data.keep=NA", ["NA"]), ("data.decimal=,", ","),
     ],
 )  # fmt: skip
 def test_texts_of_the_command_line_are_literal(pair: str, value: object) -> None:

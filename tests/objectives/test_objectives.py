@@ -31,6 +31,8 @@ SETTINGS: dict[str, dict[str, Any]] = {  # beside the default: sklearn:digits by
     "rbm": {"objective": {"name": "rbm", "hidden": 32, "gibbs_steps": 2}},
 }
 
+SOURCES = {"adaline": "synthetic:clouds", "perceptron": "synthetic:clouds"}  # two classes
+
 LINES = [f"line {i} tells of {i * i} things that happened on day {i % 7}" for i in range(60)]
 TEXTS = pl.DataFrame({"text": LINES, "label": ["yes", "no", "no"] * 20})
 OF_TEXTS = ("masked", "replaced_token")  # objectives whose rows are TEXTS
@@ -38,6 +40,7 @@ SETTINGS |= {name: {"network": {"width": 16, "depth": 1, "heads": 2}, "target": 
 NUMBER = pl.DataFrame({"x": np.arange(60.0), "y": np.sin(np.arange(60.0))})
 
 UNFIT: dict[str, tuple[pl.DataFrame, str | None, str]] = {  # rows, target, what the error must say
+    "adaline": (NUMBER, "y", "expects one output of two classes, got y"),
     "autoencoder": (TEXTS, None, "text"),
     "capsule": (TEXTS, "label", "picture|capsule"),
     "contrastive": (NUMBER, "y", "pictures|texts|columns"),
@@ -45,6 +48,7 @@ UNFIT: dict[str, tuple[pl.DataFrame, str | None, str]] = {  # rows, target, what
     "fixmatch": (TEXTS, "label", "data.unlabelled"),
     "gan": (TEXTS, None, "text"),
     "masked": (NUMBER, "y", r"masked expects one text column, got x \(number\)"),
+    "perceptron": (TEXTS, "label", "perceptron takes no input of the kind text"),
     "pseudo_label": (TEXTS, "label", "data.unlabelled"),
     "rbm": (TEXTS, None, "text"),
     "replaced_token": (NUMBER, "y", "replaced_token expects one text column"),
@@ -74,11 +78,20 @@ def train(name: str, out: Path, *callbacks: Callback) -> deepglass.Run:
         "objective": name,
         **SETTINGS.get(name, {}),
     }
-    source = "sklearn:digits"
+    source = SOURCES.get(name, "sklearn:digits")
     if name in OF_TEXTS:
         source = str(out.parent / "texts.csv")
         TEXTS.write_csv(source)
     return deepglass.train(source, steps=STEPS, out=out, baselines=False, callbacks=callbacks, **said)
+
+
+def new_rows(name: str) -> list[dict[str, Any]]:
+    """Three rows as an objective's own."""
+    if name in OF_TEXTS:
+        return TEXTS.head(3).to_dicts()
+    if name in SOURCES:
+        return [{"x": i, "y": -i} for i in range(3)]
+    return [{"image": np.full((8, 8), i * 40, np.uint8)} for i in range(3)]
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +139,7 @@ def test_a_saved_run_predicts_or_generates(name: str, whole: dict[str, deepglass
     run = deepglass.Run(whole[name].path)
     answered = set(run.metrics["test"]) & {f.name for f in run.predictor.outputs}
     if answered:
-        pictures = [{"image": np.full((8, 8), i * 40, np.uint8)} for i in range(3)]
-        answers = run.predict(TEXTS.head(3).to_dicts() if name in OF_TEXTS else pictures)
+        answers = run.predict(new_rows(name))
         assert len(answers) == 3
         assert all("value" in row[output] for row in answers for output in answered)
     if run.objective.generative:

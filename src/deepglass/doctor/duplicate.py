@@ -7,7 +7,7 @@ import numpy as np
 from deepglass.doctor.base import DataContext, Finding
 from deepglass.doctor.near_duplicates import connected_groups
 
-MAX_GROUPS = 3  # that are named
+MAX_GROUPS, MAX_NAMED = 3, 3  # groups, and rows of each, that are named
 
 
 def duplicate(context: DataContext) -> Iterator[Finding]:
@@ -15,8 +15,8 @@ def duplicate(context: DataContext) -> Iterator[Finding]:
     if groups := duplicate_groups(context):
         copies = sum(len(g) - 1 for g in groups)
         summary = "1 row repeats another" if copies == 1 else f"{copies:,} rows repeat others"
-        labels = context.source_rows.astype(str)
-        yield _finding(context, "duplicate", groups, summary, labels, _contradictions(context, groups))
+        details = _contradictions(context, groups)
+        yield _finding(context, "duplicate", groups, summary, context.source_rows, details)
 
 
 def split_duplicate(context: DataContext) -> Iterator[Finding]:
@@ -28,7 +28,9 @@ def split_duplicate(context: DataContext) -> Iterator[Finding]:
         origin = "the split" if context.split_source else "the random split"
         occur = "occurs" if sum(held_out.values()) == 1 else "occur"
         summary = f"{counts} {occur} in another split too, by {origin}"
-        names = np.array([f"{row} ({name})" for row, name in zip(context.source_rows, context.split, strict=True)])
+        named = np.concatenate([g[:MAX_NAMED] for g in groups[:MAX_GROUPS]])
+        names = np.full(len(context.split), "", object)
+        names[named] = [f"{context.source_rows[i]} ({context.split[i]})" for i in named]
         yield _finding(context, "split_duplicate", groups, summary, names)
 
 
@@ -38,9 +40,9 @@ def _finding(
     """The finding of groups of equal rows, the first of which are named.
 
     Args:
-        names: (N,) str of the rows.
+        names: (N,) of the rows.
     """
-    examples = ", ".join(" = ".join(names[g[:3]]) for g in groups[:MAX_GROUPS])
+    examples = ", ".join(" = ".join(str(names[i]) for i in g[:MAX_NAMED]) for g in groups[:MAX_GROUPS])
     more = f", and {len(groups) - MAX_GROUPS:,} more" if len(groups) > MAX_GROUPS else ""
     same = "the same or nearly the same" if context.duplicates.near else "the same"
     text = f"{summary} ({same} {context.duplicates.by}): rows {examples}{more}{details}"

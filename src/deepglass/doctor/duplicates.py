@@ -25,6 +25,7 @@ MIN_WORDS = 3  # of equal texts; shorter ones repeat by chance
 MIN_NEAR_WORDS = 6  # of nearly equal texts
 NUM_HASHES, NUM_BANDS = 32, 16  # of MinHash; a band of equal hashes makes two texts candidates
 MAX_TEXTS = 50_000  # beyond which only equal texts are searched
+CHECKED_AFTER = (1, 4, 16, 64)  # columns, whether rows are still equal
 NO_PAIRS = np.zeros((0, 2), np.int64)
 
 
@@ -64,8 +65,7 @@ def find_duplicates(
     compared = [c for c in columns if c not in ids] or list(columns)
     if not compared:
         return Duplicates(NO_PAIRS, "", 1.0, np.zeros(0, bool))
-    keys = [_keys(columns[c], c in texts) for c in compared]
-    pairs, confidence = _equal(keys, [_empty(columns[c]) for c in compared])
+    pairs, confidence = _equal([(columns[c], c in texts) for c in compared])
     num_equal = len(pairs)
     if texts.issuperset(compared):
         pairs = _long_enough(pairs, [columns[c] for c in compared]) if has_outputs else NO_PAIRS
@@ -101,22 +101,33 @@ def _keys(raw: Raw, text: bool) -> np.ndarray:
 
 def _empty(raw: Raw) -> np.ndarray:
     if isinstance(raw, pl.Series):
-        return raw.is_null().to_numpy()
+        return raw.is_null().to_numpy().copy()
     if isinstance(raw, np.ndarray) and raw.dtype.kind == "f":
         return np.asarray(np.isnan(raw.reshape(len(raw), -1)).all(1))
     return np.array([isinstance(raw, list) and v is None for v in raw], bool)
 
 
-def _equal(keys: Sequence[np.ndarray], empty: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
-    """Pairs of equal rows, and the confidence: 1 - expected share of pairs if the columns were independent."""
-    whole = reduce(lambda hashed, key: hashed * np.uint64(0x9E3779B97F4A7C15) + key, keys)
-    rows = np.flatnonzero(~np.all(empty, axis=0))
+def _equal(columns: Sequence[tuple[Raw, bool]]) -> tuple[np.ndarray, float]:
+    """Pairs of equal rows, and the confidence: 1 - expected share of pairs if the columns were independent.
+
+    Where the first few columns tell all rows apart, the others are not looked at.
+
+    Args:
+        columns: with whether each is a text.
+    """
+    whole, empty = _keys(*columns[0]), _empty(columns[0][0])
+    for i, (raw, text) in enumerate(columns[1:], 1):
+        if i in CHECKED_AFTER and not pl.Series(whole).is_duplicated().any():
+            return NO_PAIRS, 1.0
+        whole = whole * np.uint64(0x9E3779B97F4A7C15) + _keys(raw, text)
+        empty &= _empty(raw)
+    rows = np.flatnonzero(~empty)
     pairs = equal_pairs(whole, rows)
     if not len(pairs):
         return NO_PAIRS, 1.0
     counts = _counts(whole[rows])
     observed = float((counts * (counts - 1) / 2).sum())
-    chance = prod(float(((_counts(key) / len(key)) ** 2).sum()) for key in keys)
+    chance = prod(float(((_counts(_keys(*column)) / len(whole)) ** 2).sum()) for column in columns)
     expected = chance * len(rows) ** 2 / 2
     share = expected / observed
     return (NO_PAIRS, 1.0) if share > MAX_CHANCE else (pairs, 1 - share)

@@ -22,6 +22,7 @@ MIN_GROUP_SIZE = 2.0  # mean
 MIN_SHARE, MIN_FACTOR = 0.4, 5.0  # of test rows whose nearest row is of the same group; times what chance gives
 MAX_VALUES = 20  # of a category, the most frequent
 BLOCK = 5  # positions in the source
+MAX_TREE_COLUMNS, CHUNK = 15, 250  # of a tree, beyond which all pairs are compared; rows compared at a time
 NEARER = 0.35  # distance to the nearest row of the block, as a share of that to the nearest row elsewhere
 
 
@@ -142,7 +143,22 @@ def _joined(parts: Sequence[tuple[str, np.ndarray]], left_out: str = "") -> np.n
 
 def _nearest(queries: np.ndarray, rows: np.ndarray, count: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Indices and distances of the nearest rows, (Q,) or with a `count` (Q, count)."""
-    from sklearn.neighbors import NearestNeighbors
+    count = min(count, len(rows))
+    if rows.shape[1] <= MAX_TREE_COLUMNS:
+        from scipy.spatial import cKDTree  # not scikit-learn's, which takes a second to import
 
-    distance, index = NearestNeighbors(n_neighbors=min(count, len(rows))).fit(rows).kneighbors(queries)
+        distance, index = cKDTree(rows).query(queries, count)
+        return np.asarray(index), np.asarray(distance)
+    nearest = [_compared(chunk, rows, count) for chunk in np.array_split(queries, max(1, len(queries) // CHUNK))]
+    index, distance = (np.concatenate(parts) for parts in zip(*nearest, strict=True))
     return (index[:, 0], distance[:, 0]) if count == 1 else (index, distance)
+
+
+def _compared(queries: np.ndarray, rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """As `_nearest`, (Q, count), of all pairs."""
+    a, b = queries.astype(np.float64), rows.astype(np.float64)
+    squared = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T  # (Q, N)
+    index = np.argpartition(squared, count - 1, axis=1)[:, :count]
+    distance = np.sqrt(np.take_along_axis(squared, index, 1).clip(0))
+    order = np.argsort(distance, axis=1, kind="stable")
+    return np.take_along_axis(index, order, 1), np.take_along_axis(distance, order, 1)

@@ -180,8 +180,9 @@ def _line(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     present = np.isfinite(x)
     if present.sum() < 3 or x[present].std() == 0:
         return np.full(len(y), y.mean())
+    own = y[present]
     standard = np.where(present, (x - x[present].mean()) / x[present].std(), 0.0)
-    return np.polyval(np.polyfit(standard[present], y[present], 1), standard)
+    return own.mean() + standard * float((standard[present] * own).mean())
 
 
 def _finding(context: DataContext, target: Target, column: str, what: str, score: LeakScore) -> Iterator[Finding]:

@@ -36,8 +36,9 @@ def proxy(context: DataContext) -> Iterator[Finding]:
             fix = f"kinds.{column}=category" if repeat else f"data.ignore=[{column}]"
             yield context.finding("proxy", [], [column], 0.8, text if repeat else f"{text}; nearly all differ", fix)
         elif (
-            uninformative(raw, column, feature.kind) is None
-            and isinstance(feature, Number)
+            isinstance(feature, Number)
+            and raw.dtype.is_integer()
+            and uninformative(raw, column, feature.kind) is None
             and _numbers_rows(context, raw)
         ):
             text = (
@@ -60,8 +61,6 @@ def _whole(raw: pl.Series) -> bool:
 
 def _numbers_rows(context: DataContext, raw: pl.Series) -> bool:
     """Whether whole numbers look like ids: each once, evenly spread over far more numbers than rows, unrelated."""
-    if not raw.dtype.is_integer():
-        return False
     values = raw.drop_nulls().to_numpy().astype(np.float64)
     n = len(values)
     if n < MIN_ROWS or len(np.unique(values)) < n or np.ptp(values) < MIN_SPAN * n:

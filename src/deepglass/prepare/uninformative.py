@@ -32,6 +32,8 @@ def uninformative(raw: Raw, name: str, kind: str) -> Reason | None:
     """
     if not isinstance(raw, pl.Series):
         return None
+    if raw.dtype.is_float():
+        return _constant(raw.to_numpy())
     absent = is_null(raw)
     if absent.all():
         return Reason("constant", "no value in any row")
@@ -43,6 +45,16 @@ def uninformative(raw: Raw, name: str, kind: str) -> Reason | None:
         return Reason("constant", "the same value in every row")
     why = _identifier(values, distinct, name, kind, has_missing)
     return None if why is None else Reason("id_column", why)
+
+
+def _constant(numbers: np.ndarray) -> Reason | None:
+    """As `uninformative`, of floats, (N,): they are no identifiers."""
+    finite = np.isfinite(numbers)
+    if not finite.any():
+        return Reason("constant", "no value in any row")
+    if finite.all() and numbers.min() == numbers.max():
+        return Reason("constant", "the same value in every row")
+    return None
 
 
 def target_warning(raw: Raw, name: str, kind: str) -> str:
