@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CASES, needs_cases
+from conftest import CASES, Command, needs_cases
 
 import deepglass
 from deepglass.data.sources import read
+from deepglass.data.sources.base import SourceOptions
 
 
 def table_of(tmp_path: Path, text: str, name: str = "a.csv") -> dict[str, list[object]]:
@@ -87,3 +88,35 @@ def test_new_rows_in_another_writing(tmp_path: Path) -> None:
     assert run.predict({"station": "S1", "volume": "21,5"})[0]["diesel"]["value"] == new[0][0]["diesel"]["value"]
     metrics = run.evaluate(CASES / "02-decimal-comma" / "new2.csv")["diesel"]
     assert 0 < metrics["mae"] < 1
+
+
+AMBIGUOUS = ["1.759", "12.480", "3.125", "2.500"]  # 1.759 or 1759: only the user knows
+
+
+@pytest.mark.parametrize(("decimal", "factor"), [(".", 1), ("point", 1), (",", 1000), ("comma", 1000), (None, 1)])
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_the_user_states_the_decimal_mark(tmp_path: Path, decimal: str | None, factor: int, separator: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([f"a{separator}b", *(f"{v}{separator}x{i}" for i, v in enumerate(AMBIGUOUS * 10))]))
+    table = read(path, options=SourceOptions(decimal=decimal))
+    assert table["a"].to_list() == pytest.approx([float(v) * factor for v in AMBIGUOUS * 10])
+
+
+def test_commas_of_a_stated_point_separate_thousands(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(["a;b", *(f"{v};{i}" for i, v in enumerate(["1,759", "12,480"] * 20))]))
+    by_mark = {mark: read(tmp_path / "a.csv", options=SourceOptions(decimal=mark))["a"][0] for mark in (".", ",", None)}
+    assert by_mark == {".": 1759, ",": 1.759, None: 1.759}  # semicolons are what a program writes beside commas
+    (tmp_path / "b.csv").write_text("\n".join(["a;b", *(f"{v};{i}" for i, v in enumerate(["0,5", "12,25"] * 20))]))
+    assert read(tmp_path / "b.csv", options=SourceOptions(decimal="."))["a"][0] == 0.5  # it cannot be read otherwise
+
+
+def test_new_rows_have_the_stated_mark(tmp_path: Path, command: Command) -> None:
+    rows = [f"{v};{i % 7}" for i, v in enumerate(AMBIGUOUS * 10)]
+    (tmp_path / "a.csv").write_text("\n".join(["a;b", *rows]))
+    (tmp_path / "new.csv").write_text("a;b\n1.500;2\n")
+    run = deepglass.train(tmp_path / "a.csv", "b", data={"decimal": ","}, out=tmp_path / "r", steps=3, baselines=False)
+    assert run.predictor.reader.read(tmp_path / "new.csv")["a"].to_list() == [1500]
+    assert deepglass.Run(run.path).predictor.reader.data.decimal == ","
+    done = command("inspect", tmp_path / "a.csv", "data.decimal=;")
+    assert done.code == 2
+    assert "data.decimal: expected , or ." in done.err

@@ -156,7 +156,7 @@ def test_a_gan_does_not_predict(sides: deepglass.Run) -> None:
         (
             None,
             {"name": "gan"},
-            "inputs.words: gan cannot generate an input of the kind text; it takes the kinds image",
+            "inputs.words: gan takes no input of the kind text; it takes the kinds image",
         ),
         (
             "size",

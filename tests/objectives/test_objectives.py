@@ -31,17 +31,21 @@ SETTINGS: dict[str, dict[str, Any]] = {  # beside the default: sklearn:digits by
     "rbm": {"objective": {"name": "rbm", "hidden": 32, "gibbs_steps": 2}},
 }
 
+SOURCES = {"adaline": "synthetic:clouds", "perceptron": "synthetic:clouds"}  # two classes
+
 LINES = [f"line {i} tells of {i * i} things that happened on day {i % 7}" for i in range(60)]
 TEXTS = pl.DataFrame({"text": LINES, "label": ["yes", "no", "no"] * 20})
 NUMBER = pl.DataFrame({"x": np.arange(60.0), "y": np.sin(np.arange(60.0))})
 
 UNFIT: dict[str, tuple[pl.DataFrame, str | None, str]] = {  # rows, target, what the error must say
+    "adaline": (NUMBER, "y", "expects one output of two classes, got y"),
     "autoencoder": (TEXTS, None, "text"),
     "capsule": (TEXTS, "label", "picture|capsule"),
     "contrastive": (NUMBER, "y", "pictures|texts|columns"),
     "dbn": (TEXTS, None, "text"),
     "fixmatch": (TEXTS, "label", "data.unlabelled"),
     "gan": (TEXTS, None, "text"),
+    "perceptron": (TEXTS, "label", "perceptron takes no input of the kind text"),
     "pseudo_label": (TEXTS, "label", "data.unlabelled"),
     "rbm": (TEXTS, None, "text"),
     "supervised": (TEXTS, None, "--target"),
@@ -70,7 +74,8 @@ def train(name: str, out: Path, *callbacks: Callback) -> deepglass.Run:
         "objective": name,
         **SETTINGS.get(name, {}),
     }
-    return deepglass.train("sklearn:digits", steps=STEPS, out=out, baselines=False, callbacks=callbacks, **said)
+    source = SOURCES.get(name, "sklearn:digits")
+    return deepglass.train(source, steps=STEPS, out=out, baselines=False, callbacks=callbacks, **said)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +123,8 @@ def test_a_saved_run_predicts_or_generates(name: str, whole: dict[str, deepglass
     run = deepglass.Run(whole[name].path)
     answered = set(run.metrics["test"]) & {f.name for f in run.predictor.outputs}
     if answered:
-        answers = run.predict([{"image": np.full((8, 8), i * 40, np.uint8)} for i in range(3)])
+        rows = [{"image": np.full((8, 8), i * 40, np.uint8)} for i in range(3)]
+        answers = run.predict([{"x": i, "y": -i} for i in range(3)] if name in SOURCES else rows)
         assert len(answers) == 3
         assert all("value" in row[output] for row in answers for output in answered)
     if run.objective.generative:

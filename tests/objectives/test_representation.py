@@ -111,9 +111,7 @@ def test_contrastive_learning_supports_tables_and_texts(table: pl.DataFrame, tmp
 
 def test_inputs_without_decoder_or_augmentation_are_rejected(tmp_path: Path) -> None:
     texts = pl.DataFrame({"text": [f"some words and {i}" for i in range(40)]})
-    with pytest.raises(
-        SpecError, match=r"\[bad-value\] inputs.text: autoencoder cannot generate an input of the kind text"
-    ):
+    with pytest.raises(SpecError, match=r"\[bad-value\] inputs.text: autoencoder takes no input of the kind text"):
         deepglass.train(texts, objective="autoencoder", steps=1, out=tmp_path / "a")
     one = pl.DataFrame({"x": np.arange(40.0)})
     with pytest.raises(SpecError, match="contrastive needs inputs that can be augmented"):

@@ -31,7 +31,7 @@ def flag(name: str, text: str) -> Any:
 SOURCES = "A file, a folder, sklearn:NAME, synthetic:NAME or data:NAME"
 
 LITERALS = (
-    *("data.delimiter", "data.quote", "data.encoding", "data.sheet", "data.filename_pattern"),
+    *("data.delimiter", "data.quote", "data.decimal", "data.encoding", "data.sheet", "data.filename_pattern"),
     *("sheet", "filename_pattern"),
 )
 LITERAL_LISTS = ("data.missing", "data.keep")

@@ -155,10 +155,11 @@ def _flattened(objective: Objective) -> list[InputLayer]:
     layers = []
     scales: Any = {} if flat is None else flat.scales
     for feature in () if flat is None else flat.inputs:
-        scale = scales[key_of(feature.name, "in_")]
+        key = key_of(feature.name, "in_")  # of a feature with a scale
         if feature.is_image:
-            layers.append(_image_layer((feature,), scale, (1, 2)))
+            layers.append(_image_layer((feature,), scales[key], (1, 2)))
         elif feature.has_entries and not feature.class_names:
+            scale = scales[key]
             baseline = _rescaled(scale, torch.tensor([cast(Any, feature).mean_]))
             layers.append(InputLayer((feature,), scale, baseline, TRAINING_MEAN, parts_of=entries))
     if not layers:

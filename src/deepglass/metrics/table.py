@@ -145,6 +145,10 @@ METRICS: dict[str, Metric] = {
         Metric("word_error_rate", False, "share"),
         Metric("character_error_rate", False, "share"),
         Metric("perplexity", False),
+        Metric("margin", True, ranks_models=False),
+        Metric("largest_margin", None, ranks_models=False),
+        Metric("mistakes", False, title="mistakes in training", ranks_models=False),
+        Metric("mistake_bound", None, title="Novikoff's bound", ranks_models=False),
         Metric("spearman", True, "fixed", title="Spearman correlation"),
         Metric("bits_per_character", False),
         # generated rows

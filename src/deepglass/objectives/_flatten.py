@@ -47,13 +47,13 @@ class FlatInputs(nn.Module):
             if not isinstance(feature, FLAT_KINDS):
                 raise SpecError(
                     "bad-value",
-                    f"inputs.{feature.name}: {objective} cannot generate an input of the kind {feature.kind}; "
+                    f"inputs.{feature.name}: {objective} takes no input of the kind {feature.kind}; "
                     "it takes the kinds image, number, vector, category and binary",
                 )
             if isinstance(feature, Category | Binary) and not feature.class_names:
                 raise SpecError(
                     "bad-value",
-                    f"inputs.{feature.name}: {objective} cannot generate an input without values in the training "
+                    f"inputs.{feature.name}: {objective} takes no input without values in the training "
                     f"rows; leave it out with data.ignore=[{feature.column}]",
                 )
         self.inputs, self.scale = tuple(inputs), scale

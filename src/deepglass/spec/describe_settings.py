@@ -49,6 +49,7 @@ EXAMPLES: Mapping[str, Any] = {
     },
     "data.columns": ["age", "hours", "income"],
     "data.data_root": "datasets",
+    "data.decimal": ",",
     "data.delimiter": ";",
     "data.drop": [17, 204],
     "data.encoding": "cp1252",

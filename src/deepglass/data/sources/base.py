@@ -27,6 +27,7 @@ _CHARACTERS = {
     **{"none": NO_QUOTE, "off": NO_QUOTE, "": NO_QUOTE},
 }
 """Names of the characters that are hard to type in a shell."""
+_DECIMAL_MARKS = {"comma": ",", "point": ".", "dot": "."}
 
 
 def _text(value: Any) -> Any:
@@ -55,6 +56,7 @@ class SourceOptions:
         keep: texts that are values although they look missing, such as [NA] for Namibia; for all columns, or
             {column: texts}.
         sheet: name or number (from 1) of the sheet of an Excel file.
+        decimal: the decimal mark of a text table, "," or ".", for numbers that can be read with either: 1.759.
     """
 
     delimiter: str | None = None
@@ -64,6 +66,8 @@ class SourceOptions:
     missing: Annotated[tuple[str, ...] | None, BeforeValidator(lambda v: v if v is None else _texts(v))] = None
     keep: Annotated[tuple[str, ...] | Mapping[str, tuple[str, ...]], BeforeValidator(_texts)] = ()
     sheet: Annotated[str | None, BeforeValidator(lambda v: v if v is None else _text(v))] = None
+
+    decimal: str | None = None
 
     def kept_in(self, column: str) -> tuple[str, ...]:
         """The texts that are values in a column although they look missing."""
@@ -86,6 +90,10 @@ class SourceOptions:
                 object.__setattr__(self, name, value)
             if value is not None and (len(value) != 1 or value in "\r\n" or not value.isascii()):
                 raise SourceError("bad-value", f"data.{name}: expected one ASCII character, got {value!r}")
+        if self.decimal in _DECIMAL_MARKS:
+            object.__setattr__(self, "decimal", _DECIMAL_MARKS[self.decimal])
+        elif self.decimal not in (None, ",", "."):
+            raise SourceError("bad-value", f"data.decimal: expected , or . (comma or point), got {self.decimal!r}")
 
 
 @dataclass

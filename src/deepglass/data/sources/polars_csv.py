@@ -67,9 +67,9 @@ def read_with_polars(
     texts = [key for key in keys if frame[key].dtype == pl.String]
     again = [key for key in texts if frame[key].null_count()] if isinstance(null_values, list) else []
     floats = [key for key in keys if frame[key].dtype.is_float()]
-    if any(proves_comma(frame[key]) for key in texts):
+    if options.decimal == "," or (options.decimal is None and any(proves_comma(frame[key]) for key in texts)):
         again += floats
-    else:
+    elif options.decimal is None:
         again += [key for key in floats if may_have_grouped_thousands(frame[key])]
     if again:
         indices = {key: i for i, key in enumerate(keys)}

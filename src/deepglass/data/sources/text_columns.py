@@ -19,6 +19,7 @@ _PROVES_COMMA = r"^[+-]?(\d*,(\d{1,2}|\d{4,})|0,\d+|\d{1,3}(\.\d{3})+,\d+)$"
 _PROVES_POINT = r"^[+-]?(\d*\.(\d{1,2}|\d{4,})|0\.\d+|\d{1,3}(,\d{3})+\.\d+)$"
 _HAS_COMMA = r"^[+-]?\d{1,3}(,\d{3})+$"
 _GROUPED = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$"
+_MAX_GROUPED = 1e12  # from which on a number has more digits than a float of thousands shows
 _MIN_GROUPED = 5  # numbers with points before three digits, from which these separate thousands
 _SAMPLE = 5_000  # values of a column
 _TRUTHS = {"true": True, "false": False}
@@ -45,11 +46,12 @@ def type_texts(
         semicolons: cells are separated by semicolons, as programs write them where the comma is the decimal mark.
     """
     texts = [series for series in frame if series.dtype == pl.String]
-    decimal = decimal_mark(texts, semicolons and not any(dtype.is_float() for dtype in frame.dtypes))
+    decimal = options.decimal or decimal_mark(texts, semicolons and not any(t.is_float() for t in frame.dtypes))
     formats = {s.name: parse_numbers(s, decimal) for s in texts}
     quantities = [TextColumn(s, _is_quantity(s, formats[s.name])) for s in texts]
     present, values = set_missing(quantities, number_texts, options, log)
-    typed = {s.name: _typed(s, formats[s.name], decimal, log) for s in present}
+    why = "as data.decimal states" if options.decimal else "as in the whole file"
+    typed = {s.name: _typed(s, formats[s.name], decimal, why, log) for s in present}
     return TypedColumns([typed.get(series.name, series) for series in frame], values)
 
 
@@ -85,7 +87,7 @@ def has_grouped_thousands(series: pl.Series) -> bool:
 def may_have_grouped_thousands(numbers: pl.Series) -> bool:
     """Whether a column of floats may have been written with points between thousands."""
     sample = (numbers if len(numbers) <= _SAMPLE else numbers.gather_every(len(numbers) // _SAMPLE)).to_numpy()
-    values = sample[np.isfinite(sample)]
+    values = sample[np.abs(sample) < _MAX_GROUPED]
     thousands = values * 1000
     whole = values == np.floor(values)
     return len(values) > 0 and 0 < whole.mean() < 1 and bool(np.all(np.abs(thousands - np.round(thousands)) < 1e-6))
@@ -111,8 +113,12 @@ def _sample(series: pl.Series) -> pl.Series:
     return values.str.strip_chars(" \u00a0\u202f%€$£¥")
 
 
-def _typed(series: pl.Series, numbers: NumberFormat | None, decimal: str, log: ReadLog) -> pl.Series:
-    """Convert a column whose values are all numbers or booleans; others stay text, and what they hold is noted."""
+def _typed(series: pl.Series, numbers: NumberFormat | None, decimal: str, reason: str, log: ReadLog) -> pl.Series:
+    """Convert a column whose values are all numbers or booleans; others stay text, and what they hold is noted.
+
+    Args:
+        reason: why the file has this decimal mark.
+    """
     name = series.name
     if series.count() and series.head(100).drop_nulls().str.to_lowercase().is_in(list(_TRUTHS)).all():
         lowered = series.str.to_lowercase()
@@ -131,7 +137,7 @@ def _typed(series: pl.Series, numbers: NumberFormat | None, decimal: str, log: R
     elif numbers.plain:
         return whole_numbers(series, values)
     else:
-        why = f"with {numbers}" + (", as in the whole file" if numbers.decimal == decimal else "")
+        why = f"with {numbers}" + (f", {reason}" if numbers.decimal == decimal else "")
         log.note("numbers", name, why)
     if not bad and not numbers.unit:
         whole = not series.drop_nulls().str.contains(numbers.decimal, literal=True).any()

@@ -1,4 +1,4 @@
-"""Two-dimensional toy distributions: `synthetic:ring`, `synthetic:moons`, `synthetic:spirals`.
+"""Two-dimensional toy distributions: `synthetic:ring`, `synthetic:moons`, `synthetic:spirals` and others.
 
 A generative model of them can be inspected in a scatter plot. The sets are deterministic.
 """
@@ -13,6 +13,7 @@ from deepglass.data.table import Note, Table
 ROWS = 5_000
 RADIUS = 2.0
 SPREAD = 0.1  # standard deviation of the noise
+GAP = 0.4  # between the clouds
 TURNS = 1.25  # of a spiral's arm
 
 
@@ -49,6 +50,26 @@ def spirals(rows: int = ROWS, seed: int = 0) -> Table:
     return _table("spirals", x, y, pl.Series("arm", np.where(second, "second", "first")))
 
 
+def clouds(rows: int = 1_000, seed: int = 0) -> Table:
+    """Two clouds of points that a line separates; the class is the cloud."""
+    random = np.random.default_rng(seed)
+    second = np.arange(rows) % 2 == 1
+    points = random.normal(0, 0.6, (rows, 2))
+    across = np.array([0.8, 0.6])  # of length 1, at a right angle to the line
+    distance = GAP / 2 + np.abs(points @ across - 0.5)  # of each point from the line
+    points += np.outer(np.where(second, distance, -distance) - points @ across, across)
+    return _table("clouds", *points.T, pl.Series("cloud", np.where(second, "second", "first")))
+
+
+def curves(rows: int = 1_000, seed: int = 0) -> Table:
+    """Two curves, one above the other, that no line separates; the class is the curve."""
+    random = np.random.default_rng(seed)
+    upper = np.arange(rows) % 2 == 1
+    x = random.uniform(-2, 2, rows)
+    y = 0.5 * x**2 + np.where(upper, 0.25, -0.25) + random.normal(0, SPREAD / 2, rows)
+    return _table("curves", x, y, pl.Series("curve", np.where(upper, "upper", "lower")))
+
+
 def _table(name: str, x: np.ndarray, y: np.ndarray, label: pl.Series | None = None) -> Table:
     columns = {"x": pl.Series("x", x), "y": pl.Series("y", y)}
     kinds = {"x": "number", "y": "number"}
@@ -70,4 +91,10 @@ def _table(name: str, x: np.ndarray, y: np.ndarray, label: pl.Series | None = No
     )
 
 
-TOY_SETS: dict[str, Callable[..., Table]] = {"ring": ring, "moons": moons, "spirals": spirals}
+TOY_SETS: dict[str, Callable[..., Table]] = {
+    "ring": ring,
+    "moons": moons,
+    "spirals": spirals,
+    "clouds": clouds,
+    "curves": curves,
+}
