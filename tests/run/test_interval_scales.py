@@ -80,3 +80,30 @@ def test_few_validation_rows_give_one_width_and_say_so(tmp_path: Path) -> None:
     )
     why = "30\N{NO-BREAK SPACE}validation rows, and 100 are needed for a width that follows the row"
     assert run.metrics["constant_intervals"] == {"y": why}
+
+
+def test_each_entry_of_a_vector_has_its_own_width(tmp_path: Path) -> None:
+    """The first entry is noisy where `x` is large, the second where it is small, the third everywhere."""
+    generator = np.random.default_rng(0)
+    x, z = generator.uniform(0, 1, (2, 1600))
+    noise = generator.normal(size=(3, 1600)) * np.stack([np.exp(3 * x) / 20, np.exp(3 - 3 * x) / 20, 0 * x + 0.3])
+    vectors = [*(np.stack([3 * z, -3 * z, z]) + noise).T.round(6)]
+    vectors[7][1] = np.nan  # a row with an entry that is missing
+    frame = pl.DataFrame({"x": x, "z": z, "y": vectors})
+    run = deepglass.train(
+        frame, "y", kinds={"y": "vector"}, out=tmp_path / "run", steps=150, network=SMALL, baselines=False,
+        split={"valid": 0.3, "test": 0.3}, training={"threads": 1},
+    )  # fmt: skip
+    calibration = run.predictor.calibration["y"]
+    assert len(calibration["scale_range"]) == 3
+    assert calibration["scale_range"][2] == [1, 1]  # no width that follows the row is better there
+    assert calibration["half_width"][2] == calibration["constant_half_width"][2]
+    opened = Run(run.path)
+    rows = [{"x": value, "z": 0.5} for value in (0.05, 0.95)]
+    few, many = ([np.subtract(p["y"]["high"], p["y"]["low"]) for p in r.predict(rows)] for r in (run, opened))
+    assert np.array_equal(few, many)
+    easy, hard = few
+    assert hard[0] > 3 * easy[0]
+    assert easy[1] > 3 * hard[1]
+    assert easy[2] == pytest.approx(hard[2])
+    assert run.metrics["test"]["y"]["interval_coverage"] == pytest.approx(0.9, abs=0.05)

@@ -1,11 +1,13 @@
-"""The scales of number outputs, which the width of their intervals follows: fitted to the validation rows."""
+"""The scales that the width of intervals of numbers and vectors follows, fitted to the validation rows."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from deepglass.data.batches import Dataset
 from deepglass.features.outputs._intervals import RegressionOutput
-from deepglass.metrics.interval_scale import MAX_ROWS, ScaleFit, fit_scale
+from deepglass.metrics.interval_scale import MAX_ENTRIES, MAX_ROWS, ScaleFit, fit_scale
 from deepglass.networks.network import key_of
 from deepglass.nn.encoders_heads import ScaledHead
 from deepglass.objectives.base import Evaluation, Objective, inference
@@ -25,17 +27,19 @@ def fit_interval_scales(objective: Objective, valid: Dataset, evaluation: Evalua
         head, output = network.heads[key_of(name)], network.features[name]
         if not isinstance(head, ScaledHead) or not isinstance(output, RegressionOutput):
             continue
-        rows = np.flatnonzero(valid.truth[name].mask)
+        truth = valid.truth[name]
+        rows = np.flatnonzero(truth.mask & ~np.isnan(truth.values.reshape(len(truth), -1)).any(1))
+        if not len(rows) or len(head.scale_bias) > MAX_ENTRIES:
+            continue
         if len(rows) > MAX_ROWS:
             rows = np.sort(np.random.default_rng(0).choice(rows, MAX_ROWS, replace=False))
         embeddings = _embeddings(objective, valid.subset(rows), batch_size)
-        true, value = output.pairs({n: a[rows] for n, a in arrays.items()}, valid.truth[name].take(rows))
-        fit = fit_scale(embeddings, output.residuals(true, value), output.confidence_level)
-        _set_scale(head, fit)
-        if fit is not None:
-            scales = fit.scale(_embeddings(objective, valid, batch_size)) if len(rows) < len(valid) else fit.scales
-            scales[rows] = fit.scales
-            arrays["scale"] = scales.astype(np.float32)
+        residuals = output.residuals(*output.pairs({n: a[rows] for n, a in arrays.items()}, truth.take(rows)))
+        fits = [fit_scale(embeddings, r, output.confidence_level) for r in residuals.reshape(len(rows), -1).T]
+        _set_scales(head, fits)
+        if any(fits):
+            everywhere = _embeddings(objective, valid, batch_size) if len(rows) < len(valid) else embeddings
+            arrays["scale"] = _scales(fits, everywhere, rows).reshape(arrays["value"].shape)
 
 
 def _embeddings(objective: Supervised, rows: Dataset, batch_size: int) -> np.ndarray:
@@ -48,9 +52,20 @@ def _embeddings(objective: Supervised, rows: Dataset, batch_size: int) -> np.nda
     return torch.cat(parts).numpy()
 
 
-def _set_scale(head: ScaledHead, fit: ScaleFit | None) -> None:
-    """A scale of 1 where there is none."""
-    weight, bias = (fit.scale.weight, fit.scale.bias) if fit is not None else (0.0, 0.0)
+def _scales(fits: Sequence[ScaleFit | None], embeddings: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The scales of all rows, (N, d) float32; cross-fitted for those that they were fitted to, 1 without a fit."""
+    scales = np.ones((len(embeddings), len(fits)))
+    for entry, fit in enumerate(fits):
+        if fit is not None:
+            scales[:, entry] = fit.scale(embeddings)
+            scales[rows, entry] = fit.scales
+    return scales.astype(np.float32)
+
+
+def _set_scales(head: ScaledHead, fits: Sequence[ScaleFit | None]) -> None:
+    """The scale of each output of a head, 1 where there is none."""
     with torch.no_grad():
-        head.scale_weight[0] = torch.as_tensor(weight)
-        head.scale_bias[0] = bias
+        for entry, fit in enumerate(fits):
+            weight, bias = (fit.scale.weight, fit.scale.bias) if fit is not None else (0.0, 0.0)
+            head.scale_weight[entry] = torch.as_tensor(weight)
+            head.scale_bias[entry] = bias

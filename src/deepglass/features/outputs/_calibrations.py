@@ -45,7 +45,8 @@ class IntervalCalibration(NamedTuple):
     half_width: NonNegative | tuple[NonNegative, ...]
     confidence_level: OpenShare
     constant_half_width: NonNegative | tuple[NonNegative, ...] | None = None
-    scale_range: tuple[Positive, Positive] | None = None  # of the validation rows; a scale beyond it counts as its end
+    # of the validation rows, of vectors one an entry; a scale beyond it counts as its end
+    scale_range: tuple[Positive, Positive] | tuple[tuple[Positive, Positive], ...] | None = None
     rows: Count | None = None  # that it was fitted to
 
 

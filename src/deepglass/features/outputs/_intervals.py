@@ -14,7 +14,7 @@ from deepglass.features.outputs._target_transforms import TargetTransform
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.formatting import plural
 from deepglass.metrics.calibration import conformal
-from deepglass.metrics.interval_scale import MIN_ROWS
+from deepglass.metrics.interval_scale import MAX_ENTRIES, MIN_ROWS
 from deepglass.metrics.table import METRICS, Metric
 
 
@@ -60,7 +60,8 @@ class RegressionOutput(Output):
         """Half the width of the interval of each value of `mode`, in its shape; as of `residuals`."""
         half = np.asarray(calibration["half_width"], np.float64)
         if "scale_range" in calibration and "scale" in mode:
-            half = half * np.clip(mode["scale"].astype(np.float64), *calibration["scale_range"])
+            low, high = np.asarray(calibration["scale_range"], np.float64).T
+            half = half * np.clip(mode["scale"].astype(np.float64), low, high)
         return np.broadcast_to(half, mode["value"].shape)
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
@@ -91,7 +92,7 @@ class RegressionOutput(Output):
         if "scale" in mode and (mode["scale"] != 1).any():
             _, scale = self.pairs({**mode, "value": mode["scale"]}, truth)
             fitted |= {"half_width": _half_width(residuals / scale, level), "constant_half_width": constant}
-            fitted["scale_range"] = [float(scale.min()), float(scale.max())]
+            fitted["scale_range"] = np.stack([scale.min(0), scale.max(0)], -1).astype(np.float64).tolist()
         else:
             fitted["half_width"] = constant
         return fitted if np.isfinite(constant).all() else {}
@@ -103,6 +104,8 @@ def why_constant(calibration: Calibration) -> str:
         return ""
     if (rows := calibration["rows"]) < MIN_ROWS:
         return f"{plural(rows, 'validation row')}, and {MIN_ROWS} are needed for a width that follows the row"
+    if isinstance(half := calibration["half_width"], list) and len(half) > MAX_ENTRIES:
+        return f"vectors of more than {MAX_ENTRIES} entries have one width for each entry"
     return "a width that follows the row was no better on the validation rows"
 
 

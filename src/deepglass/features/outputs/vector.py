@@ -28,9 +28,9 @@ class VectorOutput(Vector, RegressionOutput):
     weighs_metrics: ClassVar[bool] = True
 
     def head(self, dim: int) -> nn.Module:
-        from deepglass.nn.encoders_heads import LinearHead
+        from deepglass.nn.encoders_heads import ScaledHead
 
-        return LinearHead(dim, [0.0] * len(self.mean_))
+        return ScaledHead(dim, [0.0] * len(self.mean_))
 
     def prediction(self, params: Tensor) -> Prediction:
         return VectorPrediction(params, params.new_tensor(self.mean_), params.new_tensor(self.std_))
@@ -79,7 +79,7 @@ class VectorOutput(Vector, RegressionOutput):
         value = mode["value"].astype(np.float64)
         if not calibration:
             return [{"value": v} for v in value.tolist()]
-        half = np.array(calibration["half_width"])
+        half = self.half_widths(mode, calibration)
         bounds = zip(value.tolist(), (value - half).tolist(), (value + half).tolist(), strict=True)
         return [
             {"value": v, "low": lo, "high": hi, "confidence": calibration["confidence_level"]} for v, lo, hi in bounds
@@ -87,10 +87,16 @@ class VectorOutput(Vector, RegressionOutput):
 
 
 class VectorPrediction(Prediction):
-    """The most likely vector; params: (B, d), standardised."""
+    """The most likely vector.
+
+    Shapes:
+        params: (B, d), standardised, or (B, 2 d) with the logarithms of the scales of the intervals.
+    """
 
     def __init__(self, params: Tensor, mean: Tensor, std: Tensor) -> None:
-        self.params, self.mean, self.std = params, mean, std
+        d = len(mean)
+        self.params, self.log_scale = params[:, :d], params[:, d:]
+        self.mean, self.std = mean, std
 
     def loss(self, target: Field) -> Tensor:
         """Mean squared error over the entries that are present."""
@@ -100,11 +106,16 @@ class VectorPrediction(Prediction):
         return squared.sum(-1) / present.sum(-1).clamp_min(1)
 
     def mode(self) -> dict[str, Tensor]:
-        return {"value": self.params.float() * self.std + self.mean}
+        value = {"value": self.params.float() * self.std + self.mean}
+        return value | ({"scale": self.log_scale.float().exp()} if self.log_scale.shape[1] else {})
 
     def ensemble_mean(self, members: int) -> VectorPrediction:
-        mean = self.params.reshape(-1, members, self.params.shape[-1]).mean(1)
-        return VectorPrediction(mean, self.mean, self.std)
+        import torch
+
+        # Each by itself: the mean of both at once has other rounding errors.
+        parts = [part for part in (self.params, self.log_scale) if part.shape[1]]
+        means = [part.contiguous().reshape(-1, members, part.shape[1]).mean(1) for part in parts]
+        return VectorPrediction(torch.cat(means, 1), self.mean, self.std)
 
 
 def _complete(truth: Column) -> np.ndarray:
