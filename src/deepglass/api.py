@@ -2,7 +2,7 @@
 
 import signal
 import time as clock
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ from deepglass.doctor.findings import before_training, used_rows, write_findings
 from deepglass.doctor.fixes import apply_fixes
 from deepglass.doctor.reference import reference_of, write_reference
 from deepglass.errors import SpecError
+from deepglass.features.outputs.boxes import BoxesOutput
+from deepglass.features.outputs.mask import MaskOutput
 from deepglass.files import check_not_exists, read_file
 from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import find_candidates
+from deepglass.labelling.question import Question
 from deepglass.labelling.ranking import labelled_output, rank_questions, reopened_question
 from deepglass.limits import limits_changed
 from deepglass.notebook import shown_in_notebook
@@ -36,6 +39,7 @@ from deepglass.run.storage.contents import is_occupied
 from deepglass.run.storage.stages import STAGES
 from deepglass.run.warm_start import earlier_run, inherit_architecture
 from deepglass.serve.queue import Queue
+from deepglass.serve.reviews import Drawings, reopened_review, review_questions
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback
@@ -229,7 +233,8 @@ def label(
 ) -> Queue:
     """A queue of rows to label or correct, most valuable first, for `train(..., labels=out)`.
 
-    Where no label looks wrong and none is missing, it holds uncertain and random rows, as spot checks.
+    Where no label looks wrong and none is missing, it holds uncertain and random rows, as spot checks. Masks and boxes
+    of the run's own rows are accepted ("given") or refused (""), those that its predictions agree with least first.
 
     Args:
         source: rows of the same columns as the training data; None for the run's own, without its test rows.
@@ -256,8 +261,15 @@ def label(
     labelled = labelled_output(run.predictor, output)
     candidates = find_candidates(run, source, labelled, out)
     predictor = run.predictor
+    reopen: Callable[[int], Question] = partial(reopened_question, predictor, candidates, labelled)
+    drawings: dict[int, Drawings] | None = None
+    if isinstance(labelled, MaskOutput | BoxesOutput):
+        questions, drawings = review_questions(run, candidates, labelled, limit)
+        reopen = partial(reopened_review, run, candidates, labelled, drawings)
+    else:
+        questions = rank_questions(run, candidates, labelled, limit)
     return Queue(
-        rank_questions(run, candidates, labelled, limit),
+        questions,
         candidates.table,
         predictor.inputs,
         labelled,
@@ -268,7 +280,8 @@ def label(
         blind,
         trained_with=candidates.trained_with,
         history=list(candidates.history),
-        reopen=partial(reopened_question, predictor, candidates, labelled),
+        reopen=reopen,
+        drawings=drawings,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,14 @@ import pytest
 
 import deepglass
 from deepglass.data.sources import read
-from deepglass.doctor.labels import LabelError, active_learning_scores, find_label_issues, label_errors
+from deepglass.doctor.labels import (
+    LabelError,
+    active_learning_scores,
+    find_label_issues,
+    label_errors,
+    without_the_rest,
+)
+from deepglass.report.after_training import add_report
 from deepglass.run.run import Run
 
 
@@ -115,3 +123,50 @@ def test_equal_rows_are_queued_once(made: Made) -> None:
 
 def test_labelled_rows_are_never_worth_a_label(made: Made) -> None:
     assert active_learning_scores(made.run.predictor, read(made.frame)) == []
+
+
+@pytest.mark.parametrize("turned", [{0: 1}, {0: 1, 2: 3}], ids=["one class", "two classes"])
+def test_labels_of_some_classes_alone_turned_into_another_are_found(turned: dict[int, int]) -> None:
+    random = np.random.default_rng(0)
+    label = random.integers(0, 4, 2000)
+    points = 5 * np.eye(4)[label] + random.normal(size=(2000, 4))
+    wrong = np.isin(label, list(turned)) & (random.random(2000) < 0.25)
+    given = np.where(wrong, [turned.get(k, k) for k in label], label)
+    errors = find_label_issues(points, given, tuple("abcd"), np.arange(2000))
+    assert wrong[[e.row for e in errors]].mean() > 0.9
+    assert wrong[[e.row for e in errors]].sum() > 0.8 * wrong.sum()
+    right = ["abcd".index(e.suggestion) == label[e.row] for e in errors]
+    assert np.mean(right) > 0.9
+
+
+def test_without_a_random_split_trained_rows_are_judged_by_themselves() -> None:
+    points, given, wrong = clouds(6.0, turned=0.15)
+    trained = np.arange(2000) < 1400
+    given = np.where(trained | ~wrong, given, (np.argmax(points, 1)))  # later labels are right
+    margins = np.where(trained, np.where(wrong, -1.0, 3.0) + np.random.default_rng(1).normal(size=2000), np.nan)
+
+    def recall(random_split: bool) -> float:
+        rows = np.arange(2000)
+        errors = find_label_issues(points, given, tuple("abc"), rows, margins, random_split=random_split)
+        return len({e.row for e in errors} & set(np.flatnonzero(wrong & trained))) / (wrong & trained).sum()
+
+    assert recall(random_split=False) > 0.8 > recall(random_split=True)
+
+
+def test_questions_end_where_little_is_left() -> None:
+    def errors(*probabilities: float) -> list[LabelError]:
+        return [LabelError(i, "a", "b", p) for i, p in enumerate(probabilities)]
+
+    asked = without_the_rest(errors(*[0.9] * 20, *[0.3] * 10, *[0.02] * 50))
+    assert 20 < len(asked) <= 30
+    assert without_the_rest(errors(*[0.02] * 20)) == []
+
+
+def test_findings_of_a_reported_run_hold_its_label_errors(made: Made) -> None:
+    add_report(made.run.context_of(made.frame), None)  # as after a training with baselines and report
+    written = (made.run.path / "findings.json").read_text()
+    named = {f["kind"]: f for f in json.loads(written)}
+    assert len(set(named["label_error"]["rows"]) & set(made.wrong)) > 20
+    assert deepglass.check(made.run.path) == []
+    add_report(made.run.context_of(made.frame), None)
+    assert (made.run.path / "findings.json").read_text() == written

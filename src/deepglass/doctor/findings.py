@@ -109,7 +109,14 @@ def _label_findings(run: RunContext, embedded: EmbeddedRows | None) -> list[Find
             own = margins[output.name][rows[labelled]] if output.name in margins else None
             if (checked := len(checked_labels(labels, len(output.class_names)))) < len(labels):
                 searched = f" among {checked:,} checked, of the most frequent classes"
-            errors = find_label_issues(embedding[labelled], labels, output.class_names, rows[labelled], own)
+            errors = find_label_issues(
+                embedding[labelled],
+                labels,
+                output.class_names,
+                rows[labelled],
+                own,
+                random_split=not context.split_source,
+            )
             findings += label_findings(context, output.column, errors, searched)
     return findings
 

@@ -97,7 +97,8 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     if run is not None and held_out is not None:
         context = DataContext(table, tuple(roles), tuple(features), np.arange(len(table)))
         weak = weak_slices_of_run(context.take(held_out), run.predictor)
-        errors = label_error(context, run.predictor, margins_for_table(run.folder, table, run.state))
+        margins = margins_for_table(run.folder, table, run.state)
+        errors = label_error(context, run.predictor, margins, not split_source(run.spec, table))
         findings += merge_findings((errors, worth_labelling(context, run.predictor), weak))
     return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))
 

@@ -14,15 +14,19 @@ FIX = "data.label_corrections=FILE (`deepglass label RUN SOURCE` writes it)"
 MAX_ROWS, MAX_ROWS_NAMED = 100, 8  # that are worth a label
 
 
-def label_error(context: DataContext, predictor: Predictor, margins: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+def label_error(
+    context: DataContext, predictor: Predictor, margins: Mapping[str, np.ndarray], random_split: bool = True
+) -> Iterator[Finding]:
     """One finding per output with classes.
 
     Args:
         margins: output name -> (N,) margins of the rows during training, where they are known.
+        random_split: as in `label_errors`.
     """
     for output in predictor.outputs:
         if output.has_classes and output.column in context.table.columns:
-            errors = label_errors(predictor, context.table, output.name, margins.get(output.name))
+            own = margins.get(output.name)
+            errors = label_errors(predictor, context.table, output.name, own, random_split=random_split)
             yield from label_findings(context, output.column, errors)
 
 

@@ -1,41 +1,113 @@
 """The probability that each label is wrong, by a mixture model of overlapping classes and label noise.
 
-Where classes overlap, labels follow the predicted probabilities. A wrong label is any other class, or the class that
-this one is usually confused with, however certain the prediction. So noise shows as a floor beneath the probabilities,
-and rows that are merely difficult are not suspected.
+Where classes overlap, labels follow the probabilities of the true class. A wrong label is any other class, or one with
+which the true class is mixed up more often than with others, however certain the prediction. So noise shows as a floor
+beneath the probabilities, and rows that are merely difficult are not suspected.
 
-Source: Sukhbaatar et al., 2014, arXiv 1406.2080 (a noise layer behind the classes). Ours has two noise rates for all
-classes instead of one per pair, fits them and a temperature by maximum likelihood, and selects the number of components
-by the BIC (Schwarz, 1978, Annals of Statistics 6), so that few labels raise no suspicion.
+Source: Sukhbaatar et al., 2014, arXiv 1406.2080 (a noise layer behind the classes); Northcutt, Jiang and Chuang, 2019,
+arXiv 1911.00068 (noise rates of pairs of classes). Ours fits rates and a temperature by maximum likelihood, and selects
+the pairs by the BIC (Schwarz, 1978, Annals of Statistics 6), so that few labels raise no suspicion.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-FIT_ROWS = 4_000
-NOISE_RATES = (1e-5, 0.4)  # bounds
-LOG_SHARPNESS = (-2.0, 3.0)  # bounds of the logarithm of the inverse temperature
-GRID_SIZE, NUM_REFINEMENTS = 9, 3  # of the grid search for the sharpness
-EM_ITERATIONS = 30
+from deepglass.doctor.cross_fit import CrossFit
+
+FIT_ROWS = 3_000
+MIN_JUDGED = 1_000  # rows for the first fit; with fewer, rows that the embedding was trained on serve too
+MAX_NOISE = 0.45  # rate of a pair, or of all random labels
+ASSUMED_NOISE = 0.05  # rate of random labels for the first fit of the heads
+MAX_PAIR_CLASSES = 50  # with more classes all pairs have one rate
+MIN_PAIR_ROWS = 3.0  # expected wrong labels of a pair that count as none
+LOG_SHARPNESS = (-2.0, 2.5)  # bounds of the logarithm of the inverse temperature
+GRID_SIZE, NUM_REFINEMENTS = 5, 3  # of the grid search for the sharpness
+EM_ITERATIONS = 8  # of each grid point, which goes on from the best one
+FIRST_ITERATIONS, FURTHER_ITERATIONS = 30, 15  # of the heads
+MISFIT = 0.02  # gain of the likelihood by noise, in nats a label, of which half is put down to an imperfect head
 TINY = 1e-300
 
 
-def noise_probability(log_probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The probability that each label is wrong, (N,) float64.
+class NoiseModel(NamedTuple):
+    """A fitted mixture.
+
+    Args:
+        sharpness: inverse temperature of the probabilities.
+        transition: (K, K) probability of each label (column) given the true class (row).
+        trust: factor of the odds of an error: near 1 where noise explains far more than an imperfect head does.
+        cost: negative log likelihood, with the penalty for the number of rates.
+    """
+
+    sharpness: float
+    transition: np.ndarray
+    trust: float
+    cost: float
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether any label can be wrong."""
+        return bool(np.diag(self.transition).min() < 1)
+
+
+class NoiseEstimate(NamedTuple):
+    """What out-of-sample probabilities say about each label.
+
+    Args:
+        log_probs: of the true class without the row's own label, (N, K).
+        probability: that the label is wrong, (N,) float64.
+        suggestion: the most probable other class, (N,) int.
+    """
+
+    log_probs: np.ndarray
+    probability: np.ndarray
+    suggestion: np.ndarray
+
+
+def estimate_noise(embedding: np.ndarray, labels: np.ndarray, classes: int, judged: np.ndarray) -> NoiseEstimate:
+    """The probability that each label is wrong, from embeddings.
+
+    Args:
+        judged: (n,) rows by which the noise is estimated: those that the embedding was not trained on.
+
+    Shapes:
+        embedding: (N, D) float; labels: (N,) int from 0 to `classes` - 1.
+    """
+    every = _sample(np.arange(len(labels)))
+    some = _sample(judged) if len(judged) >= MIN_JUDGED else every
+    fit = CrossFit(embedding, labels, classes)
+    votes = fit.neighbour_votes()
+    assumed = _transition(ASSUMED_NOISE, np.zeros((classes, classes)))
+    heads = fit.fit(assumed, FIRST_ITERATIONS)
+    pooled = _pooled(heads, votes)
+    alone, first = (_fit(p[some], labels[some], classes <= MAX_PAIR_CLASSES) for p in (heads, pooled))
+    if alone.cost < first.cost:  # the neighbours say nothing further
+        votes, first = np.zeros_like(votes), alone
+    log_probs = _pooled(fit.fit(first.transition, FURTHER_ITERATIONS), votes)
+    some = _sample(judged)
+    model = select_noise(log_probs[some], labels[some])
+    if len(judged) < len(labels) and not model.is_noisy:  # too few for the noise of single classes
+        model = select_noise(log_probs[every], labels[every])
+    return _judge(log_probs, labels, model)
+
+
+def _sample(rows: np.ndarray) -> np.ndarray:
+    """At most `FIT_ROWS` of the rows."""
+    return rows[np.random.default_rng(0).permutation(len(rows))[:FIT_ROWS]]
+
+
+def select_noise(log_probs: np.ndarray, labels: np.ndarray) -> NoiseModel:
+    """No noise, random labels, or pairs of classes too: what explains the labels best.
 
     Shapes:
         log_probs: (N, K) float, out of sample; labels: (N,) int from 0.
     """
     N, K = log_probs.shape
-    confused = _confusions(log_probs, labels)
-    some = np.random.default_rng(0).permutation(N)[:FIT_ROWS]
-    fits = [_fit(log_probs[some], labels[some], confused, count) for count in ((1, 2, 3) if K > 2 else (1, 2))]
-    pair = K * np.log(max(K - 1, 1))  # the confused class of each
-    costs = [fit.cost + n * np.log(len(some)) / 2 + (pair if n == 3 else 0.0) for n, fit in enumerate(fits, 1)]
-    best = fits[int(np.argmin(costs))]
-    joint = best.shares[:, None] * _likelihoods(log_probs, labels, confused, best.sharpness)[: len(best.shares)]
-    return joint[1:].sum(0) / (joint.sum(0) + TINY)
+    clean = _fit_clean(log_probs, labels)
+    noisy = min((_fit(log_probs, labels, pairs) for pairs in {False, K <= MAX_PAIR_CLASSES}), key=lambda m: m.cost)
+    if noisy.cost >= clean.cost:
+        return clean
+    return noisy._replace(trust=1 / (1 + MISFIT * N / (clean.cost - noisy.cost)))
 
 
 def match_ranks(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -44,49 +116,101 @@ def match_ranks(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.interp(rank, np.arange(len(values)), np.sort(values))
 
 
-def _confusions(log_probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(K, K): 1 for the class that each predicted class is most often labelled as, itself excluded."""
-    K = log_probs.shape[1]
-    counts = np.zeros((K, K))
-    np.add.at(counts, (log_probs.argmax(1), labels), 1)
-    np.fill_diagonal(counts, -1)
-    return np.eye(K)[counts.argmax(1)]
+def _pooled(log_probs: np.ndarray, votes: np.ndarray) -> np.ndarray:
+    """The logarithmic pool of heads and neighbours."""
+    both = log_probs + votes
+    both -= both.max(1, keepdims=True)
+    return np.asarray(both - np.log(np.exp(both).sum(1, keepdims=True)))
 
 
-class _Fit(NamedTuple):
-    """A fitted mixture: sharpness, shares of the components, negative log likelihood."""
+def _judge(log_probs: np.ndarray, labels: np.ndarray, model: NoiseModel) -> NoiseEstimate:
+    rows = np.arange(len(labels))
+    joint = model.transition.T[labels] * _sharpened(log_probs, model.sharpness)  # of true class and label, (N, K)
+    correct = joint[rows, labels]
+    wrong = model.trust * (joint.sum(1) - correct)
+    joint += TINY * np.exp(log_probs)  # without noise the suggestion is the most probable class
+    joint[rows, labels] = -1
+    return NoiseEstimate(log_probs, wrong / (correct + wrong + TINY), joint.argmax(1))
 
-    sharpness: float
-    shares: np.ndarray
-    cost: float
+
+def _fit_clean(log_probs: np.ndarray, labels: np.ndarray) -> NoiseModel:
+    """The fit of the sharpness alone."""
+    rows = np.arange(len(labels))
+
+    def cost(log_sharpness: float) -> float:
+        own = _sharpened(log_probs, float(np.exp(log_sharpness)))[rows, labels]
+        return -float(np.log(own + TINY).sum()) + log_sharpness**2 / 2
+
+    low, high = LOG_SHARPNESS
+    for _ in range(NUM_REFINEMENTS):
+        grid = np.linspace(low, high, 2 * GRID_SIZE)
+        costs = [cost(s) for s in grid]
+        best = int(np.argmin(costs))
+        low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    penalty = np.log(len(labels)) / 2
+    return NoiseModel(float(np.exp(grid[best])), np.eye(log_probs.shape[1]), 1.0, costs[best] + penalty)
 
 
-def _fit(log_probs: np.ndarray, labels: np.ndarray, confused: np.ndarray, count: int) -> _Fit:
-    """Maximum likelihood fit of the first components: a refined grid search over the sharpness, EM for the shares."""
+def _fit(log_probs: np.ndarray, labels: np.ndarray, pairs: bool) -> NoiseModel:
+    """Maximum likelihood fit: a refined grid search over the sharpness, EM for the rates.
+
+    Args:
+        pairs: whether pairs of classes have rates of their own.
+    """
+    N, K = log_probs.shape
+    start = np.full((K, K), 0.02 if pairs else 0.0)
+    np.fill_diagonal(start, 0)
+    best = (np.inf, 0.0, 0.02, start)  # cost, log sharpness, rate of random labels, rates of pairs
     low, high = LOG_SHARPNESS
     for _ in range(NUM_REFINEMENTS):
         grid = np.linspace(low, high, GRID_SIZE)
-        fits = [_fit_shares(s, _likelihoods(log_probs, labels, confused, float(np.exp(s)))[:count]) for s in grid]
-        best = int(np.argmin([f.cost for f in fits]))
-        low, high = grid[max(best - 1, 0)], grid[min(best + 1, GRID_SIZE - 1)]
-    return fits[best]
+        _, _, random, rates = best
+        fits = []
+        for s in grid:
+            cost, *fitted = _fit_rates(_sharpened(log_probs, float(np.exp(s))), labels, random, rates)
+            fits.append((cost + s**2 / 2, float(s), *fitted))
+        at = min(range(GRID_SIZE), key=lambda i: fits[i][0])
+        best = fits[at]
+        low, high = grid[max(at - 1, 0)], grid[min(at + 1, GRID_SIZE - 1)]
+    cost, log_sharpness, random, rates = best
+    number = int((rates > 0).sum())
+    choice = number * np.log(max(K * (K - 1) / max(number, 1), 1))  # which pairs
+    penalty = (2 + number) * np.log(N) / 2 + choice
+    return NoiseModel(float(np.exp(log_sharpness)), _transition(random, rates), 1.0, cost + penalty)
 
 
-def _fit_shares(log_sharpness: float, parts: np.ndarray) -> _Fit:
-    """The shares of components with likelihoods (M, N), by EM (Dempster, Laird and Rubin, 1977)."""
-    shares = np.array([1.0, 0.02, 0.02])[: len(parts)]
+def _fit_rates(
+    probs: np.ndarray, labels: np.ndarray, random: float, rates: np.ndarray
+) -> tuple[float, float, np.ndarray]:
+    """Negative log likelihood, rate of random labels, and rates of pairs, by EM (Dempster, Laird and Rubin, 1977).
+
+    Shapes:
+        probs: (N, K) of the true class; rates: (K, K), true class x label.
+    """
+    K, rows = len(rates), np.arange(len(labels))
+    given = np.eye(K)[labels]
     for _ in range(EM_ITERATIONS):
-        wrong = (shares[1:] * (parts[1:] / (shares @ parts + TINY)).mean(1)).clip(*NOISE_RATES)
-        shares = np.array([1 - wrong.sum(), *wrong])
-    cost = -float(np.log(shares @ parts + TINY).sum()) + log_sharpness**2 / 2
-    return _Fit(float(np.exp(log_sharpness)), shares, cost)
+        transition = _transition(random, rates)
+        joint = transition.T[labels] * probs
+        share = 1 / (joint.sum(1) + TINY)
+        expected = (probs * share[:, None]).T @ given * rates  # wrong labels of each pair
+        true = np.maximum((joint * share[:, None]).sum(0), 1)  # rows of each class
+        random = float(np.clip((random / (K - 1) * (1 - probs[rows, labels]) * share).mean(), 1e-6, MAX_NOISE))
+        rates = (np.maximum(expected - MIN_PAIR_ROWS, 0) / true[:, None]).clip(0, MAX_NOISE)
+    likelihood = (_transition(random, rates).T[labels] * probs).sum(1)
+    return -float(np.log(likelihood + TINY).sum()), random, rates
 
 
-def _likelihoods(log_probs: np.ndarray, labels: np.ndarray, confused: np.ndarray, sharpness: float) -> np.ndarray:
-    """Likelihood (3, N) of each label if it is correct, a random other class, or the confused class."""
+def _transition(random: float, rates: np.ndarray) -> np.ndarray:
+    """The transition matrix of random labels and pairs of classes."""
+    matrix = random / max(len(rates) - 1, 1) + rates
+    np.fill_diagonal(matrix, 0)
+    matrix /= np.maximum(matrix.sum(1, keepdims=True) / (2 * MAX_NOISE), 1)  # a class is never all noise
+    np.fill_diagonal(matrix, 1 - matrix.sum(1))
+    return np.asarray(matrix)
+
+
+def _sharpened(log_probs: np.ndarray, sharpness: float) -> np.ndarray:
     logits = sharpness * log_probs.astype(np.float64)
     probs = np.exp(logits - logits.max(1, keepdims=True))
-    probs /= probs.sum(1, keepdims=True)
-    rows = np.arange(len(labels))
-    own = probs[rows, labels]
-    return np.stack([own, (1 - own) / (log_probs.shape[1] - 1), (probs @ confused)[rows, labels]])
+    return np.asarray(probs / probs.sum(1, keepdims=True))

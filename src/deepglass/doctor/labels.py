@@ -4,14 +4,14 @@ label_errors(run.predictor, table)            [LabelError(row=17, label="cat", s
 active_learning_scores(run.predictor, table)  [LabelValue(row=40, score=0.93), ...]
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
-from deepglass.doctor.cross_fit import cross_fitted
-from deepglass.doctor.label_noise import match_ranks, noise_probability
+from deepglass.doctor.label_noise import estimate_noise, match_ranks
 from deepglass.features.base import Column
 from deepglass.features.outputs.base import Output
 from deepglass.metrics.calibration import apply_temperature
@@ -67,19 +67,23 @@ def label_errors(
     output: str | None = None,
     margins: np.ndarray | None = None,
     min_probability: float = MIN_PROBABILITY,
+    random_split: bool = True,
 ) -> list[LabelError]:
     """The labels that look wrong, most probable first.
 
-    Class probabilities come from a linear head on the frozen embedding, cross-fitted, so that no row is judged by a
-    head that knows its label; `noise_probability` turns them into the probability of an error. With margins this is
-    done for rows that the network was not trained on, since its embedding partly memorises the others' labels. The
-    others get the same distribution of probabilities, in the order of head and margin together.
+    Class probabilities come from linear heads on the frozen embedding, cross-fitted, so that no row is judged by a
+    head that knows its label, and from the labels of near rows; `label_noise` turns them into the probability of an
+    error. With margins the noise is estimated on rows that the network was not trained on, since its embedding partly
+    memorises the others' labels. Those get the same distribution of probabilities, in the order of head and margin
+    together.
 
     Args:
         table: rows; those without a label are skipped.
         output: name of the output; None: the first with classes.
         margins: (N,) area under the margin during training, NaN for rows that were not trained on.
         min_probability: of an error, from which a label is reported.
+        random_split: whether the rows that were not trained on are as the others. If not, those are judged by
+            themselves, since they may have another share of wrong labels.
 
     Returns:
         Indices in `table`; empty without classes or with fewer than `MIN_LABELS` labels.
@@ -94,7 +98,7 @@ def label_errors(
         return []
     embedding = embed_rows(predictor, table.take(labelled)).embedding
     own = None if margins is None else margins[labelled]
-    return find_label_issues(embedding, labels, feature.class_names, labelled, own, min_probability)
+    return find_label_issues(embedding, labels, feature.class_names, labelled, own, min_probability, random_split)
 
 
 def find_label_issues(
@@ -104,13 +108,14 @@ def find_label_issues(
     rows: np.ndarray,
     margins: np.ndarray | None = None,
     min_probability: float = MIN_PROBABILITY,
+    random_split: bool = True,
 ) -> list[LabelError]:
     """The labels that look wrong, from embeddings.
 
     Args:
         names: of the classes.
         rows: (N,) indices to report.
-        margins, min_probability: as in `label_errors`.
+        margins, min_probability, random_split: as in `label_errors`.
 
     Shapes:
         embedding: (N, D); labels: (N,) int from 0.
@@ -120,17 +125,35 @@ def find_label_issues(
         margins = None if margins is None else margins[checked]
         codes, labels = np.unique(labels[checked], return_inverse=True)
         names = tuple(names[code] for code in codes)
-    log_probs = cross_fitted(embedding, labels, len(names))
-    others = log_probs.copy()
-    others[np.arange(len(labels)), labels] = -np.inf
-    suggestion = others.argmax(1)
-    preference = others.max(1) - log_probs[np.arange(len(labels)), labels]
-    probability = _error_probability(log_probs, labels, preference, margins)
+    trained = np.zeros(len(labels), bool) if margins is None else np.isfinite(margins)
+    held_out = np.flatnonzero(~trained)
+    has_sample = random_split and len(held_out) >= MIN_HELD_OUT
+    estimate = estimate_noise(embedding, labels, len(names), held_out if has_sample else np.arange(len(labels)))
+    probability, suggestion = estimate.probability, estimate.suggestion
+    if margins is not None and trained.any() and (has_sample or not random_split):
+        odds = _log_odds(probability)
+        suspicion = _unit_scale(odds[trained]) - _unit_scale(margins[trained])
+        matched = match_ranks(suspicion, odds[held_out if has_sample else trained])
+        probability[trained] = 1 / (1 + np.exp(-(odds[trained] + matched) / 2))
     chosen = np.flatnonzero(probability >= min_probability)
     chosen = chosen[np.argsort(-probability[chosen], kind="stable")]
     return [
         LabelError(int(rows[i]), names[labels[i]], names[suggestion[i]], round(float(probability[i]), 4))
         for i in chosen
+    ]
+
+
+def without_the_rest(errors: Sequence[LabelError]) -> list[LabelError]:
+    """The first of these errors, up to where little is left: a tenth of all that are expected, or half an error.
+
+    Args:
+        errors: most probable first, down to small probabilities.
+    """
+    expected = np.cumsum([0.0, *(e.probability for e in errors)])
+    return [
+        e
+        for e, before in zip(errors, expected[:-1], strict=True)
+        if expected[-1] - before > max(0.1 * expected[-1], 0.5)
     ]
 
 
@@ -147,22 +170,9 @@ def checked_labels(labels: np.ndarray, classes: int) -> np.ndarray:
     return np.flatnonzero(np.isin(labels, order[: max(count, MIN_CHECKED_CLASSES)]))
 
 
-def _error_probability(
-    log_probs: np.ndarray, labels: np.ndarray, preference: np.ndarray, margins: np.ndarray | None
-) -> np.ndarray:
-    """The probability that each label is wrong, (N,).
-
-    Args:
-        preference: (N,) log probability of the best other class less that of the label.
-    """
-    trained = np.zeros(len(labels), bool) if margins is None else np.isfinite(margins)
-    if margins is None or not trained.any() or len(labels) - trained.sum() < MIN_HELD_OUT:
-        return noise_probability(log_probs, labels)
-    probability = np.empty(len(labels))
-    probability[~trained] = noise_probability(log_probs[~trained], labels[~trained])
-    suspicion = _unit_scale(preference[trained]) - _unit_scale(margins[trained])
-    probability[trained] = match_ranks(suspicion, probability[~trained])
-    return probability
+def _log_odds(probability: np.ndarray) -> np.ndarray:
+    bounded = probability.clip(1e-7, 1 - 1e-7)
+    return np.asarray(np.log(bounded / (1 - bounded)))
 
 
 def _unit_scale(values: np.ndarray) -> np.ndarray:

@@ -124,7 +124,7 @@ class Predictor:
             SpecError: `bad-value` for a run without outputs.
         """
         if not self.outputs:
-            raise SpecError("bad-value", "this run has no output and predicts nothing: use deepglass embed or generate")
+            raise SpecError("bad-value", "this run has no output and predicts nothing: use deepglass generate or embed")
         columns = self.reader.encode(rows)
         single = len(next(iter(columns.values()))) == 1
         if single:
