@@ -136,11 +136,26 @@ def find_label_issues(
         matched = match_ranks(suspicion, odds[held_out if has_sample else trained])
         probability[trained] = 1 / (1 + np.exp(-(odds[trained] + matched) / 2))
     chosen = np.flatnonzero(probability >= min_probability)
+    if not _is_learnable(1 - len(chosen) / len(labels), labels):
+        return []
     chosen = chosen[np.argsort(-probability[chosen], kind="stable")]
     return [
         LabelError(int(rows[i]), names[labels[i]], names[suggestion[i]], round(float(probability[i]), 4))
         for i in chosen
     ]
+
+
+def _is_learnable(agreement: float, labels: np.ndarray) -> bool:
+    """Whether the labels follow the embedding at all; if not, its suggestions are guesses.
+
+    Args:
+        agreement: share of the labels that do not look wrong. Of few rows it has to exceed the share of the largest
+            class by two standard errors.
+    """
+    if len(labels) >= MIN_HELD_OUT:
+        return agreement > 0.5
+    largest = float(np.bincount(labels).max() / len(labels))
+    return agreement > largest + 2 * (largest * (1 - largest) / len(labels)) ** 0.5
 
 
 def without_the_rest(errors: Sequence[LabelError]) -> list[LabelError]:
