@@ -17,6 +17,11 @@ _BASELINES = {
     "constant": "constant prediction",
     "linear": "linear model",
     "gradient_boosting": "gradient boosting",
+    "most_frequent_tag": "most frequent tag of each word",
+    "colour_and_position": "colour and position of each pixel",
+    "mean_boxes": "mean boxes of each class",
+    "last_value": "last value of the input",
+    "n_grams": "n-gram model",
 }
 
 

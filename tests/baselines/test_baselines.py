@@ -150,9 +150,12 @@ def test_other_kinds_have_a_constant_baseline() -> None:
     assert set(baselines(train, train, [image], fitted_output("image", "image", train))) == {"constant"}
 
 
-def test_waveforms_are_not_flattened() -> None:
+def test_waveforms_become_statistics_of_their_bands() -> None:
     train = Table({"sound": np.random.default_rng(0).uniform(-1, 1, (20, 400)).astype(np.float32)})
-    assert flatten(train, train, [fitted("audio", "sound", train)]) is None
+    sound = fitted("audio", "sound", train)
+    flat = flatten(train, train, [sound])
+    assert flat.linear.train.shape == (20, 2 * sound.frames.mels + 1)
+    assert np.isfinite(flat.linear.train).all()
 
 
 def test_training_rows_are_bounded_by_the_time_limit() -> None:

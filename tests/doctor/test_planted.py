@@ -212,6 +212,14 @@ def test_planted_faults_of_tables_are_found(name: str) -> None:
             assert len(named - expected) <= 0.1 * len(expected)
 
 
+def test_equal_rows_in_random_order_are_no_blocks() -> None:
+    """Few values repeat throughout the source, so each row has an equal one near it and far from it."""
+    random = np.random.default_rng(0)
+    hours = random.integers(1, 9, 300)
+    frame = pl.DataFrame({"hours": hours, "calls": random.poisson(3 * hours)})
+    assert "group_leak" not in findings_by_kind(frame, "calls")
+
+
 @pytest.mark.parametrize("name", ["code -999", "swapped", "noisy copies", "thousandfold"])
 def test_the_fix_of_a_finding_cures_it(name: str, tmp_path: Path) -> None:
     plant = PLANTS[name]

@@ -12,7 +12,9 @@ from sklearn.utils import gen_batches
 
 from deepglass.data.table import Table
 from deepglass.features._images import shrink_by_averages
+from deepglass.features.audio import Audio
 from deepglass.features.base import Column, Feature, Raw, take_raw
+from deepglass.mel import log_mel
 
 Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
 
@@ -57,7 +59,8 @@ def flatten(train: Table, test: Table, inputs: Sequence[Feature]) -> FlatInputMa
     """All inputs that can be flattened, concatenated; None without any.
 
     Numbers, dates and vectors stay as they are, images are shrunk to at most 16 x 16 pixels, texts become tf-idf, and
-    sequences of codes become counts. Sequences of numbers, sounds and videos are left out.
+    sequences of codes become counts. Sounds become mean and deviation of their log-mel bands, and their length.
+    Sequences of numbers and videos are left out.
     """
     blocks = [b for f in inputs if (b := _block(f, train[f.column], test[f.column])) is not None]
     if not blocks:
@@ -71,8 +74,8 @@ def _block(feature: Feature, train: Raw, test: Raw) -> _Block | None:
         return _pixels(TrainTest(_images(feature, train), _images(feature, test)))
     if feature.is_text and isinstance(train, pl.Series) and isinstance(test, pl.Series):
         return _words(train, test)
-    if feature.is_audio:  # integer samples are no codes to count
-        return None
+    if isinstance(feature, Audio):
+        return _numbers(TrainTest(_sounds(feature, train), _sounds(feature, test)))
     columns = feature.encode(train), feature.encode(test)
     if feature.has_classes:
         return _codes(*columns)
@@ -176,6 +179,20 @@ def _images(feature: Feature, raw: Raw) -> np.ndarray:
         x = shrink_by_averages(column.values.astype(np.float32), IMAGE_SIDE)  # (N, C, Y, X)
         x = x.reshape(len(x), -1).astype(np.float32)
         x[~column.mask] = np.nan
+        parts.append(x)
+    return np.concatenate(parts)
+
+
+def _sounds(feature: Audio, raw: Raw) -> np.ndarray:
+    """Mean and deviation of each log-mel band, and the logarithm of the length; (N, 2 M + 1), missing ones NaN."""
+    parts = []
+    for start in range(0, len(raw), CHUNK):
+        column = feature.encode(take_raw(raw, np.arange(start, min(start + CHUNK, len(raw)))))
+        x = np.full((len(column), 2 * feature.frames.mels + 1), np.nan, np.float32)
+        for row in np.flatnonzero(column.mask):
+            wave = column.values[column.offsets[row] : column.offsets[row + 1]]
+            bands = log_mel(wave, feature.frames)
+            x[row] = np.concatenate([bands.mean(0), bands.std(0), [np.log1p(len(wave))]])
         parts.append(x)
     return np.concatenate(parts)
 

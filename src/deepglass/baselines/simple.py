@@ -1,9 +1,11 @@
 """Baselines: the test metrics of simple models on the same rows, to compare a network with.
 
     constant            the mean or the class shares of the training rows
-    linear              ridge or logistic regression on standardised numbers, one-hot categories, tf-idf and pixels
+    linear              ridge or logistic regression on standardised numbers, one-hot categories, tf-idf, pixels and the
+                        mean and deviation of the log-mel bands of sounds
     gradient_boosting   scikit-learn's histogram gradient boosting on numbers, codes and the first 50 components of
                         texts and images
+    of single kinds     see `kinds`
 
 The number of rows that they are fitted on follows from rows, columns and classes by a fixed rule, not from a clock, so
 that the same data give the same metrics.
@@ -22,6 +24,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits
 
 from deepglass.baselines.flatten import FlatInputMatrix, Matrix, flatten
+from deepglass.baselines.kinds import KINDS
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
 from deepglass.features.outputs._intervals import RegressionOutput
@@ -39,6 +42,7 @@ _MIN_PROBABILITY = 1e-6  # the least probability of a class, among them those th
 # Measured on one thread of a 2.6 GHz server. A slower machine takes longer, with the same metrics.
 _FILES_PER_SECOND = 1500  # images
 _ARRAYS_PER_SECOND = 1e5
+_SOUNDS_PER_SECOND = 500
 _CHARACTERS_PER_SECOND = 6e6
 _PRODUCTS_PER_SECOND = 4e9  # multiplications of dense linear algebra
 _SPARSE_PER_SECOND = 3e8
@@ -59,7 +63,7 @@ def baselines(
     compare: Callable[[PredictionArrays, Column], Mapping[str, float]] | None = None,
     weights: Sequence[np.ndarray | None] = (None, None),
 ) -> dict[str, dict[str, float]]:
-    """Test metrics of three simple models, each with its training `rows` and its `seconds`.
+    """Test metrics of simple models, each with its training `rows` and its `seconds`.
 
     A model is left out where it does not support the output (no boosting of vectors, of more than 1,000 classes only
     the constant) or no input can be flattened.
@@ -68,7 +72,8 @@ def baselines(
         train: rows to fit on; unlabelled ones are left out.
         test: rows to predict.
         inputs: fitted features.
-        output: a fitted feature; the constant alone for outputs other than numbers, classes and vectors.
+        output: a fitted feature; beside the constant numbers, classes and vectors have the linear model and boosting,
+            tags, masks, boxes and sequences the models of `kinds`.
         seconds: approximate limit of all together; training rows beyond it are left out at random.
         compare: further values of a baseline from its predictions for the test rows and their encoded targets.
         weights: of the training rows and of the test rows; None: all have the same.
@@ -86,6 +91,14 @@ def baselines(
     best = {name: np.repeat(value, len(test), axis=0) for name, value in constant.items()}
     results = {"constant": {**scores(best), "rows": float(len(rows))}}
     classes = constant["log_probs"].shape[1] if output.has_classes else None
+    for name, model in KINDS.items():
+        start = time.perf_counter()
+        fitted = rows[: _rows_to_read(train, len(test), inputs, seconds)]
+        with threadpool_limits(1):
+            prediction = model(train.take(fitted), test, inputs, output, truth.take(fitted))
+        if prediction is not None:
+            took = round(time.perf_counter() - start, 3)
+            results[name] = {**scores(prediction), "rows": float(len(fitted)), "seconds": took}
     if not (output.has_classes or output.ordered) or (classes or 0) > _MAX_CLASSES:
         return results
     transform = output.target_transform if isinstance(output, RegressionOutput) else None
@@ -123,7 +136,9 @@ def _rows_to_read(train: Table, test_rows: int, inputs: Sequence[Feature], secon
     """How many training rows can be read besides the test rows."""
     a_row = 1e-6 * (1 + len(inputs))
     for feature in inputs:
-        if feature.is_image:
+        if feature.is_audio:
+            a_row += 1 / _SOUNDS_PER_SECOND
+        elif feature.is_image:
             a_row += 1 / (_ARRAYS_PER_SECOND if isinstance(train[feature.column], np.ndarray) else _FILES_PER_SECOND)
         elif feature.is_text:
             sample = train[feature.column][:1000]

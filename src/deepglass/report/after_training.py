@@ -5,9 +5,12 @@ from pathlib import Path
 
 from deepglass.baselines import baselines
 from deepglass.baselines.labelled_only import NAME, labelled_alone
+from deepglass.baselines.ngrams import NAME as NGRAMS
+from deepglass.baselines.ngrams import ngrams
 from deepglass.baselines.random_policy import random_policy
 from deepglass.doctor.findings import FILE as FINDINGS
 from deepglass.doctor.findings import read_findings, write_findings
+from deepglass.objectives.next_token import NextToken
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows
 from deepglass.report.data import ReportData, ReportOptions
@@ -31,6 +34,10 @@ def add_baselines(context: RunContext, started: float, tested: TestPredictions |
     scores: dict[str, dict[str, dict[str, float]]] = {}
     if data.table.environment is not None:
         scores = {context.experiment.objective: {"random": random_policy(data.table.environment)}}
+    elif isinstance(context.objective, NextToken) and len(test):
+        datasets = data.datasets("cpu")
+        counted = ngrams(context.objective, datasets["train"], datasets["test"])
+        scores = {context.experiment.objective: {NGRAMS: counted} if counted else {}}
     elif len(test):
         alone = labelled_alone(context)
         scored = [f for f in data.outputs if f.name in metrics.get("test", {})]  # some only condition generation

@@ -10,7 +10,8 @@ from deepglass.objectives._word_vectors import WordVectors
 from deepglass.objectives.base import Objective
 from deepglass.objectives.gan import Gan
 from deepglass.objectives.next_token import NextToken
-from deepglass.report.output_facts import Baseline, OutputFacts
+from deepglass.report.output_facts import OutputFacts
+from deepglass.report.paired_baselines import stored_baselines
 
 FIRST_METRICS = ("bits_per_character", "spearman")  # stand for the result, before the metric that selects the weights
 
@@ -26,12 +27,11 @@ def objective_result(objective: Objective, test_rows: int, metrics: Mapping[str,
     if not isinstance(objective, Agent | Gan | NextToken | WordVectors):
         return None
     acts = isinstance(objective, Agent)
-    baselines = metrics.get("baselines", {}).get(objective.name, {}) if acts else {}
     return OutputFacts(
         name=objective.name,
         metric=next((METRICS[n] for n in FIRST_METRICS if n in test), objective.monitor),
         test={n: Figure(v) for n, v in test.items() if not acts or n not in ("episodes", "environment_steps")},
         test_rows=int(test["episodes"]) if acts else test_rows,
         unit="episode" if acts else "row",
-        baselines={name: Baseline(b) for name, b in baselines.items()},
+        baselines=stored_baselines(metrics, objective.name),
     )

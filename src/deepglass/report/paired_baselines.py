@@ -8,6 +8,7 @@ import numpy as np
 from deepglass.features.base import Column
 from deepglass.features.outputs._intervals import RegressionOutput
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
+from deepglass.features.outputs.tags import TagsOutput
 from deepglass.metrics.paired import PairedTest, compare_errors, compare_shares
 from deepglass.report.output_facts import Baseline
 
@@ -68,12 +69,23 @@ def _test(
         first = (output.predicted_classes(network, calibration) == labels)[labelled]
         second = (output.predicted_classes(baseline) == labels)[labelled]
         return compare_shares(first, second) if len(first) else None
+    if isinstance(output, TagsOutput):
+        first, second = (_wrong_words(output, mode, truth) for mode in (network, baseline))
+        return compare_errors(first, second) if len(first) == len(second) > 0 else None
     if isinstance(output, RegressionOutput) and "mask" not in network:
         true, value = output.pairs(network, truth)
         other = output.pairs(baseline, truth)[1]
         first, second = (_relative_errors(true, v) for v in (value, other))
         return compare_errors(first, second) if len(first) else None
     return None
+
+
+def _wrong_words(output: TagsOutput, mode: PredictionArrays, truth: Column) -> np.ndarray:
+    """Words of each sentence with a wrong tag, by the mean number of words; its mean is 1 - accuracy. (N,)"""
+    log_probs, labels, rows = output.words_of(mode, truth)
+    present, index, words = np.unique(rows, return_inverse=True, return_counts=True)
+    wrong = np.bincount(index, log_probs.argmax(1) != labels, len(present))
+    return wrong / words.mean() if len(words) else wrong
 
 
 def _relative_errors(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -1,0 +1,42 @@
+"""The baseline of a language model: n-grams, counted in the training text."""
+
+import math
+import time
+
+from deepglass.data.batches import Dataset
+from deepglass.nn.ngram import NgramModel
+from deepglass.objectives.next_token import NextToken
+
+NAME = "n_grams"
+ORDERS = {512: 4, 100_000: 2}  # size of the vocabulary -> tokens of the context
+MAX_PROBABILITIES = 2_000_000_000  # of all test tokens, which take some seconds
+BLOCK = 4_000_000  # probabilities at a time
+
+
+def ngrams(objective: NextToken, train: Dataset, test: Dataset) -> dict[str, float]:
+    """Test metrics of interpolated n-grams, with their training `rows` and `seconds`; {} for texts that are too long.
+
+    Contexts of four characters or of two longer tokens.
+    """
+    started, feature = time.perf_counter(), objective.feature
+    tokens = test.inputs[feature.name].values.cpu().long()
+    order = next((n for size, n in ORDERS.items() if feature.size <= size), 0)
+    if len(tokens) < 2 or not order or len(tokens) * feature.size > MAX_PROBABILITIES:
+        return {}
+    model = NgramModel(feature.size, order)
+    model.fit(train.inputs[feature.name].values.cpu().long())
+    nats, size = 0.0, max(BLOCK // feature.size, order + 1)
+    for start in range(0, len(tokens) - 1, size):
+        first = max(start - order, 0)  # the contexts of the first tokens of a block
+        part = tokens[first : start + size + 1]
+        log_probs = model(part[None, :-1])[0, start - first :]
+        nats -= float(log_probs.gather(1, part[start - first + 1 :, None]).sum())
+    mean = nats / (len(tokens) - 1)
+    characters = max(len(feature.text_of(tokens[1:].tolist())), 1)
+    return {
+        "bits_per_character": nats / math.log(2) / characters,
+        "perplexity": math.exp(min(mean, 700)),
+        "loss": mean,
+        "rows": float(len(train)),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
