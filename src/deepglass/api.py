@@ -154,7 +154,7 @@ def train(
 
 
 def resume(
-    run: str | Path,
+    run: str | Path | Run,
     source: Any = None,
     callbacks: Sequence[Callback | str] = (),
     *,
@@ -171,7 +171,7 @@ def resume(
     A run that was stopped before its first step is trained from the start.
 
     Args:
-        source: the data, for a run that was trained on a Python object.
+        source: the data, for a run that was trained on a Python object, unless `run` is what `train` has returned.
         callbacks: called while it trains; of a class, or its name `module:Class`.
         time: time budget of a further stage, in seconds or as text such as "60s".
         epochs, steps: its passes over the training rows or optimizer updates, instead of a time budget.
@@ -186,18 +186,20 @@ def resume(
     started = clock.perf_counter()
     allow_modules(allow_code)
     callbacks = construct_callbacks(callbacks)
-    folder = Folder.open(Path(run))
+    folder = run.folder if isinstance(run, Run) else Folder.open(Path(run))
+    if isinstance(run, Run) and source is None and not isinstance(run.spec.data.source, str):
+        source = run.spec.data.source  # the Python object that it was trained on
     length = {n: v for n, v in (("time", time), ("epochs", epochs), ("steps", steps)) if v is not None}
     stage = construct(TrainingSettings, length, "resume") if length else None
     if stage is not None:
         if folder.folds():
-            raise SpecError("bad-value", f"resume: {run} is a cross-validation; train one of its folds further")
+            raise SpecError("bad-value", f"resume: {folder.name} is a cross-validation; train one of its folds further")
         finished = resume(run, source, callbacks)  # the plan as it is comes first
         if finished.metrics["stop_reason"] == "interrupted":
             return finished
         started = clock.perf_counter() - finished.metrics["seconds"]["total"]
     elif folder.is_complete():
-        return Run(run)
+        return Run(folder.path)
     spec = folder.spec()
     spec = build_spec(source, None, {}, spec) if source is not None else spec
     baselines = "baselines" in folder.stages.missing()
@@ -218,7 +220,7 @@ def resume(
                 data = load_data(folder, state, source)
                 trained = fit.resume(state.experiment, data, folder, folder.plan(), [*shown, log], started, stage)
                 _finish(trained, shown, log, started)
-    return Run(folder.path)
+    return Run(folder.path) if source is None else Run.trained(folder.path, spec)
 
 
 def label(

@@ -34,6 +34,19 @@ def test_a_rare_class_is_told_in_rows() -> None:
     assert any("89.1" in w and "predicting only that is as accurate" in w for w in told.warnings)
 
 
+@pytest.mark.parametrize(
+    ("confusion", "sentence", "absent"),
+    [
+        ([[0, 0], [1, 5]], "Of 6 rows of “yes” 5 are recognised.", "“no”"),
+        ([[4, 2], [0, 0]], "Of 6 of “no” 2 are taken for “yes”.", "“yes”"),
+    ],
+)
+def test_of_a_class_without_test_rows_nothing_is_said(confusion: list[list[int]], sentence: str, absent: str) -> None:
+    told = headline(binary(confusion))
+    assert sentence in told.sentences
+    assert told.warnings == (f"No test row is {absent}: how well it would be predicted cannot be said.",)
+
+
 def test_a_class_that_is_never_found_is_a_warning() -> None:
     told = headline(binary([[360, 0], [30, 0]]))
     assert "Missed: 100\N{NO-BREAK SPACE}% of “yes”." in told.warnings
