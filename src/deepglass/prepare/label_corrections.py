@@ -128,12 +128,12 @@ def check_corrections(file: LabelFile, table: Table, hidden: bool = False) -> No
     new_labels: dict[tuple[int, str], str] = {}
     for row, column, old, new, _, _, line in file.corrections:
         where = f"{SETTING}: {file.path}, line {line}"
-        raw = table[column] if is_reviewed(table, column) else label_column(table, column, where)
+        raw = None if is_reviewed(table, column) else label_column(table, column, where)
         if row >= len(table):
             raise SourceError("mismatched-files", f"{where}: row {row}, but {table.name} has {len(table)} rows, from 0")
         if new_labels.setdefault((row, column), new) != new:
             raise SourceError("bad-value", f"{where}: row {row} has another label in an earlier line; keep one")
-        if is_reviewed(table, column):
+        if raw is None:
             if new not in ("", GIVEN):
                 expected = f"expected {GIVEN!r} or nothing, as {column!r} holds no texts"
                 raise SourceError("bad-value", f"{where}: {expected}, got {new!r}")
