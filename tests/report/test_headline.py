@@ -12,7 +12,7 @@ from report_values import base, class_output, section_html
 import deepglass
 from deepglass.doctor.base import Finding
 from deepglass.metrics.summaries import Bin, Reliability
-from deepglass.report.headline import headline
+from deepglass.report.headline import headline, short_text
 from deepglass.report.output_facts import ClassFacts, NumberFacts, OutputFacts
 
 
@@ -107,3 +107,8 @@ def test_copies_across_the_split_are_told_on_the_first_screen(tmp_path: Path) ->
     summary = (run.path / "report.html").read_text().partition('id="metrics"')[0]
     assert "occur in another split too" in summary
     assert "chosen at random" in summary
+
+
+def test_a_column_keeps_its_name_at_the_beginning_of_a_sentence() -> None:
+    finding = Finding("label_error", (), ("y",), 0.9, "y: 4 labels look wrong: row 1 is labelled a", "")
+    assert short_text(finding) == "y: 4 labels look wrong."

@@ -81,7 +81,8 @@ def short_text(finding: Finding) -> str:
     text = finding.text
     for mark in (": rows ", ": row "):
         text = text.partition(mark)[0]
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    first = text[:1] if text.startswith(tuple(finding.columns)) else text[:1].upper()  # a name keeps its letters
+    return first + text[1:].rstrip(".") + "."
 
 
 def _classes(classes: ClassFacts) -> Headline:

@@ -106,12 +106,12 @@ def load_word_vectors(run: str | Path, words: Feature, vectors: Tensor, objectiv
                 tables.append(encoder.table.weight if isinstance(encoder, TokenEncoder) else encoder.bag.weight)
                 _copy_vectors(run, text, tables[-1], vectors, index)
     if not tables:
-        text = f"{run} has word vectors, and this network has no encoder of a text that starts with them"
-        raise SpecError("bad-value", f"network.init_from: {text}")
+        problem = f"{run} has word vectors, and this network has no encoder of a text that starts with them"
+        raise SpecError("bad-value", f"network.init_from: {problem}")
     return [name for name, p in objective.named_parameters() if not any(p is table for table in tables)]
 
 
-def _copy_vectors(run: str | Path, text: Text, table: nn.Parameter, vectors: Tensor, index: Mapping[str, int]) -> None:
+def _copy_vectors(run: str | Path, text: Text, table: Tensor, vectors: Tensor, index: Mapping[str, int]) -> None:
     if table.shape[1] != vectors.shape[1]:
         raise SpecError(
             "bad-value",
