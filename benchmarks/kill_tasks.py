@@ -51,6 +51,7 @@ EARLIER = "earlier"  # a run of the task "number", beside the sources
 TABLE = "network.width=8 network.ensemble_size=1"
 ONE = f"{TABLE} inputs=[size,town]"
 IMAGES = "--target label --kind label=category"
+TINY_TRANSFORMER = "inputs=[english] network.width=8 network.heads=2 network.depth=1"
 
 TASKS: dict[str, Task] = {
     # kinds of outputs, on tables
@@ -99,6 +100,8 @@ TASKS: dict[str, Task] = {
     ),
     "pseudo_label": Task("rows.jsonl", f"--objective pseudo_label --target sold {ONE} data.num_labels=20", steps=6),
     "next_token": Task("text.txt", "--objective next_token network.trunk=gru network.width=8"),
+    "masked": Task("rows.jsonl", f"--objective masked {TINY_TRANSFORMER}"),
+    "replaced_token": Task("rows.jsonl", f"--objective replaced_token {TINY_TRANSFORMER}"),
     "dqn": Task("gym:CartPole-v1", "--objective dqn network.width=8 objective.learning_starts=16", steps=10),
     "ppo": Task("gym:CartPole-v1", "--objective ppo network.width=8", steps=6),
     "ppo-continuous": Task("gym:Pendulum-v1", "--objective ppo network.width=8", steps=3),

@@ -196,6 +196,10 @@ def test_rejections_state_the_reason() -> None:
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match=r"\[unknown-key\] network: .*'wdth'.*did you mean 'width'"):
         DeepglassClassifier(settings={"network.wdth": 3}).fit(X, y)
+    with pytest.raises(ValueError, match="more than one column 'a': rename"):
+        DeepglassClassifier(settings=TINY).fit(
+            pl.DataFrame(X[:, :2], schema=["a", "b"]).to_pandas()[["a", "a", "b"]], y
+        )
     with pytest.raises(ValueError, match="only one class"):
         DeepglassClassifier().fit(X, np.zeros(150))
     with pytest.raises(ValueError, match=r"\[constant-target\]"):

@@ -2,7 +2,7 @@
 
 import signal
 import time as clock
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ from deepglass.doctor.findings import before_training, used_rows, write_findings
 from deepglass.doctor.fixes import apply_fixes
 from deepglass.doctor.reference import reference_of, write_reference
 from deepglass.errors import SpecError
+from deepglass.features.outputs.boxes import BoxesOutput
+from deepglass.features.outputs.mask import MaskOutput
 from deepglass.files import check_not_exists, read_file
 from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import find_candidates
+from deepglass.labelling.question import Question
 from deepglass.labelling.ranking import labelled_output, rank_questions, reopened_question
 from deepglass.limits import limits_changed
 from deepglass.notebook import shown_in_notebook
@@ -36,6 +39,7 @@ from deepglass.run.storage.contents import is_occupied
 from deepglass.run.storage.stages import STAGES
 from deepglass.run.warm_start import earlier_run, inherit_architecture
 from deepglass.serve.queue import Queue
+from deepglass.serve.reviews import Drawings, reopened_review, review_questions
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback
@@ -150,7 +154,7 @@ def train(
 
 
 def resume(
-    run: str | Path,
+    run: str | Path | Run,
     source: Any = None,
     callbacks: Sequence[Callback | str] = (),
     *,
@@ -167,7 +171,7 @@ def resume(
     A run that was stopped before its first step is trained from the start.
 
     Args:
-        source: the data, for a run that was trained on a Python object.
+        source: the data, for a run that was trained on a Python object, unless `run` is what `train` has returned.
         callbacks: called while it trains; of a class, or its name `module:Class`.
         time: time budget of a further stage, in seconds or as text such as "60s".
         epochs, steps: its passes over the training rows or optimizer updates, instead of a time budget.
@@ -182,18 +186,20 @@ def resume(
     started = clock.perf_counter()
     allow_modules(allow_code)
     callbacks = construct_callbacks(callbacks)
-    folder = Folder.open(Path(run))
+    folder = run.folder if isinstance(run, Run) else Folder.open(Path(run))
+    if isinstance(run, Run) and source is None and not isinstance(run.spec.data.source, str):
+        source = run.spec.data.source  # the Python object that it was trained on
     length = {n: v for n, v in (("time", time), ("epochs", epochs), ("steps", steps)) if v is not None}
     stage = construct(TrainingSettings, length, "resume") if length else None
     if stage is not None:
         if folder.folds():
-            raise SpecError("bad-value", f"resume: {run} is a cross-validation; train one of its folds further")
+            raise SpecError("bad-value", f"resume: {folder.name} is a cross-validation; train one of its folds further")
         finished = resume(run, source, callbacks)  # the plan as it is comes first
         if finished.metrics["stop_reason"] == "interrupted":
             return finished
         started = clock.perf_counter() - finished.metrics["seconds"]["total"]
     elif folder.is_complete():
-        return Run(run)
+        return Run(folder.path)
     spec = folder.spec()
     spec = build_spec(source, None, {}, spec) if source is not None else spec
     baselines = "baselines" in folder.stages.missing()
@@ -214,7 +220,7 @@ def resume(
                 data = load_data(folder, state, source)
                 trained = fit.resume(state.experiment, data, folder, folder.plan(), [*shown, log], started, stage)
                 _finish(trained, shown, log, started)
-    return Run(folder.path)
+    return Run(folder.path) if source is None else Run.trained(folder.path, spec)
 
 
 def label(
@@ -229,7 +235,8 @@ def label(
 ) -> Queue:
     """A queue of rows to label or correct, most valuable first, for `train(..., labels=out)`.
 
-    Where no label looks wrong and none is missing, it holds uncertain and random rows, as spot checks.
+    Where no label looks wrong and none is missing, it holds uncertain and random rows, as spot checks. Masks and boxes
+    of the run's own rows are accepted ("given") or refused (""), those that its predictions agree with least first.
 
     Args:
         source: rows of the same columns as the training data; None for the run's own, without its test rows.
@@ -256,8 +263,15 @@ def label(
     labelled = labelled_output(run.predictor, output)
     candidates = find_candidates(run, source, labelled, out)
     predictor = run.predictor
+    reopen: Callable[[int], Question] = partial(reopened_question, predictor, candidates, labelled)
+    drawings: dict[int, Drawings] | None = None
+    if isinstance(labelled, MaskOutput | BoxesOutput):
+        questions, drawings = review_questions(run, candidates, labelled, limit)
+        reopen = partial(reopened_review, run, candidates, labelled, drawings)
+    else:
+        questions = rank_questions(run, candidates, labelled, limit)
     return Queue(
-        rank_questions(run, candidates, labelled, limit),
+        questions,
         candidates.table,
         predictor.inputs,
         labelled,
@@ -268,7 +282,8 @@ def label(
         blind,
         trained_with=candidates.trained_with,
         history=list(candidates.history),
-        reopen=partial(reopened_question, predictor, candidates, labelled),
+        reopen=reopen,
+        drawings=drawings,
     )
 
 

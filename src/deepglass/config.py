@@ -126,8 +126,8 @@ def restore_record(kind: type[T], content: Any, where: str) -> T:
 
 def _non_finite(content: Any, where: str) -> str:
     """The place of a number that is not finite; empty without one."""
-    if isinstance(content, float):
-        return "" if math.isfinite(content) else where
+    if isinstance(content, float) and not math.isfinite(content):
+        return where
     if isinstance(content, Mapping):
         return next(filter(None, (_non_finite(value, f"{where}.{key}") for key, value in content.items())), "")
     if isinstance(content, list | tuple):
@@ -287,13 +287,11 @@ def _bare(hint: Any) -> Any:
 def options_of(hint: Any) -> Iterator[Any]:
     """The options of a union without constraints, one by one; of any other hint itself."""
     origin = get_origin(hint)
-    if origin is Annotated:
-        yield from options_of(get_args(hint)[0])
-    elif origin in (Union, types.UnionType):
-        for option in get_args(hint):
-            yield from options_of(option)
-    else:
+    if origin not in (Annotated, Union, types.UnionType):
         yield hint
+        return
+    for option in get_args(hint)[: 1 if origin is Annotated else None]:
+        yield from options_of(option)
 
 
 def choices_of(hint: Any) -> list[Any]:

@@ -168,7 +168,9 @@ def file_names(texts: Iterable[str]) -> dict[str, str]:
 def check_not_exists(out: Path | None, force: bool) -> None:
     """Raise `already-exists` for an output file that would be overwritten without --force."""
     if out is not None and out.exists() and not force:
-        raise SpecError("already-exists", f"--out: {out} exists; choose another name or add --force")
+        raise SpecError(
+            "already-exists", f"--out: {out} exists; choose another name or add --force (in Python force=True)"
+        )
 
 
 def write_file(path: Path, content: bytes | str) -> None:

@@ -125,6 +125,29 @@ def test_texts_of_the_command_line_are_literal(pair: str, value: object) -> None
     assert settings == {pair.partition("=")[0]: value}
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://joe:s3cret@db.example.org:5432/shop", "postgresql://...: databases"),
+        ("postgresql+psycopg2://joe:s3c@r?t@db/shop?password=s3cret", "postgresql+psycopg2://...: databases"),
+        ("MySQL://joe:s3cret@db/shop", "mysql://...: databases"),
+        ("https://joe:s3cret@example.org/a.csv?token=s3cret", "https://...: addresses are not read"),
+    ],
+)
+def test_addresses_are_refused_without_their_password(
+    address: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("a,y\n" + "1,2\n3,5\n" * 10)
+    for words in (["inspect", address], ["train", address, "--target", "y"], ["train", "a.csv", "--test", address]):
+        done = command(*words)
+        assert done.code == 2
+        assert f"[bad-value] {shown}" in done.err
+        assert "s3c" not in done.out + done.err
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(b"s3c" in content for content in written)
+
+
 def test_characters_by_name(tmp_path: Path, command: Command) -> None:
     (tmp_path / "a.csv").write_text('a\tb\n1\t"x\n2\ty"\n3\tz\n')
     for delimiter in ("tab", "\\t", "\t"):

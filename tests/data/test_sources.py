@@ -569,3 +569,9 @@ def test_unsupported_python_objects() -> None:
     refused("no-rows", pl.DataFrame({"a": []}))
     refused("mismatched-files", {"a": [1, 2], "b": [1]})
     refused("mismatched-files", (np.zeros((3, 2)), np.zeros(4)))
+
+
+def test_numbers_at_the_end_of_the_range_give_no_raw_warning(tmp_path: Path) -> None:
+    """It reached the terminal as "overflow encountered in multiply"; here warnings are errors."""
+    (tmp_path / "huge.csv").write_text("a,y\n" + "\n".join(f"{i}.5,{i}.25e307" for i in range(1, 9)))
+    assert read(tmp_path / "huge.csv")["y"].to_list()[1] == 2.25e307

@@ -170,3 +170,12 @@ def test_findings_of_a_reported_run_hold_its_label_errors(made: Made) -> None:
     assert deepglass.check(made.run.path) == []
     add_report(made.run.context_of(made.frame), None)
     assert (made.run.path / "findings.json").read_text() == written
+
+
+def test_labels_that_follow_nothing_are_not_told_as_wrong() -> None:
+    """60 labels by parity of the row, and an embedding that does not know it."""
+    labels = np.r_[np.arange(50) % 2, np.ones(10, int)]
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        values = np.outer(np.arange(60) * 0.37 % 1 - 0.5, 3 * random.normal(size=64)) + random.normal(size=64)
+        assert find_label_issues(np.tanh(values), labels, ("a", "b"), np.arange(60)) == []

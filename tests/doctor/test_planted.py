@@ -212,6 +212,14 @@ def test_planted_faults_of_tables_are_found(name: str) -> None:
             assert len(named - expected) <= 0.1 * len(expected)
 
 
+def test_equal_rows_in_random_order_are_no_blocks() -> None:
+    """Few values repeat throughout the source, so each row has an equal one near it and far from it."""
+    random = np.random.default_rng(0)
+    hours = random.integers(1, 9, 300)
+    frame = pl.DataFrame({"hours": hours, "calls": random.poisson(3 * hours)})
+    assert "group_leak" not in findings_by_kind(frame, "calls")
+
+
 @pytest.mark.parametrize("name", ["code -999", "swapped", "noisy copies", "thousandfold"])
 def test_the_fix_of_a_finding_cures_it(name: str, tmp_path: Path) -> None:
     plant = PLANTS[name]
@@ -225,6 +233,35 @@ def test_the_fix_of_a_finding_cures_it(name: str, tmp_path: Path) -> None:
     run = deepglass.train(tmp_path / "t.csv", target, data=setting, steps=2, out=tmp_path / "run", baselines=False)
     findings = deepglass.doctor.findings.read_findings(run.folder) or ()
     assert plant.kind not in {f.kind for f in findings}
+
+
+def drifting(frame: pl.DataFrame, column: str, order: np.ndarray) -> pl.DataFrame:
+    """A number that rises by two and a half of its deviations along an order of the rows."""
+    position = order.argsort(kind="stable").argsort() / len(order)
+    values = frame[column].to_numpy().astype(float)
+    return frame.with_columns(pl.Series(column, values + 2.5 * values.std() * position))
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "time"),
+    [("houses", "size", "day"), ("houses", "price", "day"), ("people", "weight", ""), ("cells", "x1", "")],
+)
+def test_a_drift_in_time_is_found_and_its_fix_cures_it(name: str, column: str, time: str, tmp_path: Path) -> None:
+    make, target = TABLES[name]
+    random = np.random.default_rng(7)
+    frame = make(random)[random.permutation(len(make(random)))]
+    order = frame[time].to_physical().to_numpy() if time else np.arange(len(frame))
+    drifting(frame, column, order).write_csv(tmp_path / "t.csv")
+    finding = findings_by_kind(tmp_path / "t.csv", target)["order_drift"]
+    assert column in finding.columns
+    assert finding.fix == (f"data.split.by=time:{time}" if time else "data.split.by=order")
+    key, value = finding.fix.removeprefix("data.").split("=")
+    assert key == "split.by"
+    assert "order_drift" not in findings_by_kind(tmp_path / "t.csv", target, data={"split": {"by": value}})
+
+
+def test_a_file_sorted_by_its_label_does_not_drift() -> None:
+    assert "order_drift" not in findings_by_kind(cells(np.random.default_rng(0)).sort("kind"), "kind")
 
 
 # -- media and texts ---------------------------------------------------------------------------------------------

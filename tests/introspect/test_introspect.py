@@ -350,7 +350,7 @@ def test_repeated_blocks_are_drawn_once() -> None:
     answers = Layer(
         "network.heads.out_tone", "Linear", (2,), 18, spread=Histogram(-1.0, 1.0, (1, 2, 1)), ends=("tone",)
     )
-    html = section_html("network", report_of(layers=(reads, *layers, answers))).partition("<details")[0]
+    html = section_html("network", report_of(layers=(reads, *layers, answers))).partition("<table")[0]
     assert html.count("<li") == 3
     assert "12 ×" in html
     assert "784 weights each" in html

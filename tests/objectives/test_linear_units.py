@@ -82,6 +82,7 @@ def test_the_perceptron_fails_on_two_curves(curves: deepglass.Run) -> None:
     assert test["perceptron"]["mistakes"] > 100
 
 
+@pytest.mark.slow
 def test_one_hidden_layer_learns_two_curves(tmp_path: Path) -> None:
     run = deepglass.train("recipe:two-curves-mlp", epochs=40, out=tmp_path / "run", baselines=False)
     assert run.metrics["test"]["curve"]["accuracy"] >= 0.98

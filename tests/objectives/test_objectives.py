@@ -35,6 +35,8 @@ SOURCES = {"adaline": "synthetic:clouds", "perceptron": "synthetic:clouds"}  # t
 
 LINES = [f"line {i} tells of {i * i} things that happened on day {i % 7}" for i in range(60)]
 TEXTS = pl.DataFrame({"text": LINES, "label": ["yes", "no", "no"] * 20})
+OF_TEXTS = ("masked", "replaced_token")  # objectives whose rows are TEXTS
+SETTINGS |= {name: {"network": {"width": 16, "depth": 1, "heads": 2}, "target": "label"} for name in OF_TEXTS}
 NUMBER = pl.DataFrame({"x": np.arange(60.0), "y": np.sin(np.arange(60.0))})
 
 UNFIT: dict[str, tuple[pl.DataFrame, str | None, str]] = {  # rows, target, what the error must say
@@ -45,9 +47,11 @@ UNFIT: dict[str, tuple[pl.DataFrame, str | None, str]] = {  # rows, target, what
     "dbn": (TEXTS, None, "text"),
     "fixmatch": (TEXTS, "label", "data.unlabelled"),
     "gan": (TEXTS, None, "text"),
+    "masked": (NUMBER, "y", r"masked expects one text column, got x \(number\)"),
     "perceptron": (TEXTS, "label", "perceptron takes no input of the kind text"),
     "pseudo_label": (TEXTS, "label", "data.unlabelled"),
     "rbm": (TEXTS, None, "text"),
+    "replaced_token": (NUMBER, "y", "replaced_token expects one text column"),
     "supervised": (TEXTS, None, "--target"),
     "variational": (TEXTS, None, "text"),
 }
@@ -75,7 +79,19 @@ def train(name: str, out: Path, *callbacks: Callback) -> deepglass.Run:
         **SETTINGS.get(name, {}),
     }
     source = SOURCES.get(name, "sklearn:digits")
+    if name in OF_TEXTS:
+        source = str(out.parent / "texts.csv")
+        TEXTS.write_csv(source)
     return deepglass.train(source, steps=STEPS, out=out, baselines=False, callbacks=callbacks, **said)
+
+
+def new_rows(name: str) -> list[dict[str, Any]]:
+    """Three rows as an objective's own."""
+    if name in OF_TEXTS:
+        return TEXTS.head(3).to_dicts()
+    if name in SOURCES:
+        return [{"x": i, "y": -i} for i in range(3)]
+    return [{"image": np.full((8, 8), i * 40, np.uint8)} for i in range(3)]
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +139,7 @@ def test_a_saved_run_predicts_or_generates(name: str, whole: dict[str, deepglass
     run = deepglass.Run(whole[name].path)
     answered = set(run.metrics["test"]) & {f.name for f in run.predictor.outputs}
     if answered:
-        rows = [{"image": np.full((8, 8), i * 40, np.uint8)} for i in range(3)]
-        answers = run.predict([{"x": i, "y": -i} for i in range(3)] if name in SOURCES else rows)
+        answers = run.predict(new_rows(name))
         assert len(answers) == 3
         assert all("value" in row[output] for row in answers for output in answered)
     if run.objective.generative:

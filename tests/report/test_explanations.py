@@ -81,6 +81,8 @@ def test_user_texts_are_escaped() -> None:
     parts = (Contribution(EVIL, 1.0, EVIL), Contribution("b", 1.0))
     for layout in ("bars", "words"):
         target = TargetFacts(name=EVIL, layout=layout, parts=parts)  # type: ignore[arg-type]
-        row = explained(target, target, counterfactual=EVIL, neighbours=(NeighbourCard(1, EVIL),))
+        row = explained(
+            target, target, counterfactual=EVIL, neighbours=(NeighbourCard(1, EVIL, values=((EVIL, EVIL),)),)
+        )
         html = page(replace(row, predicted=EVIL, truth=EVIL, method=EVIL))
         assert "<script>" not in html

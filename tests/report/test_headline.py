@@ -12,7 +12,7 @@ from report_values import base, class_output, section_html
 import deepglass
 from deepglass.doctor.base import Finding
 from deepglass.metrics.summaries import Bin, Reliability
-from deepglass.report.headline import headline
+from deepglass.report.headline import headline, short_text
 from deepglass.report.output_facts import ClassFacts, NumberFacts, OutputFacts
 
 
@@ -32,6 +32,19 @@ def test_a_rare_class_is_told_in_rows() -> None:
     told = headline(binary([[363, 4], [14, 31]]))
     assert "Of 45 rows of “yes” 31 are recognised; of 367 of “no” 4 are taken for “yes”." in told.sentences
     assert any("89.1" in w and "predicting only that is as accurate" in w for w in told.warnings)
+
+
+@pytest.mark.parametrize(
+    ("confusion", "sentence", "absent"),
+    [
+        ([[0, 0], [1, 5]], "Of 6 rows of “yes” 5 are recognised.", "“no”"),
+        ([[4, 2], [0, 0]], "Of 6 of “no” 2 are taken for “yes”.", "“yes”"),
+    ],
+)
+def test_of_a_class_without_test_rows_nothing_is_said(confusion: list[list[int]], sentence: str, absent: str) -> None:
+    told = headline(binary(confusion))
+    assert sentence in told.sentences
+    assert told.warnings == (f"No test row is {absent}: how well it would be predicted cannot be said.",)
 
 
 def test_a_class_that_is_never_found_is_a_warning() -> None:
@@ -94,3 +107,8 @@ def test_copies_across_the_split_are_told_on_the_first_screen(tmp_path: Path) ->
     summary = (run.path / "report.html").read_text().partition('id="metrics"')[0]
     assert "occur in another split too" in summary
     assert "chosen at random" in summary
+
+
+def test_a_column_keeps_its_name_at_the_beginning_of_a_sentence() -> None:
+    finding = Finding("label_error", (), ("y",), 0.9, "y: 4 labels look wrong: row 1 is labelled a", "")
+    assert short_text(finding) == "y: 4 labels look wrong."

@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import Command
 from PIL import Image as Pillow
-from report_values import base, checked, class_output
+from report_values import base, checked, class_output, report_of, section_html
 
 from deepglass.data.augment import Augment
 from deepglass.data.batches import Batch, Dataset
@@ -26,6 +26,7 @@ from deepglass.features.outputs.identity import IdentityOutput
 from deepglass.features.outputs.image import ImageOutput
 from deepglass.features.outputs.mask import MaskOutput
 from deepglass.features.outputs.multilabel import MultilabelOutput
+from deepglass.introspect.filter_noise import why_left_out
 from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, filters_of
 from deepglass.introspect.rows import OutputRows
 from deepglass.metrics.classes import ClassCurve
@@ -432,6 +433,31 @@ def test_filters_of_several_images_use_the_first() -> None:
     assert all(p.requires_grad for p in network.parameters())
 
 
+@pytest.mark.parametrize(
+    ("weights", "why"),
+    [
+        (np.random.default_rng(0).normal(size=(16, 3, 5, 5)), "random"),
+        (np.random.default_rng(0).uniform(-1, 1, (4, 1, 3, 3)), "random"),
+        (np.random.default_rng(0).normal(size=(16, 3, 1, 1)), "one pixel"),
+        (np.random.default_rng(0).normal(size=(16, 3, 1, 1)) * np.linspace(-1, 1, 25).reshape(5, 5), ""),
+    ],
+)
+def test_filters_that_show_nothing_are_left_out_with_the_reason(weights: np.ndarray, why: str) -> None:
+    reason = why_left_out(weights)
+    assert (why in reason) if why else not reason
+    facts = Filters(
+        "image",
+        (9, 9),
+        (draw.png(np.zeros((8, 8, 3), np.uint8)),),
+        weights.shape[-2:],
+        num_filters=len(weights),
+        left_out=reason,
+    )
+    html = section_html("filters", report_of(own={"filters": facts}))
+    assert ('alt="filter 0"' in html) == (not why)
+    assert ("not shown" in html) == bool(why)
+
+
 @pytest.mark.parametrize("beside", [0, 3])
 def test_a_linear_layer_over_pixels_shows_its_largest_weights_first(beside: int) -> None:
     """`beside`: other inputs that the layer reads after the pixels."""
@@ -440,6 +466,7 @@ def test_a_linear_layer_over_pixels_shows_its_largest_weights_first(beside: int)
     data = Dataset({"image": picture.encode(pictures)}, {})
     layer = torch.nn.Linear(192 + beside, 70)
     with torch.no_grad():
+        layer.weight.copy_(0.01 * torch.randn(70, 1) * torch.linspace(-1, 1, 192 + beside))  # smooth, as learned ones
         layer.weight[5] = 0.0
         layer.weight[5, :64] = 9.0  # red, all over
 

@@ -404,3 +404,36 @@ def test_keyboard_focus_reaches_all_controls_visibly(pages: Callable[[str], Page
     page.press("Escape")
     assert page.run("document.querySelector('.selected-rows').children.length") == 0
     assert page.run("document.activeElement.closest('.confusion') !== null")
+
+
+def until(condition: str) -> str:
+    """A promise that is fulfilled once the condition is; the page's policy forbids the waiting of playwright."""
+    return f"new Promise((done) => {{ const id = setInterval(() => ({condition}) && done(clearInterval(id)), 30); }})"
+
+
+def test_the_map_plays_and_its_rows_can_be_copied(pages: Callable[[str], Pages], page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(pages("table").shown)
+    page.go(f"{path.as_uri()}#map")
+    page.run("document.querySelector('[data-map-play]').click()")
+    step, output = (
+        "Number(document.querySelector('[data-map-step]').value)",
+        "document.querySelector('.mapstep output')",
+    )
+    assert page.run(step) == 0
+    assert page.run(f"{output}.textContent").startswith("step")
+    page.run(until(f"{output}.textContent === 'end'"))
+    assert page.run("document.querySelector('[data-map-play]').textContent") == "Play"
+    page.run("document.querySelector('embedding-map').update({ points: [0, 1, 2] })")
+    page.run("navigator.clipboard.writeText = () => Promise.reject(new Error('refused')); 0")
+    page.run("document.querySelector('.mapcopy').click()")
+    page.run(until("document.querySelector('.mapcopy').textContent === 'Selected'"))
+    lines = page.run("getSelection().toString()").strip().split("\n")
+    assert lines[0].split("\t") == ["row", "split", "values"]
+    assert len(lines) == 4
+    assert all(
+        line.split("\t")[0].isdigit() and line.split("\t")[1] in ("train", "valid", "test") for line in lines[1:]
+    )
+    page.run("document.querySelector('.maplist button:not(.mapcopy)').click()")
+    assert "Selected" in page.run("document.querySelector('.maplist').textContent")
+    assert page.errors == []

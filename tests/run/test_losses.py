@@ -13,7 +13,9 @@ from torch.nn import functional as F
 import deepglass
 from deepglass.errors import UserError
 from deepglass.features.outputs.category import CategoryPrediction
+from deepglass.features.outputs.multilabel import MultilabelPrediction
 from deepglass.features.outputs.number import NumberPrediction
+from deepglass.features.outputs.tags import TagsPrediction
 from deepglass.nn.tokens import Field
 
 SMALL: dict[str, Any] = {
@@ -57,6 +59,61 @@ def test_the_focal_loss_is_that_of_its_paper() -> None:
     p = logits.softmax(1)[torch.arange(40), labels]
     focal = CategoryPrediction(logits, gamma=2.0).loss(_field(labels + 1))
     assert torch.allclose(focal, -((1 - p) ** 2) * p.log(), atol=1e-6)
+
+
+def test_labels_and_tags_have_the_focal_loss() -> None:
+    torch.manual_seed(0)
+    logits, labels = torch.randn(40, 3), torch.randint(0, 2, (40, 3))
+    p = torch.where(labels > 0, logits.sigmoid(), 1 - logits.sigmoid())
+    focal = MultilabelPrediction(logits, 2.0).loss(_field(labels))
+    assert torch.allclose(focal, (-((1 - p) ** 2) * p.log()).mean(1), atol=1e-6)
+    words, codes, mask = torch.randn(5, 7, 3).log_softmax(-1), torch.randint(1, 4, (5, 7)), torch.ones(5, 7, dtype=bool)
+    p, weights = words.gather(-1, codes[..., None] - 1)[..., 0].exp(), torch.tensor([0.5, 1.0, 3.0])
+    weighted = TagsPrediction(words, mask, weights.log(), 2.0)
+    expected = (-((1 - p) ** 2) * p.log() * weights[codes - 1]).mean(1)
+    assert torch.allclose(weighted.loss(Field(codes, mask)), expected, atol=1e-6)
+    corrected = (words - weights.log()).softmax(-1)
+    assert torch.allclose(weighted.mode()["log_probs"].exp(), corrected, atol=1e-6)
+
+
+def test_class_weights_of_tags_find_more_of_the_rare_one(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    words = [[f"w{k}" for k in random.integers(0, 4, 6)] for _ in range(400)]
+    tags = [["RARE" if word == "w0" and random.random() < 0.3 else "O" for word in row] for row in words]
+    frame = pl.DataFrame({"words": words, "tags": tags})
+    settings = {
+        "kinds": {"words": "text"}, "network": {"width": 16}, "steps": 60, "training": {"threads": 1},
+        "baselines": False,
+    }  # fmt: skip
+    share, means = {}, {}
+    for name, weight in {"plain": None, "balanced": "balanced", "by name": {"RARE": 9}}.items():
+        own = {"kind": "tags"} if weight is None else {"kind": "tags", "class_weight": weight, "loss": "focal"}
+        run = deepglass.train(frame, outputs={"tags": own}, out=tmp_path / name, **settings)
+        predicted = run.predict(frame)["tags"]
+        share[name] = np.mean([tag == "RARE" for row in predicted for tag in row])
+        means[name] = run.metrics["test"]["tags"]["log_loss"]
+    assert share["plain"] < 0.02
+    assert share["balanced"] > 0.15  # of each w0, a quarter of the words
+    assert share["by name"] > 0.15
+    assert means["balanced"] == pytest.approx(means["plain"], abs=0.1)  # the probabilities are those of the data
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"class_weight": {"RAR": 2}}, ["outputs.tags.class_weight", "'RARE'"]),
+        ({"focal_gamma": 3}, ["outputs.tags.focal_gamma", "loss: focal"]),
+        ({"loss": "huber"}, ["outputs.tags.loss", "cross_entropy, focal"]),
+        ({"threshold": 0.3}, ["no setting 'threshold'"]),
+    ],
+)
+def test_wrong_settings_of_tags(settings: dict[str, Any], says: list[str], tmp_path: Path) -> None:
+    frame = pl.DataFrame({"words": [["a", "b"], ["b", "c"]] * 20, "tags": [["O", "RARE"], ["O", "O"]] * 20})
+    with pytest.raises(UserError) as error:
+        deepglass.train(
+            frame, outputs={"tags": {"kind": "tags", **settings}}, kinds={"words": "text"}, out=tmp_path / "r", steps=1
+        )
+    assert all(word in str(error.value) for word in says), str(error.value)
 
 
 def _frame(rows: int = 1000) -> pl.DataFrame:

@@ -161,3 +161,11 @@ def test_gradients_of_groups_that_a_step_leaves_out_are_not_recorded(tmp_path: P
     )
     records = [json.loads(line) for line in (run.path / "diagnostics.jsonl").read_text().splitlines()]
     assert set(records[0]["gradient"]).isdisjoint(records[-1]["gradient"]), "pretraining, then fine-tuning"
+
+
+def test_the_run_that_train_returns_is_trained_further_without_its_source(tmp_path: Path) -> None:
+    small = {"network.width": 8, "network.ensemble_size": 1, "training.threads": 1}
+    run = deepglass.train(made_up(60), "price", steps=4, out=tmp_path / "run", settings=small, baselines=False)
+    longer = deepglass.resume(run, steps=3)
+    assert (longer.path, longer.history[-1]["step"]) == (run.path, 7)
+    assert deepglass.resume(longer, steps=1).history[-1]["step"] == 8

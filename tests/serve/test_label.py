@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import json
 import os
 import re
-import socket
 import stat
 import subprocess
 import sys
@@ -24,6 +22,7 @@ import uvicorn
 from chromium import Chromium
 from conftest import Command
 from fastapi.testclient import TestClient
+from labelling_page import page, served
 from sklearn.datasets import load_digits
 
 import deepglass
@@ -261,14 +260,6 @@ def test_an_invalid_warm_start_is_rejected(run: deepglass.Run, tmp_path: Path, c
 # -- the page ----------------------------------------------------------------------------------------------------
 
 
-def page(queue: Queue, host: str = "127.0.0.1:8000") -> TestClient:
-    """A client of the page that has opened its URL."""
-    key = AccessKey(8000)
-    client = TestClient(label_app(queue, key), base_url=f"http://{host}", raise_server_exceptions=False)
-    assert "url=/" in client.get("/", params={"token": key.token}).text
-    return client
-
-
 def test_the_page_shows_rows_and_stores_labels(queue: Queue) -> None:
     client = page(queue)
     assert "label.js" in client.get("/").text
@@ -294,21 +285,6 @@ def test_the_page_loads_nothing_from_other_hosts(queue: Queue) -> None:
         assert "default-src 'self'" in answer.headers["content-security-policy"]
         assert "https://" not in answer.text
         assert "//cdn" not in answer.text
-
-
-@contextlib.contextmanager
-def served(queue: Queue) -> Iterator[tuple[str, str]]:
-    """The address of the page, without and with the token."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    key = AccessKey(listening.getsockname()[1])
-    server = uvicorn.Server(uvicorn.Config(label_app(queue, key), log_level="warning", lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    address = f"http://127.0.0.1:{key.port}/"
-    yield address, f"{address}?token={key.token}"
-    server.should_exit = True
-    thread.join()
-    listening.close()
 
 
 @pytest.fixture

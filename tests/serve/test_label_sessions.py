@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import Chromium
 from conftest import Command, made_up
-from fastapi.testclient import TestClient
+from labelling_page import page, served
 
 import deepglass
 from deepglass.errors import SourceError, StorageError
 from deepglass.prepare.label_corrections import read_corrections
-from deepglass.serve.guard import AccessKey
-from deepglass.serve.label import label_app
 from deepglass.serve.queue import Queue
 
 QUICK: dict[str, Any] = {"training": {"threads": 1}, "network": {"width": 8}, "baselines": False, "steps": 3}
@@ -34,13 +33,6 @@ def queue(clean: deepglass.Run, tmp_path: Path) -> Queue:
 
 def stored(queue: Queue) -> dict[int, str]:
     return {c.row: c.new for c in read_corrections(queue.path).corrections}
-
-
-def page(queue: Queue) -> TestClient:
-    key = AccessKey(8000)
-    client = TestClient(label_app(queue, key), base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
-    client.get("/", params={"token": key.token})
-    return client
 
 
 def test_where_nothing_looks_wrong_uncertain_and_random_rows_are_asked(queue: Queue) -> None:
@@ -145,6 +137,43 @@ def test_what_is_hidden_does_not_leave_the_server(clean: deepglass.Run, tmp_path
     seen = client.post("/blind", json={"blind": False}).json()
     assert seen["items"][0]["suggestion"] == asked.items[0].suggestion
     assert client.post("/blind", json={"blind": "yes"}).status_code == 422
+
+
+@pytest.mark.parametrize("width", [420, *(pytest.param(w, marks=pytest.mark.slow) for w in (800, 1280))])
+def test_keys_counter_undo_and_blind_mode_in_the_browser(queue: Queue, width: int) -> None:
+    with served(queue) as (plain, address), Chromium() as browser:
+        shown = browser.open(address, width=width, dark=width == 800)
+        shown.page.wait_for_url(plain)
+        shown.page.wait_for_selector("#main:not([hidden])")
+
+        def post(press: str, count: str) -> None:
+            with shown.page.expect_response(lambda reply: reply.request.method == "POST"):
+                shown.press(press)
+            shown.page.wait_for_selector(f"#count:text-is('{count}')")
+
+        assert "spot checks" in shown.run("document.getElementById('note').textContent")
+        post("1", "1 answered, 5 left of 6")
+        assert queue.answers == {0: queue.classes[0]}
+        shown.press("ArrowLeft")
+        assert "answer: " in shown.run("document.getElementById('index').textContent")
+        post("2", "1 answered, 5 left of 6")  # the same row again
+        post("2", "2 answered, 4 left of 6")
+        shown.page.reload()
+        shown.page.wait_for_selector("#main:not([hidden])")
+        assert shown.run("document.getElementById('count').textContent") == "2 answered, 4 left of 6"
+        post("u", "1 answered, 5 left of 6")
+        post("u", "1 answered, 5 left of 6")
+        assert queue.answers == {0: queue.classes[0]}
+        with shown.page.expect_response("**/blind"):
+            shown.page.click("#blind")
+        shown.press("ArrowRight")  # the row in view has an answer
+        shown.page.wait_for_selector("#proposal:text('hidden until you answer')")
+        post("1", "2 answered, 4 left of 6")
+        shown.page.wait_for_selector("#last:not([hidden])")
+        assert "your answer" in shown.run("document.getElementById('last').textContent")
+        assert shown.errors == []
+        assert shown.barriers() == []
+        assert shown.run("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_the_command_says_that_rows_are_spot_checks(

@@ -59,7 +59,8 @@ class ProgressBar(Callback):
             err.print(text)
         self.last_step, self.next_line, self.share = plan.last_step, 0.0, plan.progress(step)
         self.progress = Progress(*_columns(), console=err, transient=True)
-        self.task = self.progress.add_task(self.title, total=1.0, completed=self.share, metrics="")
+        self.task = self.progress.add_task(self.title, total=1.0, metrics="")
+        self.progress.update(self.task, completed=self.share)
         self.progress.start()
 
     def on_replan(self, plan: Plan) -> None:
@@ -83,7 +84,7 @@ class ProgressBar(Callback):
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.event:
-            err.print(f"  {record.event}")
+            err.print(hanging(f"  {record.event}", 4))
         values = ((name, metric, v) for name, metrics in record.valid.items() for metric, v in metrics.items())
         if first := next(values, None):  # there is none where no row can be evaluated, or none is finite
             name, metric, value = first

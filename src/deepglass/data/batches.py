@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -98,9 +99,13 @@ class Dataset:
 
     def batch_rows(self, size: int) -> tuple[Tensor, ...]:
         """The indices of the rows of each of `batches`."""
-        row_bytes = sum(store.row_bytes for store in self.inputs.values())
-        size = max(1, min(size, MAX_EVALUATION_BYTES // max(row_bytes, 1)))
+        size = max(1, min(size, MAX_EVALUATION_BYTES // max(self._row_bytes, 1)))
         return torch.arange(len(self)).split(size)
+
+    @cached_property
+    def _row_bytes(self) -> int:
+        """Bytes of all inputs per row."""
+        return sum(store.row_bytes for store in self.inputs.values())
 
     @property
     def lengths(self) -> Tensor | None:

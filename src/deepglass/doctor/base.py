@@ -22,7 +22,17 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.spec.spec import Spec
 
 MAX_MEDIA = 20_000  # files of a column that are opened
-OF_COLUMNS = ("id_column", "constant", "imbalance", "few_examples", "leak", "drift", "group_leak", "proxy")
+OF_COLUMNS = (
+    "id_column",
+    "constant",
+    "imbalance",
+    "few_examples",
+    "leak",
+    "drift",
+    "group_leak",
+    "proxy",
+    "order_drift",
+)
 OF_CLASSES = ("imbalance", "few_examples")  # these quote names of classes and nothing else
 QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")  # as `repr` writes a value
 

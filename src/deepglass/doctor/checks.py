@@ -9,6 +9,7 @@ from deepglass.doctor.leak import leak
 from deepglass.doctor.media_items import altered, odd_size, unreadable
 from deepglass.doctor.media_quality import media_quality
 from deepglass.doctor.near_copies import near_copy
+from deepglass.doctor.order_drift import order_drift
 from deepglass.doctor.outliers import outlier
 from deepglass.doctor.proxies import proxy
 from deepglass.doctor.spelling import spelling
@@ -23,6 +24,7 @@ CHECKS: tuple[Check, ...] = (
     leak,
     split_duplicate,
     group_leak,
+    order_drift,
     duplicate,
     near_copy,
     outlier,

@@ -40,6 +40,7 @@ NOT_FIXABLE = {
     "drift": "choose another split, such as data.split.by=time:COLUMN",
     "weak_slice": "add more such rows, or columns that distinguish them",
     "group_leak": "choose another split, such as data.split.by=group:COLUMN",
+    "order_drift": "choose another split, such as data.split.by=time:COLUMN or data.split.by=order",
     "spelling": "write the values in one way in the source",
     "markup": "remove the markup in the source",
     "boilerplate": "remove the shared words in the source",

@@ -74,8 +74,8 @@ def label_errors(
     Class probabilities come from linear heads on the frozen embedding, cross-fitted, so that no row is judged by a
     head that knows its label, and from the labels of near rows; `label_noise` turns them into the probability of an
     error. With margins the noise is estimated on rows that the network was not trained on, since its embedding partly
-    memorises the others' labels. Those get the same distribution of probabilities, in the order of head and margin
-    together.
+    memorises the others' labels. Those get the mean of their own log odds and of those of the same rank by head and
+    margin; their own count the less, the more the embedding memorises, by the loss of both kinds of rows.
 
     Args:
         table: rows; those without a label are skipped.
@@ -134,13 +134,30 @@ def find_label_issues(
         odds = _log_odds(probability)
         suspicion = _unit_scale(odds[trained]) - _unit_scale(margins[trained])
         matched = match_ranks(suspicion, odds[held_out if has_sample else trained])
-        probability[trained] = 1 / (1 + np.exp(-(odds[trained] + matched) / 2))
+        own = -estimate.log_probs[np.arange(len(labels)), labels]
+        weight = min(float(own[trained].mean() / own[held_out].mean()), 0.5) if len(held_out) else 0.5
+        probability[trained] = 1 / (1 + np.exp(-weight * odds[trained] - (1 - weight) * matched))
     chosen = np.flatnonzero(probability >= min_probability)
+    if not _is_learnable(1 - len(chosen) / len(labels), labels):
+        return []
     chosen = chosen[np.argsort(-probability[chosen], kind="stable")]
     return [
         LabelError(int(rows[i]), names[labels[i]], names[suggestion[i]], round(float(probability[i]), 4))
         for i in chosen
     ]
+
+
+def _is_learnable(agreement: float, labels: np.ndarray) -> bool:
+    """Whether the labels follow the embedding at all; if not, its suggestions are guesses.
+
+    Args:
+        agreement: share of the labels that do not look wrong. Of few rows it has to exceed the share of the largest
+            class by two standard errors.
+    """
+    if len(labels) >= MIN_HELD_OUT:
+        return agreement > 0.5
+    largest = float(np.bincount(labels).max() / len(labels))
+    return agreement > largest + 2 * (largest * (1 - largest) / len(labels)) ** 0.5
 
 
 def without_the_rest(errors: Sequence[LabelError]) -> list[LabelError]:

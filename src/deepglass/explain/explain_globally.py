@@ -38,6 +38,7 @@ from deepglass.explain.word_effects import word_effects
 from deepglass.features.base import Column
 from deepglass.features.outputs._intervals import RegressionOutput
 from deepglass.features.outputs.base import Output
+from deepglass.objectives._linear_unit import LinearUnit
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.new_rows import RowReader
 from deepglass.run.context import RunContext
@@ -85,7 +86,7 @@ def explain_globally(
 def explain_test_rows(context: RunContext) -> list[GlobalExplanation]:
     """As `explain_globally`, of a run's own test rows; [] where nothing can be said."""
     data = context.data
-    if not isinstance(context.objective, Supervised) or data.table.environment is not None:
+    if not isinstance(context.objective, Supervised | LinearUnit) or data.table.environment is not None:
         return []
     reader = RowReader(data.inputs, data.outputs)
     predictor = Predictor(context.objective, reader, context.calibration, pick(context.device))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from deepglass.run.callbacks.boundary_recorder import (
     BoundarySnapshot,
     PlanePredictions,
     boundary_output,
+    boundary_outputs,
     boundary_rows,
     predict_values,
     read_boundaries,
@@ -28,6 +30,7 @@ from deepglass.run.context import RunContext
 from deepglass.web import encode_image
 from deepglass.web.palette import colour
 
+MAX_OUTPUTS = 4  # with a plane of their own
 NUM_NEIGHBOURS = 7  # rows that vote for a point of the embedding
 OPACITY = (0.10, 0.78)  # from chance to certainty
 NUM_LEVELS = 16  # of opacity; more only cost bytes
@@ -61,11 +64,16 @@ def parse_boundary_columns(text: str, context: RunContext) -> tuple[str, str]:
     return pair
 
 
-def boundaries(context: RunContext, pair: tuple[str, str] | None = None) -> tuple[Boundary, ...]:
+def boundaries(
+    context: RunContext,
+    pair: tuple[str, str] | None = None,
+    important: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> tuple[Boundary, ...]:
     """The planes of columns, then that of the embedding; empty for runs without any.
 
     Args:
-        pair: two columns; None: the most important ones.
+        pair: two columns; None: the most important ones of each output.
+        important: output -> inputs, the most important first.
     """
     prepared, objective = context.data, context.objective
     output, rows = boundary_output(prepared, objective), boundary_rows(prepared)
@@ -78,11 +86,28 @@ def boundaries(context: RunContext, pair: tuple[str, str] | None = None) -> tupl
         planes = [_chosen_plane(make_plane(prepared, pair), snapshots, paint)]
     else:
         recorded = [(s.step, s.ground) for s in snapshots if s.ground is not None]  # predictions over the first plane
-        informative = informative_planes(prepared, output)
-        planes = [_columns(plane, () if i else recorded, paint) for i, plane in enumerate(informative)]
+        informative = informative_planes(prepared, output)[:1]
+        planes = _strongest_pairs(context, rows, important, informative)
+        planes += [_columns(plane, recorded, paint) for plane in informative]
     if len(snapshots) > 1 and len(snapshots[-1].points) == len(rows):
         planes.append(_embedding_plane(snapshots, paint))
     return tuple(planes)
+
+
+def _strongest_pairs(
+    context: RunContext, rows: np.ndarray, important: Mapping[str, Sequence[str]], drawn: Sequence[Plane]
+) -> list[Boundary]:
+    """For each output the plane of the two inputs that it rests on most, unless it is drawn already."""
+    prepared = context.data
+    outputs = boundary_outputs(prepared, context.objective)[:MAX_OUTPUTS] if only_tabular(prepared) else []
+    planes = []
+    for i, output in enumerate(outputs):
+        pair = important.get(output.name, ())[:2]
+        if len(pair) == 2 and (
+            i or not any({plane.across.feature.name, plane.up.feature.name} == set(pair) for plane in drawn)
+        ):
+            planes.append(_columns(make_plane(prepared, (pair[0], pair[1])), (), _Paint(output, context, rows)))
+    return planes
 
 
 def _chosen_plane(plane: Plane, snapshots: Sequence[BoundarySnapshot], paint: _Paint) -> Boundary:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._images import to_pixels
+from deepglass.introspect.filter_noise import why_left_out
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
 from deepglass.nn.rbm import BoltzmannMachine
 from deepglass.web import encode_image
@@ -82,6 +83,7 @@ class Filters:
         stages: from the finest feature map to the coarsest.
         num_images: number of images that were searched for patches.
         num_filters: of the first layer, of which `first` has at most `MAX_FILTERS`.
+        left_out: why the first filters show nothing; empty where they do.
     """
 
     input: str
@@ -91,6 +93,7 @@ class Filters:
     stages: tuple[LayerPatches, ...] = ()
     num_images: int = 0
     num_filters: int = 0
+    left_out: str = ""
 
     def without_rows(self) -> Filters:
         """The filters alone, which are weights."""
@@ -147,9 +150,8 @@ def filters_of(
     assert isinstance(conv, nn.Conv2d)
     weights = conv.weight.detach().float().cpu().numpy()
     layers = tuple(p for p in patches if p.units)
-    return Filters(
-        name, codes.shape[-2:], _filter_images(weights), weights.shape[-2:], layers, count, num_filters=len(weights)
-    )
+    size, kernel, images = codes.shape[-2:], weights.shape[-2:], _filter_images(weights)
+    return Filters(name, size, images, kernel, layers, count, len(weights), why_left_out(weights))
 
 
 def _of_linear_layer(network: nn.Module, forward: Forward, batch: Batch, name: str) -> Filters | None:
@@ -172,7 +174,8 @@ def _of_linear_layer(network: nn.Module, forward: Forward, batch: Batch, name: s
     weights = layers[0].weight[:, : codes.shape[1]].detach().float().cpu().numpy()
     weights = weights[np.argsort(-np.square(weights).sum(1), kind="stable")]
     size = (images.shape[-2], images.shape[-1])
-    return Filters(name, size, _filter_images(weights.reshape(-1, *images.shape[1:])), size, num_filters=len(weights))
+    weights = weights.reshape(-1, *images.shape[1:])
+    return Filters(name, size, _filter_images(weights), size, (), 0, len(weights), why_left_out(weights))
 
 
 def _reads(inputs: Tensor, codes: Tensor) -> bool:

@@ -1,6 +1,6 @@
 """Test rows as people see them: image, values in words, and the predicted class."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ class OutputRows(NamedTuple):
         truth: their targets, in the frame of the input image.
         calibration: of this output.
         objective: the trained network, for those who look inside.
+        important_inputs: those that the predictions rest on most, the most important first.
     """
 
     prepared: PreparedData
@@ -37,6 +38,7 @@ class OutputRows(NamedTuple):
     truth: Column
     calibration: Calibration
     objective: Objective | None = None
+    important_inputs: tuple[str, ...] = ()
 
     def place(self, i: int) -> int:
         """Index of the i-th test row in the source."""
@@ -109,11 +111,16 @@ def row_pixels(feature: Feature, raw: Raw, row: int) -> np.ndarray:
     return feature.pixels(feature.encode(take_raw(raw, np.array([row]))).values[0])
 
 
-def row_summary(prepared: PreparedData, row: int) -> RowSummary:
-    """The inputs of one row of the prepared table in short."""
+def row_summary(prepared: PreparedData, row: int, first: Sequence[str] = ()) -> RowSummary:
+    """The inputs of one row of the prepared table in short.
+
+    Args:
+        first: names of inputs that come before the others.
+    """
     image = None
     values: dict[str, str] = {}
-    for feature in prepared.inputs:
+    order = {name: i for i, name in enumerate(first)}
+    for feature in sorted(prepared.inputs, key=lambda f: order.get(f.name, len(order))):
         raw = prepared.table[feature.column]
         if feature.is_image:
             image = image or thumbnail(row_pixels(feature, raw, row))

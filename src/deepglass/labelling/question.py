@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-Kind = Literal["wrong", "unlabelled", "uncertain", "random", "reopened"]
+Kind = Literal["wrong", "unlabelled", "uncertain", "random", "reopened", "review"]
 SPOT_CHECKS: tuple[Kind, ...] = ("uncertain", "random")
 
 
@@ -22,7 +22,8 @@ class Question:
     Args:
         row: its index in the source, from 0.
         kind: "wrong" for a label that looks wrong, "unlabelled" for a row without one; where there are neither, spot
-            checks: "uncertain" by the prediction, or "random"; "reopened" for an answer that was taken back.
+            checks: "uncertain" by the prediction, or "random"; "reopened" for an answer that was taken back;
+            "review" for a mask or boxes, to be accepted or refused.
         label: its label; "" without one.
         suggestion: the predicted label.
         confidence: the probability, from 0 to 1, that the label is wrong for the kind "wrong", else that the suggestion

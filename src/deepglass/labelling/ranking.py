@@ -14,10 +14,12 @@ from deepglass.doctor.base import split_source
 from deepglass.doctor.labels import active_learning_scores, embed_rows, label_errors, without_the_rest
 from deepglass.errors import SpecError
 from deepglass.features.outputs.base import Output
+from deepglass.features.outputs.boxes import BoxesOutput
+from deepglass.features.outputs.mask import MaskOutput
 from deepglass.formatting import plain_number
 from deepglass.labelling.candidates import Candidates
 from deepglass.labelling.question import Kind, LabelledNeighbour, Question
-from deepglass.prepare.label_corrections import label_text
+from deepglass.prepare.label_values import label_text
 from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.predictor import Predictor
 from deepglass.run.run import Run
@@ -33,17 +35,19 @@ def labelled_output(predictor: Predictor, name: str | None) -> Output:
     """The output to label: the one of this name, else the first that a person can label.
 
     Raises:
-        SpecError: `unknown-name`, or `bad-value` for outputs that are neither classes nor numbers.
+        SpecError: `unknown-name`, or `bad-value` for outputs that are no classes, numbers, masks or boxes.
     """
     outputs = [f for f in predictor.outputs if name in (None, f.name)]
-    output = next((f for f in outputs if f.has_classes or f.has_axis), None)
+    kinds = (MaskOutput, BoxesOutput)
+    output = next((f for f in outputs if f.has_classes or f.has_axis or isinstance(f, kinds)), None)
     if output is not None:
         return output
     if not outputs and predictor.outputs:
         names = ", ".join(f.name for f in predictor.outputs)
         raise SpecError("unknown-name", f"label: the run has no output {name!r}; there are: {names}")
     available = ", ".join(f"{f.name} ({f.kind})" for f in outputs) or "none"
-    raise SpecError("bad-value", f"label: expected an output of classes or numbers; outputs of the run: {available}")
+    expected = "expected an output of classes, numbers, masks or boxes"
+    raise SpecError("bad-value", f"label: {expected}; outputs of the run: {available}")
 
 
 def rank_questions(run: Run, candidates: Candidates, output: Output, limit: int) -> list[Question]:

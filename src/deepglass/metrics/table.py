@@ -145,6 +145,7 @@ METRICS: dict[str, Metric] = {
         Metric("word_error_rate", False, "share"),
         Metric("character_error_rate", False, "share"),
         Metric("perplexity", False),
+        Metric("masked_accuracy", True, "share", title="accuracy of hidden tokens"),
         Metric("margin", True, ranks_models=False),
         Metric("largest_margin", None, ranks_models=False),
         Metric("mistakes", False, title="mistakes in training", ranks_models=False),

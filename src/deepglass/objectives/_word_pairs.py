@@ -48,7 +48,8 @@ def read_word_pairs(source: str, text: Text) -> WordPairs:
     if len(texts) != 2 or len(numbers) != 1:
         came = f"{len(texts)} columns of text and {len(numbers)} of numbers"
         raise SourceError("bad-value", f"objective.word_pairs: {source}: expected word, word, score, got {came}")
-    index = pl.DataFrame({"word": text.vocabulary_, "index": np.arange(len(text.vocabulary_))})
+    words = text.vocabulary_ or ()
+    index = pl.DataFrame({"word": words, "index": np.arange(len(words))}, schema_overrides={"word": pl.String})
     pairs = pl.DataFrame({"a": table[texts[0]], "b": table[texts[1]], "score": table[numbers[0]]}).drop_nulls()
     for name in ("a", "b"):
         lower = pl.col(name).str.strip_chars().str.to_lowercase()

@@ -27,6 +27,7 @@ from deepglass.objectives._texts import first_rows, only_text
 from deepglass.objectives._word_pairs import WordPairs, read_word_pairs
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective
 
+BATCH, LEARNING_RATE = 8192, 0.2  # words a step, and the first rate
 MAX_WORDS = 10**8  # of a row: a text may be one line
 Gradient = tuple[Tensor, Tensor]
 """Codes (N, n) and the gradients of their vectors (N, n, D)."""
@@ -77,10 +78,18 @@ class WordVectors(Objective):
             raise SpecError("bad-value", f"{where}: {self.name} has vectors of words, not {came}; leave it out")
         if self.window > BLOCK:
             raise SpecError("bad-value", f"objective.window: expected at most {BLOCK}, got {self.window}")
-        self.counts = torch.tensor(self.feature.counts_, dtype=torch.float64)
+        self.make_tables(torch.tensor(self.feature.counts_, dtype=torch.float64))
+
+    def make_tables(self, counts: Tensor) -> None:
+        """Create the vectors of both kinds.
+
+        Args:
+            counts: (V,), occurrences of each code.
+        """
+        self.counts = counts.clone()
         self.counts[:FIRST] = 0
-        self.words = AdagradEmbedding(self.feature.size, self.dim, 0.5 / self.dim)
-        self.contexts = AdagradEmbedding(self.feature.size, self.dim, 0.0)
+        self.words = AdagradEmbedding(len(counts), self.dim, 0.5 / self.dim)
+        self.contexts = AdagradEmbedding(len(counts), self.dim, 0.0)
         self.noise = NoiseWords(self.counts)
 
     def read_word_pairs(self) -> None:
@@ -89,7 +98,7 @@ class WordVectors(Objective):
             self.pairs = read_word_pairs(self.word_pairs, self.feature)
 
     def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
-        return TrainingDefaults("sgd", 0.2, 0.0, batch_size=8192, schedule="linear", epochs=10, warmup=0.0)
+        return TrainingDefaults("sgd", LEARNING_RATE, 0.0, batch_size=BATCH, schedule="linear", epochs=10, warmup=0.0)
 
     def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": nn.ModuleList([self.words, self.contexts])}
@@ -124,12 +133,15 @@ class WordVectors(Objective):
         """Loss and gradients of blocks."""
 
     def loss(self, batch: Batch) -> Loss:
-        with torch.no_grad():
-            codes = batch.inputs[self.feature.name].values
-            update = self.update(blocks_of(codes, self.window, self.noise))
-            for table, (rows, gradient) in ((self.words, update.words), (self.contexts, update.contexts)):
-                table.update(rows.flatten(), gradient.flatten(0, 1), self.learning_rate)
-        return Loss(update.loss, weight=len(batch))
+        return Loss(self.step(batch.inputs[self.feature.name].values, self.learning_rate), weight=len(batch))
+
+    @torch.no_grad()
+    def step(self, codes: Tensor, learning_rate: float) -> Tensor:
+        """Update the vectors by blocks of codes (N, C); returns the mean loss before."""
+        update = self.update(blocks_of(codes, self.window, self.noise))
+        for table, (rows, gradient) in ((self.words, update.words), (self.contexts, update.contexts)):
+            table.update(rows.flatten(), gradient.flatten(0, 1), learning_rate)
+        return update.loss
 
     def mean_loss(
         self, positive: Tensor, negative: Tensor, is_positive: Tensor, weight: Tensor

@@ -137,6 +137,7 @@ class Objective(nn.Module, ABC):
         generative: `sample` generates rows.
         weighs_rows: its losses are multiplied by the rows' weights.
         builds_network: it takes no trunk, its networks are its own.
+        default_trunk: network architecture where the spec names none; None: by the kinds of the columns.
         updates_weights: it updates its weights itself and yields losses without a gradient.
         conditions: features that `sample` can be conditioned on.
         reduce, learning_rate: of the trainer: agreement over processes, rate of the first parameter group in this step.
@@ -148,6 +149,7 @@ class Objective(nn.Module, ABC):
     generative: ClassVar[bool] = False
     weighs_rows: ClassVar[bool] = False
     builds_network: ClassVar[bool] = False
+    default_trunk: ClassVar[str | None] = None
     updates_weights: ClassVar[bool] = False
     conditions: tuple[Feature, ...] = ()
     network: Network
@@ -190,11 +192,7 @@ class Objective(nn.Module, ABC):
         return sum(p.numel() for p in self.parameters())
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
-        """The losses of one training step.
-
-        Args:
-            progress: of the run, from 0 to 1.
-        """
+        """The losses of one training step; `progress` of the run is from 0 to 1."""
         yield self.loss(batch)
 
     def loss(self, batch: Batch) -> Loss:

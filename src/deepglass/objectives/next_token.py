@@ -45,6 +45,7 @@ class NextToken(Objective):
 
     monitor: ClassVar[Metric] = METRICS["loss"]
     learns_from: ClassVar[Literal["rows", "text", "environment"]] = "text"
+    default_trunk: ClassVar[str | None] = "gru"
 
     def __init__(
         self,

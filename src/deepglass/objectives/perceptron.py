@@ -47,7 +47,7 @@ class Perceptron(LinearUnit):
             self.weights.add_(x[i], alpha=self.learning_rate * float(y[i]))
             self._record(i)
             i, mistakes = next_mistake(x, y, self.weights, i + 1), mistakes + 1
-        self.presented += len(x)
+        self.presented.add_(len(x))
         share = torch.tensor(mistakes / max(len(x), 1))
         return Loss(share, logs={"mistakes": self.mistakes.float()}, weight=len(x))
 
@@ -56,7 +56,7 @@ class Perceptron(LinearUnit):
         if number < MAX_PATH:
             self.path[number] = self.weights
             self.path_rows[number] = self.presented + row + 1
-        self.mistakes += 1
+        self.mistakes.add_(1)
 
     def own_metrics(self) -> dict[str, float]:
         metrics = super().own_metrics() | {"mistakes": float(self.mistakes)}

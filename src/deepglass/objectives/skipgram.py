@@ -10,9 +10,12 @@ Source: Mikolov et al., 2013, arXiv 1310.4546; Ji et al., 2016, arXiv 1604.04661
 """
 
 import torch
+from torch import Tensor
 
-from deepglass.nn.word_vectors import SHARED_NOISE, Blocks
-from deepglass.objectives._word_vectors import Update, WordVectors
+from deepglass.nn.word_vectors import BLOCK, SHARED_NOISE, Blocks
+from deepglass.objectives._word_vectors import BATCH, LEARNING_RATE, BlockLoader, Update, WordVectors
+
+MIN_STEPS = 50  # an epoch, to start another network with vectors
 
 
 class Skipgram(WordVectors):
@@ -38,3 +41,22 @@ class Skipgram(WordVectors):
         error[..., :C].sub_(1).mul_(blocks.near)
         error[..., C:].mul_(weight)
         return Update(loss, pairs, (blocks.centres, torch.bmm(error, u)), (others, torch.bmm(error.mT, v)))
+
+
+def skipgram_vectors(codes: Tensor, size: int, dim: int, epochs: int, seed: int) -> Tensor:
+    """Skip-gram vectors of the codes of a text, (V, dim), to start the embeddings of another network with.
+
+    Args:
+        codes: (n,), of the whole text.
+        size: V, number of codes.
+        seed: of the order of blocks.
+    """
+    model = Skipgram(dim=dim)
+    model.make_tables(torch.bincount(codes.long(), minlength=size).double())
+    model.to(codes.device)
+    batch = max(min(BATCH, len(codes) // MIN_STEPS), BLOCK)
+    loader = BlockLoader("", codes, model.keep_shares(), model.window, batch, seed)
+    steps = epochs * loader.batches_per_epoch
+    for step in range(steps):
+        model.step(loader.next().inputs[""].values, LEARNING_RATE * (1 - step / steps))
+    return model.words.weight.detach()

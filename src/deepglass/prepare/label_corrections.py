@@ -6,8 +6,9 @@
     40,label,,cat,worth labelling,1
 
 `row` is the index in the source, from 0. An empty `old` or `new` is no label. `order` counts the answers of a person,
-so that the last one can be taken back. The first line and the columns `old`, `why` and `order` are optional, so that
-the file may be written by hand or by other programs.
+so that the last one can be taken back. In a column of masks or boxes `old` is `given`, and `new` is `given` too where
+a person accepted what is there, else empty. The first line and the columns `old`, `why` and `order` are optional, so
+that the file may be written by hand or by other programs.
 """
 
 import csv
@@ -16,23 +17,23 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
+from deepglass.data.missing import set_null
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
 from deepglass.files import read_file, write_file
-from deepglass.parsing import ALWAYS_MISSING
+from deepglass.prepare.label_values import GIVEN, is_reviewed, label_column, label_text, label_value, same_label
 from deepglass.prepare.sources import fingerprint_of, read_like
 from deepglass.spec.spec import SOURCES, Spec
 
 FIELDS = ("row", "column", "old", "new", "why", "order")
 SETTING = "data.label_corrections"
 _HEAD = re.compile(r"#\s*deepglass labels of (.*), (\d+) rows, fingerprint (\w+)\s*$")
-_BOOLEANS = dict.fromkeys(("true", "t", "yes", "y", "1"), True) | dict.fromkeys(("false", "f", "no", "n", "0"), False)
 
 
 class LabelCorrection(NamedTuple):
@@ -127,13 +128,18 @@ def check_corrections(file: LabelFile, table: Table, hidden: bool = False) -> No
     new_labels: dict[tuple[int, str], str] = {}
     for row, column, old, new, _, _, line in file.corrections:
         where = f"{SETTING}: {file.path}, line {line}"
-        raw = label_column(table, column, where)
+        raw = None if is_reviewed(table, column) else label_column(table, column, where)
         if row >= len(table):
             raise SourceError("mismatched-files", f"{where}: row {row}, but {table.name} has {len(table)} rows, from 0")
         if new_labels.setdefault((row, column), new) != new:
             raise SourceError("bad-value", f"{where}: row {row} has another label in an earlier line; keep one")
+        if raw is None:
+            if new not in ("", GIVEN):
+                expected = f"expected {GIVEN!r} or nothing, as {column!r} holds no texts"
+                raise SourceError("bad-value", f"{where}: {expected}, got {new!r}")
+            continue
         label = label_text(raw[row])
-        if file.has_old and not (hidden and old == "") and not _same(label, old):
+        if file.has_old and not (hidden and old == "") and not same_label(label, old):
             raise SourceError(
                 "mismatched-files",
                 f"{where}: expected {old!r} in row {row}, column {column!r} of {table.name}, got {label!r}; the file "
@@ -154,6 +160,11 @@ def apply_corrections(table: Table, rows: Mapping[int, int], corrections: Sequen
     columns: dict[str, Raw] = {}
     for column in dict.fromkeys(c.column for c in corrections if c.row in rows):
         own = [c for c in corrections if c.column == column and c.row in rows]
+        if is_reviewed(table, column):
+            refused = np.zeros(len(table), bool)
+            refused[[rows[c.row] for c in own if c.new == ""]] = True
+            columns[column] = set_null(table[column], refused) if refused.any() else table[column]
+            continue
         raw = label_column(table, column, SETTING)
         values = pl.Series([label_value(c.new, raw, f"{SETTING}: row {c.row}") for c in own], dtype=raw.dtype)
         columns[column] = raw.clone().scatter(pl.Series([rows[c.row] for c in own]), values)
@@ -198,57 +209,6 @@ def correct_labels(spec: Spec, table: Table, source_rows: np.ndarray, split: np.
     return replace(table, notes=(*table.notes, *(Note("label_corrections", *c) for c in counts)))
 
 
-def label_column(table: Table, column: str, where: str) -> pl.Series:
-    """A column that can hold labels; categories as text.
-
-    Raises:
-        SourceError: `unknown-column`; `bad-value` for images, lists and dates.
-    """
-    if column not in table.columns:
-        raise SourceError("unknown-column", f"{where}: no column {column!r} in {table.name}: {', '.join(table.names)}")
-    raw = table[column]
-    series = pl.Series(column, raw) if isinstance(raw, np.ndarray) and raw.ndim == 1 else raw
-    categories = (pl.Categorical, pl.Enum, pl.Null)
-    if isinstance(series, pl.Series) and series.dtype in categories:
-        return series.cast(pl.String)
-    if not isinstance(series, pl.Series) or not (series.dtype.is_numeric() or series.dtype in (pl.String, pl.Boolean)):
-        expected = "expected texts, numbers or booleans, to which labels can be assigned"
-        raise SourceError("bad-value", f"{where}: column {column!r}: {expected}")
-    return series
-
-
-def label_text(value: Any) -> str:
-    """A label as text: "3" for 3.0, "" for a missing value."""
-    if value is None or (isinstance(value, float) and value != value):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, bool | np.bool_):
-        return str(value).lower()
-    text = str(value).strip()
-    return "" if text in ALWAYS_MISSING else text
-
-
-def label_value(text: str, raw: pl.Series, where: str) -> Any:
-    """The value of a label in its column; None for no label.
-
-    Raises:
-        SourceError: `bad-value` for text that the column cannot hold.
-    """
-    dtype = raw.dtype
-    if text == "" or dtype == pl.String:
-        return text or None
-    if dtype == pl.Boolean and text.lower() in _BOOLEANS:
-        return _BOOLEANS[text.lower()]
-    number = _number(text)
-    if dtype.is_float() and number == number:
-        return number
-    if dtype.is_integer() and number.is_integer():
-        return int(number)
-    expected = "true or false" if dtype == pl.Boolean else "a number" if dtype.is_float() else "a whole number"
-    raise SourceError("bad-value", f"{where}: column {raw.name!r}: expected {expected}, got {text!r}")
-
-
 def _start_of(spec: Spec, table: Table, file: LabelFile, origin: Origin) -> int:
     """The index in the whole source at which the rows of a labels file begin."""
     if origin.fingerprint == fingerprint_of(table):
@@ -277,14 +237,3 @@ def _correction(record: Mapping[str, str | None], path: Path, line: int) -> Labe
     if order and not order.isdecimal():
         raise SourceError("bad-value", f"{where}: order: expected a whole number or nothing, got {order!r}")
     return LabelCorrection(int(row), column, old, new, why, int(order or 0), line)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
-
-
-def _same(a: str, b: str) -> bool:
-    return a.lower() == b.lower() or _number(a) == _number(b)

@@ -242,10 +242,11 @@ class RowReader:
             return
         used = self.ignored.union(*(f.source_columns for f in (*self.inputs, *self.outputs)))
         others = [n for n in table.names if n not in used]
+        near = near_miss(absent[0], others).removesuffix("?")
         raise SourceError(
             "missing-column",
             f"{table.name}: lacks {len(absent)} of the columns that the run learned from: {first_names(absent, 8)}"
-            f"{near_miss(absent[0], others)}. Take them as missing values with --allow-missing {absent[0]}",
+            f"{near}. Take them as missing values with --allow-missing {absent[0]}",
         )
 
     def _filled(self, table: Table, columns: Sequence[str]) -> Table:

@@ -16,6 +16,7 @@ from deepglass.prepare.checks import check_count, check_drop, check_environment,
 from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.data_warnings import data_warnings
 from deepglass.prepare.derived_columns import derive_columns, fit_transforms, join_columns
+from deepglass.prepare.earlier_features import check_vocabularies, inherit_features, with_earlier_settings
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.label_corrections import correct_labels, load_corrections
 from deepglass.prepare.lineage import inherit_split
@@ -32,7 +33,6 @@ from deepglass.spec.spec import Spec
 
 F = TypeVar("F", bound=Feature)
 Fitted = tuple[tuple[Feature, ...], tuple[Output, ...]]
-ENCODING_FIELDS = ("type_", "format_", "flat_", "lists_", "parts_", "subword_features_")  # how raw values are parsed
 
 
 class EarlierRun(NamedTuple):
@@ -60,6 +60,7 @@ def prepare(spec: Spec, earlier: EarlierRun | None = None) -> tuple[Experiment, 
     check_drop(spec.data.drop, table)
     check_sample_weight(spec, table)
     column_roles, inferred_inputs, inferred_outputs = infer_columns(table, spec)
+    inferred_inputs = _as_before(spec, inferred_inputs, earlier)
     inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
     table = join_columns(table, (*inputs, *outputs))
     check_environment(spec.objective.name, table)
@@ -86,10 +87,13 @@ def prepare(spec: Spec, earlier: EarlierRun | None = None) -> tuple[Experiment, 
     table = derive_columns(table, transforms, (*inputs, *outputs))
     if transforms:  # they add columns
         column_roles, inferred_inputs, _ = infer_columns(table, spec)
+        inferred_inputs = _as_before(spec, inferred_inputs, earlier)
         inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
         table = join_columns(table, inputs)
     before = None if earlier is None else earlier.experiment
     fitted_inputs, fitted_outputs = _fit_features(before, table, split, inputs, outputs)
+    if before is not None and _same_network(spec, before):
+        check_vocabularies(fitted_inputs, before.inputs)
     warnings = (*split_notes, *data_warnings(spec, table, split, fitted_inputs, fitted_outputs, source_rows))
     warnings = (*warnings, *weight_notes(spec, fitted_outputs), *(n for f in fitted_outputs for n in f.notes()))
     weights = None
@@ -113,6 +117,18 @@ def prepare(spec: Spec, earlier: EarlierRun | None = None) -> tuple[Experiment, 
         weights,
     )
     return resolve_network(experiment, len(data.rows("train"))), data
+
+
+def _as_before(spec: Spec, inputs: Sequence[Feature], earlier: EarlierRun | None) -> list[Feature]:
+    """Inputs with the settings of the run that gives the weights, unless the spec names another network."""
+    if earlier is None or not _same_network(spec, earlier.experiment):
+        return list(inputs)
+    return with_earlier_settings(inputs, earlier.experiment.inputs)
+
+
+def _same_network(spec: Spec, earlier: Experiment) -> bool:
+    """Whether the weights of the earlier run's network are taken."""
+    return spec.network.trunk == earlier.trunk and not earlier.objective_class.builds_network
 
 
 def _hidden_rows(spec: Spec, table: Table, outputs: Sequence[Output], split: np.ndarray) -> np.ndarray:
@@ -139,22 +155,11 @@ def _fit_features(
     fitted_outputs = tuple(f.fit([take_raw(table[f.column], train)]) for f in outputs)
     fitted_inputs = tuple(f.fit([take_raw(table[f.column], train)]) for f in inputs)
     if earlier is not None:
-        fitted_outputs = tuple(_inherited(f, earlier.outputs) for f in fitted_outputs)
-        fitted_inputs = tuple(_inherited(f, earlier.inputs) for f in fitted_inputs)
+        fitted_outputs = inherit_features(fitted_outputs, earlier.outputs)
+        fitted_inputs = inherit_features(fitted_inputs, earlier.inputs)
     if any(f.alignable for f in fitted_outputs):
         return _align(table, train, fitted_inputs, fitted_outputs)
     return fitted_inputs, fitted_outputs
-
-
-def _inherited(feature: F, earlier: Sequence[Feature]) -> F:
-    """The fitted feature of the earlier run if it has the same settings; an output must have all classes too."""
-    before = next((f for f in earlier if f.name == feature.name), None)
-    if not isinstance(before, type(feature)) or before.settings() != feature.settings():
-        return feature
-    if any(getattr(before, name, None) != getattr(feature, name, None) for name in ENCODING_FIELDS):
-        return feature
-    new_classes = isinstance(feature, Output) and not set(feature.class_names) <= set(before.class_names)
-    return feature if new_classes else before
 
 
 def _align(table: Table, train: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Output]) -> Fitted:

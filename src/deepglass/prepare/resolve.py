@@ -24,7 +24,6 @@ from deepglass.values import plain
 
 MAX_SMALL_IMAGE = 64  # pixels of the longer side up to which a small convolutional network is the default
 SMALL_IMAGES, LARGE_IMAGES = "conv", "resnet"
-LANGUAGE_MODEL = "gru"
 UNUSED_TRUNK = "mlp"  # of objectives that build their own network: never built, adapts no feature
 
 
@@ -41,8 +40,8 @@ def choose_trunk(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Output
         return spec.network.trunk, False
     if "pretrained" in spec.network.settings:
         return "pretrained", False
-    if objective.learns_from == "text":
-        return LANGUAGE_MODEL, False
+    if objective.default_trunk is not None:
+        return objective.default_trunk, False
     if trunk := next((type(f).trunk for f in outputs if type(f).trunk), None):
         return trunk, False
     if any(isinstance(f, Image | Video) for f in inputs):

@@ -8,19 +8,19 @@ from deepglass.formatting import finite
 from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.metrics import detection
 from deepglass.report.overlays import Annotation, OutputOverlays, Overlay, OverlayBox
-from deepglass.report.row_selection import worst_and_typical
+from deepglass.report.row_selection import MAX_WORST, worst_and_typical
 
 MIN_CONFIDENCE = 0.05  # of a box that is drawn
 MAX_BOXES = 80  # drawn in an image
 
 
-def box_overlays(feature: BoxesOutput, rows: OutputRows) -> OutputOverlays:
+def box_overlays(feature: BoxesOutput, rows: OutputRows, max_worst: int = MAX_WORST) -> OutputOverlays:
     """Test images with true and predicted boxes and the F1 score of each, the worst first."""
     threshold = float(rows.calibration.get("threshold", DEFAULT_THRESHOLD))
     boxes = [_row_boxes(feature, rows, i) for i in range(len(rows.rows))]
     score = np.array([_f1(true, predicted, threshold) for true, predicted in boxes])
     overlays = []
-    for i, typical in worst_and_typical(score, rows.truth.mask):
+    for i, typical in worst_and_typical(score, rows.truth.mask, max_worst):
         image = row_image(rows, i)
         if image is None:
             break

@@ -13,6 +13,8 @@ from deepglass.doctor.base import DataContext, Finding, split_source
 from deepglass.doctor.findings import EmbeddedRows, findings_of
 from deepglass.doctor.slices import find_slices
 from deepglass.doctor.weak_slice import weak_slice
+from deepglass.explain.explain_globally import explain_test_rows
+from deepglass.explain.global_explanation import GlobalExplanation
 from deepglass.features._display import first_image
 from deepglass.features.outputs.base import Output
 from deepglass.introspect.layers import Layer, trace
@@ -144,8 +146,6 @@ class ReportData:
         assert requirement == "history", requirement
         return bool(self.history)
 
-    # -- the run -------------------------------------------------------------------------------------------------
-
     @_shared
     def name(self) -> str:
         """The run's name."""
@@ -213,8 +213,6 @@ class ReportData:
         batch = data.batch(torch.arange(min(2, len(data))))
         return trace(objective, lambda: objective.forward_pass(batch))
 
-    # -- test predictions ----------------------------------------------------------------------------------------
-
     @_shared
     def tested(self) -> TestPredictions:
         """The predictions of the test rows, with their points in the map's space where one pass gives both."""
@@ -224,7 +222,23 @@ class ReportData:
     @_shared
     def tested_outputs(self) -> list[tuple[Output, OutputRows]]:
         """Each tested output with its predictions and true values."""
-        return tested_outputs(self.context.data, self.context.objective, self.tested.best, self.context.calibration)
+        tested = tested_outputs(self.context.data, self.context.objective, self.tested.best, self.context.calibration)
+        important = self.important_inputs
+        return [(f, rows._replace(important_inputs=important.get(f.name, ()))) for f, rows in tested]
+
+    @_shared
+    def reliance(self) -> tuple[GlobalExplanation, ...]:
+        """What the predictions of each output rest on over all test rows."""
+        return tuple(explain_test_rows(self.context))
+
+    @property
+    def important_inputs(self) -> Mapping[str, tuple[str, ...]]:
+        """Output -> inputs, the most important first; {} where the section `reliance` tells why there are none."""
+        try:
+            explained = self.reliance or ()
+        except Exception:
+            return {}
+        return {e.output: tuple(i.input for i in e.inputs) for e in explained}
 
     @_shared
     def outputs(self) -> tuple[OutputFacts, ...]:

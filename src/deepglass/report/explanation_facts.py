@@ -18,11 +18,16 @@ class Contribution(NamedTuple):
 
 
 class NeighbourCard(NamedTuple):
-    """A training row with a similar embedding: its index in the source, its label, its image."""
+    """A training row with a similar embedding: its index in the source, its label, its image.
+
+    Args:
+        values: of the inputs that the explained prediction rests on most, as (name, text) pairs.
+    """
 
     row: int
     label: str = ""
     image: bytes | None = None
+    values: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,6 +50,7 @@ NUM_REFERENCE_ROWS = 500  # training rows that are searched for neighbours
 PATH_STEPS = 64  # of integrated gradients
 NUM_BACKGROUND_ROWS = 24  # that stand for any row
 PASSES_PER_ROW = 3 * PATH_STEPS + 3 * 32 + 110  # predictions of one explanation with its faithfulness checks
+MAX_NEIGHBOUR_VALUES = 3
 MAX_LIST_ITEMS = 6  # of a vector or a sequence that are named
 MAX_TARGETS = 6  # of a prediction that are drawn
 MIN_SIDE = 192  # pixels to which a small image is enlarged
@@ -142,6 +143,7 @@ def _explanation(
                 n.row,
                 _text(n.labels.get(reason.output)),
                 _thumbnail(prepared, features, image, references[n.reference_index]),
+                _neighbour_values(prepared, features, questions, n.row),
             )
             for n in reason.nearest
         ),
@@ -237,6 +239,17 @@ def _counterfactual(reason: Explanation) -> str:
     )
     predicted = _text(reason.counterfactual.answer) or "another one"
     return f"The prediction would be {predicted} if " + " and ".join(changes) + "."
+
+
+def _neighbour_values(
+    prepared: PreparedData, features: Mapping[str, Feature], questions: Sequence[TargetExplanation], source_row: int
+) -> tuple[tuple[str, str], ...]:
+    """The values of a row in the inputs with the largest attributions, where these are columns."""
+    parts = sorted((p for q in questions[:1] for p in q.parts), key=lambda p: -abs(p.weight))
+    names = [n for n in dict.fromkeys(p.name for p in parts if p.position is None) if n in features]
+    index = int(np.flatnonzero(prepared.source_rows == source_row)[0]) if names else 0
+    texts = ((name, _text(prepared.table[features[name].column][index])) for name in names[:MAX_NEIGHBOUR_VALUES])
+    return tuple((name, text[:60] or "missing") for name, text in texts)
 
 
 def _thumbnail(

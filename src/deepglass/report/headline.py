@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deepglass.doctor.base import Finding
-from deepglass.formatting import count, finite, number, percent, plural
+from deepglass.formatting import count, finite, first_names, number, percent, plural
 from deepglass.metrics.paired import binomial_p_value
 from deepglass.report.output_facts import ClassFacts, NumberFacts, OutputFacts
 
@@ -81,7 +81,8 @@ def short_text(finding: Finding) -> str:
     text = finding.text
     for mark in (": rows ", ": row "):
         text = text.partition(mark)[0]
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    first = text[:1] if text.startswith(tuple(finding.columns)) else text[:1].upper()  # a name keeps its letters
+    return first + text[1:].rstrip(".") + "."
 
 
 def _classes(classes: ClassFacts) -> Headline:
@@ -90,10 +91,10 @@ def _classes(classes: ClassFacts) -> Headline:
     sentences = []
     if len(names) == 2:
         negative, positive = (_name(name) for name in names)
-        sentences.append(
-            f"Of {count(totals[1])} rows of {positive} {count(right[1])} are recognised; "
-            f"of {count(totals[0])} of {negative} {count(totals[0] - right[0])} are taken for {positive}."
-        )
+        found = f"{count(totals[1])} rows of {positive} {count(right[1])} are recognised"
+        false_alarms = f"{count(totals[0])} of {negative} {count(totals[0] - right[0])} are taken for {positive}"
+        if parts := [part for part, n in ((found, totals[1]), (false_alarms, totals[0])) if n]:
+            sentences.append(f"Of {'; of '.join(parts)}.")
     elif totals.sum():
         sentences.append(f"{count(right.sum())} of {plural(int(totals.sum()), 'row')} are right.")
         if (pair := _most_confused(confusion)) is not None:
@@ -104,12 +105,16 @@ def _classes(classes: ClassFacts) -> Headline:
     recall = right / np.maximum(totals, 1)
     missed = [k for k in np.argsort(recall, kind="stable") if totals[k] >= MIN_ROWS and recall[k] < LOW_RECALL]
     warnings = []
+    if totals.sum() and (absent := [_name(name) for name, n in zip(names, totals, strict=True) if not n]):
+        them = "it" if len(absent) == 1 else "them"
+        listing = first_names(absent, MAX_NAMES)
+        warnings.append(f"No test row is {listing}: how well {them} would be predicted cannot be said.")
     if missed:
         parts = [f"{percent(1 - recall[k], 0)} of {_name(names[k])}" for k in missed[:MAX_NAMES]]
         more = f" and more than half of {plural(len(missed) - MAX_NAMES, 'further class', 'further classes')}"
         warnings.append(f"Missed: {', '.join(parts)}{more if len(missed) > MAX_NAMES else ''}.")
     share = totals.max() / max(totals.sum(), 1)
-    if share >= CONFIDENT and len(names) > 1:
+    if CONFIDENT <= share < 1 and len(names) > 1:
         name = _name(names[int(totals.argmax())])
         warnings.append(f"{percent(share)} of the test rows are {name}: predicting only that is as accurate.")
     return Headline(tuple(sentences), tuple(warnings))

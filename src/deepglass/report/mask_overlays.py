@@ -7,7 +7,7 @@ from deepglass.features.outputs.mask import MaskOutput
 from deepglass.formatting import percent
 from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.report.overlays import Annotation, OutputOverlays, Overlay
-from deepglass.report.row_selection import worst_and_typical
+from deepglass.report.row_selection import MAX_WORST, worst_and_typical
 from deepglass.web import encode_image
 from deepglass.web.palette import colour, css
 
@@ -20,7 +20,7 @@ def class_colours(feature: MaskOutput, rows: OutputRows) -> tuple[tuple[str, str
     return _legend(feature, _confusions(feature, rows))
 
 
-def mask_overlays(feature: MaskOutput, rows: OutputRows) -> OutputOverlays:
+def mask_overlays(feature: MaskOutput, rows: OutputRows, max_worst: int = MAX_WORST) -> OutputOverlays:
     """Test images with true and predicted mask and the intersection over union of each, the worst first."""
     colours = tuple(colour(k) for k in range(len(feature.class_names)))
     counts = _confusions(feature, rows)
@@ -30,7 +30,7 @@ def mask_overlays(feature: MaskOutput, rows: OutputRows) -> OutputOverlays:
     iou = np.divide(right, union, out=np.zeros_like(right), where=union > 0)
     score = np.where(present, iou, 0).sum(1) / np.maximum(present.sum(1), 1)
     overlays = []
-    for i, typical in worst_and_typical(score, rows.truth.mask & present.any(1)):
+    for i, typical in worst_and_typical(score, rows.truth.mask & present.any(1), max_worst):
         image = row_image(rows, i)
         if image is None:
             return OutputOverlays(name=feature.name, overlays=())

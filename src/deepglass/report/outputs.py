@@ -8,6 +8,7 @@ import numpy as np
 
 from deepglass import metrics
 from deepglass.features.base import Column, take_raw
+from deepglass.features.outputs._classes import calibrated
 from deepglass.features.outputs._intervals import RegressionOutput, why_constant
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.features.outputs.binary import BinaryOutput
@@ -15,7 +16,6 @@ from deepglass.features.outputs.multilabel import MultilabelOutput
 from deepglass.features.outputs.tags import TagsOutput
 from deepglass.introspect.rows import OutputRows
 from deepglass.metrics import summaries
-from deepglass.metrics.calibration import apply_temperature
 from deepglass.metrics.summaries import Figure
 from deepglass.metrics.table import METRICS
 from deepglass.objectives.base import Objective
@@ -43,7 +43,12 @@ def tested_outputs(
     """Each output that was tested, with the predictions of the test rows and their targets."""
     rows = prepared.rows("test")
     return [
-        (f, OutputRows(prepared, rows, best[f.name], _truth(f, prepared, rows), calibration.get(f.name, {}), objective))
+        (
+            f,
+            OutputRows(
+                prepared, rows, best[f.name], target_of(f, prepared, rows), calibration.get(f.name, {}), objective
+            ),
+        )
         for f in prepared.outputs
         if f.name in best
     ]
@@ -78,7 +83,7 @@ def output_facts(feature: Output, rows: OutputRows, metrics_json: Mapping[str, A
     )
 
 
-def _truth(feature: Output, prepared: PreparedData, rows: np.ndarray) -> Column:
+def target_of(feature: Output, prepared: PreparedData, rows: np.ndarray) -> Column:
     """The encoded targets of some rows, where their pictures stand."""
     encoded = with_weight(feature.encode(take_raw(prepared.table[feature.column], rows)), prepared.weights(rows))
     if not type(feature).dense:
@@ -141,10 +146,7 @@ def _classes(feature: Output, rows: OutputRows) -> tuple[ClassFacts, tuple[RowCa
     mistakes = confident_mistakes(labels, predicted, confidence, labelled)
     others = cell_rows(mistakes, labels, predicted, confidence, labelled)
     cards = [
-        tuple(
-            row_card(rows.prepared, rows.rows, i, names[labels[i]], names[predicted[i]], float(confidence[i]))
-            for i in some
-        )
+        tuple(row_card(rows, i, names[labels[i]], names[predicted[i]], float(confidence[i])) for i in some)
         for some in (mistakes, others)
     ]
     compared, confusion = _confusion(labels[labelled], predicted[labelled], names)
@@ -178,9 +180,9 @@ def _tag_classes(feature: TagsOutput, rows: OutputRows) -> ClassFacts | None:
         return None
     log_probs, labels, _ = feature.words_of(rows.best, rows.truth)
     temperature = rows.calibration.get("temperature")
-    calibrated = apply_temperature(log_probs, temperature or 1.0)
-    predicted, names = calibrated.argmax(1), feature.class_names
-    confidence = np.exp(calibrated.max(1))
+    probabilities = np.exp(calibrated(log_probs, rows.calibration))
+    predicted, names = feature.predicted_classes({"log_probs": log_probs}, rows.calibration), feature.class_names
+    confidence = np.take_along_axis(probabilities, predicted[:, None], 1)[:, 0]
     reliability = summaries.reliability(log_probs, labels, temperature, confidence, predicted == labels)
     compared, confusion = _confusion(labels, predicted, names)
     return ClassFacts(names=compared, total=len(names), confusion=confusion, reliability=reliability)
@@ -197,7 +199,7 @@ def _label_mistakes(feature: MultilabelOutput, rows: OutputRows) -> tuple[RowCar
             wrong.append((float(decoded[i]["confidence"]), i, true, predicted))
     wrong.sort(key=lambda w: -w[0])
     return tuple(
-        row_card(rows.prepared, rows.rows, i, _labels(true), _labels(predicted), confidence)
+        row_card(rows, i, _labels(true), _labels(predicted), confidence)
         for confidence, i, true, predicted in wrong[:MAX_MISTAKES]
     )
 
@@ -233,5 +235,5 @@ def _numbers(feature: Output, rows: OutputRows) -> tuple[NumberFacts, tuple[RowC
         residuals={q: float(np.quantile(errors[labelled], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
         errors={q: float(np.quantile(np.abs(errors[labelled]), q)) for q in (0.5, 0.9)},
     )
-    cards = (row_card(rows.prepared, rows.rows, int(i), float(truth[i]), float(predicted[i]), None) for i in worst)
+    cards = (row_card(rows, int(i), float(truth[i]), float(predicted[i]), None) for i in worst)
     return facts, tuple(cards)

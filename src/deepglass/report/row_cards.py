@@ -4,10 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from deepglass.introspect.rows import row_summary
-from deepglass.prepare.prepared_data import PreparedData
+from deepglass.introspect.rows import OutputRows, row_summary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +17,7 @@ class RowCard:
         predicted: the prediction.
         confidence: 0 to 1, where there is one.
         image: a thumbnail (PNG).
-        values: its other inputs as text.
+        values: its other inputs as text, the most important first.
     """
 
     row: int
@@ -31,11 +28,9 @@ class RowCard:
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-def row_card(
-    prepared: PreparedData, rows: np.ndarray, i: int, truth: Any, predicted: Any, confidence: float | None
-) -> RowCard:
-    """The card of the i-th of `rows`, indices in the prepared table."""
-    row = row_summary(prepared, int(rows[i]))
+def row_card(rows: OutputRows, i: int, truth: Any, predicted: Any, confidence: float | None) -> RowCard:
+    """The card of the i-th test row; the inputs that matter most come first."""
+    row = row_summary(rows.prepared, int(rows.rows[i]), rows.important_inputs)
     return RowCard(
         row=row.row, truth=truth, predicted=predicted, confidence=confidence, image=row.image, values=row.values
     )

@@ -10,7 +10,7 @@ ROWS_PER_CELL = 4  # of one pair of true and predicted class
 MAX_CELL_ROWS = 240  # beside the mistakes, of all cells together
 
 
-def worst_and_typical(score: np.ndarray, labelled: np.ndarray) -> list[tuple[int, bool]]:
+def worst_and_typical(score: np.ndarray, labelled: np.ndarray, max_worst: int = MAX_WORST) -> list[tuple[int, bool]]:
     """The rows of lowest score, then some around the median: (index, whether it is one of the typical ones).
 
     Where neighbours score alike, as frames of a film do, the rows are kept apart, so that not one scene is shown a
@@ -19,14 +19,15 @@ def worst_and_typical(score: np.ndarray, labelled: np.ndarray) -> list[tuple[int
     Args:
         score: of each row, higher is better.
         labelled: whether a row has a true value.
+        max_worst: number of the rows of lowest score.
 
     Shapes:
         score: (N,) float. labelled: (N,) bool.
     """
     order = np.flatnonzero(labelled)
-    gap = len(order) // (2 * MAX_WORST) if _is_autocorrelated(score[order]) else 0
+    gap = len(order) // (2 * max_worst) if _is_autocorrelated(score[order]) else 0
     order = order[np.argsort(score[order], kind="stable")]
-    worst = _spaced(order, min(MAX_WORST, max(len(order) - MAX_TYPICAL, (len(order) + 1) // 2)), gap)
+    worst = _spaced(order, min(max_worst, max(len(order) - MAX_TYPICAL, (len(order) + 1) // 2)), gap)
     rest = np.array([i for i in order if i not in worst], int)
     near_median = rest[np.argsort(np.abs(score[rest] - np.median(score[order])), kind="stable")]
     return [*((i, False) for i in worst), *((i, True) for i in _spaced(near_median, MAX_TYPICAL, gap))]

@@ -17,7 +17,7 @@ class RunVerdict(NamedTuple):
     """Whether the network is worth it for an output.
 
     Args:
-        text: the verdict and, where there is one, the paired test with its interval.
+        text: the verdict, and the paired test with its interval; where there is none, the values that were compared.
     """
 
     output: str
@@ -35,7 +35,7 @@ def run_verdicts(run: Run) -> list[RunVerdict]:
     verdicts = []
     for facts in _tested(run):
         verdict = judge(facts, shortened=shortened)
-        verdicts.append(RunVerdict(facts.name, f"{verdict.headline}. {verdict.evidence}".strip()))
+        verdicts.append(RunVerdict(facts.name, f"{verdict.headline}. {verdict.evidence or verdict.sentence}"))
     return verdicts
 
 

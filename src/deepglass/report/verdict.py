@@ -88,7 +88,8 @@ def judge(
     outcome = compare_models(list(tests.values()))
     constant = output.baselines["constant"].paired if "constant" in output.baselines else None
     if outcome != "better" and constant is not None and compare_models([constant]) != "better":
-        evidence, text = _test_text(output, "constant", constant), "Not shown to be better than a constant prediction"
+        relation = "Worse" if compare_models([constant]) == "worse" else "Not shown to be better"
+        evidence, text = _test_text(output, "constant", constant), f"{relation} than a constant prediction"
         return BaselineVerdict("worse" if outcome == "worse" else "unclear", text, f"{sentence} {evidence}", evidence)
     nearest = min(tests, key=lambda n: tests[n].difference)
     evidence = _test_text(output, nearest, tests[nearest])

@@ -44,6 +44,7 @@ from deepglass.training.plan import Plan
 
 FORMAT = 1
 LABELS = "labels.csv"
+MAX_INDENTED = 500  # inputs of a features.json with a line for each value
 MAX_SKIPPED = 1000  # names of rows or files left out that are stored
 PACKAGES = ("deepglass", "torch", "numpy", "polars", "scikit-learn")
 
@@ -392,10 +393,11 @@ class Folder:
             "calibration": dict(calibration),
             "missing": dict(missing),
         }
-        self._write_json("features.json", content)
+        wide = len(experiment.inputs) > MAX_INDENTED  # Python indents ten times more slowly than it writes one line
+        self._write_json("features.json", content, indent=None if wide else 1)
 
-    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        write_file(self.path / name, json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n")
+    def _write_json(self, name: str, content: Mapping[str, Any], indent: int | None = 1) -> None:
+        write_file(self.path / name, json.dumps(content, indent=indent, ensure_ascii=False, default=_plain) + "\n")
 
     def _write_frame(self, name: str, frame: pl.DataFrame) -> None:
         content = io.BytesIO()

@@ -118,7 +118,13 @@ class Predictor:
         return pl.DataFrame(columns, strict=False)
 
     def predict_arrays(self, rows: Rows, batch_size: int = BATCH_SIZE) -> dict[str, PredictionArrays]:
-        """The modes of the predictions as arrays, rows first."""
+        """The modes of the predictions as arrays, rows first.
+
+        Raises:
+            SpecError: `bad-value` for a run without outputs.
+        """
+        if not self.outputs:
+            raise SpecError("bad-value", "this run has no output and predicts nothing: use deepglass generate or embed")
         columns = self.reader.encode(rows)
         single = len(next(iter(columns.values()))) == 1
         if single:

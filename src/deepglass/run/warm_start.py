@@ -16,6 +16,7 @@ from deepglass.networks.network import Network, grouped, key_of
 from deepglass.nn.bag import BagEncoder
 from deepglass.nn.embeddings import TokenEncoder
 from deepglass.objectives._word_vectors import WordVectors
+from deepglass.prepare.earlier_features import same_encoding
 from deepglass.prepare.prepare import EarlierRun
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.folder import Folder
@@ -38,10 +39,10 @@ def inherit_architecture(spec: Spec, out: Path | None) -> Spec:
         return spec
     if out is not None and Path(run).resolve() == out.resolve():
         raise SpecError("bad-value", f"network.init_from: {run} would be overwritten; choose another --out")
-    before, own = Folder.open(Path(run)).spec().network, spec.network
-    if own.trunk not in (None, before.trunk):
+    before, own = Folder.open(Path(run)).state().experiment, spec.network
+    if before.objective_class.builds_network or own.trunk not in (None, before.trunk):
         return spec
-    network = replace(own, trunk=before.trunk, settings={**before.settings, **own.settings})
+    network = replace(own, trunk=before.trunk, settings={**before.network, **own.settings})
     return replace(spec, network=network)
 
 
@@ -105,12 +106,12 @@ def load_word_vectors(run: str | Path, words: Feature, vectors: Tensor, objectiv
                 tables.append(encoder.table.weight if isinstance(encoder, TokenEncoder) else encoder.bag.weight)
                 _copy_vectors(run, text, tables[-1], vectors, index)
     if not tables:
-        text = f"{run} has word vectors, and this network has no encoder of a text that starts with them"
-        raise SpecError("bad-value", f"network.init_from: {text}")
+        problem = f"{run} has word vectors, and this network has no encoder of a text that starts with them"
+        raise SpecError("bad-value", f"network.init_from: {problem}")
     return [name for name, p in objective.named_parameters() if not any(p is table for table in tables)]
 
 
-def _copy_vectors(run: str | Path, text: Text, table: nn.Parameter, vectors: Tensor, index: Mapping[str, int]) -> None:
+def _copy_vectors(run: str | Path, text: Text, table: Tensor, vectors: Tensor, index: Mapping[str, int]) -> None:
     if table.shape[1] != vectors.shape[1]:
         raise SpecError(
             "bad-value",
@@ -133,13 +134,16 @@ def _changed(
     """Parts of parameter names: encoders and heads of features that have changed."""
     earlier = {f.name: f.state() for f in outputs}
     yield from (f".{key_of(f.name)}." for f in data.outputs if earlier.get(f.name) != f.state())
-    same = [[f.state() for f in group] for group in grouped(inputs)]
+    before = grouped(inputs)
     names = {f.name for f in data.inputs}
     for path, network in objective.named_modules():
         if not isinstance(network, Network):
             continue
         for i, group in enumerate(network.groups):
-            states = [f.state() for f in group]
             ours = all(f.name in names for f in group)  # none that the objective added
-            if ours and (i >= len(same) or states != same[i]):
+            if ours and (i >= len(before) or not _same_group(group, before[i])):
                 yield f".{path}.encoders.{i}."
+
+
+def _same_group(group: Sequence[Feature], before: Sequence[Feature]) -> bool:
+    return len(group) == len(before) and all(same_encoding(f, b) for f, b in zip(group, before, strict=True))

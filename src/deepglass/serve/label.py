@@ -31,6 +31,7 @@ from deepglass.errors import DeepglassError, SourceError, SpecError
 from deepglass.serve.cells import cells, medium
 from deepglass.serve.guard import AccessKey, SecurityMiddleware, login_page
 from deepglass.serve.queue import Queue, next_commands
+from deepglass.serve.reviews import Drawings
 from deepglass.temporary import temporary_folder
 from deepglass.training.interrupt import Interrupted
 from deepglass.web import FOLDER, path
@@ -72,6 +73,7 @@ def label_app(queue: Queue, key: AccessKey, host: str = "127.0.0.1") -> FastAPI:
     app.add_middleware(SecurityMiddleware, key=key, host=host)
     lock = threading.Lock()  # requests come on several threads
     features = {f.name: f for f in queue.inputs}
+    names = set(Drawings._fields) if queue.drawings is not None else set(features)
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -97,9 +99,11 @@ def label_app(queue: Queue, key: AccessKey, host: str = "127.0.0.1") -> FastAPI:
     @app.get("/media/{row}/{name:path}")
     def media(row: int, name: str) -> Response:
         shown = any(row == q.row or any(row == n.row for n in q.neighbours) for q in queue.items)
-        if not shown or name not in features:
+        if not shown or name not in names:
             return JSONResponse({"error": "not in the queue"}, 404)
         try:
+            if queue.drawings is not None and name in Drawings._fields:
+                return Response(getattr(queue.drawings[row], name), media_type="image/png")
             content, kind = medium(features[name], queue.table, row)
         except (SourceError, OSError) as error:
             return JSONResponse({"error": str(error)}, 404)
@@ -212,6 +216,7 @@ def _state(queue: Queue) -> dict[str, Any]:
         "next": next_commands(queue),
         "note": queue.note,
         "blind": queue.blind,
+        "review": queue.drawings is not None,
         "undoable": queue.num_undoable,
         "answers": dict(queue.answers),
     }
@@ -219,10 +224,17 @@ def _state(queue: Queue) -> dict[str, Any]:
 
 def _item(queue: Queue, i: int) -> Mapping[str, Any]:
     question = queue.items[i]
-    shown = cells(queue.inputs, queue.table, question.row)
-    if queue.blind and i not in queue.answers:  # what is hidden does not leave the server
+    shown = _cells(queue, question.row)
+    hidden = queue.blind and i not in queue.answers
+    if queue.drawings is not None and hidden:
+        shown = shown[:1]
+    if hidden:  # what is hidden does not leave the server
         return {"row": question.row, "kind": "hidden", "cells": shown, "neighbours": []}
-    neighbours = [
-        {"row": n.row, "label": n.label, "cells": cells(queue.inputs, queue.table, n.row)} for n in question.neighbours
-    ]
+    neighbours = [{"row": n.row, "label": n.label, "cells": _cells(queue, n.row)} for n in question.neighbours]
     return {**asdict(question), "neighbours": neighbours, "cells": shown}
+
+
+def _cells(queue: Queue, row: int) -> list[dict[str, Any]]:
+    if queue.drawings is not None:
+        return [{"name": name, "kind": "image"} for name in Drawings._fields]
+    return cells(queue.inputs, queue.table, row)

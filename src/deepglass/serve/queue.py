@@ -16,11 +16,10 @@ from deepglass.labelling.question import SPOT_CHECKS, Question
 from deepglass.prepare.label_corrections import (
     LabelCorrection,
     Origin,
-    label_column,
-    label_text,
-    label_value,
     write_corrections,
 )
+from deepglass.prepare.label_values import GIVEN, label_column, label_text, label_value
+from deepglass.serve.reviews import Drawings
 
 MAX_LABEL_CHARACTERS = 200
 WHY = {
@@ -57,6 +56,7 @@ class Queue:
         trained_with: those of `earlier` that the run itself was trained with.
         history: rows that earlier sessions answered, the last answer last.
         reopen: the question about a row of the source, to ask it again.
+        drawings: of masks or boxes, by the row: they are accepted or refused.
 
     Example:
         >>> queue = deepglass.label("runs/photos-1", "photos/")  # doctest: +SKIP
@@ -77,6 +77,7 @@ class Queue:
     trained_with: Mapping[tuple[int, str], LabelCorrection] = field(default_factory=dict)
     history: list[int] = field(default_factory=list)
     reopen: Callable[[int], Question] | None = None
+    drawings: Mapping[int, Drawings] | None = None
     _orders: dict[int, int] = field(default_factory=dict, init=False, repr=False)  # item -> number of its answer
     _undo: list[tuple[int, _Answer | None]] = field(
         default_factory=list, init=False, repr=False
@@ -84,9 +85,9 @@ class Queue:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes to choose from, added ones last; none for numbers."""
+        """The classes to choose from, added ones last; none for numbers, masks and boxes."""
         names = self.output.class_names
-        if not names:
+        if not names or self.drawings is not None:
             return ()
         added = [*(m.new for m in self.earlier.values() if m.column == self.output.column), *self.answers.values()]
         return tuple(dict.fromkeys([*names, *(a for a in added if a)]))
@@ -197,6 +198,9 @@ class Queue:
     def _mend(self, item: int) -> LabelCorrection:
         question, label = self.items[item], self.answers[item]
         column = self.output.column
+        if self.drawings is not None:
+            why = "accepted" if label == GIVEN else "refused"
+            return LabelCorrection(question.row, column, GIVEN, label, why, self._orders[item])
         old = label_text(self.table[column][question.row]) if column in self.table.columns else ""
         why = "confirmed" if label == question.label else WHY[question.kind]
         return LabelCorrection(question.row, column, old, label, why, self._orders[item])
@@ -210,6 +214,10 @@ class Queue:
         if unprintable := sorted({c for c in label if category(c) in ("Cc", "Cs")}):
             raise SpecError("bad-value", f"label: expected text without control characters, got {unprintable[0]!a}")
         column = self.output.column
+        if self.drawings is not None:
+            if label not in ("", GIVEN):
+                raise SpecError("bad-value", f"label: expected {GIVEN!r}, to accept it, or nothing, got {label!r}")
+            return
         try:
             if not self.output.class_names and label and not math.isfinite(float(label.replace(",", "."))):
                 raise SpecError("bad-value", f"label: expected a number, got {label!r}")

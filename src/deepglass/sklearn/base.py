@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Container, Mapping
 from functools import cached_property
 from numbers import Integral
@@ -244,6 +245,8 @@ class Estimator(BaseEstimator):
         """X as a table; its columns have the names that `fit` saw."""
         least = MIN_ROWS if reset else 1
         if is_frame(X):
+            if repeated := [name for name, n in Counter(map(str, X.columns)).items() if n > 1]:
+                raise ValueError(f"X has more than one column {repeated[0]!r}: rename them, or leave all but one out")
             validate_data(self, X, reset=reset, skip_check_array=True)
             if len(X) < least:
                 raise ValueError(f"Found a frame with {len(X)} row(s) while a minimum of {least} is required.")

@@ -8,7 +8,7 @@ report.js      tooltips, navigation, copying, printing
 tables.js      <data-table>        row_picker.js  <confusion-matrix>, <slice-table>
 threshold.js   <threshold-slider>  overlays.js    <mask-overlays>, <box-overlays>
 boundary.js    <decision-boundary>
-map.js         <embedding-map>: map_view.js (points on a canvas, by map_painters.js), map_rows.js (their rows)
+map.js         <embedding-map>: view (points on a canvas, by map_painters.js), selection, and cards
 label.*        the labelling page; login.html opens its URL, no_access.html is shown without it
 notebook.html  results in a notebook, in the colours of its own theme
 """

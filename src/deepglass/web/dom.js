@@ -23,6 +23,21 @@ export function showTip(event, content) {
   tip.style.transform = `translate(${left}px, ${top}px)`;
 }
 
+// Copies text, and says so on the button; where the browser refuses, the text stands selected in `place`.
+export async function copyText(button, text, place) {
+  const label = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    let pre = place.querySelector("pre");
+    if (!pre) place.append(pre = element("pre", { className: "copied" }, text));
+    getSelection().selectAllChildren(pre);
+    button.textContent = "Selected";
+  }
+  setTimeout(() => { button.textContent = label; }, 1600);
+}
+
 // A custom element around HTML that a template wrote: `start` runs once it is in the page; parts that need a script appear.
 export class Part extends HTMLElement {
   connectedCallback() {

@@ -1,6 +1,6 @@
 // The labelling page: one row at a time, its label and its prediction. Each answer is sent and saved at once.
 import { element } from "./dom.js";
-import { draw, keysOf } from "./label_draw.js";
+import { draw, GIVEN, keysOf } from "./label_draw.js";
 
 const byId = (id) => document.getElementById(id);
 const KEYS = [
@@ -16,7 +16,7 @@ const KEYS = [
 ];
 
 const state = { data: null, index: 0, skipped: new Set(), revealed: -1 };
-let sending = Promise.resolve();
+let sending = Promise.resolve(), pending = 0;
 
 const item = () => state.data.items[state.index];
 
@@ -51,6 +51,7 @@ function move(i) {
 
 // Sends a request after those before it; the reply, or null where it failed.
 function send(path, body) {
+  pending += 1;
   sending = sending.then(async () => {
     try {
       const response = await fetch(path, {
@@ -61,7 +62,7 @@ function send(path, body) {
       const reply = await response.json();
       if (!response.ok) throw new Error(reply.error ?? `refused (${response.status})`);
       const { changed = {}, ...data } = reply;
-      Object.assign(state.data, data);
+      if (pending === 1) Object.assign(state.data, data); // an older state lacks the answers that are on their way
       for (const [i, item] of Object.entries(changed)) state.data.items[i] = item;
       byId("error").hidden = true;
       return reply;
@@ -69,6 +70,8 @@ function send(path, body) {
       const offline = error instanceof TypeError;
       showError(offline ? "not saved: deepglass label is no longer running; earlier answers are in the file" : `not saved: ${error.message}`);
       return null;
+    } finally {
+      pending -= 1;
     }
   });
   return sending;
@@ -105,12 +108,13 @@ async function setBlind() {
 
 function accept() {
   const { classes } = state.data;
+  if (state.data.review) return answer(GIVEN);
   if (item().kind === "hidden" && classes.length) return;
   const label = classes.length ? item().suggestion : byId("text").value.trim() || (item().suggestion ?? "");
   if (label !== "") answer(label);
 }
 
-const keep = () => item().label && answer(item().label);
+const keep = () => !state.data.review && item().label && answer(item().label);
 const removeLabel = () => answer("");
 
 function skip() {
@@ -132,14 +136,14 @@ document.addEventListener("keydown", (event) => {
   }
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (event.target instanceof HTMLButtonElement && (key === "Enter" || key === " ") && event.target.matches(":focus-visible")) return;
-  if (!data.classes.length && /^[0-9.+-]$/.test(key)) return byId("text").focus(); // the key goes into the field
+  if (!data.classes.length && !data.review && /^[0-9.+-]$/.test(key)) return byId("text").focus(); // the key goes into the field
   const choice = key === "" ? -1 : keysOf(data.classes).indexOf(key);
   const actions = {
     Enter: event.shiftKey ? keep : accept,
     ArrowRight: () => move(Math.min(index + 1, data.items.length - 1)),
     ArrowLeft: () => move(Math.max(index - 1, 0)),
     Backspace: undo, u: undo, Delete: removeLabel, x: removeLabel, k: keep, s: skip, " ": skip,
-    "/": () => byId("text").focus(),
+    "/": () => data.review || byId("text").focus(),
     "?": () => byId("help").showModal(),
   };
   const action = choice >= 0 ? () => answer(data.classes[choice]) : actions[key];

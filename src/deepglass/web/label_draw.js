@@ -4,7 +4,8 @@ import { cellFigures, imageOf, thumbnail } from "./label_cells.js";
 
 const byId = (id) => document.getElementById(id);
 const percent = (share) => (share > 0.995 ? "over 99\u00a0%" : `${Math.round(100 * share)}\u00a0%`);
-const labelText = (label) => (label === "" ? "no label" : label);
+export const GIVEN = "given"; // the answer that accepts a mask or boxes
+const labelText = (label, review = false) => (review ? (label === GIVEN ? "accepted" : "refused") : label === "" ? "no label" : label);
 const QUEUE_LENGTH = 40; // rows of the queue that are drawn around the one in view
 const RESERVED_KEYS = new Set(["s", "u", "k", "x"]);
 
@@ -30,6 +31,7 @@ export function draw(state, actions, ended) {
   byId("progress").setAttribute("aria-valuemax", total);
   byId("progress").setAttribute("aria-valuenow", count);
   byId("main").hidden = ended;
+  byId("cells").classList.toggle("beside", data.review);
   byId("done").hidden = !ended;
   if (ended) drawEnd(state, count, total);
   else drawItem(state, actions);
@@ -43,10 +45,12 @@ const REASONS = {
   random: "Spot check: a row at random",
   reopened: "Answer taken back",
   hidden: "Which label fits?",
+  review: "Is this annotation right?",
 };
 
 // What label and prediction a row has.
-function facts(item, classes) {
+function facts(item, { classes, review }) {
+  if (review) return [`the prediction agrees with it by ${percent(item.confidence)}`];
   const confidence = classes.length || item.kind === "wrong" ? ` (${percent(item.confidence)} confidence)` : "";
   const given = item.label ? ["label ", element(item.kind === "wrong" ? "del" : "b", {}, item.label), ", prediction "] : ["prediction "];
   return [...given, element("b", {}, item.suggestion), item.kind === "wrong" ? ` (label wrong with ${percent(item.confidence)})` : confidence];
@@ -54,17 +58,19 @@ function facts(item, classes) {
 
 function drawItem({ data, index, revealed }, actions) {
   const item = data.items[index], answer = data.answers[index], hidden = item.kind === "hidden";
-  byId("index").textContent = `row ${item.row} of the source` + (answer === undefined ? "" : `; answer: ${labelText(answer)}`);
+  byId("index").textContent = `row ${item.row} of the source` + (answer === undefined ? "" : `; answer: ${labelText(answer, data.review)}`);
   byId("cells").replaceChildren(...cellFigures(item.row, item.cells));
   byId("reason").textContent = REASONS[item.kind];
   byId("reason").className = item.kind === "wrong" ? "reason wrong" : "reason";
-  byId("proposal").replaceChildren(...(hidden ? ["label and prediction are hidden until you answer"] : facts(item, data.classes)));
+  byId("proposal").replaceChildren(...(hidden ? [data.review ? "the prediction is hidden until you answer" : "label and prediction are hidden until you answer"] : facts(item, data)));
   const last = revealed >= 0 && revealed !== index ? data.items[revealed] : null;
   byId("last").hidden = last === null;
-  if (last) byId("last").replaceChildren(`row ${last.row}: your answer ${labelText(data.answers[revealed])}; `, ...facts(last, data.classes));
+  if (last) byId("last").replaceChildren(`row ${last.row}: your answer ${labelText(data.answers[revealed], data.review)}; `, ...facts(last, data));
   byId("accept").hidden = hidden && data.classes.length > 0;
-  byId("accept").firstElementChild.textContent = hidden ? "enter" : item.suggestion;
-  byId("keep").hidden = hidden || item.label === "" || item.label === item.suggestion;
+  byId("other").hidden = data.review;
+  byId("none").firstChild.textContent = data.review ? "refuse " : "no label ";
+  byId("accept").firstElementChild.textContent = data.review ? "accept" : hidden ? "enter" : item.suggestion;
+  byId("keep").hidden = hidden || data.review || item.label === "" || item.label === item.suggestion;
   byId("keep").firstElementChild.textContent = `keep ${item.label}`;
   drawClasses(data.classes, item, answer, actions);
   byId("text").value = "";
@@ -104,7 +110,7 @@ function drawQueue({ data, index }, actions, ended) {
       const i = from + k, answer = data.answers[i], row = `row ${item.row}`;
       const image = item.cells.find((c) => c.kind === "image"), text = item.cells.find((c) => c.kind === "text");
       const face = image ? imageOf(item.row, image) : element("div", { className: "words" }, text ? text.text.slice(0, 40) : row);
-      const label = answer !== undefined ? `✓ ${labelText(answer)}` : item.label ? `${item.label}?` : item.kind === "hidden" ? "?" : "new";
+      const label = answer !== undefined ? `✓ ${labelText(answer, data.review)}` : data.review ? "?" : item.label ? `${item.label}?` : item.kind === "hidden" ? "?" : "new";
       const button = element("button", { type: "button", title: row, onclick: () => actions.move(i) }, face, element("b", {}, label));
       button.setAttribute("aria-current", String(i === index && !ended));
       if (answer !== undefined) button.classList.add("answered");

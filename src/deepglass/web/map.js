@@ -1,117 +1,96 @@
-// <embedding-map>: rows as points, explored with pointer and keys.
+// <embedding-map>: rows as points. The view draws them, the selection chooses some, the cards say what they are;
+// controls, selection and cards change the map by `update` alone.
 import { all, Part, showTip, tip } from "./dom.js";
-import { MapRows } from "./map_rows.js";
+import { MapCards } from "./map_cards.js";
+import { MapSelection } from "./map_selection.js";
 import { MapView, readMapData } from "./map_view.js";
+
+const PLAY_MILLISECONDS = 700; // a recorded moment
 
 class EmbeddingMap extends Part {
   start() {
     this.querySelector(".mapstatic").classList.add("print-only");
+    const update = (changes) => this.update(changes);
     this.view = new MapView(this, readMapData(this));
-    this.rows = new MapRows(this, this.view);
-    this.tool = "move";
-    this.listenToControls();
-    this.listenToKeys();
-    this.listenToPointer();
-    this.rows.showLegend();
+    this.cards = new MapCards(this, this.view, update);
+    this.selection = new MapSelection(this.view, update);
+    this.listenToControls(update);
+    this.cards.showLegend();
     this.view.start();
   }
 
-  listenToControls() {
-    const { view } = this, layout = this.querySelector("[data-map-layout]"), step = this.querySelector("[data-map-step]");
-    this.querySelector("[data-map-colouring]").addEventListener("change", (event) => {
-      view.colouring = view.data.colourings[Number(event.target.value)];
-      view.onlyCode = null;
-      this.rows.showLegend();
-      view.paint();
-    });
-    const hideSlider = () => { if (step) this.querySelector(".mapstep").hidden = view.layout !== 0; };
+  // Changes any of: colouring, onlyCode, layout, step, selected, points (of a lasso), hovered (with its event).
+  update(changes) {
+    const { view, cards } = this, has = (name) => name in changes;
+    if (has("colouring")) [view.colouring, view.onlyCode] = [view.data.colourings[changes.colouring], null];
+    if (has("onlyCode")) view.onlyCode = changes.onlyCode;
+    if (has("layout")) view.layout = changes.layout;
+    if (has("step")) view.step = changes.step;
+    if (has("selected") || has("points")) view.selected = changes.selected ?? -1;
+    if (has("selected")) cards.showPoint(changes.selected);
+    if (has("points")) cards.showPoints(changes.points);
+    if (has("colouring")) cards.showLegend();
+    if (has("hovered")) this.hover(changes.event, changes.hovered);
+    if (has("layout") || has("step")) view.move();
+    if (has("layout")) view.showAll();
+    if (has("colouring") || has("onlyCode")) view.paint();
+    if (has("selected") || has("points")) view.redraw();
+  }
+
+  listenToControls(update) {
+    const { view } = this, layout = this.querySelector("[data-map-layout]");
+    this.querySelector("[data-map-colouring]").addEventListener("change", (event) => update({ colouring: Number(event.target.value) }));
+    const bar = this.querySelector(".mapstep"), hideSteps = () => { if (bar) bar.hidden = view.layout !== 0; };
     if (layout) {
       view.layout = Number(layout.value);
-      layout.addEventListener("change", () => {
-        view.layout = Number(layout.value);
-        hideSlider();
-        view.move();
-        view.showAll();
-      });
+      layout.addEventListener("change", () => { this.pause(); update({ layout: Number(layout.value) }); hideSteps(); });
     }
-    hideSlider();
-    if (step) step.addEventListener("input", () => {
-      const { steps } = view.data.trajectories;
-      view.step = Number(step.value);
-      const text = view.step < steps.length ? `step ${steps[view.step].toLocaleString("en")}` : "end";
-      step.nextElementSibling.textContent = text;
-      step.setAttribute("aria-valuetext", text);
-      view.move();
-    });
+    hideSteps();
+    if (bar) this.listenToSteps(bar, update);
     const tools = all("[data-map-tool]", this);
     for (const button of tools) button.addEventListener("click", () => {
-      this.tool = button.dataset.mapTool;
+      this.selection.tool = button.dataset.mapTool;
       for (const other of tools) other.setAttribute("aria-pressed", String(other === button));
-      view.canvas.classList.toggle("lasso-tool", this.tool === "lasso");
+      view.canvas.classList.toggle("lasso-tool", this.selection.tool === "lasso");
     });
     const zooms = { in: () => view.zoom(1.5), out: () => view.zoom(1 / 1.5), all: () => view.showAll() };
     for (const button of all("[data-map-zoom]", this)) button.addEventListener("click", zooms[button.dataset.mapZoom]);
   }
 
-  listenToKeys() {
-    const { view, rows } = this, middle = () => [view.camera.width / 2, view.camera.height / 2];
-    const actions = {
-      ArrowLeft: () => view.pan(40, 0), ArrowRight: () => view.pan(-40, 0),
-      ArrowUp: () => view.pan(0, 40), ArrowDown: () => view.pan(0, -40),
-      "+": () => view.zoom(1.3), "=": () => view.zoom(1.3), "-": () => view.zoom(1 / 1.3), 0: () => view.showAll(),
-      Enter: () => rows.select(view.nearest(middle(), 1e6)), Escape: () => rows.select(-1),
+  // The slider over the recorded moments, and the button that plays them.
+  listenToSteps(bar, update) {
+    const slider = bar.querySelector("input"), { steps } = this.view.data.trajectories;
+    this.playButton = bar.querySelector("[data-map-play]");
+    const show = (step) => {
+      const text = step < steps.length ? `step ${steps[step].toLocaleString("en")}` : "end";
+      slider.value = step;
+      slider.nextElementSibling.textContent = text;
+      slider.setAttribute("aria-valuetext", text);
+      update({ step });
     };
-    view.canvas.addEventListener("keydown", (event) => {
-      if (!actions[event.key]) return;
-      actions[event.key]();
-      event.preventDefault();
+    slider.addEventListener("input", () => { this.pause(); show(Number(slider.value)); });
+    this.playButton.addEventListener("click", () => {
+      if (this.playing) return this.pause();
+      show(this.view.step < steps.length ? this.view.step : 0);
+      this.playButton.textContent = "Pause";
+      this.playing = setInterval(() => {
+        show(this.view.step + 1);
+        if (this.view.step >= steps.length) this.pause();
+      }, PLAY_MILLISECONDS);
     });
   }
 
-  listenToPointer() {
-    const { view, rows } = this, { canvas } = view;
-    let start = null, moved = false;
-    const end = () => { [start, view.lasso] = [null, null]; view.redraw(); };
-    canvas.addEventListener("wheel", (event) => {
-      if (document.activeElement !== canvas && !event.ctrlKey) return;
-      event.preventDefault();
-      view.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0018)), this.position(event));
-    }, { passive: false });
-    canvas.addEventListener("pointerdown", (event) => {
-      [start, moved] = [this.position(event), false];
-      if (this.tool === "lasso" || event.shiftKey) view.lasso = [start];
-      canvas.setPointerCapture(event.pointerId);
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      const at = this.position(event);
-      if (!start) return this.hover(event, view.nearest(at));
-      moved = moved || Math.hypot(at[0] - start[0], at[1] - start[1]) > 4;
-      if (!moved) return;
-      if (view.lasso) view.lasso.push(at);
-      else { view.pan(at[0] - start[0], at[1] - start[1]); start = at; }
-      this.hover(event, -1);
-      view.redraw();
-    });
-    canvas.addEventListener("pointerup", (event) => {
-      if (!moved) rows.select(view.nearest(this.position(event)));
-      else if (view.lasso) rows.selectAll(view.pointsInside(view.lasso));
-      end();
-    });
-    canvas.addEventListener("pointercancel", end);
-    canvas.addEventListener("pointerleave", (event) => this.hover(event, -1));
-  }
-
-  position(event) {
-    const box = this.view.canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
+  pause() {
+    clearInterval(this.playing);
+    this.playing = null;
+    if (this.playButton) this.playButton.textContent = "Play";
   }
 
   // The tooltip: the image and the words of a point beside the pointer.
   hover(event, point) {
     if (point !== this.view.hovered) { this.view.hovered = point; this.view.redraw(); }
     tip.hidden = point < 0;
-    event.stopPropagation();
-    if (point >= 0) showTip(event, [this.rows.tile(point, 56), this.rows.words(point)].filter(Boolean));
+    if (point >= 0) showTip(event, [this.cards.tile(point, 56), this.cards.words(point)].filter(Boolean));
   }
 }
 customElements.define("embedding-map", EmbeddingMap);

@@ -114,6 +114,7 @@ export class MapView {
     for (const canvas of [this.canvas, this.overlay]) [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
     Object.assign(this.camera, { width, height, ratio });
     if (before > 1) this.camera.zoom *= width / before;
+    else if (this.positions) this.showAll(); // it was hidden until now
     this.draw();
   }
 

@@ -1,5 +1,5 @@
 // The page of a report: tooltips, navigation, copying, printing.
-import { all, showTip, tip } from "./dom.js";
+import { all, copyText, showTip, tip } from "./dom.js";
 
 // Tooltips: the titles of the drawings, at once and beside the pointer.
 for (const title of all("svg title")) {
@@ -77,16 +77,6 @@ for (const part of all(".scripted")) part.hidden = false;
 
 // Copy, and print with everything open.
 for (const button of all("[data-copy]")) {
-  button.addEventListener("click", async () => {
-    const code = button.parentElement.querySelector("pre");
-    try {
-      await navigator.clipboard.writeText(code.textContent);
-      button.textContent = "Copied";
-    } catch {
-      getSelection().selectAllChildren(code);
-      button.textContent = "Selected";
-    }
-    setTimeout(() => { button.textContent = "Copy"; }, 1600);
-  });
+  button.addEventListener("click", () => copyText(button, button.parentElement.querySelector("pre").textContent, button.parentElement));
 }
 addEventListener("beforeprint", () => { for (const d of all("details:not(.screen, .index)")) d.open = true; });

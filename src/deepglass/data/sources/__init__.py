@@ -27,6 +27,7 @@ import polars as pl
 from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.sources import named
 from deepglass.data.sources.access import Access
+from deepglass.data.sources.addresses import check_no_address
 from deepglass.data.sources.base import SQLITE, SourceOptions
 from deepglass.data.sources.objects import read_object
 from deepglass.data.table import Table
@@ -93,6 +94,7 @@ def read(
         from deepglass.data.sources.gym import read_gym
 
         return read_object(read_gym(text.removeprefix(GYM)), columns)
+    check_no_address(text)
     from deepglass.data.sources import media_cells, paths  # all readers of files, which rows in memory do not need
 
     if text == "-":

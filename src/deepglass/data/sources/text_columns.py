@@ -19,6 +19,7 @@ _PROVES_COMMA = r"^[+-]?(\d*,(\d{1,2}|\d{4,})|0,\d+|\d{1,3}(\.\d{3})+,\d+)$"
 _PROVES_POINT = r"^[+-]?(\d*\.(\d{1,2}|\d{4,})|0\.\d+|\d{1,3}(,\d{3})+\.\d+)$"
 _HAS_COMMA = r"^[+-]?\d{1,3}(,\d{3})+$"
 _GROUPED = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$"
+_MAX_GROUPED = 1e12  # from which on a number has more digits than a float of thousands shows
 _MIN_GROUPED = 5  # numbers with points before three digits, from which these separate thousands
 _SAMPLE = 5_000  # values of a column
 _TRUTHS = {"true": True, "false": False}
@@ -86,7 +87,7 @@ def has_grouped_thousands(series: pl.Series) -> bool:
 def may_have_grouped_thousands(numbers: pl.Series) -> bool:
     """Whether a column of floats may have been written with points between thousands."""
     sample = (numbers if len(numbers) <= _SAMPLE else numbers.gather_every(len(numbers) // _SAMPLE)).to_numpy()
-    values = sample[np.isfinite(sample)]
+    values = sample[np.abs(sample) < _MAX_GROUPED]
     thousands = values * 1000
     whole = values == np.floor(values)
     return len(values) > 0 and 0 < whole.mean() < 1 and bool(np.all(np.abs(thousands - np.round(thousands)) < 1e-6))

@@ -67,8 +67,7 @@ class ClassOutput(ClassFeature, Output):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_metric_names(self.metrics, CLASS_METRICS)
-        if self.focal_gamma != 2.0 and self.loss != "focal":
-            raise ValueError(f"focal_gamma: has a meaning with loss: focal only, and the loss is {self.loss}")
+        check_focal(self.loss, self.focal_gamma)
 
     @property
     def own_loss(self) -> Callable[[Tensor, Tensor], Tensor] | None:
@@ -198,6 +197,12 @@ class ClassOutput(ClassFeature, Output):
     def class_values(self) -> list[str | int | float | bool]:
         """The classes as values of the column's type."""
         return [to_native(name, self.type_) for name in self.class_names]
+
+
+def check_focal(loss: str, gamma: float) -> None:
+    """Raises: ValueError: for an exponent of the focal loss that is not used."""
+    if gamma != 2.0 and loss != "focal":
+        raise ValueError(f"focal_gamma: has a meaning with loss: focal only, and the loss is {loss}")
 
 
 def calibrated(log_probs: np.ndarray, calibration: Calibration | None) -> np.ndarray:

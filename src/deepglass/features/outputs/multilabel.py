@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from deepglass import metrics
+from deepglass.constraints import NonNegative
 from deepglass.features._classes import class_index
 from deepglass.features.base import Column
 from deepglass.features.multilabel import MIN_CASES, Multilabel
 from deepglass.features.outputs._calibrations import LabelCalibration, ThresholdRule, threshold_rule
+from deepglass.features.outputs._classes import check_focal
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics.calibration import fit_temperature
 from deepglass.metrics.classes import ClassCurve
@@ -37,12 +39,17 @@ class MultilabelOutput(Multilabel, Output):
     Args:
         threshold: probability from which on a label is predicted: a number or rule as of binary outputs, for all
             labels, or {label: number or rule}; without one the threshold of each label has the highest F1.
+        loss: "cross_entropy", or "focal", which gives less weight to labels that are predicted well.
+        focal_gamma: exponent of the focal loss, >= 0; 0 is the cross-entropy.
     """
 
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    focal_gamma: NonNegative = 2.0
     threshold: float | str | Mapping[Any, Any] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_focal(self.loss, self.focal_gamma)
         stated = self.threshold
         settings = stated.values() if isinstance(stated, Mapping) and self._by_label else [stated]
         for setting in settings:
@@ -59,7 +66,7 @@ class MultilabelOutput(Multilabel, Output):
         return LinearHead(dim, _log_odds(np.array(self.counts_), self.rows_).tolist())
 
     def prediction(self, params: Tensor) -> Prediction:
-        return MultilabelPrediction(params)
+        return MultilabelPrediction(params, self.focal_gamma if self.loss == "focal" else 0.0)
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`map`, `f1_macro`, `f1_micro`, `accuracy` (all labels of a row correct) and `log_loss` (per label)."""
@@ -113,7 +120,13 @@ class MultilabelOutput(Multilabel, Output):
 
     def baseline_loss(self, truth: Column) -> float:
         labels = truth.values[truth.mask] > 0
-        return _entropy(labels, np.repeat(_probs(self.baseline(truth), None), len(labels), 0)) if len(labels) else 1.0
+        if not len(labels):
+            return 1.0
+        probs = np.repeat(_probs(self.baseline(truth), None), len(labels), 0)
+        if self.loss != "focal":
+            return _entropy(labels, probs)
+        own = np.where(labels, probs, 1 - probs)
+        return float(-((1 - own) ** self.focal_gamma * np.log(np.maximum(own, 1e-12))).mean())
 
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: `one-class` if all rows have the same labels."""
@@ -226,16 +239,23 @@ class MultilabelOutput(Multilabel, Output):
 
 
 class MultilabelPrediction(Prediction):
-    """Independent label probabilities; params: (B, K) logits."""
+    """Independent label probabilities; params: (B, K) logits.
 
-    def __init__(self, params: Tensor) -> None:
-        self.params = params.float()
+    Args:
+        gamma: exponent of the focal loss; 0 for the cross-entropy.
+    """
+
+    def __init__(self, params: Tensor, gamma: float = 0.0) -> None:
+        self.params, self.gamma = params.float(), gamma
 
     def loss(self, target: Field) -> Tensor:
         """Mean binary cross-entropy over the labels."""
         from torch.nn import functional as F
 
-        return F.binary_cross_entropy_with_logits(self.params, target.values.float(), reduction="none").mean(-1)
+        losses = F.binary_cross_entropy_with_logits(self.params, target.values.float(), reduction="none")
+        if self.gamma:
+            losses = losses * (1 - (-losses).exp()).clamp_min(1e-6) ** self.gamma
+        return losses.mean(-1)
 
     def mode(self) -> dict[str, Tensor]:
         return {"log_odds": self.params}
@@ -245,7 +265,8 @@ class MultilabelPrediction(Prediction):
         from torch.nn import functional as F
 
         grouped = self.params.reshape(-1, members, self.params.shape[-1])
-        return MultilabelPrediction(F.logsigmoid(grouped).logsumexp(1) - F.logsigmoid(-grouped).logsumexp(1))
+        log_odds = F.logsigmoid(grouped).logsumexp(1) - F.logsigmoid(-grouped).logsumexp(1)
+        return MultilabelPrediction(log_odds, self.gamma)
 
 
 def _log_odds(counts: np.ndarray, rows: int) -> np.ndarray:

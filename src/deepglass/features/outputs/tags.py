@@ -5,16 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from deepglass import metrics
+from deepglass.constraints import NonNegative, Positive
 from deepglass.errors import SourceError
 from deepglass.features._alignment import find_aligned_input, pad_rows, trim_to_input
 from deepglass.features.base import Column, Raw
 from deepglass.features.outputs._calibrations import ClassCalibration
-from deepglass.features.outputs._classes import calibrated, fit_calibration, imbalance_warnings, log_shares
+from deepglass.features.outputs._classes import (
+    calibrated,
+    check_focal,
+    class_weights,
+    fit_calibration,
+    imbalance_warnings,
+    log_shares,
+)
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.features.tags import Tags
 from deepglass.metrics.table import METRICS, Metric
@@ -32,13 +41,41 @@ _MAX_EXPLAINED = 40  # tags
 
 @dataclass(frozen=True, kw_only=True)
 class TagsOutput(Tags, Output):
-    """Predicts a tag for each token of an input."""
+    """Predicts a tag for each token of an input.
+
+    Args:
+        loss: "cross_entropy", or "focal", which gives less weight to words that are predicted well.
+        focal_gamma: exponent of the focal loss, >= 0; 0 is the cross-entropy.
+        class_weight: factors of the tags in the loss, as of categories; the predicted tag is the one of the largest
+            weighted probability.
+    """
+
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    focal_gamma: NonNegative = 2.0
+    class_weight: Literal["balanced"] | Mapping[Any, Positive] | None = None
 
     aligned_input_: str | None = None  # name of the input whose words are tagged
 
     metric: ClassVar[Metric] = METRICS["accuracy"]
     calibration_fields: ClassVar[type | None] = ClassCalibration
     alignable: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_focal(self.loss, self.focal_gamma)
+
+    @cached_property
+    def log_weights(self) -> np.ndarray | None:
+        """Logarithms of the weights of the tags, (K,); None without any. Raises as `class_weights`."""
+        if self.class_weight is None:
+            return None
+        where = f"outputs.{self.name}.class_weight"
+        return np.log(class_weights(self.class_weight, self.vocabulary_, self.counts_, where))
+
+    def predicted_classes(self, mode: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
+        """Index of the tag of each word, of log probabilities (n, K): of the largest weighted probability."""
+        log_probs = calibrated(mode["log_probs"], calibration)
+        return np.asarray((log_probs if self.log_weights is None else log_probs + self.log_weights).argmax(1))
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
         return replace(super().fit(chunks), aligned_input_="")
@@ -58,27 +95,32 @@ class TagsOutput(Tags, Output):
         from deepglass.nn.embeddings import TokenHead
 
         counts = np.array(self.counts_ or (1,))
-        return TokenHead(dim, len(counts), np.log(counts / counts.sum()).tolist())
+        start = np.log(counts / counts.sum())
+        return TokenHead(dim, len(counts), (start if self.log_weights is None else start + self.log_weights).tolist())
 
     def prediction(self, params: TokenLogits) -> Prediction:
-        return TagsPrediction(params.values.float().log_softmax(-1), params.mask)
+        weights = None if self.log_weights is None else params.values.new_tensor(self.log_weights.tolist()).float()
+        gamma = self.focal_gamma if self.loss == "focal" else 0.0
+        return TagsPrediction(params.values.float().log_softmax(-1), params.mask, weights, gamma)
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """Classification metrics over words, and `sentence_accuracy`: the share of rows whose tags are all correct."""
         log_probs, labels, rows = self.words_of(mode, truth)
         if not len(labels):
             return {}
+        predicted = self.predicted_classes({"log_probs": log_probs}, calibration)
         log_probs = calibrated(log_probs, calibration)
-        wrong = np.bincount(rows, log_probs.argmax(1) != labels, len(truth))
+        wrong = np.bincount(rows, predicted != labels, len(truth))
         present = np.bincount(rows, minlength=len(truth)) > 0
-        scores = metrics.classification(labels, log_probs)
+        scores = metrics.classification(labels, log_probs, predicted)
         scores.pop("roc_auc", None)  # slow for thousands of words and dozens of tags, and not used
         return {**scores, "sentence_accuracy": float(np.mean(wrong[present] == 0))}
 
     def row_scores(self, mode: PredictionArrays, truth: Column, rows: np.ndarray) -> tuple[str, np.ndarray]:
         """The share of each row's words with the right tag."""
         log_probs, labels, row_of = self.words_of(mode, truth)
-        correct, words = (np.bincount(row_of, w, len(truth)) for w in (log_probs.argmax(1) == labels, None))
+        right = self.predicted_classes({"log_probs": log_probs}) == labels
+        correct, words = (np.bincount(row_of, w, len(truth)) for w in (right, None))
         return "accuracy", np.where(words > 0, correct / np.maximum(words, 1), np.nan)
 
     def baseline(self, truth: Column) -> PredictionArrays:
@@ -89,10 +131,17 @@ class TagsOutput(Tags, Output):
 
     def baseline_loss(self, truth: Column) -> float:
         log_probs = self.baseline(truth)["log_probs"][0, 0].astype(np.float64)
+        losses = -log_probs
+        if self.log_weights is not None:  # the best constant of the weighted loss
+            weighted = log_probs + self.log_weights
+            log_probs = weighted - np.log(np.exp(weighted).sum())
+            losses = -log_probs * np.exp(self.log_weights)
+        if self.loss == "focal":
+            losses = losses * (1 - np.exp(log_probs)) ** self.focal_gamma
         labelled = truth.values > 0
         rows = np.repeat(np.arange(len(truth)), np.diff(truth.offsets))[labelled]
         words = np.bincount(rows, minlength=len(truth))
-        nats = np.bincount(rows, -log_probs[truth.values[labelled] - 1], len(truth))
+        nats = np.bincount(rows, losses[truth.values[labelled] - 1], len(truth))
         return float((nats[words > 0] / words[words > 0]).mean()) if words.any() else 1.0
 
     def check_target(self, truth: Column, source: str) -> None:
@@ -100,6 +149,7 @@ class TagsOutput(Tags, Output):
         if len(self.vocabulary_) < 2:
             got = f"only {self.vocabulary_[0]!r}" if self.vocabulary_ else "none"
             raise self.target_error("one-class", source, "at least two tags", got)
+        self.log_weights  # raises for unknown tags  # noqa: B018
 
     def target_warnings(self, truth: Column) -> list[str]:
         return imbalance_warnings(truth.values[truth.values > 0], self.vocabulary_, self.name)
@@ -108,7 +158,7 @@ class TagsOutput(Tags, Output):
         """The temperature, if it reduces the cross-fitted log loss."""
         log_probs, labels, _ = self.words_of(mode, truth)
         sample = np.random.default_rng(0).permutation(len(labels))[:_MAX_CALIBRATION_WORDS]
-        return fit_calibration(log_probs[sample], labels[sample])
+        return fit_calibration(log_probs[sample], labels[sample], log_weights=self.log_weights)
 
     def explanation_target(self, row: PredictedRow) -> ExplanationTarget:
         from deepglass.nn.explanation_targets import token_target
@@ -119,9 +169,11 @@ class TagsOutput(Tags, Output):
 
     def decode(self, mode: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the tags of the words; `confidences`, one per tag; `confidence`, that all are correct."""
-        log_probs = calibrated(mode["log_probs"].reshape(-1, len(self.vocabulary_)), calibration)
-        codes = log_probs.argmax(1).reshape(mode["mask"].shape)
-        confidence = log_probs.max(1).reshape(codes.shape).astype(np.float64)
+        words = mode["log_probs"].reshape(-1, len(self.vocabulary_))
+        predicted = self.predicted_classes({"log_probs": words}, calibration)
+        codes = predicted.reshape(mode["mask"].shape)
+        log_probs = np.take_along_axis(calibrated(words, calibration), predicted[:, None], 1)
+        confidence = log_probs.reshape(codes.shape).astype(np.float64)
         return [
             {
                 "value": [self.vocabulary_[c] for c in row[mask]],
@@ -141,29 +193,40 @@ class TagsOutput(Tags, Output):
 class TagsPrediction(Prediction):
     """Tag probabilities at each word.
 
+    Args:
+        log_weights: logarithms of the weights of the tags in the loss, (K,); the mode is corrected for them.
+        gamma: exponent of the focal loss; 0 for the cross-entropy.
+
     Shapes:
-        log_probs: (B, T, K); mask: (B, T).
+        log_probs: (B, T, K), weighted; mask: (B, T).
     """
 
-    def __init__(self, log_probs: Tensor, mask: Tensor) -> None:
-        self.log_probs, self.mask = log_probs, mask
+    def __init__(self, log_probs: Tensor, mask: Tensor, log_weights: Tensor | None = None, gamma: float = 0.0) -> None:
+        self.log_probs, self.mask, self.log_weights, self.gamma = log_probs, mask, log_weights, gamma
 
     def loss(self, target: Field) -> Tensor:
         """Mean cross-entropy over the words of a row with a tag of the vocabulary."""
         T = min(self.log_probs.shape[1], target.values.shape[1])
         codes = target.values[:, :T].long()
         present = target.mask[:, :T] & (codes > 0)
-        words = -self.log_probs[:, :T].gather(-1, (codes - 1).clamp_min(0)[..., None])[..., 0]
+        labels = (codes - 1).clamp_min(0)
+        words = -self.log_probs[:, :T].gather(-1, labels[..., None])[..., 0]
+        if self.gamma:
+            words = words * (1 - (-words).exp()).clamp_min(1e-6) ** self.gamma
+        if self.log_weights is not None:
+            words = words * self.log_weights.exp()[labels]
         return (words * present).sum(1) / present.sum(1).clamp_min(1)
 
     def mode(self) -> dict[str, Tensor]:
-        return {"log_probs": self.log_probs, "mask": self.mask}
+        weights = self.log_weights
+        log_probs = self.log_probs if weights is None else (self.log_probs - weights).log_softmax(-1)
+        return {"log_probs": log_probs, "mask": self.mask}
 
     def ensemble_mean(self, members: int) -> TagsPrediction:
         """Averages the members' probabilities."""
         _, T, K = self.log_probs.shape
         mixed = self.log_probs.view(-1, members, T, K).logsumexp(1) - math.log(members)
-        return TagsPrediction(mixed, self.mask.view(-1, members, T)[:, 0])
+        return TagsPrediction(mixed, self.mask.view(-1, members, T)[:, 0], self.log_weights, self.gamma)
 
 
 def _difference(target: Column, inputs: Mapping[str, Column]) -> str:

@@ -1,6 +1,7 @@
 """Decision boundaries: predictions over a plane with rows on it, and a slider over the run (`web/boundary.js`)."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,19 +32,26 @@ class BoundarySection(Section):
 
     def collect(self, report: ReportData) -> tuple[Boundary, ...] | None:
         context = report.context
-        return boundaries(context, report.options.pair) or None
+        return boundaries(context, report.options.pair, report.important_inputs) or None
 
     def view(self, facts: tuple[Boundary, ...], report: ReportData) -> View | None:
         if not facts:
             return None
         return {
-            "planes": [_card(plane) for plane in facts],
+            "groups": [(_legend(planes[0]), [_card(plane) for plane in planes]) for planes in _by_output(facts)],
             "first": facts[0],
-            "legend": _legend(facts[0]),
+            "has_points": any(len(plane.points) for plane in facts),
             "side": SIDE,
             "left": LEFT,
             "top": TOP,
         }
+
+
+def _by_output(planes: Sequence[Boundary]) -> list[list[Boundary]]:
+    groups: dict[str, list[Boundary]] = {}
+    for plane in planes:
+        groups.setdefault(plane.output, []).append(plane)
+    return list(groups.values())
 
 
 def _legend(plane: Boundary) -> list[tuple[str, str]]:

@@ -19,4 +19,11 @@ class ExampleSection(Section):
         return example_of(report.context)
 
     def view(self, facts: ForwardExample, report: ReportData) -> View:
-        return {"example": facts, "kinds": {layer.kind for layer in facts.layers}, "truth": dict(facts.truth)}
+        layers = [layer for layer in facts.layers if layer.images or len(layer.values) > 1]
+        return {
+            "example": facts,
+            "layers": layers,
+            "single": [layer.layer for layer in facts.layers if layer not in layers],
+            "kinds": {layer.kind for layer in layers},
+            "truth": dict(facts.truth),
+        }

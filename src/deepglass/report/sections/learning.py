@@ -109,9 +109,10 @@ def _course(history: Sequence[HistoryPoint], name: str) -> np.ndarray:
 
 def _is_same(a: np.ndarray, b: np.ndarray) -> bool:
     there = np.isfinite(a) & np.isfinite(b)
-    if there.sum() < 2 or min(a[there].std(), b[there].std()) == 0:
+    a, b = (v[there] / (np.abs(v[there]).max(initial=0) or 1.0) for v in (a, b))  # squares of large values overflow
+    if there.sum() < 2 or min(a.std(), b.std()) == 0:
         return False
-    return bool(abs(np.corrcoef(a[there], b[there])[0, 1]) > SAME_COURSE)
+    return bool(abs(np.corrcoef(a, b)[0, 1]) > SAME_COURSE)
 
 
 def _metric_table(history: Sequence[HistoryPoint], best_step: int | None) -> list[MetricRow]:

@@ -1,6 +1,6 @@
 """A linear unit: its line and margin over two columns, and the mistakes of a perceptron over time."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -81,9 +81,10 @@ class LinearUnitSection(Section):
             x, y = (t.cpu() for t in objective.labelled(train.batch(torch.arange(len(train)))))
             weights = objective.weights.detach().cpu()
             signed = y * (x @ weights)
-        is_perceptron = isinstance(objective, Perceptron)
-        numbers = _spread(int(objective.mistakes), len(objective.path)) if is_perceptron else ()
-        path = objective.path[[n - 1 for n in numbers]].cpu() if is_perceptron else torch.zeros(0, len(weights))
+        perceptron = objective if isinstance(objective, Perceptron) else None
+        mistakes = None if perceptron is None else int(perceptron.mistakes)
+        numbers = () if perceptron is None else _spread(int(perceptron.mistakes), len(perceptron.path))
+        path = weights[None][:0] if perceptron is None else perceptron.path[[n - 1 for n in numbers]].cpu()
         margin = float(signed.min())
         return UnitFacts(
             errors=int((signed <= 0).sum()),
@@ -91,9 +92,9 @@ class LinearUnitSection(Section):
             margin=margin / max(float(weights.norm()), 1e-12),
             largest_margin=float(objective.margin),
             class_names=tuple(objective.output.class_names),
-            mistakes=int(objective.mistakes) if is_perceptron else None,
-            bound=objective.mistake_bound if is_perceptron else None,
-            mistake_rows=tuple(objective.path_rows[: int(objective.mistakes)].tolist()) if is_perceptron else (),
+            mistakes=mistakes,
+            bound=None if perceptron is None else perceptron.mistake_bound,
+            mistake_rows=() if perceptron is None else tuple(perceptron.path_rows[:mistakes].tolist()),
             plane=_plane(objective, x, y, torch.cat([path, weights[None]]), numbers, max(margin, 0.0)),
         )
 
@@ -131,7 +132,7 @@ def _plane(
     inputs = objective.flat.inputs
     if len(inputs) != 2 or not all(isinstance(f, Number) for f in inputs):
         return None
-    scales = list(objective.flat.scales.values())
+    scales: list[Any] = list(objective.flat.scales.values())
     shift = np.array([float(s.shift) for s in scales])
     scale = np.array([float(s.scale) for s in scales])
     lines = weights.double().numpy().copy()

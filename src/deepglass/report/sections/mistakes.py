@@ -36,4 +36,5 @@ class MistakesSection(Section):
                 }
             )
         numeric = all(o.numbers is not None for o in report.outputs if o.mistakes)
-        return {"outputs": outputs, "numeric": numeric, "first": SHOWN_AT_FIRST}
+        ordered = any(len(important) > 1 for important in report.important_inputs.values())
+        return {"outputs": outputs, "numeric": numeric, "first": SHOWN_AT_FIRST, "ordered": ordered}

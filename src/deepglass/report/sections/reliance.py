@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from deepglass.explain.explain_globally import explain_test_rows
 from deepglass.explain.global_explanation import GlobalExplanation
 from deepglass.explain.importance import NUM_TIMES, Estimate, PatchImportance
 from deepglass.explain.interactions import DependenceCurve
@@ -29,8 +28,7 @@ class RelianceSection(Section):
     requires = ("test_predictions",)
 
     def collect(self, report: ReportData) -> tuple[GlobalExplanation, ...]:
-        explained = explain_test_rows(report.context)
-        return tuple(e for e in explained if e.inputs or e.patches or e.words or e.times)
+        return tuple(e for e in report.reliance if e.inputs or e.patches or e.words or e.times)
 
     def view(self, facts: tuple[GlobalExplanation, ...], report: ReportData) -> View:
         return {"outputs": [_view(e, report.shows_rows) for e in facts]}

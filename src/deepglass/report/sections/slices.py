@@ -174,7 +174,7 @@ def _cards(feature: Output, rows: OutputRows, scores: RowScores, items: Sequence
         if predicted is None or true is None:
             true, predicted = "", f"{metric_title(scores.metric)} {metric_text(scores.metric, float(scores.values[i]))}"
         confidence = prediction.get("confidence") if scores.metric == "accuracy" else None
-        cards.append(row_card(rows.prepared, rows.rows, i, true, predicted, confidence))
+        cards.append(row_card(rows, i, true, predicted, confidence))
     return tuple(cards)
 
 

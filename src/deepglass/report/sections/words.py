@@ -35,10 +35,10 @@ class WordFacts(NamedTuple):
     """Words with their nearest words; analogies whose words all have vectors.
 
     Args:
-        count: of all words.
+        num_words: that have a vector.
     """
 
-    count: int
+    num_words: int
     neighbours: tuple[tuple[str, tuple[NearestWord, ...]], ...]
     analogies: tuple[Analogy, ...]
 

@@ -167,10 +167,15 @@ def boundary_recorder(context: RunContext, from_step: int = 0) -> list[Callback]
 
 
 def boundary_output(prepared: PreparedData, objective: Objective) -> Output | None:
-    """The first output that is a number or one of few classes; None for objectives that predict only at their end."""
+    """The first of `boundary_outputs`; None where there is none."""
+    return next(iter(boundary_outputs(prepared, objective)), None)
+
+
+def boundary_outputs(prepared: PreparedData, objective: Objective) -> list[Output]:
+    """The outputs that are numbers or of few classes; none for objectives that predict only at their end."""
     if not isinstance(objective, Supervised | SemiSupervised | LinearUnit) or prepared.table.environment is not None:
-        return None
-    return next((f for f in prepared.outputs if f.has_axis or (f.has_classes and len(f.class_names) <= CLASSES)), None)
+        return []
+    return [f for f in prepared.outputs if f.has_axis or (f.has_classes and len(f.class_names) <= CLASSES)]
 
 
 def boundary_rows(prepared: PreparedData) -> np.ndarray:

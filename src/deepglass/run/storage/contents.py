@@ -95,7 +95,9 @@ def is_occupied(path: Path, force: bool = False) -> bool:
             f"--out: {path} exists and is not a run folder, so it is not overwritten; choose another folder",
         )
     if not force:
-        raise SpecError("already-exists", f"--out: {path} exists; choose another folder or add --force")
+        raise SpecError(
+            "already-exists", f"--out: {path} exists; choose another folder or add --force (in Python force=True)"
+        )
     if foreign := [str(p.relative_to(path)) for p in foreign_files(path)]:
         raise SpecError(
             "already-exists",

@@ -1,14 +1,15 @@
-// What the points of the embedding map are: words and images of rows, the list beside the map, and its legend.
-import { element } from "./dom.js";
+// The cards of the embedding map: rows of points in the list beside it, in words and images, and its legend.
+import { copyText, element } from "./dom.js";
 import { MISSING } from "./map_view.js";
 
 const rgb = ([r, g, b]) => `rgb(${r},${g},${b})`;
 const shortNumber = (v) => Number(v.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 });
 const MAX_CARDS = 60, MAX_LEGEND_CODES = 24;
 
-export class MapRows {
-  constructor(root, view) {
-    Object.assign(this, { view, data: view.data });
+export class MapCards {
+  // `update` takes what a click on a card or on the legend changes.
+  constructor(root, view, update) {
+    Object.assign(this, { view, data: view.data, update });
     this.list = root.querySelector(".maplist");
     this.legend = root.querySelector(".maplegend");
     this.hint = [...this.list.childNodes];
@@ -56,7 +57,7 @@ export class MapRows {
       if (split) words.append(element("br"), element("small", {}, index));
     }
     const parts = [this.tile(point, 44), this.dot(this.view.colouring.codes[point]), words].filter(Boolean);
-    return element("li", {}, element("button", { type: "button", onclick: () => this.select(point) }, ...parts));
+    return element("li", {}, element("button", { type: "button", onclick: () => this.update({ selected: point }) }, ...parts));
   }
 
   dot(code) {
@@ -70,9 +71,7 @@ export class MapRows {
   }
 
   // Shows a point and its neighbours in the list; -1 shows the hint again.
-  select(point) {
-    this.view.selected = point;
-    this.view.redraw();
+  showPoint(point) {
     if (point < 0) return this.list.replaceChildren(...this.hint);
     const neighbours = this.view.neighbours(point), parts = this.cards("Selected", [point]);
     if (neighbours.length) parts.push(...this.cards("Nearest in the whole space", neighbours));
@@ -84,7 +83,7 @@ export class MapRows {
   }
 
   // Lists the rows inside a lasso: the most frequent codes, and the rows that the report holds, the worst first.
-  selectAll(points) {
+  showPoints(points) {
     const { colouring } = this.view, { colourings, items } = this.data;
     const counts = this.counts(points.map((i) => colouring.codes[i]));
     const frequent = colouring.names.length ? [...counts].sort((a, b) => b[1] - a[1]).slice(0, 6) : [];
@@ -93,11 +92,24 @@ export class MapRows {
     const error = (i) => (errors.codes[i] === MISSING ? -1 : errors.codes[i]);
     const listed = items ? points.filter((i) => this.item.has(i)) : [];
     if (errors) listed.sort((a, b) => error(b) - error(a));
-    const parts = this.cards(this.pointCount(points.length) + (names.length ? `: ${names.join(", ")}` : ""), listed.slice(0, MAX_CARDS));
+    const [head, list] = this.cards(this.pointCount(points.length) + (names.length ? `: ${names.join(", ")}` : ""), listed.slice(0, MAX_CARDS));
+    const parts = [head, ...(listed.length ? [this.copyButton(listed)] : []), list];
     if (listed.length > MAX_CARDS) parts.push(element("p", { className: "dim" }, `The first ${MAX_CARDS} of ${this.pointCount(listed.length)}.`));
-    this.view.selected = -1;
-    this.view.redraw();
     this.list.replaceChildren(...parts);
+  }
+
+  // Copies rows as a table that spreadsheets read: index, split and words of each.
+  copyButton(points) {
+    const button = element("button", { type: "button", className: "mapcopy" }, `Copy ${this.pointCount(points.length)}`);
+    button.addEventListener("click", () => copyText(button, this.table(points), this.list));
+    return button;
+  }
+
+  table(points) {
+    const split = this.data.colourings.find((c) => c.name === "split");
+    const line = (cells) => cells.map((cell) => String(cell).replace(/\s+/g, " ").replace(/^[=+@-]/, "'$&")).join("\t");
+    const rows = points.map((i) => line([this.data.items.rows[this.item.get(i)], split ? split.names[split.codes[i]] : "", this.words(i)]));
+    return [line([this.data.noun, "split", "values"]), ...rows].join("\n");
   }
 
   name(code) { return code === MISSING ? "unknown" : this.view.colouring.names[code]; }
@@ -120,9 +132,8 @@ export class MapRows {
     const buttons = codes.slice(0, MAX_LEGEND_CODES).map((code) => {
       const button = element("button", { type: "button", title: this.pointCount(counts.get(code)), "aria-pressed": "false" }, this.dot(code), this.name(code));
       button.addEventListener("click", () => {
-        view.onlyCode = view.onlyCode === code ? null : code;
+        this.update({ onlyCode: view.onlyCode === code ? null : code });
         for (const other of buttons) other.setAttribute("aria-pressed", String(other === button && view.onlyCode !== null));
-        view.paint();
       });
       return button;
     });
