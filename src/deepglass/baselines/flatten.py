@@ -188,6 +188,7 @@ def _sounds(feature: Audio, raw: Raw) -> np.ndarray:
     parts = []
     for start in range(0, len(raw), CHUNK):
         column = feature.encode(take_raw(raw, np.arange(start, min(start + CHUNK, len(raw)))))
+        assert column.offsets is not None
         x = np.full((len(column), 2 * feature.frames.mels + 1), np.nan, np.float32)
         for row in np.flatnonzero(column.mask):
             wave = column.values[column.offsets[row] : column.offsets[row + 1]]

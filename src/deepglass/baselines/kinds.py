@@ -42,7 +42,7 @@ def most_frequent_tag(
     if feature is None:
         return None
     words, other = feature.encode(train[feature.column]), feature.encode(test[feature.column])
-    if words.offsets is None or words.values.dtype.kind not in "iu":
+    if words.offsets is None or other.offsets is None or words.values.dtype.kind not in "iu":
         return None
     length = int(np.diff(words.offsets).max(initial=1))
     (codes, mask), (tags, tagged) = pad_rows(_first_code(words), length), pad_rows(truth, length)
@@ -129,7 +129,8 @@ def last_value(
     if feature is None or (output.aligned_input_ and feature.name != output.aligned_input_):
         return None
     column = feature.encode(test[feature.column])
-    lengths = np.diff(column.offsets)
+    assert column.offsets is not None
+    lengths: np.ndarray = np.diff(column.offsets)
     values, mask = pad_rows(column, int(lengths.max(initial=1)))
     mean = np.array(output.mean_)
     values = np.where(np.isfinite(values), values, mean)
@@ -151,6 +152,7 @@ KINDS: Mapping[str, Predict] = {
 
 def _first_code(column: Column) -> Column:
     """The code of each word itself, without those of its prefixes and suffixes."""
+    assert column.offsets is not None
     values = column.values if column.values.ndim == 1 else column.values[:, 0]
     return Column(values, column.mask, column.offsets)
 

@@ -58,7 +58,7 @@ def clouds(rows: int = 1_000, seed: int = 0) -> Table:
     across = np.array([0.8, 0.6])  # of length 1, at a right angle to the line
     distance = GAP / 2 + np.abs(points @ across - 0.5)  # of each point from the line
     points += np.outer(np.where(second, distance, -distance) - points @ across, across)
-    return _table("clouds", *points.T, pl.Series("cloud", np.where(second, "second", "first")))
+    return _table("clouds", points[:, 0], points[:, 1], pl.Series("cloud", np.where(second, "second", "first")))
 
 
 def curves(rows: int = 1_000, seed: int = 0) -> Table:
