@@ -144,9 +144,7 @@ def _forward_hook(i: int, replace: Replace) -> Callable[..., Any]:
 
 def _ngram_vectors(bag: Any, ids: Tensor, mask: Tensor) -> Tensor:
     """The summands of the bag, one per n-gram, (B, T, D)."""
-    weights = bag.scale[ids.long()] * mask
-    weights = weights / weights.norm(dim=1, keepdim=True).clamp_min(1e-6)
-    return bag.weight[ids.long()] * weights[..., None]
+    return bag.weight[ids.long()] * bag.weights_of(ids.long(), mask)[..., None]
 
 
 def _flattened(objective: Objective) -> list[InputLayer]:

@@ -31,6 +31,8 @@ class BagEmbedding(nn.Module):
         weights: of each n-gram, >= 0.
         dim: the width D of the vector.
         drop: n-gram dropout rate in training, in [0, 1).
+        gain: factor of the sum, > 0; a step of gradient descent changes the sum by its square.
+        std: of the initial embeddings' length.
 
     Shapes:
         ids: (B, T) int; `mask`: (B, T) bool.
@@ -45,24 +47,29 @@ class BagEmbedding(nn.Module):
     weights instead of equal ones.
     """
 
-    def __init__(self, weights: Tensor, dim: int, drop: float = 0.0) -> None:
+    def __init__(self, weights: Tensor, dim: int, drop: float = 0.0, gain: float = 1.0, std: float = 0.2) -> None:
         super().__init__()
         self.scale = nn.Buffer(weights.float(), persistent=False)
         # Small, so that n-grams too rare to learn from stay near zero.
-        self.weight = nn.Parameter(torch.randn(len(weights), dim) * (0.2 / math.sqrt(dim)))
+        self.weight = nn.Parameter(torch.randn(len(weights), dim) * (std / math.sqrt(dim)))
         self.missing = nn.Parameter(torch.randn(dim) * (0.2 / math.sqrt(dim)))
-        self.drop = drop
+        self.drop, self.gain = drop, gain
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         ids = ids.long()
-        weights = self.scale[ids] * mask  # (B, T)
-        weights = weights / weights.norm(dim=1, keepdim=True).clamp_min(1e-6)
+        weights = self.weights_of(ids, mask)
         if self.training and self.drop:
             weights = weights * (torch.rand_like(weights) >= self.drop) / (1 - self.drop)
         B, T = ids.shape
         starts = torch.arange(B, device=ids.device) * T  # explicit, as torch's 2-D form cannot be exported for one row
         bag = F.embedding_bag(ids.flatten(), self.weight, starts, per_sample_weights=weights.flatten(), mode="sum")
         return torch.where(mask.any(1, keepdim=True), bag, self.missing)
+
+    def weights_of(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Weights of the n-grams in the sum, without dropout, (B, T)."""
+        weights = self.scale[ids] * mask
+        weights = weights / weights.norm(dim=1, keepdim=True).clamp_min(1e-6)
+        return weights if self.gain == 1 else self.gain * weights
 
 
 class BagEncoder(nn.Module):
