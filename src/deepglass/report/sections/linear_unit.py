@@ -69,7 +69,7 @@ class UnitFacts(NamedTuple):
 class LinearUnitSection(Section):
     """Line, margin and mistakes; None for other objectives."""
 
-    title, nav, position = "Line, margin and mistakes", "Line", 60
+    title, nav, position = "Line, margin and mistakes", "Line", 15
 
     def collect(self, report: ReportData) -> UnitFacts | None:
         objective, data = report.context.objective, report.context.data

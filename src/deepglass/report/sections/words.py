@@ -46,7 +46,7 @@ class WordFacts(NamedTuple):
 class WordsSection(Section):
     """Nearest words of words over the range of frequencies, and analogies in English."""
 
-    title, nav, position = "Nearest words and analogies", "Words", 190
+    title, nav, position = "Nearest words and analogies", "Words", 25
 
     def collect(self, report: ReportData) -> WordFacts | None:
         objective = report.context.objective
