@@ -57,3 +57,14 @@ def test_a_report_without_importance_is_written(report: ReportData) -> None:
     bare = ReportData(report.context, values={**report.values, "reliance": ()})
     assert bare.important_inputs == {}
     assert MistakesSection().render(bare)
+
+
+def test_explain_gives_the_figures_of_the_report(report: ReportData) -> None:
+    facts = report.explanations["price"][0]
+    run = report.context.path
+    why = deepglass.explain(run, run.parent / "homes.csv", [facts.row])[0]["price"]
+    assert why["baseline"] == pytest.approx(facts.base, rel=1e-5)
+    weights = {part["part"]: part["weight"] for part in why["attributions"]}
+    drawn = {part.name: part.weight for part in facts.targets[0].parts}
+    assert drawn == pytest.approx(weights, rel=1e-4, abs=1e-5)
+    assert [n["row"] for n in why["nearest"]] == [n.row for n in facts.neighbours]

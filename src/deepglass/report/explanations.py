@@ -46,9 +46,7 @@ from deepglass.web import encode_image
 
 MAX_ROWS = 3  # of an output
 MAX_SECONDS = 8.0  # for all rows together
-NUM_REFERENCE_ROWS = 500  # training rows that are searched for neighbours
 PATH_STEPS = 64  # of integrated gradients
-NUM_BACKGROUND_ROWS = 24  # that stand for any row
 PASSES_PER_ROW = 3 * PATH_STEPS + 3 * 32 + 110  # predictions of one explanation with its faithfulness checks
 MAX_NEIGHBOUR_VALUES = 3
 MAX_LIST_ITEMS = 6  # of a vector or a sequence that are named
@@ -68,11 +66,9 @@ def explanations_of(
     if not len(rows) or not best:
         return {}
     predictor = Predictor(objective, RowReader(prepared.inputs, prepared.outputs), calibration, device)
-    references = training_rows(prepared, NUM_REFERENCE_ROWS)
+    references = training_rows(prepared)  # those of `explain`, so that both give the same figures
     try:
-        explainer = Explainer(
-            predictor, references, max_steps=PATH_STEPS, num_background=NUM_BACKGROUND_ROWS, separate=True
-        )
+        explainer = Explainer(predictor, references, max_steps=PATH_STEPS, separate=True)
     except SpecError:
         return {}
     first = explainer.outputs[0]

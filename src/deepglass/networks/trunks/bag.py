@@ -65,6 +65,9 @@ class Bag(Trunk):
         """The bag of a text, with weights and gain for gradient descent."""
         if not isinstance(feature, Text) or not feature.subword_features_:  # not a bag
             return None
+        assert feature.counts_ is not None
+        assert feature.rows_ is not None
+        assert feature.vocabulary_ is not None
         weights = inverse_document_frequency([feature.rows_, *feature.counts_], feature.rows_) ** IDF_POWER
         bigrams = torch.tensor([False, *(" " in gram for gram in feature.vocabulary_)])
         weights = torch.where(bigrams, BIGRAM_WEIGHT * weights, weights)
