@@ -213,6 +213,7 @@ KINDS: dict[str, Callable[[Path], Made]] = {
 }  # fmt: skip
 
 
+AUDITED = {"table", "pictures", "boxes", "tags", "contest", "agent"}  # the others in the slow suite
 MARKED = {"table", "pictures", "translation", "tags", "captions", "half_labelled"}
 OWN_PICTURES = {"filters", "feature-visualization", "map", "boundary", "samples", "network", "agent"}
 """Sections whose pictures show no row: weights, what was made from noise or drawn, points without names, a world."""
@@ -316,7 +317,9 @@ def test_a_page_fits_a_phone(pages: Callable[[str], Pages], page: Page, kind: st
     assert seconds < 20  # on a crowded machine; a quiet one takes less than one
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [kind if kind in AUDITED else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+)
 def test_a_page_is_accessible(pages: Callable[[str], Pages], page: Page, kind: str, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(pages(kind).shown)
@@ -359,7 +362,7 @@ UNCUT = """(most) => [...document.querySelectorAll("figure, svg, img, .mapview, 
 PAGE_HEIGHT = 1030  # pixels of A4 between its margins
 
 
-@pytest.mark.parametrize(("kind", "most"), [("table", 16), ("pictures", 14), ("contest", 12)])  # three, one, no output
+@pytest.mark.parametrize(("kind", "most"), [("table", 18), ("pictures", 14), ("contest", 12)])  # three, one, no output
 def test_a_page_prints_on_few_sheets_without_cut_charts(
     pages: Callable[[str], Pages], page: Page, kind: str, most: int, tmp_path: Path
 ) -> None:
