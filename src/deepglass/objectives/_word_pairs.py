@@ -3,6 +3,8 @@
 Source: Finkelstein et al., 2002, ACM TOIS 20 (WordSim-353).
 """
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -33,16 +35,17 @@ class WordPairs(NamedTuple):
         return float(frame.select(pl.corr("cosine", "score", method="spearman")).item())
 
 
-def read_word_pairs(source: str, text: Text) -> WordPairs:
+def read_word_pairs(source: str, text: Text, data_root: Sequence[Path] = ()) -> WordPairs:
     """The pairs of which both words are in the vocabulary of a text.
 
     Args:
         source: rows of two words and a score.
+        data_root: folders of named sets.
 
     Raises:
         SourceError: what reading raises; `bad-value` for other columns, or fewer than three pairs of known words.
     """
-    table = read(source)
+    table = read(source, data_root=data_root)
     texts = [name for name in table.names if isinstance(v := table[name], pl.Series) and v.dtype == pl.String]
     numbers = [name for name in table.names if isinstance(v := table[name], pl.Series) and v.dtype.is_numeric()]
     if len(texts) != 2 or len(numbers) != 1:

@@ -4,6 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -92,10 +93,10 @@ class WordVectors(Objective):
         self.contexts = AdagradEmbedding(len(counts), self.dim, 0.0)
         self.noise = NoiseWords(self.counts)
 
-    def read_word_pairs(self) -> None:
-        """Read the pairs that the vectors are compared with in training."""
+    def read_word_pairs(self, data_root: Sequence[Path] = ()) -> None:
+        """Read the pairs that the vectors are compared with in training; `data_root` has the named sets."""
         if self.word_pairs:
-            self.pairs = read_word_pairs(self.word_pairs, self.feature)
+            self.pairs = read_word_pairs(self.word_pairs, self.feature, data_root)
 
     def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
         return TrainingDefaults("sgd", LEARNING_RATE, 0.0, batch_size=BATCH, schedule="linear", epochs=10, warmup=0.0)

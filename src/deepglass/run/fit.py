@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -104,7 +105,7 @@ def set_up(experiment: Experiment, data: PreparedData, device: str | None = None
     device = device or str(pick(training.device))
     objective = build(experiment, device)
     if isinstance(objective, WordVectors):
-        objective.read_word_pairs()
+        objective.read_word_pairs([Path(root) for root in experiment.spec.data.data_root])
     random_state = RandomState.capture()
     setup = Setup(experiment, data, objective, adapted_defaults(experiment, objective), device, random_state)
     plan = make_plan(training, setup.defaults, len(data.rows("train")), device)
