@@ -40,7 +40,7 @@ class Probe(nn.Module):
         Args:
             embed: batch -> embeddings (B, D).
         """
-        rows = self._rows(train)
+        rows = self.labelled_rows(train, MAX_ROWS)
         if not self.outputs or not len(rows):
             return False
         embeddings, targets = [], []
@@ -62,11 +62,12 @@ class Probe(nn.Module):
         tokens = Tokens.of_vector((embeddings.float() - self.mean) / self.std)
         return {n: f.prediction(self.heads[key_of(n, "probe_")](tokens)) for n, f in self.outputs.items()}
 
-    def _rows(self, train: Dataset) -> np.ndarray:
+    def labelled_rows(self, train: Dataset, limit: int) -> np.ndarray:
+        """Indices of the rows with a target, of more than `limit` a random sample."""
         masks = [column.mask for name, column in train.truth.items() if name in self.outputs]
         rows = np.flatnonzero(np.any(masks, axis=0)) if masks else np.zeros(0, np.int64)
-        if len(rows) > MAX_ROWS:
-            rows = np.sort(np.random.default_rng(0).choice(rows, MAX_ROWS, replace=False))
+        if len(rows) > limit:
+            rows = np.sort(np.random.default_rng(0).choice(rows, limit, replace=False))
         return rows
 
     def _fit_lbfgs(self, x: Tensor, targets: Fields) -> None:

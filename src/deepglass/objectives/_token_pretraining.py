@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -13,14 +12,15 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
 from deepglass.features._tokenizers import FIRST, UNKNOWN
 from deepglass.features.base import Feature
-from deepglass.features.text import Text
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.embeddings import TokenEncoder
 from deepglass.nn.masked_tokens import MaskedTokens, crop_tokens, mask_tokens
 from deepglass.nn.tokens import Field, Tokens, pool
 from deepglass.objectives._representation import Representation
+from deepglass.objectives._texts import only_text, with_tokenization
 from deepglass.objectives.base import Evaluation, MakeNetwork
 from deepglass.objectives.skipgram import skipgram_vectors
+from deepglass.objectives.supervised import loss_sums
 
 MASK = UNKNOWN  # the code of a masked token: texts of the vocabulary do not hold it
 MAX_PIECES = 8_000  # of the vocabulary, where the spec states none
@@ -49,10 +49,13 @@ class TokenPretraining(Representation):
 
     @classmethod
     def adapt_inputs(cls, inputs: Sequence[Feature]) -> list[Feature]:
-        return [_as_pieces(f) for f in inputs]
+        return [with_tokenization(f, "pieces", MAX_PIECES) for f in inputs]
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
-        self.feature = self._text(inputs)
+        self.feature = only_text(inputs, [], self.name)
+        if (tokenization := self.feature.tokenization) in ("ngrams", "words"):
+            where = f"inputs.{self.feature.name}.tokenization: {self.name}"
+            raise SpecError("bad-value", f"{where} cannot predict {tokenization}; take pieces or characters")
         self.network = make_network(inputs, [])
         encoder = self.network.encoders[0]
         if not isinstance(encoder, TokenEncoder):
@@ -77,9 +80,7 @@ class TokenPretraining(Representation):
     def on_fit_start(self, train: Dataset) -> None:
         if self.skipgram_epochs and float(self.encoder.table.weight.detach().sum()) == self._initial:
             self._start_embeddings(train)  # no other run gave the weights
-        masks = [column.mask for name, column in train.truth.items() if name in self.probe.outputs]
-        rows = np.flatnonzero(np.any(masks, axis=0)) if masks else np.zeros(0, np.int64)
-        rows = np.sort(np.random.default_rng(0).permutation(rows)[:PROBE_ROWS])
+        rows = self.probe.labelled_rows(train, PROBE_ROWS)
         self._labelled = train.subset(rows) if len(rows) else None
 
     def fit_probe(self, train: Dataset) -> bool:
@@ -149,30 +150,11 @@ class TokenPretraining(Representation):
             centred = vectors[occur] - vectors[occur].mean(0)
             table[occur] = centred / centred.std()
 
-    def _text(self, inputs: Sequence[Feature]) -> Text:
-        if len(inputs) != 1 or not isinstance(inputs[0], Text):
-            came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
-            raise SpecError("bad-value", f"inputs: {self.name} expects one text column, got {came}; name it")
-        if (tokenization := inputs[0].tokenization) in ("ngrams", "words"):
-            where = f"inputs.{inputs[0].name}.tokenization: {self.name}"
-            raise SpecError("bad-value", f"{where} cannot predict {tokenization}; take pieces or characters")
-        return inputs[0]
-
     def _probe_loss(self, data: Dataset, batch_size: int) -> float:
         """Mean loss of the probe over the rows with a target, summed over outputs."""
-        total = dict.fromkeys(self.probe.outputs, (0.0, 0))
+        totals = {name: torch.zeros(2) for name in self.probe.outputs}  # of the losses, and rows
         with torch.inference_mode():
             for batch in data.batches(batch_size):
                 for name, prediction in self.predict(batch).items():
-                    target = batch.targets[name]
-                    loss, rows = total[name]
-                    values = prediction.loss(target)[target.present]
-                    total[name] = loss + float(values.sum()), rows + len(values)
-        return sum(loss / max(rows, 1) for loss, rows in total.values())
-
-
-def _as_pieces(feature: Feature) -> Feature:
-    """A text without a stated tokenization as at most 8,000 pieces."""
-    if not isinstance(feature, Text) or feature.tokenization or feature.tokenizer:
-        return feature
-    return replace(feature, tokenization="pieces", max_vocabulary=feature.max_vocabulary or MAX_PIECES)
+                    totals[name] += torch.stack(loss_sums(prediction, batch.targets[name], 1)).cpu()
+        return float(sum(loss / rows.clamp_min(1) for loss, rows in totals.values()))

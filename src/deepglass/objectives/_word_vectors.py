@@ -24,7 +24,7 @@ from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.tokens import Field
 from deepglass.nn.word_vectors import BLOCK, AdagradEmbedding, Blocks, NoiseWords, blocks_of
 from deepglass.objectives._nearest_words import WordIndex
-from deepglass.objectives._texts import first_rows, only_text
+from deepglass.objectives._texts import first_rows, only_text, with_tokenization
 from deepglass.objectives._word_pairs import WordPairs, read_word_pairs
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective
 
@@ -200,8 +200,7 @@ class WordVectors(Objective):
 
 def _as_words(text: Text) -> Text:
     """The text as whole words, none of which is truncated, unless the spec states otherwise."""
-    stated = text.tokenization or text.tokenizer
-    text = text if stated else replace(text, tokenization="word_level")
+    text = with_tokenization(text, "word_level")
     return replace(text, max_words=MAX_WORDS) if text.max_words == Text.max_words else text
 
 

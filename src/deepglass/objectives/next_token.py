@@ -6,7 +6,6 @@ models).
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import polars as pl
@@ -21,13 +20,12 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features._tokenizers import END, UNKNOWN
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
-from deepglass.features.text import Text
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.decoding import choose
 from deepglass.nn.embeddings import TokenHead
 from deepglass.nn.ngram import NgramModel
 from deepglass.nn.tokens import Field
-from deepglass.objectives._texts import first_rows, only_text
+from deepglass.objectives._texts import first_rows, only_text, with_tokenization
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective
 
 MAX_NGRAM_VOCABULARY = 512  # tokens; larger vocabularies get no n-gram model by default
@@ -58,7 +56,7 @@ class NextToken(Objective):
 
     @classmethod
     def adapt_inputs(cls, inputs: Sequence[Feature]) -> list[Feature]:
-        return [_as_characters(f) for f in inputs]
+        return [with_tokenization(f, "characters") for f in inputs]  # each can be generated
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         self.feature = only_text(inputs, outputs, "next_token")
@@ -185,13 +183,6 @@ class NextToken(Objective):
 
     def predict(self, batch: Batch) -> Any:
         raise SpecError("bad-value", "this run generates text and predicts nothing: use deepglass generate")
-
-
-def _as_characters(feature: Feature) -> Feature:
-    """A text without a stated tokenization as characters, each of which can be generated."""
-    if not isinstance(feature, Text) or feature.tokenization or feature.tokenizer:
-        return feature
-    return replace(feature, tokenization="characters")
 
 
 class WindowLoader(Loader):
