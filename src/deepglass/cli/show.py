@@ -19,7 +19,7 @@ from deepglass.formatting import (
     prediction_text,
     signed_number,
 )
-from deepglass.report.headline import most_severe
+from deepglass.report.headline import by_severity
 from deepglass.report.run_verdicts import run_verdicts
 from deepglass.run.check import RunProblem
 from deepglass.run.run import Run
@@ -81,7 +81,7 @@ def _show_verdicts(run: Run) -> None:
 def _show_findings(run: Run) -> None:
     """The most severe findings, and where to read of all."""
     try:
-        findings = most_severe(read_findings(run.folder) or ())
+        findings = by_severity(read_findings(run.folder) or ())
     except SourceError as error:
         err.print(f"findings: {error}", style="yellow", soft_wrap=True)
         return

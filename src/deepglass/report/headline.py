@@ -59,12 +59,6 @@ def headline(
     return Headline(tuple(sentences), tuple(warnings[:MAX_WARNINGS]))
 
 
-def most_severe(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings by their weight: those that make the metrics invalid, doubtful ones, then by certainty."""
-    order = {kind: i for i, kind in enumerate((*INVALID, *DOUBTFUL))}
-    return sorted(findings, key=lambda f: (order.get(f.kind, len(order)), -f.confidence))
-
-
 def _finding_warnings(findings: Sequence[Finding], kinds: Sequence[str]) -> list[str]:
     """The texts of the findings of these kinds, in their order, without examples."""
     return [short_text(f) for f in by_severity(findings) if f.kind in kinds]
