@@ -12,11 +12,13 @@ from deepglass.objectives.perceptron import Perceptron
 from deepglass.report.charts.axes import Axis
 from deepglass.report.charts.curves import Line, curves
 from deepglass.report.data import ReportData, View
+from deepglass.report.row_selection import evenly_spaced
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import titled
 from deepglass.web.palette import colour, css
 
 SIDE, LEFT, TOP = 300, 46, 8
+MAX_ROWS = 20_000  # training rows that are tested against the line
 MAX_POINTS, MAX_LINES = 400, 12
 ROOM = 0.08  # of the axes beside the points
 
@@ -45,14 +47,26 @@ class PlaneFacts(NamedTuple):
         return self._replace(points=self.points[:0], classes=self.classes[:0])
 
 
+class MistakeFacts(NamedTuple):
+    """The mistakes of a perceptron.
+
+    Args:
+        bound: Novikoff's; None where no line separates the rows.
+        rows: presented until each of the first mistakes.
+    """
+
+    number: int
+    bound: float | None
+    rows: tuple[int, ...]
+
+
 class UnitFacts(NamedTuple):
     """A linear unit after training.
 
     Args:
         errors: training rows on the wrong side; rows: of all.
         margin: of the line on the training rows, and the largest one, 0 where no line separates them.
-        mistakes: of a perceptron; None for other rules. `mistake_rows`: rows presented until each of the first ones.
-        bound: Novikoff's; None where no line separates the rows.
+        mistakes: of a perceptron; None for other rules.
     """
 
     errors: int
@@ -60,9 +74,7 @@ class UnitFacts(NamedTuple):
     margin: float
     largest_margin: float
     class_names: tuple[str, ...]
-    mistakes: int | None
-    bound: float | None
-    mistake_rows: tuple[int, ...]
+    mistakes: MistakeFacts | None
     plane: PlaneFacts | None
 
 
@@ -75,16 +87,17 @@ class LinearUnitSection(Section):
         objective, data = report.context.objective, report.context.data
         if not isinstance(objective, LinearUnit) or not len(rows := data.rows("train")):
             return None
-        shown = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), 20_000)).astype(int))]
-        train = data.dataset(shown, report.context.device)
+        train = data.dataset(evenly_spaced(rows, MAX_ROWS), report.context.device)
         with torch.inference_mode():
             x, y = (t.cpu() for t in objective.labelled(train.batch(torch.arange(len(train)))))
             weights = objective.weights.detach().cpu()
             signed = y * (x @ weights)
-        perceptron = objective if isinstance(objective, Perceptron) else None
-        mistakes = None if perceptron is None else int(perceptron.mistakes)
-        numbers = () if perceptron is None else _spread(int(perceptron.mistakes), len(perceptron.path))
-        path = weights[None][:0] if perceptron is None else perceptron.path[[n - 1 for n in numbers]].cpu()
+        mistakes, numbers, lines = None, (), weights[None]
+        if isinstance(objective, Perceptron):
+            number = int(objective.mistakes)
+            mistakes = MistakeFacts(number, objective.mistake_bound, tuple(objective.path_rows[:number].tolist()))
+            numbers = _spread(number, len(objective.path))
+            lines = torch.cat([objective.path[[n - 1 for n in numbers]].cpu(), lines])
         margin = float(signed.min())
         return UnitFacts(
             errors=int((signed <= 0).sum()),
@@ -93,25 +106,24 @@ class LinearUnitSection(Section):
             largest_margin=float(objective.margin),
             class_names=tuple(objective.output.class_names),
             mistakes=mistakes,
-            bound=None if perceptron is None else perceptron.mistake_bound,
-            mistake_rows=() if perceptron is None else tuple(perceptron.path_rows[:mistakes].tolist()),
-            plane=_plane(objective, x, y, torch.cat([path, weights[None]]), numbers, max(margin, 0.0)),
+            plane=_plane(objective, x, y, lines, numbers, max(margin, 0.0)),
         )
 
     def view(self, facts: UnitFacts, report: ReportData) -> View:
-        chart = None
-        if len(facts.mistake_rows) > 1:
-            count = [float(i + 1) for i in range(len(facts.mistake_rows))]
-            end = "last" if len(count) == facts.mistakes else f"first {len(count)}"
-            title = titled("Mistakes", f"over the rows presented, up to the {end}")
-            rows = [float(r) for r in facts.mistake_rows]
-            chart = curves(title, rows, [Line("mistakes", count, "c1")], x_name="row")
         return {
             "facts": facts,
             "drawing": None if facts.plane is None else _drawing(facts.plane),
             "legend": [(name, css(colour(k))) for k, name in enumerate(facts.class_names)],
-            "charts": Markup("").join([chart] if chart else []),
+            "chart": _mistake_chart(facts.mistakes) if facts.mistakes and len(facts.mistakes.rows) > 1 else None,
         }
+
+
+def _mistake_chart(mistakes: MistakeFacts) -> Markup:
+    """The number of mistakes over the rows presented."""
+    counts = [float(i + 1) for i in range(len(mistakes.rows))]
+    end = "last" if len(counts) == mistakes.number else f"first {len(counts)}"
+    title = titled("Mistakes", f"over the rows presented, up to the {end}")
+    return curves(title, [float(row) for row in mistakes.rows], [Line("mistakes", counts, "c1")], x_name="row")
 
 
 def _spread(mistakes: int, stored: int) -> tuple[int, ...]:
@@ -138,7 +150,7 @@ def _plane(
     lines = weights.double().numpy().copy()
     lines[:, :2] /= scale
     lines[:, 2] -= lines[:, :2] @ shift
-    chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).astype(int))
+    chosen = evenly_spaced(np.arange(len(x)), MAX_POINTS)
     points = x[chosen, :2].double().numpy() * scale + shift
     first, second = inputs
     return PlaneFacts((first.name, second.name), points, (y[chosen] > 0).long().numpy(), lines, numbers, margin)
