@@ -105,6 +105,14 @@ def test_the_report_draws_line_and_mistakes(clouds: deepglass.Run, curves: deepg
     assert "no line separates the classes" in deepglass.report(curves.path).read_text()
     without_rows = deepglass.report(clouds.path, samples=False).read_text()
     assert "after mistake 1" in without_rows
+    points = "<circle cx="
+    assert points in _section(page)
+    assert points not in _section(without_rows)
+
+
+def _section(page: str) -> str:
+    """The section of the line in a page."""
+    return page.partition("Line, margin and mistakes</h2>")[2].partition("</section>")[0]
 
 
 def test_more_than_two_classes_are_refused(tmp_path: Path, command: Command) -> None:

@@ -30,9 +30,10 @@ class PlaneFacts(NamedTuple):
         lines: (M, 3) of b and a; the last is the final one, those before it follow mistakes.
         numbers: the mistake that each of `lines` but the last follows.
         margin: half the width of the band without rows in the units of the line's values; 0 without a band.
+        low, high: ends of both axes, with room beside the points.
 
     Shapes:
-        points: (N, 2); classes: (N,) 0 or 1.
+        points: (N, 2); classes: (N,) 0 or 1; low, high: (2,).
     """
 
     names: tuple[str, str]
@@ -41,6 +42,8 @@ class PlaneFacts(NamedTuple):
     lines: np.ndarray
     numbers: tuple[int, ...]
     margin: float
+    low: np.ndarray
+    high: np.ndarray
 
     def without_rows(self) -> "PlaneFacts":
         """The lines alone."""
@@ -76,6 +79,10 @@ class UnitFacts(NamedTuple):
     class_names: tuple[str, ...]
     mistakes: MistakeFacts | None
     plane: PlaneFacts | None
+
+    def without_rows(self) -> "UnitFacts":
+        """The same without the points of the plane."""
+        return self._replace(plane=self.plane and self.plane.without_rows())
 
 
 class LinearUnitSection(Section):
@@ -152,16 +159,24 @@ def _plane(
     lines[:, 2] -= lines[:, :2] @ shift
     chosen = evenly_spaced(np.arange(len(x)), MAX_POINTS)
     points = x[chosen, :2].double().numpy() * scale + shift
-    first, second = inputs
-    return PlaneFacts((first.name, second.name), points, (y[chosen] > 0).long().numpy(), lines, numbers, margin)
+    low, high = points.min(0), points.max(0)
+    room = ROOM * np.maximum(high - low, 1e-9)
+    return PlaneFacts(
+        names=(inputs[0].name, inputs[1].name),
+        points=points,
+        classes=(y[chosen] > 0).long().numpy(),
+        lines=lines,
+        numbers=numbers,
+        margin=margin,
+        low=low - room,
+        high=high + room,
+    )
 
 
 def _drawing(plane: PlaneFacts) -> View:
     """Positions of the plane's parts in an image of `SIDE` pixels."""
-    low, high = (plane.points.min(0), plane.points.max(0)) if len(plane.points) else (np.zeros(2), np.ones(2))
-    room = ROOM * np.maximum(high - low, 1e-9)
-    across = Axis(low[0] - room[0], high[0] + room[0], LEFT, LEFT + SIDE)
-    up = Axis(low[1] - room[1], high[1] + room[1], TOP + SIDE, TOP)
+    across = Axis(plane.low[0], plane.high[0], LEFT, LEFT + SIDE)
+    up = Axis(plane.low[1], plane.high[1], TOP + SIDE, TOP)
     *path, final = plane.lines
     band = [final + np.array([0, 0, sign * plane.margin]) for sign in (-1, 1)] if plane.margin else []
     steps = [
