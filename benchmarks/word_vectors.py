@@ -87,15 +87,16 @@ def spearman(vectors: Path) -> tuple[float, int]:
     lines = vectors.read_text(encoding="utf-8").splitlines()[1:]
     table = {word: np.array(values, float) for word, *values in (line.split(" ") for line in lines)}
     unit = {word: v / np.linalg.norm(v) for word, v in table.items()}
-    pairs = [line.split("\t") for line in (Path(DATA) / "word_similarity/EN-WS-353-ALL.txt").read_text().splitlines()]
-    known = [(a.lower(), b.lower(), float(s)) for a, b, s in pairs if a.lower() in unit and b.lower() in unit]
-    return float(spearmanr([unit[a] @ unit[b] for a, b, _ in known], [s for *_, s in known]).statistic), len(known)
+    wordsim = (Path(DATA) / "word_similarity/EN-WS-353-ALL.txt").read_text().lower().splitlines()
+    triples = [line.split("\t") for line in wordsim]
+    pairs = [(unit[a] @ unit[b], float(score)) for a, b, score in triples if a in unit and b in unit]
+    return float(spearmanr([cosine for cosine, _ in pairs], [score for _, score in pairs]).statistic), len(pairs)
 
 
 def main(seconds: float, workers: int, gensim: str, cpu: bool) -> None:
     threads = 1 if cpu else workers
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory)
         parts = [Path(DATA) / "english_text/text8_prefix.txt", *sorted(Path(DATA).glob("english_text/gutenberg/*.txt"))]
         text = folder / "text.txt"
         text.write_text("\n".join(part.read_text(encoding="utf-8") for part in parts), encoding="utf-8")
@@ -105,12 +106,9 @@ def main(seconds: float, workers: int, gensim: str, cpu: bool) -> None:
         else:
             file = folder / "gensim.txt"
             runs[f"gensim, {EPOCHS} epochs"] = {**measure(gensim, GENSIM, text, threads, EPOCHS, file), "file": file}
-        name, length = (
-            (f"deepglass, {EPOCHS} epochs", {"epochs": EPOCHS})
-            if cpu
-            else (f"deepglass, {seconds:g} s", {"time": seconds})
-        )
-        runs[name] = {**ours(text, threads, length, folder / "ours.txt"), "file": folder / "ours.txt"}
+        length, duration = ({"epochs": EPOCHS}, f"{EPOCHS} epochs") if cpu else ({"time": seconds}, f"{seconds:g} s")
+        file = folder / "ours.txt"
+        runs[f"deepglass, {duration}"] = {**ours(text, threads, length, file), "file": file}
         for title, run in runs.items():
             spent = run["cpu" if cpu else "wall"]
             score, pairs = spearman(run["file"])

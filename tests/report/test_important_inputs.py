@@ -65,6 +65,6 @@ def test_explain_gives_the_figures_of_the_report(report: ReportData) -> None:
     why = deepglass.explain(run, run.parent / "homes.csv", [facts.row])[0]["price"]
     assert why["baseline"] == pytest.approx(facts.base, rel=1e-5)
     weights = {part["part"]: part["weight"] for part in why["attributions"]}
-    drawn = {part.name: part.weight for part in facts.targets[0].parts}
-    assert drawn == pytest.approx(weights, rel=1e-4, abs=1e-5)
+    report_weights = {part.name: part.weight for part in facts.targets[0].parts}
+    assert report_weights == pytest.approx(weights, rel=1e-4, abs=1e-5)
     assert [n["row"] for n in why["nearest"]] == [n.row for n in facts.neighbours]

@@ -29,10 +29,10 @@ LAYERS: Mapping[Layer, str] = {
 @cache
 def sections() -> tuple[Section, ...]:
     """All sections in the order of the page."""
-    return tuple(sorted((cls() for _, cls in SECTIONS), key=_place))
+    return tuple(sorted((cls() for _, cls in SECTIONS), key=_order))
 
 
-def _place(section: Section) -> tuple[int, int]:
+def _order(section: Section) -> tuple[int, int]:
     return list(LAYERS).index(section.layer), section.position
 
 
@@ -55,7 +55,7 @@ def render(report: ReportData, further: Sequence[Section] = ()) -> str:
         DeepglassError: the run, its data or its test predictions cannot be read; a section that fails says so itself.
     """
     report.require()
-    chosen = sorted((*sections(), *further), key=_place)
+    chosen = sorted((*sections(), *further), key=_order)
     parts = [(section, html) for section in chosen if (html := section.render(report)) is not None]
     assets = dict.fromkeys(name for section, _ in parts for name in section.assets)
     version = report.metrics.get("versions", {}).get("deepglass", "")

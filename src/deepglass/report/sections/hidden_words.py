@@ -20,11 +20,11 @@ class HiddenWord(NamedTuple):
     """A word, hidden alone, and the pieces that the network expects in its place.
 
     Args:
-        place: index of the token in the text.
+        token_index: of the hidden token in the text.
         expected: the most likely pieces, each with its probability.
     """
 
-    place: int
+    token_index: int
     expected: tuple[tuple[str, float], ...]
 
 
@@ -66,7 +66,7 @@ class HiddenWordsSection(Section):
             for part, row in zip(parts, rows, strict=True)
         ]
         texts = [text for text in texts if text.hidden]
-        words = [(text.pieces[word.place], word.expected[0][0]) for text in texts for word in text.hidden]
+        words = [(text.pieces[word.token_index], word.expected[0][0]) for text in texts for word in text.hidden]
         right = sum(true.strip() == first.strip() for true, first in words)
         return HiddenTexts(tuple(texts), right, len(words)) if texts else None
 
@@ -74,7 +74,7 @@ class HiddenWordsSection(Section):
 def _hide_words(objective: TokenPretraining, codes: list[int], row: int) -> HiddenText:
     """A text with some of its longer words hidden one at a time."""
     pieces = tuple(objective.feature.piece_of([code]) for code in codes)
-    places = [i for i, piece in enumerate(pieces) if len(piece.strip()) >= MIN_LETTERS and piece.strip().isalpha()]
-    chosen = evenly_spaced(np.array(places, np.int64), HIDDEN).tolist()
+    indices = [i for i, piece in enumerate(pieces) if len(piece.strip()) >= MIN_LETTERS and piece.strip().isalpha()]
+    chosen = evenly_spaced(np.array(indices, np.int64), HIDDEN).tolist()
     hidden = tuple(HiddenWord(i, tuple(objective.expected_tokens(codes, i, EXPECTED))) for i in chosen)
     return HiddenText(row, pieces, hidden)
