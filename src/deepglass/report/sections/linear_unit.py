@@ -99,7 +99,9 @@ class LinearUnitSection(Section):
             x, y = (t.cpu() for t in objective.labelled(train.batch(torch.arange(len(train)))))
             weights = objective.weights.detach().cpu()
             signed = y * (x @ weights)
-        mistakes, numbers, lines = None, (), weights[None]
+        lines = weights[None]
+        mistakes: MistakeFacts | None = None
+        numbers: tuple[int, ...] = ()
         if isinstance(objective, Perceptron):
             number = int(objective.mistakes)
             mistakes = MistakeFacts(number, objective.mistake_bound, tuple(objective.path_rows[:number].tolist()))
