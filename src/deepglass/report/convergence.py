@@ -33,3 +33,8 @@ def training_end(history: Sequence[HistoryPoint]) -> Ending:
     if points[best].step > start and fall > max(FALLING * abs(before), least):
         return "falling"
     return "converged" if fall < max(FLAT * abs(before), least) else "unknown"
+
+
+def is_shortened(stop_reason: str | None, history: Sequence[HistoryPoint]) -> bool:
+    """Whether training ended while the network still improved: it was interrupted, or its loss still fell."""
+    return stop_reason == "interrupted" or training_end(history) == "falling"

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from deepglass.metrics.summaries import Figure
 from deepglass.metrics.table import METRICS
-from deepglass.report.convergence import training_end
+from deepglass.report.convergence import is_shortened
 from deepglass.report.facts import history_point
 from deepglass.report.objective_results import objective_result
 from deepglass.report.output_facts import OutputFacts
@@ -31,7 +31,7 @@ def run_verdicts(run: Run) -> list[RunVerdict]:
         return []
     outputs = run.state.experiment.outputs
     history = [history_point(record, outputs, METRICS["loss"]) for record in run.history]
-    shortened = metrics["stop_reason"] == "interrupted" or training_end(history) == "falling"
+    shortened = is_shortened(metrics["stop_reason"], history)
     verdicts = []
     for facts in _tested(run):
         verdict = judge(facts, shortened=shortened)

@@ -8,7 +8,7 @@ from deepglass.doctor.base import Finding
 from deepglass.formatting import baseline_name, count, duration, finite
 from deepglass.metrics.table import metric_of
 from deepglass.report.charts.axes import Axis, axis
-from deepglass.report.convergence import training_end
+from deepglass.report.convergence import is_shortened
 from deepglass.report.data import ReportData, View
 from deepglass.report.headline import by_severity, headline, short_text
 from deepglass.report.output_facts import Figure, OutputFacts, ordered_baselines
@@ -53,7 +53,7 @@ def _outcome(
 ) -> View:
     """One output: its main metric, the verdict, the chart of baselines, and sentences about its predictions."""
     seconds = report.plan.seconds if report.plan else None
-    shortened = report.metrics.get("stop_reason") == "interrupted" or training_end(report.history) == "falling"
+    shortened = is_shortened(report.metrics.get("stop_reason"), report.history)
     verdict = judge(output, report.data.splits.get("train"), seconds, shortened)
     return {
         "output": output,
