@@ -85,9 +85,7 @@ def explanations_of(
     by_output: dict[str, list[ExplanationFacts]] = {f.name: [] for f in explainer.outputs}
     for i, row in enumerate(explained):
         for reason in row:
-            by_output[reason.output].append(
-                _explanation(reason, prepared, int(chosen[i]), inputs, i, references.source_rows)
-            )
+            by_output[reason.output].append(_explanation(reason, prepared, int(chosen[i]), inputs, i))
     return {name: tuple(f for f in facts if f.targets) for name, facts in by_output.items()}
 
 
@@ -117,7 +115,7 @@ def _seconds_per_row(objective: Objective, data: Dataset) -> float:
 
 
 def _explanation(
-    reason: Explanation, prepared: PreparedData, row: int, inputs: Mapping[str, Column], i: int, references: np.ndarray
+    reason: Explanation, prepared: PreparedData, row: int, inputs: Mapping[str, Column], i: int
 ) -> ExplanationFacts:
     features = {f.name: f for f in prepared.inputs}
     output = next(f for f in prepared.outputs if f.name == reason.output)
@@ -138,7 +136,7 @@ def _explanation(
             NeighbourCard(
                 n.row,
                 _text(n.labels.get(reason.output)),
-                _thumbnail(prepared, features, image, references[n.reference_index]),
+                _thumbnail(prepared, features, image, n.row),
                 _neighbour_values(prepared, features, questions, n.row),
             )
             for n in reason.nearest
@@ -243,7 +241,7 @@ def _neighbour_values(
     """The values of a row in the inputs with the largest attributions, where these are columns."""
     parts = sorted((p for q in questions[:1] for p in q.parts), key=lambda p: -abs(p.weight))
     names = [n for n in dict.fromkeys(p.name for p in parts if p.position is None) if n in features]
-    index = int(np.flatnonzero(prepared.source_rows == source_row)[0]) if names else 0
+    index = _table_index(prepared, source_row)
     texts = ((name, _text(prepared.table[features[name].column][index])) for name in names[:MAX_NEIGHBOUR_VALUES])
     return tuple((name, text[:60] or "missing") for name, text in texts)
 
@@ -253,8 +251,13 @@ def _thumbnail(
 ) -> bytes | None:
     if image is None:
         return None
-    index = int(np.flatnonzero(prepared.source_rows == source_row)[0])
+    index = _table_index(prepared, source_row)
     return measure.thumbnail(row_pixels(features[image], prepared.table[features[image].column], index))
+
+
+def _table_index(prepared: PreparedData, source_row: int) -> int:
+    """The index in the prepared table of a row of the source."""
+    return int(np.flatnonzero(prepared.source_rows == source_row)[0])
 
 
 def _enlarged(codes: np.ndarray) -> np.ndarray:
