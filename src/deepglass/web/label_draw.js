@@ -5,9 +5,14 @@ import { cellFigures, imageOf, thumbnail } from "./label_cells.js";
 const byId = (id) => document.getElementById(id);
 const percent = (share) => (share > 0.995 ? "over 99\u00a0%" : `${Math.round(100 * share)}\u00a0%`);
 export const GIVEN = "given"; // the answer that accepts a mask or boxes
-const labelText = (label, review = false) => (review ? (label === GIVEN ? "accepted" : "refused") : label === "" ? "no label" : label);
 const QUEUE_LENGTH = 40; // rows of the queue that are drawn around the one in view
 const RESERVED_KEYS = new Set(["s", "u", "k", "x"]);
+
+// An answer in words.
+function labelText(label, review = false) {
+  if (review) return label === GIVEN ? "accepted" : "refused";
+  return label === "" ? "no label" : label;
+}
 
 // The key of each class: its own character where all are single characters, else digits and letters.
 export function keysOf(classes) {
@@ -50,10 +55,11 @@ const REASONS = {
 
 // What label and prediction a row has.
 function facts(item, { classes, review }) {
-  if (review) return [`the prediction agrees with it by ${percent(item.confidence)}`];
-  const confidence = classes.length || item.kind === "wrong" ? ` (${percent(item.confidence)} confidence)` : "";
-  const given = item.label ? ["label ", element(item.kind === "wrong" ? "del" : "b", {}, item.label), ", prediction "] : ["prediction "];
-  return [...given, element("b", {}, item.suggestion), item.kind === "wrong" ? ` (label wrong with ${percent(item.confidence)})` : confidence];
+  const share = percent(item.confidence), wrong = item.kind === "wrong";
+  if (review) return [`the prediction agrees with it by ${share}`];
+  const confidence = wrong ? ` (label wrong with ${share})` : classes.length ? ` (${share} confidence)` : "";
+  const given = item.label ? ["label ", element(wrong ? "del" : "b", {}, item.label), ", "] : [];
+  return [...given, "prediction ", element("b", {}, item.suggestion), confidence];
 }
 
 function drawItem({ data, index, revealed }, actions) {
@@ -110,7 +116,8 @@ function drawQueue({ data, index }, actions, ended) {
       const i = from + k, answer = data.answers[i], row = `row ${item.row}`;
       const image = item.cells.find((c) => c.kind === "image"), text = item.cells.find((c) => c.kind === "text");
       const face = image ? imageOf(item.row, image) : element("div", { className: "words" }, text ? text.text.slice(0, 40) : row);
-      const label = answer !== undefined ? `✓ ${labelText(answer, data.review)}` : data.review ? "?" : item.label ? `${item.label}?` : item.kind === "hidden" ? "?" : "new";
+      const question = data.review || item.kind === "hidden" ? "?" : item.label ? `${item.label}?` : "new";
+      const label = answer === undefined ? question : `✓ ${labelText(answer, data.review)}`;
       const button = element("button", { type: "button", title: row, onclick: () => actions.move(i) }, face, element("b", {}, label));
       button.setAttribute("aria-current", String(i === index && !ended));
       if (answer !== undefined) button.classList.add("answered");

@@ -48,13 +48,17 @@ export class MapCards {
     return canvas;
   }
 
+  // The split of a point; "" where rows have none, as words do.
+  split(point) {
+    const split = this.data.colourings.find((c) => c.name === "split");
+    return split ? split.names[split.codes[point]] : "";
+  }
+
   card(point) {
-    const { items, colourings } = this.data, i = this.item.get(point);
+    const { items } = this.data, i = this.item.get(point), split = this.split(point);
     const words = element("span", {}, this.words(point));
-    if (items && i !== undefined) {
-      const split = colourings.find((c) => c.name === "split");
-      const index = `row ${items.rows[i].toLocaleString("en")}, ${split?.names[split.codes[point]]}`;
-      if (split) words.append(element("br"), element("small", {}, index));
+    if (items && i !== undefined && split) {
+      words.append(element("br"), element("small", {}, `row ${items.rows[i].toLocaleString("en")}, ${split}`));
     }
     const parts = [this.tile(point, 44), this.dot(this.view.colouring.codes[point]), words].filter(Boolean);
     return element("li", {}, element("button", { type: "button", onclick: () => this.update({ selected: point }) }, ...parts));
@@ -106,9 +110,8 @@ export class MapCards {
   }
 
   table(points) {
-    const split = this.data.colourings.find((c) => c.name === "split");
     const line = (cells) => cells.map((cell) => String(cell).replace(/\s+/g, " ").replace(/^[=+@-]/, "'$&")).join("\t");
-    const rows = points.map((i) => line([this.data.items.rows[this.item.get(i)], split ? split.names[split.codes[i]] : "", this.words(i)]));
+    const rows = points.map((i) => line([this.data.items.rows[this.item.get(i)], this.split(i), this.words(i)]));
     return [line([this.data.noun, "split", "values"]), ...rows].join("\n");
   }
 

@@ -52,13 +52,14 @@ const sectionObserver = new IntersectionObserver((entries) => {
 for (const id of links.keys()) sectionObserver.observe(document.getElementById(id));
 
 const index = document.querySelector(".index");
-const closeIndex = (event) => {
-  if (!index.open || (event.type === "keydown" ? event.key !== "Escape" : index.contains(event.target) && !event.target.closest("a"))) return;
+addEventListener("click", ({ target }) => {
+  if (!index.contains(target) || target.closest("a")) index.open = false;
+});
+addEventListener("keydown", ({ key }) => {
+  if (key !== "Escape" || !index.open) return;
   index.open = false;
-  if (event.type === "keydown") index.firstElementChild.focus();
-};
-addEventListener("click", closeIndex);
-addEventListener("keydown", closeIndex);
+  index.firstElementChild.focus();
+});
 
 // Opens the parts around the target of the address, and those of its section.
 function openTarget() {
