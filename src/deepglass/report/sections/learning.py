@@ -92,13 +92,13 @@ def _metrics(history: Sequence[HistoryPoint]) -> list[str]:
 
 def _different_metrics(history: Sequence[HistoryPoint]) -> list[str]:
     """The first metrics whose curves are not that of the loss or of another one over again, as of MSE and R²."""
-    drawn = [_course(history, "loss")]
+    courses = [_course(history, "loss")]
     chosen: list[str] = []
     for name in _metrics(history):
         course = _course(history, name)
-        if len(chosen) < MAX_CHARTS and not any(_is_same(course, other) for other in drawn):
+        if len(chosen) < MAX_CHARTS and not any(_is_same(course, other) for other in courses):
             chosen.append(name)
-            drawn.append(course)
+            courses.append(course)
     return chosen
 
 

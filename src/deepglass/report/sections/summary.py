@@ -105,8 +105,8 @@ def _findings(report: ReportData) -> Sequence[Finding] | None:
 
 def _further_findings(findings: Sequence[Finding], outcomes: Sequence[View]) -> list[tuple[str, str]]:
     """Kind and short text of the most serious findings that no warning of an output tells already."""
-    told = {sentence for outcome in outcomes for sentence in outcome["headline"].warnings}
-    further = [(f.kind, text) for f in by_severity(findings) if (text := short_text(f)) not in told]
+    warnings = {sentence for outcome in outcomes for sentence in outcome["headline"].warnings}
+    further = [(f.kind, text) for f in by_severity(findings) if (text := short_text(f)) not in warnings]
     return further[:MAX_FINDINGS]
 
 
