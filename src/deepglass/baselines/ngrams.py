@@ -1,11 +1,10 @@
 """The baseline of a language model: n-grams, counted in the training text."""
 
-import math
 import time
 
 from deepglass.data.batches import Dataset
 from deepglass.nn.ngram import NgramModel
-from deepglass.objectives.next_token import NextToken
+from deepglass.objectives.next_token import NextToken, text_metrics
 
 NAME = "n_grams"
 ORDERS = {512: 4, 100_000: 2}  # size of the vocabulary -> tokens of the context
@@ -31,12 +30,8 @@ def ngrams(objective: NextToken, train: Dataset, test: Dataset) -> dict[str, flo
         part = tokens[first : start + size + 1]
         log_probs = model(part[None, :-1])[0, start - first :]
         nats -= float(log_probs.gather(1, part[start - first + 1 :, None]).sum())
-    mean = nats / (len(tokens) - 1)
-    characters = max(len(feature.text_of(tokens[1:].tolist())), 1)
     return {
-        "bits_per_character": nats / math.log(2) / characters,
-        "perplexity": math.exp(min(mean, 700)),
-        "loss": mean,
+        **text_metrics(feature, tokens, nats),
         "rows": float(len(train)),
         "seconds": round(time.perf_counter() - started, 3),
     }

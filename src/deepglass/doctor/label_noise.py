@@ -16,7 +16,7 @@ import numpy as np
 from deepglass.doctor.cross_fit import CrossFit
 
 FIT_ROWS = 3_000
-MIN_JUDGED = 1_000  # rows for the first fit; with fewer, rows that the embedding was trained on serve too
+MIN_HELD_OUT = 1_000  # rows for the first fit; with fewer, rows that the embedding was trained on serve too
 MAX_NOISE = 0.45  # rate of a pair, or of all random labels
 ASSUMED_NOISE = 0.05  # rate of random labels for the first fit of the heads
 MAX_PAIR_CLASSES = 50  # with more classes all pairs have one rate
@@ -64,17 +64,17 @@ class NoiseEstimate(NamedTuple):
     suggestion: np.ndarray
 
 
-def estimate_noise(embedding: np.ndarray, labels: np.ndarray, classes: int, judged: np.ndarray) -> NoiseEstimate:
+def estimate_noise(embedding: np.ndarray, labels: np.ndarray, classes: int, held_out: np.ndarray) -> NoiseEstimate:
     """The probability that each label is wrong, from embeddings.
 
     Args:
-        judged: (n,) rows by which the noise is estimated: those that the embedding was not trained on.
+        held_out: (n,) rows by which the noise is estimated: those that the embedding was not trained on.
 
     Shapes:
         embedding: (N, D) float; labels: (N,) int from 0 to `classes` - 1.
     """
     every = _sample(np.arange(len(labels)))
-    some = _sample(judged) if len(judged) >= MIN_JUDGED else every
+    some = _sample(held_out) if len(held_out) >= MIN_HELD_OUT else every
     fit = CrossFit(embedding, labels, classes)
     votes = fit.neighbour_votes()
     assumed = _transition(ASSUMED_NOISE, np.zeros((classes, classes)))
@@ -84,9 +84,9 @@ def estimate_noise(embedding: np.ndarray, labels: np.ndarray, classes: int, judg
     if alone.cost < first.cost:  # the neighbours say nothing further
         votes, first = np.zeros_like(votes), alone
     log_probs = _pooled(fit.fit(first.transition, FURTHER_ITERATIONS), votes)
-    some = _sample(judged)
+    some = _sample(held_out)
     model = select_noise(log_probs[some], labels[some])
-    if len(judged) < len(labels) and not model.is_noisy:  # too few for the noise of single classes
+    if len(held_out) < len(labels) and not model.is_noisy:  # too few for the noise of single classes
         model = select_noise(log_probs[every], labels[every])
     return _judge(log_probs, labels, model)
 

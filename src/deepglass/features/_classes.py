@@ -62,14 +62,14 @@ class ClassFeature(Feature):
         unnamed, unused = [v for v in values if v not in listed], [name for name in listed if name not in values]
         if not self.names or not unnamed:
             return
-        found = ", ".join(map(repr, unnamed[:4])) + (", ..." if len(unnamed) > 4 else "")
+        examples = ", ".join(map(repr, unnamed[:4])) + (", ..." if len(unnamed) > 4 else "")
         if not isinstance(self.names, Mapping):
             last = f"the codes 0 to {len(listed) - 1}"
-            raise self.bad_value(f"names: a list of {len(listed)} names has {last}, the column has {found} too")
+            raise self.bad_value(f"names: a list of {len(listed)} names has {last}, the column has {examples} too")
         if unused:
             codes = [code for code, name in self.names.items() if name in unused]
             hint = near_miss(str(codes[0]), unnamed)
-            raise self.bad_value(f"names: no training row has {codes[0]!r}, and {found} has no name{hint}")
+            raise self.bad_value(f"names: no training row has {codes[0]!r}, and {examples} has no name{hint}")
 
     def encode(self, raw: Raw) -> Column:
         """Codes (N,) int32; the mask is False where the code is 0."""

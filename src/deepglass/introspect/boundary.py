@@ -95,7 +95,7 @@ def boundaries(
 
 
 def _strongest_pairs(
-    context: RunContext, rows: np.ndarray, important: Mapping[str, Sequence[str]], drawn: Sequence[Plane]
+    context: RunContext, rows: np.ndarray, important: Mapping[str, Sequence[str]], other_planes: Sequence[Plane]
 ) -> list[Boundary]:
     """For each output the plane of the two inputs that it rests on most, unless it is drawn already."""
     prepared = context.data
@@ -104,7 +104,7 @@ def _strongest_pairs(
     for i, output in enumerate(outputs):
         pair = important.get(output.name, ())[:2]
         if len(pair) == 2 and (
-            i or not any({plane.across.feature.name, plane.up.feature.name} == set(pair) for plane in drawn)
+            i or not any({plane.across.feature.name, plane.up.feature.name} == set(pair) for plane in other_planes)
         ):
             planes.append(_columns(make_plane(prepared, (pair[0], pair[1])), (), _Paint(output, context, rows)))
     return planes

@@ -243,8 +243,8 @@ class BlockLoader(Loader):
     def _starts(self, epoch: int) -> Tensor:
         """Starts of the blocks of an epoch, whose words are drawn too."""
         generator = Generator().manual_seed(mix_seeds(self.seed, epoch, -1))
-        drawn = torch.rand(len(self.tokens), generator=generator).to(self.tokens.device)
-        words = self.tokens[drawn < self.keep_shares[self.tokens]]
+        uniform = torch.rand(len(self.tokens), generator=generator).to(self.tokens.device)
+        words = self.tokens[uniform < self.keep_shares[self.tokens]]
         self.sequence = F.pad(words, (self.window, self.window + BLOCK))
         starts = torch.arange(self.count) * len(words) // self.count
         return starts[torch.randperm(self.count, generator=generator)]

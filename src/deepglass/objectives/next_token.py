@@ -20,6 +20,7 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features._tokenizers import END, UNKNOWN
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
+from deepglass.features.text import Text
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.decoding import choose
 from deepglass.nn.embeddings import TokenHead
@@ -132,11 +133,8 @@ class NextToken(Objective):
                 logits = self.logits(Field(inputs, present)).float()
                 nats = F.cross_entropy(logits.transpose(1, 2), targets.long(), reduction="none")
                 total += float((nats * scored).sum())
-        mean = total / (len(tokens) - 1)
-        characters = len(self.feature.text_of(tokens[1:].tolist()))
-        bits = total / math.log(2) / max(characters, 1)
-        metrics = {"bits_per_character": bits, "perplexity": math.exp(min(mean, 700)), "loss": mean}
-        return Evaluation({self.name: metrics}, mean, loss=mean)
+        metrics = text_metrics(self.feature, tokens, total)
+        return Evaluation({self.name: metrics}, metrics["loss"], loss=metrics["loss"])
 
     def generate(
         self,
@@ -183,6 +181,18 @@ class NextToken(Objective):
 
     def predict(self, batch: Batch) -> Any:
         raise SpecError("bad-value", "this run generates text and predicts nothing: use deepglass generate")
+
+
+def text_metrics(feature: Text, tokens: Tensor, nats: float) -> dict[str, float]:
+    """Metrics of a text by the sum of the losses of all tokens but the first one.
+
+    Shapes:
+        tokens: (n,), n at least 2.
+    """
+    mean = nats / (len(tokens) - 1)
+    characters = max(len(feature.text_of(tokens[1:].tolist())), 1)
+    bits = nats / math.log(2) / characters
+    return {"bits_per_character": bits, "perplexity": math.exp(min(mean, 700)), "loss": mean}
 
 
 class WindowLoader(Loader):

@@ -85,9 +85,9 @@ def _classes(classes: ClassFacts) -> Headline:
     sentences = []
     if len(names) == 2:
         negative, positive = (_name(name) for name in names)
-        hits = f"{count(totals[1])} rows of {positive} {count(right[1])} are recognised"
+        recognised = f"{count(totals[1])} rows of {positive} {count(right[1])} are recognised"
         false_alarms = f"{count(totals[0])} of {negative} {count(totals[0] - right[0])} are taken for {positive}"
-        if parts := [part for part, n in ((hits, totals[1]), (false_alarms, totals[0])) if n]:
+        if parts := [part for part, n in ((recognised, totals[1]), (false_alarms, totals[0])) if n]:
             sentences.append(f"Of {'; of '.join(parts)}.")
     elif totals.sum():
         sentences.append(f"{count(right.sum())} of {plural(int(totals.sum()), 'row')} are right.")

@@ -137,13 +137,13 @@ class Queue:
         if self.reopen is None or not self.history:
             return None
         key = (self.history[-1], self.output.column)
-        taken = self.earlier.pop(key)
+        correction = self.earlier.pop(key)
         if key in self.trained_with:
             self.earlier[key] = self.trained_with[key]
         try:
             self.save()
         except StorageError:
-            self.earlier[key] = taken
+            self.earlier[key] = correction
             raise
         self.items.append(self.reopen(self.history.pop()))
         return len(self.items) - 1

@@ -25,7 +25,7 @@ from deepglass.report.mask_overlays import mask_overlays
 from deepglass.report.outputs import target_of
 from deepglass.report.overlays import Annotation, OutputOverlays, Overlay, OverlayBox
 from deepglass.run.run import Run
-from deepglass.web.palette import colour
+from deepglass.web.palette import colour, css
 
 MAX_ROWS = 600  # that are predicted
 MIN_SIDE = 480  # pixels of the longer side, to which small images are enlarged
@@ -62,13 +62,13 @@ def review_questions(
     calibration = context.calibration.get(output.name, {})
     reviewed = OutputRows(data, rows, best[output.name], target_of(output, data, rows), calibration, context.objective)
     if isinstance(output, MaskOutput):
-        drawn = mask_overlays(output, reviewed, limit)
+        collection = mask_overlays(output, reviewed, limit)
     else:
         assert isinstance(output, BoxesOutput)
-        drawn = box_overlays(output, reviewed, limit)
-    overlays = drawn.overlays[:limit]
+        collection = box_overlays(output, reviewed, limit)
+    overlays = collection.overlays[:limit]
     questions = [Question(o.row, "review", GIVEN, "", round(float(o.score or 0.0), 4)) for o in overlays]
-    return questions, {o.row: _drawings(o, drawn, output) for o in overlays}
+    return questions, {o.row: _drawings(o, collection, output) for o in overlays}
 
 
 def reopened_review(
@@ -76,27 +76,29 @@ def reopened_review(
 ) -> Question:
     """The question about a row whose answer was taken back; its drawings are added to the others."""
     one = candidates._replace(rows=np.array([row]), answered=np.array([False]))
-    (question,), drawn = review_questions(run, one, output, 1)
-    drawings.update(drawn)
+    (question,), added = review_questions(run, one, output, 1)
+    drawings.update(added)
     return question
 
 
-def _drawings(overlay: Overlay, drawn: OutputOverlays, output: Output) -> Drawings:
+def _drawings(overlay: Overlay, collection: OutputOverlays, output: Output) -> Drawings:
     names = output.class_names
-    legend = drawn.legend or tuple((name, _css(k)) for k, name in enumerate(names) if _has_box(overlay, name))
-    return Drawings(*(_draw(overlay, part, drawn, legend, names) for part in (overlay.truth, overlay.prediction)))
+    legend = collection.legend or tuple(
+        (name, css(colour(k))) for k, name in enumerate(names) if _has_box(overlay, name)
+    )
+    return Drawings(*(_draw(overlay, part, collection, legend, names) for part in (overlay.truth, overlay.prediction)))
 
 
 def _has_box(overlay: Overlay, name: str) -> bool:
     return any(box.name == name for part in (overlay.truth, overlay.prediction) for box in part.boxes)
 
 
-def _css(k: int) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour(k))
-
-
 def _draw(
-    overlay: Overlay, part: Annotation, drawn: OutputOverlays, legend: Sequence[tuple[str, str]], names: Sequence[str]
+    overlay: Overlay,
+    part: Annotation,
+    collection: OutputOverlays,
+    legend: Sequence[tuple[str, str]],
+    names: Sequence[str],
 ) -> bytes:
     image = Pillow.open(io.BytesIO(overlay.image)).convert("RGB")
     scale = max(1, round(MIN_SIDE / max(image.size)))
@@ -107,8 +109,8 @@ def _draw(
         image.paste(mask.convert("RGB"), (0, 0), opacity)
     pen = ImageDraw.Draw(image)
     for box in part.boxes:
-        if box.confidence is None or part is overlay.truth or is_visible(box, drawn.threshold):
-            _draw_box(pen, box, image.size, _css(names.index(box.name)))
+        if box.confidence is None or part is overlay.truth or is_visible(box, collection.threshold):
+            _draw_box(pen, box, image.size, css(colour(names.index(box.name))))
     out = io.BytesIO()
     _with_legend(image, legend).save(out, "PNG")
     return out.getvalue()
