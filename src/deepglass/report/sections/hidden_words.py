@@ -50,7 +50,7 @@ class HiddenTexts(NamedTuple):
 class HiddenWordsSection(Section):
     """Test texts with the expected words under the hidden ones."""
 
-    title, nav, position, layer = "Hidden words", "Hidden words", 205, "inside"
+    title, nav, position, layer = "Hidden words", "Hidden words", 16, "inside"
 
     def collect(self, report: ReportData) -> HiddenTexts | None:
         objective, prepared = report.context.objective, report.context.data
