@@ -77,7 +77,7 @@ class ClassOutput(ClassFeature, Output):
     @property
     def gamma(self) -> float:
         """The exponent of the focal loss; 0 for the cross-entropy."""
-        return self.focal_gamma if self.loss == "focal" else 0.0
+        return focal_exponent(self.loss, self.focal_gamma)
 
     def scores_of(
         self, labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndarray | None, weights: np.ndarray | None
@@ -203,6 +203,19 @@ def check_focal(loss: str, gamma: float) -> None:
     """Raises: ValueError: for an exponent of the focal loss that is not used."""
     if gamma != 2.0 and loss != "focal":
         raise ValueError(f"focal_gamma: has a meaning with loss: focal only, and the loss is {loss}")
+
+
+def focal_exponent(loss: str, gamma: float) -> float:
+    """The exponent of the focal loss; 0 for the cross-entropy."""
+    return gamma if loss == "focal" else 0.0
+
+
+def focal_factor(log_probs: Tensor, gamma: float) -> Tensor:
+    """The factor of the cross-entropy in the focal loss, by the log probabilities of the true classes.
+
+    Source: Lin et al., 2017, arXiv 1708.02002, equation 4.
+    """
+    return (1 - log_probs.exp()).clamp_min(1e-6) ** gamma  # the power's gradient at 0 may be infinite
 
 
 def calibrated(log_probs: np.ndarray, calibration: Calibration | None) -> np.ndarray:

@@ -14,7 +14,7 @@ from deepglass.constraints import Fraction
 from deepglass.features._classes import class_index
 from deepglass.features.base import Column
 from deepglass.features.category import Category
-from deepglass.features.outputs._classes import ClassOutput, calibrated
+from deepglass.features.outputs._classes import ClassOutput, calibrated, focal_factor
 from deepglass.features.outputs.base import Calibration, Prediction, PredictionArrays
 
 if TYPE_CHECKING:
@@ -157,8 +157,7 @@ class CategoryPrediction(Prediction):
         if self.label_smoothing:
             loss = (1 - self.label_smoothing) * loss - self.label_smoothing * self.weighted.mean(-1)
         if self.gamma:
-            own = self.weighted.gather(1, label[:, None])[:, 0].exp()
-            loss = loss * (1 - own).clamp_min(1e-6) ** self.gamma  # the power's gradient at 0 may be infinite
+            loss = loss * focal_factor(self.weighted.gather(1, label[:, None])[:, 0], self.gamma)
         return loss if self.log_weights is None else loss * self.log_weights.exp()[label]
 
     def mode(self) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from deepglass.features._classes import class_index
 from deepglass.features.base import Column
 from deepglass.features.multilabel import MIN_CASES, Multilabel
 from deepglass.features.outputs._calibrations import LabelCalibration, ThresholdRule, threshold_rule
-from deepglass.features.outputs._classes import check_focal
+from deepglass.features.outputs._classes import check_focal, focal_exponent, focal_factor
 from deepglass.features.outputs.base import Calibration, Output, PredictedRow, Prediction, PredictionArrays
 from deepglass.metrics.calibration import fit_temperature
 from deepglass.metrics.classes import ClassCurve
@@ -66,7 +66,7 @@ class MultilabelOutput(Multilabel, Output):
         return LinearHead(dim, _log_odds(np.array(self.counts_), self.rows_).tolist())
 
     def prediction(self, params: Tensor) -> Prediction:
-        return MultilabelPrediction(params, self.focal_gamma if self.loss == "focal" else 0.0)
+        return MultilabelPrediction(params, focal_exponent(self.loss, self.focal_gamma))
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`map`, `f1_macro`, `f1_micro`, `accuracy` (all labels of a row correct) and `log_loss` (per label)."""
@@ -254,7 +254,7 @@ class MultilabelPrediction(Prediction):
 
         losses = F.binary_cross_entropy_with_logits(self.params, target.values.float(), reduction="none")
         if self.gamma:
-            losses = losses * (1 - (-losses).exp()).clamp_min(1e-6) ** self.gamma
+            losses = losses * focal_factor(-losses, self.gamma)
         return losses.mean(-1)
 
     def mode(self) -> dict[str, Tensor]:

@@ -97,10 +97,15 @@ class NumberOutput(Number, RegressionOutput):
         return ScaledHead(dim, [0.0])
 
     def prediction(self, params: Tensor) -> Prediction:
-        mean, std = self.mean_ - self.offset_, self.std_
-        if (transform := self.target_transform) is not None:
-            mean, std = self.transformed_mean_, self.transformed_std_
-        return NumberPrediction(params, mean, std, self.loss, self.quantile, transform, self._own_loss)
+        transform = self.target_transform
+        return NumberPrediction(params, *self._mean_std, self.loss, self.quantile, transform, self._own_loss)
+
+    @property
+    def _mean_std(self) -> tuple[float, float]:
+        """Mean and standard deviation of the training targets, after the transformation where there is one."""
+        if self.transform is not None:
+            return self.transformed_mean_, self.transformed_std_
+        return self.mean_ - self.offset_, self.std_
 
     @property
     def _own_loss(self) -> Callable[[Tensor, Tensor], Tensor] | None:
@@ -135,8 +140,8 @@ class NumberOutput(Number, RegressionOutput):
             return {"value": transform.inverse(np.average(transform.forward(values), weights=_used(truth))[None])}
         if self.loss in ("absolute", "quantile") and len(values):
             return {"value": np.array([np.quantile(values, self.quantile)])}
-        if truth.weight is not None and truth.present_weight.sum() > 0:
-            return {"value": np.array([np.average(values, weights=truth.present_weight)])}
+        if (weights := _used(truth)) is not None:
+            return {"value": np.array([np.average(values, weights=weights)])}
         return {"value": np.array([values.mean() if len(values) else self.mean_ - self.offset_])}
 
     def baseline_loss(self, truth: Column) -> float:
@@ -191,9 +196,9 @@ class NumberOutput(Number, RegressionOutput):
 
         from deepglass.nn.tokens import Field
 
-        mean, std, transform = self.mean_ - self.offset_, self.std_, self.target_transform
-        if transform is not None:
-            mean, std, value = self.transformed_mean_, self.transformed_std_, transform.forward(value)
+        mean, std = self._mean_std
+        if (transform := self.target_transform) is not None:
+            value = transform.forward(value)
         param = np.log(value / mean) if self.loss == "poisson" else (value - mean) / std
         params = torch.from_numpy(np.broadcast_to(param, (len(truth),))[:, None].copy())
         rows = torch.from_numpy(truth)

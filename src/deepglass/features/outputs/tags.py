@@ -21,6 +21,8 @@ from deepglass.features.outputs._classes import (
     check_focal,
     class_weights,
     fit_calibration,
+    focal_exponent,
+    focal_factor,
     imbalance_warnings,
     log_shares,
 )
@@ -100,7 +102,7 @@ class TagsOutput(Tags, Output):
 
     def prediction(self, params: TokenLogits) -> Prediction:
         weights = None if self.log_weights is None else params.values.new_tensor(self.log_weights.tolist()).float()
-        gamma = self.focal_gamma if self.loss == "focal" else 0.0
+        gamma = focal_exponent(self.loss, self.focal_gamma)
         return TagsPrediction(params.values.float().log_softmax(-1), params.mask, weights, gamma)
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
@@ -212,7 +214,7 @@ class TagsPrediction(Prediction):
         labels = (codes - 1).clamp_min(0)
         words = -self.log_probs[:, :T].gather(-1, labels[..., None])[..., 0]
         if self.gamma:
-            words = words * (1 - (-words).exp()).clamp_min(1e-6) ** self.gamma
+            words = words * focal_factor(-words, self.gamma)
         if self.log_weights is not None:
             words = words * self.log_weights.exp()[labels]
         return (words * present).sum(1) / present.sum(1).clamp_min(1)
