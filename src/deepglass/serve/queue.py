@@ -224,7 +224,7 @@ class Queue:
             if column in self.table.columns:
                 label_value(label, label_column(self.table, column, "label"), "label")
         except (ValueError, SourceError) as error:
-            text = str(error).partition("] ")[2] or f"label: expected a number, got {label!r}"
+            text = error.message if isinstance(error, SourceError) else f"label: expected a number, got {label!r}"
             raise SpecError("bad-value", text) from error
 
 
