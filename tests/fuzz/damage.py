@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))  # the folder of this script is no package
 from commands import Subject, is_silently_wrong, preload, run_here
-from fuzz import Try, WholeRuns, make_subjects, new_folder, report_failure
+from fuzz import Try, WholeRuns, make_subjects, new_folder, progress, report_failure
 
 Damage = Callable[[bytes, bytes, random.Random], bytes | None]
 
@@ -110,7 +110,7 @@ def main() -> int:
         table = table[: options.sample]
         part, parts = map(int, options.part.split("/"))
         whole, work = WholeRuns(root, run_here), root / "try"
-        for number, case in table[part::parts]:
+        for number, case in progress(table[part::parts], "Cells"):
             result = one_case(case, random.Random(f"{options.seed}-{number}"), whole, work)
             end = "unchanged" if result is None else result.failure or ("refused" if result.outcome.code else "right")
             counts[end] += 1

@@ -17,15 +17,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 sys.path.insert(0, str(Path(__file__).parent))  # the folder of this script is no package
 from commands import Outcome, RunCommand, Subject, fill, is_silently_wrong, preload, run_forked, run_on_run
 from mutations import KINDS, mutate, random_setting
 
+T = TypeVar("T")
 COLUMNS = ("size", "rooms", "town", "built", "price", "sold")
 
 
@@ -91,6 +93,17 @@ def new_folder(folder: Path) -> Path:
     return folder
 
 
+def progress(items: Sequence[T], name: str, seconds: float = 30) -> Iterator[T]:
+    """The items one by one; how many are done and the time left go to stderr every so many seconds."""
+    start = last = time.monotonic()
+    for number, item in enumerate(items):
+        if (now := time.monotonic()) - last >= seconds:
+            minutes_left = (now - start) / number * (len(items) - number) / 60
+            print(f"{name}: {number:,} of {len(items):,}, {minutes_left:.0f} min left", file=sys.stderr, flush=True)
+            last = now
+        yield item
+
+
 def one_try(subject: Subject, words: Sequence[str], rng: random.Random, whole: WholeRuns, work: Path) -> Try:
     """Copy a subject, change one of its files or a setting, run one of its commands."""
     expected = whole.output(subject, words, new_folder(work)) if subject.is_run else ""
@@ -133,7 +146,7 @@ def main() -> int:
         root = Path(name)
         subjects = make_subjects(root, [n for n in options.only.split(",") if n])
         whole, work = WholeRuns(root, run_forked), root / "try"
-        for number in range(options.tries):
+        for number in progress(range(options.tries), "Tries"):
             rng = random.Random(f"{options.seed}-{number}")
             subject = subjects[number % len(subjects)]
             result = one_try(subject, rng.choice(subject.commands), rng, whole, work)
