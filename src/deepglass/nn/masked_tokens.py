@@ -1,7 +1,6 @@
 """Masked tokens: choosing them, and the heads that predict them."""
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -12,18 +11,6 @@ from deepglass.nn.token_ops import sinusoidal_positions
 from deepglass.nn.tokens import Field
 
 MASK_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the chosen tokens; the others stay as they are
-
-
-class MaskedTokens(NamedTuple):
-    """Tokens of which some are hidden.
-
-    Shapes:
-        codes: (B, T) int64, with the mask code or another token at some of the chosen places.
-        chosen: (B, T) bool, the places to predict.
-    """
-
-    codes: Tensor
-    chosen: Tensor
 
 
 def choose_tokens(present: Tensor, share: float, generator: Generator | None = None) -> Tensor:
@@ -38,27 +25,25 @@ def choose_tokens(present: Tensor, share: float, generator: Generator | None = N
     return (rank < counts) & present
 
 
-def mask_tokens(
-    field: Field, share: float, size: int, mask_code: int, first: int, generator: Generator | None = None
-) -> MaskedTokens:
-    """Choose tokens and hide them: 80 % become the mask, 10 % a random token, 10 % stay.
+def hide_tokens(
+    codes: Tensor, chosen: Tensor, size: int, mask_code: int, first: int, generator: Generator | None = None
+) -> Tensor:
+    """Codes with the chosen tokens hidden: 80 % become the mask, 10 % a random token, 10 % stay.
 
     Args:
-        share: of the present tokens.
         size: V, number of codes.
         mask_code: of the mask.
         first: the first code that stands for a piece of text.
 
+    Shapes:
+        codes: (B, T) int64; chosen: (B, T) bool -> (B, T) int64.
+
     Source: Devlin et al., 2019, arXiv 1810.04805, section 3.1.
     """
-    codes = field.values.long()
-    chosen = choose_tokens(field.mask, share, generator)
     draw = torch.rand(codes.shape, device=codes.device, generator=generator)
     other = torch.randint(first, max(size, first + 1), codes.shape, device=codes.device, generator=generator)
     hidden = codes.masked_fill(chosen & (draw < MASK_SHARE), mask_code)
-    return MaskedTokens(
-        torch.where(chosen & (draw >= MASK_SHARE) & (draw < MASK_SHARE + RANDOM_SHARE), other, hidden), chosen
-    )
+    return torch.where(chosen & (draw >= MASK_SHARE) & (draw < MASK_SHARE + RANDOM_SHARE), other, hidden)
 
 
 def crop_tokens(field: Field, length: int) -> Field:

@@ -1,15 +1,19 @@
 """Linear probe: evaluates an embedding by linear heads on frozen features."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.outputs.base import Output, Prediction
-from deepglass.networks.network import key_of
-from deepglass.nn.tokens import Field, Fields, Tokens
+from deepglass.features.outputs.base import Output, Prediction, PredictionArrays
+from deepglass.networks.network import Network, key_of
+from deepglass.nn.encoders_heads import LinearHead
+from deepglass.nn.tokens import Field, Fields, Tokens, pool
+from deepglass.objectives.base import concatenate_predictions
+from deepglass.objectives.supervised import loss_sums
 
 MAX_ROWS = 30_000  # for the fit
 MAX_ITERATIONS = 200  # of L-BFGS
@@ -22,14 +26,17 @@ class Probe(nn.Module):
     Args:
         outputs: fitted features.
         dim: width D of the embedding.
+        gaussian_prior: the weights have a Gaussian prior of variance 1 / D, so that fewer labels mean a stronger L2
+            penalty; else the penalty is 1e-4 for any number of labels.
 
     Source: Alain and Bengio, 2016, arXiv 1610.01644.
     """
 
-    def __init__(self, outputs: Sequence[Output], dim: int) -> None:
+    def __init__(self, outputs: Sequence[Output], dim: int, gaussian_prior: bool = False) -> None:
         super().__init__()
         self.outputs = {f.name: f for f in outputs}
         self.heads = nn.ModuleDict({key_of(f.name, "probe_"): f.head(dim) for f in outputs})
+        self.dim, self.gaussian_prior = dim, gaussian_prior
         self.mean = nn.Buffer(torch.zeros(dim))
         self.std = nn.Buffer(torch.ones(dim))
         self.fitted = nn.Buffer(torch.zeros((), dtype=torch.bool))
@@ -62,6 +69,19 @@ class Probe(nn.Module):
         tokens = Tokens.of_vector((embeddings.float() - self.mean) / self.std)
         return {n: f.prediction(self.heads[key_of(n, "probe_")](tokens)) for n, f in self.outputs.items()}
 
+    def evaluate(
+        self, data: Dataset, embed: Callable[[Batch], Tensor], batch_size: int
+    ) -> tuple[dict[str, PredictionArrays], float]:
+        """Predictions of all rows, and the mean loss of those with a target, summed over outputs."""
+        modes: dict[str, list[Mapping[str, Tensor]]] = {name: [] for name in self.outputs}
+        totals = {name: torch.zeros(2) for name in self.outputs}  # of the losses, and rows
+        for batch in data.batches(batch_size):
+            for name, prediction in self.predictions(embed(batch)).items():
+                modes[name].append(prediction.mode())
+                totals[name] += torch.stack(loss_sums(prediction, batch.targets[name], 1)).cpu()
+        loss = float(sum(total / rows.clamp_min(1) for total, rows in totals.values()))
+        return {name: concatenate_predictions(parts) for name, parts in modes.items()}, loss
+
     def labelled_rows(self, train: Dataset, limit: int) -> np.ndarray:
         """Indices of the rows with a target, of more than `limit` a random sample."""
         masks = [column.mask for name, column in train.truth.items() if name in self.outputs]
@@ -72,13 +92,12 @@ class Probe(nn.Module):
 
     def _fit_lbfgs(self, x: Tensor, targets: Fields) -> None:
         weights = list(self.heads.parameters())
+        penalty = self.dim / (2 * len(x)) if self.gaussian_prior else WEIGHT_DECAY
         optimizer = torch.optim.LBFGS(weights, max_iter=MAX_ITERATIONS, history_size=10, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             optimizer.zero_grad()
-            total = (
-                sum((w.square().sum() for w in weights if w.ndim > 1), torch.zeros((), device=x.device)) * WEIGHT_DECAY
-            )
+            total = sum((w.square().sum() for w in weights if w.ndim > 1), torch.zeros((), device=x.device)) * penalty
             tokens = Tokens.of_vector(x)
             for name, feature in self.outputs.items():
                 present = targets[name].present
@@ -89,6 +108,26 @@ class Probe(nn.Module):
 
         with torch.enable_grad():
             optimizer.step(loss)
+
+
+def start_heads(network: Network, train: Dataset) -> None:
+    """Set the linear heads of a network to those of a probe on its features, before all of it is fine-tuned.
+
+    Heads of random weights would first change the learned features at random.
+
+    Source: Kumar et al., 2022, arXiv 2202.10054 (LP-FT).
+    """
+    heads = {n: h for n in network.features if isinstance(h := network.heads[key_of(n)], LinearHead)}
+    probe = Probe([network.features[n] for n in heads], network.trunk.out_dim, gaussian_prior=True)
+    probe.to(train.device)
+    network.eval()
+    if not probe.fit(train, lambda batch: pool(network.embed(batch.inputs))):
+        return
+    with torch.no_grad():
+        for name, head in heads.items():
+            fitted = cast(LinearHead, probe.heads[key_of(name, "probe_")]).linear
+            head.linear.weight.copy_(fitted.weight / probe.std)
+            head.linear.bias.copy_(fitted.bias - head.linear.weight @ probe.mean)
 
 
 def _concatenate(fields: Sequence[Field]) -> Field:

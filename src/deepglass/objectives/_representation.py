@@ -12,7 +12,7 @@ from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.objectives._probe import Probe
-from deepglass.objectives.base import Evaluation, MakeNetwork, Objective, predict_dataset
+from deepglass.objectives.base import Evaluation, MakeNetwork, Objective
 
 
 class Representation(Objective):
@@ -23,11 +23,13 @@ class Representation(Objective):
     """
 
     uses_unlabelled: ClassVar[bool] = True
+    monitors_probe: ClassVar[bool] = False  # the probe's loss is added to the monitored value
+    gaussian_prior: ClassVar[bool] = False  # of the probe
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         check_row_outputs(outputs, f"the linear probe of {self.name}")
         dim = self.make(inputs, make_network)
-        self.probe = Probe(outputs, dim)
+        self.probe = Probe(outputs, dim, gaussian_prior=self.gaussian_prior)
 
     @abstractmethod
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
@@ -46,10 +48,11 @@ class Representation(Objective):
         self.eval()
         with torch.inference_mode():
             own, monitor = self.own_metrics(data, batch_size)
-        if not self.probe.fitted:
-            return Evaluation({self.name: own}, monitor)
-        predictions = predict_dataset(self, data, batch_size)
+            if not self.probe.fitted:
+                return Evaluation({self.name: own}, monitor)
+            predictions, loss = self.probe.evaluate(data, self.embed, batch_size)
         scores = {n: f.score(predictions[n], data.truth[n]) for n, f in self.probe.outputs.items()}
+        monitor += loss if self.monitors_probe else 0.0
         return Evaluation({self.name: own, **scores}, monitor, predictions)
 
     def predict(self, batch: Batch) -> dict[str, Prediction]:

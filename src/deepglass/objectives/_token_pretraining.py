@@ -14,17 +14,16 @@ from deepglass.features._tokenizers import FIRST, UNKNOWN
 from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.embeddings import TokenEncoder
-from deepglass.nn.masked_tokens import MaskedTokens, crop_tokens, mask_tokens
+from deepglass.nn.masked_tokens import choose_tokens, crop_tokens
 from deepglass.nn.tokens import Field, Tokens, pool
 from deepglass.objectives._representation import Representation
 from deepglass.objectives._texts import only_text, with_tokenization
 from deepglass.objectives.base import Evaluation, MakeNetwork
 from deepglass.objectives.skipgram import skipgram_vectors
-from deepglass.objectives.supervised import loss_sums
 
-MASK = UNKNOWN  # the code of a masked token: texts of the vocabulary do not hold it
-MAX_PIECES = 8_000  # of the vocabulary, where the spec states none
-SKIPGRAM_EPOCHS = 5
+MASK = UNKNOWN  # the code of a masked token: of an unknown word as little is known
+MAX_WORDS = 10_000  # of the vocabulary, where the spec states none
+SKIPGRAM_EPOCHS = 15  # more still make better features of texts, and take seconds
 PROBE_ROWS = 1_000  # labelled training rows of the probe that monitors training
 
 
@@ -41,6 +40,8 @@ class TokenPretraining(Representation):
     """
 
     default_trunk: ClassVar[str | None] = "transformer"
+    monitors_probe: ClassVar[bool] = True
+    gaussian_prior: ClassVar[bool] = True
 
     def __init__(self, mask_ratio: float, context_length: int, skipgram_epochs: int) -> None:
         super().__init__()
@@ -49,13 +50,15 @@ class TokenPretraining(Representation):
 
     @classmethod
     def adapt_inputs(cls, inputs: Sequence[Feature]) -> list[Feature]:
-        return [with_tokenization(f, "pieces", MAX_PIECES) for f in inputs]
+        return [with_tokenization(f, "word_level", MAX_WORDS) for f in inputs]
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
         self.feature = only_text(inputs, [], self.name)
         if (tokenization := self.feature.tokenization) in ("ngrams", "words"):
             where = f"inputs.{self.feature.name}.tokenization: {self.name}"
-            raise SpecError("bad-value", f"{where} cannot predict {tokenization}; take pieces or characters")
+            raise SpecError(
+                "bad-value", f"{where} cannot predict {tokenization}; take word_level, pieces or characters"
+            )
         self.network = make_network(inputs, [])
         encoder = self.network.encoders[0]
         if not isinstance(encoder, TokenEncoder):
@@ -75,7 +78,7 @@ class TokenPretraining(Representation):
         """
 
     def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
-        return replace(defaults, weight_decay=0.01, schedule="linear", warmup=0.1)
+        return replace(defaults, weight_decay=0.01, schedule="linear", warmup=0.1, precision="bfloat16")
 
     def on_fit_start(self, train: Dataset) -> None:
         if self.skipgram_epochs and float(self.encoder.table.weight.detach().sum()) == self._initial:
@@ -88,22 +91,20 @@ class TokenPretraining(Representation):
         return super().fit_probe(train)
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
-        if self._labelled is None:
-            return super().evaluate(data, batch_size, search)
-        with torch.no_grad():
-            for parameter in self.probe.heads.parameters():
-                parameter.zero_()  # so that the fit depends on the network alone
-        self.eval()
-        self.probe.fit(self._labelled, self.embed)
-        evaluation = super().evaluate(data, batch_size, search)
-        return replace(evaluation, monitor=evaluation.monitor + self._probe_loss(data, batch_size))
+        if self._labelled is not None:
+            with torch.no_grad():
+                for parameter in self.probe.heads.parameters():
+                    parameter.zero_()  # so that the fit depends on the network alone
+            self.eval()
+            self.probe.fit(self._labelled, self.embed)
+        return super().evaluate(data, batch_size, search)
 
     def embed(self, batch: Batch) -> Tensor:
         return pool(self.network.embed(batch.inputs)).float()
 
-    def hide(self, field: Field, generator: Generator | None = None) -> MaskedTokens:
-        """Some tokens chosen and hidden."""
-        return mask_tokens(field, self.mask_ratio, self.feature.size, MASK, FIRST, generator)
+    def choose(self, field: Field, generator: Generator | None = None) -> Tensor:
+        """The tokens to hide, (B, T) bool; none of them is unknown."""
+        return choose_tokens(field.mask & (field.values >= FIRST), self.mask_ratio, generator)
 
     def window(self, batch: Batch) -> Field:
         """The texts of a training batch, each at most `context_length` tokens."""
@@ -149,12 +150,9 @@ class TokenPretraining(Representation):
             occur = (counts > 0) & (torch.arange(len(table), device=counts.device) >= FIRST)
             centred = vectors[occur] - vectors[occur].mean(0)
             table[occur] = centred / centred.std()
+            table[:FIRST] = 0.0  # unknown words add nothing to the mean
 
-    def _probe_loss(self, data: Dataset, batch_size: int) -> float:
-        """Mean loss of the probe over the rows with a target, summed over outputs."""
-        totals = {name: torch.zeros(2) for name in self.probe.outputs}  # of the losses, and rows
-        with torch.inference_mode():
-            for batch in data.batches(batch_size):
-                for name, prediction in self.predict(batch).items():
-                    totals[name] += torch.stack(loss_sums(prediction, batch.targets[name], 1)).cpu()
-        return float(sum(loss / rows.clamp_min(1) for loss, rows in totals.values()))
+
+def mean(losses: Tensor) -> Tensor:
+    """Mean of losses (N,); 0 for none, as of texts whose words are all unknown."""
+    return losses.sum() / max(len(losses), 1)

@@ -16,10 +16,11 @@ from torch.nn import functional as F
 
 from deepglass.constraints import Count, NonNegativeInt, OpenShare
 from deepglass.data.batches import Batch, Dataset
+from deepglass.features._tokenizers import FIRST
 from deepglass.metrics.table import METRICS, Metric
-from deepglass.nn.masked_tokens import TiedTokenHead
+from deepglass.nn.masked_tokens import TiedTokenHead, hide_tokens
 from deepglass.nn.tokens import Field
-from deepglass.objectives._token_pretraining import SKIPGRAM_EPOCHS, TokenPretraining
+from deepglass.objectives._token_pretraining import MASK, SKIPGRAM_EPOCHS, TokenPretraining, mean
 from deepglass.objectives.base import Loss
 
 
@@ -50,7 +51,7 @@ class Masked(TokenPretraining):
         return {"network": nn.ModuleList([self.network, self.head])}
 
     def loss(self, batch: Batch) -> Loss:
-        return Loss(self._losses(self.window(batch))[0].mean(), weight=len(batch))
+        return Loss(mean(self._losses(self.window(batch))[0]), weight=len(batch))
 
     def own_metrics(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
         """Cross-entropy, perplexity and accuracy of hidden tokens, the same ones in each evaluation."""
@@ -60,16 +61,17 @@ class Masked(TokenPretraining):
             loss, right = self._losses(batch.inputs[self.feature.name], generator)
             losses.append(loss)
             correct.append(right)
-        mean = float(torch.cat(losses).mean())
-        accuracy = float(torch.cat(correct).float().mean())
-        return {"loss": mean, "perplexity": math.exp(min(mean, 700)), "masked_accuracy": accuracy}, mean
+        nats, accuracy = float(mean(torch.cat(losses))), float(mean(torch.cat(correct).float()))
+        return {"loss": nats, "perplexity": math.exp(min(nats, 700)), "masked_accuracy": accuracy}, nats
 
     def fill(self, field: Field, codes: Tensor, chosen: Tensor) -> Tensor:
         return self.head(self.tokens(field, codes).values[chosen], self.encoder.table.weight)
 
     def _losses(self, field: Field, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
         """Cross-entropy of each hidden token, and whether it is the most likely one, (number of hidden tokens,)."""
-        codes, chosen = self.hide(field, generator)
-        truth = field.values.long()[chosen]
-        logits = self.fill(field, codes, chosen).float()
+        codes = field.values.long()
+        chosen = self.choose(field, generator)
+        truth = codes[chosen]
+        hidden = hide_tokens(codes, chosen, self.feature.size, MASK, FIRST, generator)
+        logits = self.fill(field, hidden, chosen).float()
         return F.cross_entropy(logits, truth, reduction="none"), logits.argmax(1) == truth

@@ -21,7 +21,7 @@ from deepglass.metrics.classes import roc_auc
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.masked_tokens import TokenGenerator
 from deepglass.nn.tokens import Field
-from deepglass.objectives._token_pretraining import MASK, SKIPGRAM_EPOCHS, TokenPretraining
+from deepglass.objectives._token_pretraining import MASK, SKIPGRAM_EPOCHS, TokenPretraining, mean
 from deepglass.objectives.base import Loss
 
 MIN_WIDTH = 16  # of the generator
@@ -76,7 +76,7 @@ class ReplacedToken(TokenPretraining):
     def loss(self, batch: Batch) -> Loss:
         result = self._detect(self.window(batch))
         detection = F.binary_cross_entropy_with_logits(result.logits, result.replaced)
-        value = result.generator_loss.mean() + self.detection_weight * detection
+        value = mean(result.generator_loss) + self.detection_weight * detection
         return Loss(value, logs={"detection": detection.detach()}, weight=len(batch))
 
     def own_metrics(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
@@ -84,7 +84,7 @@ class ReplacedToken(TokenPretraining):
         generator = Generator(data.device).manual_seed(0)
         parts = [self._detect(b.inputs[self.feature.name], generator) for b in data.batches(batch_size)]
         made, logits, replaced = (torch.cat(p) for p in zip(*parts, strict=True))
-        nats, detection = float(made.mean()), float(F.binary_cross_entropy_with_logits(logits, replaced))
+        nats, detection = float(mean(made)), float(F.binary_cross_entropy_with_logits(logits, replaced))
         loss = nats + self.detection_weight * detection
         auc = roc_auc(replaced.cpu().numpy(), logits.cpu().numpy())
         return {"loss": loss, "perplexity": math.exp(min(nats, 700)), "roc_auc": auc}, nats + detection
@@ -95,7 +95,7 @@ class ReplacedToken(TokenPretraining):
 
     def _detect(self, field: Field, generator: Generator | None = None) -> Detection:
         truth = field.values.long()
-        chosen = self.hide(field, generator).chosen
+        chosen = self.choose(field, generator)
         logits = self.fill(field, truth.masked_fill(chosen, MASK), chosen).float()
         made = torch.multinomial(logits.detach().softmax(1), 1, generator=generator).squeeze(1)
         filled = truth.masked_scatter(chosen, made)

@@ -23,6 +23,7 @@ from deepglass.features.outputs._intervals import why_constant
 from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.pretrained import PretrainedEncoder
+from deepglass.objectives._probe import start_heads
 from deepglass.objectives._representation import Representation
 from deepglass.objectives._word_vectors import WordVectors
 from deepglass.objectives.base import OBJECTIVES, Evaluation, Objective
@@ -40,7 +41,7 @@ from deepglass.run.callbacks.sample_recorder import sample_recorder
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.run.interval_scales import fit_interval_scales
-from deepglass.run.warm_start import load_weights
+from deepglass.run.warm_start import is_pretraining, load_weights
 from deepglass.training.augmentation import augmentation_for, set_audio_augmentation
 from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import State, weights_sha256
@@ -157,7 +158,7 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     rows = objective.examples_per_epoch(datasets["train"])
     evaluated_rows = objective.examples_per_evaluation(datasets["valid"])
     plan = make_plan(training, setup.defaults, rows, setup.device, evaluated_rows)
-    _read_initial_weights(setup)
+    _read_initial_weights(setup, datasets["train"])
     objective.on_fit_start(datasets["train"])
     folder.begin(experiment, data)
     if clock is None:  # else it is fitted to the time budget first
@@ -187,7 +188,7 @@ def resume(
     setup.random_state.restore()
     state = folder.checkpoints.load()
     if state is None:
-        _read_initial_weights(setup)
+        _read_initial_weights(setup, datasets["train"])
     objective.on_fit_start(datasets["train"])
     step = state.values["step"] if state else 0
     if stage is not None:
@@ -272,11 +273,14 @@ def _recorders(
     return recorders, failures
 
 
-def _read_initial_weights(setup: Setup) -> None:
+def _read_initial_weights(setup: Setup, train: Dataset) -> None:
     """Pretrained weights, and those of the run that this one starts from."""
-    setup.objective.apply(_read_pretrained_weights)
+    objective = setup.objective
+    objective.apply(_read_pretrained_weights)
     if (run := setup.experiment.spec.network.init_from) is not None:
-        load_weights(run, setup.objective, setup.data)
+        load_weights(run, objective, setup.data)
+        if type(objective) is Supervised and is_pretraining(run):
+            start_heads(objective.network, train)
 
 
 def _read_pretrained_weights(module: nn.Module) -> None:

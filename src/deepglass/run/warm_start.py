@@ -15,6 +15,7 @@ from deepglass.features.text import Text
 from deepglass.networks.network import Network, grouped, key_of
 from deepglass.nn.bag import BagEncoder
 from deepglass.nn.embeddings import TokenEncoder
+from deepglass.objectives._token_pretraining import TokenPretraining
 from deepglass.objectives._word_vectors import WordVectors
 from deepglass.prepare.earlier_features import same_encoding
 from deepglass.prepare.prepare import EarlierRun
@@ -22,11 +23,13 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
 
+FINE_TUNING_RATE = 1e-4  # where the spec states none: a tenth of the rate of new weights
+
 
 def inherit_architecture(spec: Spec, out: Path | None) -> Spec:
     """The spec with the network settings of the run that gives the initial weights, unless it names another trunk.
 
-    Settings of the spec take precedence.
+    A network that was pre-trained on tokens has a lower learning rate. Settings of the spec take precedence.
 
     Args:
         out: the folder of the new run; None for one that does not exist yet.
@@ -43,7 +46,16 @@ def inherit_architecture(spec: Spec, out: Path | None) -> Spec:
     if before.objective_class.builds_network or own.trunk not in (None, before.trunk):
         return spec
     network = replace(own, trunk=before.trunk, settings={**before.network, **own.settings})
-    return replace(spec, network=network)
+    training = spec.training
+    fine_tunes = issubclass(before.objective_class, TokenPretraining) and spec.objective.name == "supervised"
+    if fine_tunes and training.learning_rate is None:
+        training = replace(training, learning_rate=FINE_TUNING_RATE)
+    return replace(spec, network=network, training=training)
+
+
+def is_pretraining(run: str | Path) -> bool:
+    """Whether a run was trained on the tokens of texts without labels."""
+    return issubclass(Folder.open(Path(run)).state().experiment.objective_class, TokenPretraining)
 
 
 def earlier_run(spec: Spec) -> EarlierRun | None:
