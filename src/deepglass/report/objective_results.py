@@ -10,6 +10,7 @@ from deepglass.objectives._word_vectors import WordVectors
 from deepglass.objectives.base import Objective
 from deepglass.objectives.gan import Gan
 from deepglass.objectives.next_token import NextToken
+from deepglass.objectives.style import Style
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.paired_baselines import stored_baselines
 
@@ -24,7 +25,7 @@ def objective_result(objective: Objective, test_rows: int, metrics: Mapping[str,
     """
     if not (test := metrics.get("test", {}).get(objective.name)):
         return None
-    if not isinstance(objective, Agent | Gan | NextToken | WordVectors):
+    if not isinstance(objective, Agent | Gan | NextToken | Style | WordVectors):
         return None
     acts = isinstance(objective, Agent)
     return OutputFacts(

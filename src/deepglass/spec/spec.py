@@ -7,7 +7,7 @@ immutable, down to the settings of its sections.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +32,7 @@ from deepglass.values import frozen, plain
 SOURCES = ("source", "test", "unlabelled")
 FEATURES = ("inputs", "outputs")
 PATHS = (*SOURCES, "label_corrections")
+OBJECTIVE_PATHS = ("features", "style_image", "word_pairs")  # settings of objectives
 Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
 
 
@@ -252,7 +253,8 @@ class Spec:
         paths = {k: anchored_source(getattr(self.data, k), folder) for k in PATHS}
         data = replace(self.data, data_root=roots, split=split, **paths)
         network = replace(self.network, init_from=anchored_source(self.network.init_from, folder))
-        return replace(self, data=data, network=network)
+        objective = self._objective_with(lambda path: anchored_source(path, folder))
+        return replace(self, data=data, network=network, objective=objective)
 
     def with_names(self) -> tuple[Spec, dict[str, str]]:
         """The same with the names of its files instead of paths, and the name of each path."""
@@ -261,7 +263,14 @@ class Spec:
         paths = {k: source_name(getattr(self.data, k), names) for k in PATHS}
         data = replace(self.data, data_root=(), split=split, **paths)
         network = replace(self.network, init_from=source_name(self.network.init_from, names))
-        return replace(self, data=data, network=network), names
+        objective = self._objective_with(lambda path: source_name(path, names))
+        return replace(self, data=data, network=network, objective=objective), names
+
+    def _objective_with(self, function: Callable[[str], str]) -> ObjectiveSpec:
+        """The objective with a function of each path in its settings."""
+        settings = plain(self.objective.settings)
+        paths = {k: function(v) for k in OBJECTIVE_PATHS if isinstance(v := settings.get(k), str) and v}
+        return replace(self.objective, settings={**settings, **paths}) if paths else self.objective
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain values; defaults are left out."""
