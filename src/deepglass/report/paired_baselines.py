@@ -9,7 +9,7 @@ from deepglass.features.base import Column
 from deepglass.features.outputs._intervals import RegressionOutput
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.features.outputs.tags import TagsOutput
-from deepglass.metrics.paired import PairedTest, compare_errors, compare_shares
+from deepglass.metrics.paired import PairedTest, SampleStats, compare_errors, compare_means, compare_shares
 from deepglass.report.output_facts import Baseline
 
 COSTS = ("rows", "steps", "seconds")  # of a baseline, among its metrics in metrics.json
@@ -33,10 +33,22 @@ def comparison_with(
     def compare(baseline: PredictionArrays, truth: Column) -> dict[str, float]:
         own = network.get(output.name)
         test = None if own is None else _test(output, own, baseline, truth, calibration.get(output.name, {}))
-        values = {} if test is None else test._asdict()
-        return {f"{PREFIX}{name}": value for name, value in values.items() if np.isfinite(value)}
+        return {} if test is None else _stored(test)
 
     return compare
+
+
+def compare_returns(agent: Mapping[str, float], random: Mapping[str, float]) -> dict[str, float]:
+    """The returns of an agent compared with those of random actions, by their names in metrics.json.
+
+    Args:
+        agent, random: metrics of `environments.return_stats`; {} where the agent played no test episode.
+    """
+    names = ("mean_return", "return_std", "episodes")
+    if not all(name in values for values in (agent, random) for name in names):
+        return {}
+    first, second = (SampleStats(v["mean_return"], v["return_std"], int(v["episodes"])) for v in (agent, random))
+    return _stored(compare_means(first, second)) if min(first.size, second.size) > 1 else {}
 
 
 def stored_baselines(metrics: Mapping[str, Any], output: str) -> dict[str, Baseline]:
@@ -50,6 +62,11 @@ def stored_baselines(metrics: Mapping[str, Any], output: str) -> dict[str, Basel
         )
         for name, values in metrics.get("baselines", {}).get(output, {}).items()
     }
+
+
+def _stored(test: PairedTest) -> dict[str, float]:
+    """The finite fields of a test by their names in metrics.json."""
+    return {f"{PREFIX}{name}": value for name, value in test._asdict().items() if np.isfinite(value)}
 
 
 def _paired_test(values: Mapping[str, float]) -> PairedTest | None:
