@@ -114,7 +114,8 @@ def test_several_whole_numbers_are_one_index_or_a_rounded_vector(space: Any, act
     gymnasium.register("Several-v0", entry_point=Several)
     try:
         world = read("gym:Several-v0").environment
-        assert world is not None and world.actions == actions
+        assert world is not None
+        assert world.actions == actions
         env = world.make()
         env.reset(seed=0)
         flat = np.ravel(example)

@@ -30,7 +30,8 @@ def test_returns_far_above_those_of_random_actions_are_better(mean: float, headl
     )
     verdict = judge(output)
     assert verdict.headline == headline
-    assert "In 100\N{NO-BREAK SPACE}test episodes" in verdict.sentence and "95\N{NO-BREAK SPACE}% interval" in verdict.sentence
+    assert "In 100\N{NO-BREAK SPACE}test episodes" in verdict.sentence
+    assert "95\N{NO-BREAK SPACE}% interval" in verdict.sentence
     assert verdict.evidence.startswith("Over separate episodes")
 
 
