@@ -188,15 +188,15 @@ def _fit_rates(
         probs: (N, K) of the true class; rates: (K, K), true class x label.
     """
     K, rows = len(rates), np.arange(len(labels))
-    given = np.eye(K)[labels]
     for _ in range(EM_ITERATIONS):
         transition = _transition(random, rates)
         joint = transition.T[labels] * probs
         share = 1 / (joint.sum(1) + TINY)
-        expected = (probs * share[:, None]).T @ given * rates  # wrong labels of each pair
-        true = np.maximum((joint * share[:, None]).sum(0), 1)  # rows of each class
+        if rates.any():  # a rate of 0 stays 0, and the product takes rows x classes x classes
+            expected = (probs * share[:, None]).T @ np.eye(K)[labels] * rates  # wrong labels of each pair
+            true = np.maximum((joint * share[:, None]).sum(0), 1)  # rows of each class
+            rates = (np.maximum(expected - MIN_PAIR_ROWS, 0) / true[:, None]).clip(0, MAX_NOISE)
         random = float(np.clip((random / (K - 1) * (1 - probs[rows, labels]) * share).mean(), 1e-6, MAX_NOISE))
-        rates = (np.maximum(expected - MIN_PAIR_ROWS, 0) / true[:, None]).clip(0, MAX_NOISE)
     likelihood = (_transition(random, rates).T[labels] * probs).sum(1)
     return -float(np.log(likelihood + TINY).sum()), random, rates
 
