@@ -194,6 +194,8 @@ def test_the_boundary_over_requested_columns_has_a_history(healthy: dg.Run) -> N
     panel = html.partition('<section id="boundary"')[2].partition("</section>")[0]
     assert "colour and x" in panel
     assert "y held at its typical value" in panel
+    assert "the plane of the two chosen inputs" in panel
+    assert "rests on most" not in panel
     assert ">green<" in panel
     assert 'data-steps="step 0|' in panel
     assert panel.count("<h3>") == 2  # and the learned space

@@ -15,7 +15,7 @@ import deepglass
 from deepglass.data.style_images import STYLE_IMAGES, read_style_image
 from deepglass.nn.style_transfer import TransformationNetwork, gram_matrix, smooth
 from deepglass.objectives.style import Style
-from deepglass.run.plain_features import plain_layers
+from deepglass.run.storage.plain_features import plain_layers
 
 SMALL = {"width": 4, "style_size": 32}
 QUICK = {"training": {"threads": 1, "batch_size": 4}, "baselines": False}

@@ -174,6 +174,7 @@ METRICS: dict[str, Metric] = {
         Metric("total_variation", False),
         # agents
         Metric("mean_return", True),
+        Metric("return_std", None, title="standard deviation of returns"),
         Metric("median_return", True),
         Metric("min_return", True, title="lowest return"),
         Metric("mean_length", None, title="mean episode length"),

@@ -42,7 +42,7 @@ from deepglass.run.callbacks.sample_recorder import sample_recorder
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.run.interval_scales import fit_interval_scales
-from deepglass.run.plain_features import read_style_files
+from deepglass.run.storage.plain_features import read_style_files
 from deepglass.run.warm_start import load_weights
 from deepglass.training.augmentation import augmentation_for, set_audio_augmentation
 from deepglass.training.callbacks import Callback, HistoryFile
@@ -88,10 +88,10 @@ class Setup:
 
 
 class Trained(NamedTuple):
-    """A trained run, and its predictions: split -> output -> arrays."""
+    """A trained run, and its predictions of the test rows by output; {} where there are none."""
 
     context: RunContext
-    predictions: Mapping[str, Mapping[str, PredictionArrays]]
+    predictions: Mapping[str, PredictionArrays]
 
 
 def set_up(experiment: Experiment, data: PreparedData, device: str | None = None) -> Setup:
@@ -350,7 +350,7 @@ def _finish(
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":
         context.folder.stages.add("trained", "calibrated", "tested")
-    return Trained(trained.with_metrics(metrics), predictions)
+    return Trained(trained.with_metrics(metrics), predictions.get("test", {}))
 
 
 def missing_shares(datasets: Mapping[str, Dataset]) -> dict[str, float]:

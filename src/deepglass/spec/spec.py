@@ -7,7 +7,7 @@ immutable, down to the settings of its sections.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ from deepglass.data.split import Split
 from deepglass.documents import read_yaml
 from deepglass.errors import SpecError
 from deepglass.limits import check_limits
-from deepglass.spec.paths import anchored_source, source_name
+from deepglass.spec.paths import anchored_source, source_name, with_paths
 from deepglass.spec.sections import as_kinds, as_list, read_section, read_sections, read_settings
 from deepglass.training.settings import TrainingSettings
 from deepglass.values import frozen, plain
@@ -32,7 +32,6 @@ from deepglass.values import frozen, plain
 SOURCES = ("source", "test", "unlabelled")
 FEATURES = ("inputs", "outputs")
 PATHS = (*SOURCES, "label_corrections")
-OBJECTIVE_PATHS = ("features", "style_image", "word_pairs")  # settings of objectives
 Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
 
 
@@ -253,7 +252,7 @@ class Spec:
         paths = {k: anchored_source(getattr(self.data, k), folder) for k in PATHS}
         data = replace(self.data, data_root=roots, split=split, **paths)
         network = replace(self.network, init_from=anchored_source(self.network.init_from, folder))
-        objective = self._objective_with(lambda path: anchored_source(path, folder))
+        objective = with_paths(self.objective, lambda path: anchored_source(path, folder))
         return replace(self, data=data, network=network, objective=objective)
 
     def with_names(self) -> tuple[Spec, dict[str, str]]:
@@ -263,14 +262,8 @@ class Spec:
         paths = {k: source_name(getattr(self.data, k), names) for k in PATHS}
         data = replace(self.data, data_root=(), split=split, **paths)
         network = replace(self.network, init_from=source_name(self.network.init_from, names))
-        objective = self._objective_with(lambda path: source_name(path, names))
+        objective = with_paths(self.objective, lambda path: source_name(path, names))
         return replace(self, data=data, network=network, objective=objective), names
-
-    def _objective_with(self, function: Callable[[str], str]) -> ObjectiveSpec:
-        """The objective with a function of each path in its settings."""
-        settings = plain(self.objective.settings)
-        paths = {k: function(v) for k in OBJECTIVE_PATHS if isinstance(v := settings.get(k), str) and v}
-        return replace(self.objective, settings={**settings, **paths}) if paths else self.objective
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain values; defaults are left out."""
