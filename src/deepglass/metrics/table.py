@@ -169,6 +169,7 @@ METRICS: dict[str, Metric] = {
         Metric("embedding_std", None, title="standard deviation of embeddings"),
         # agents
         Metric("mean_return", True),
+        Metric("return_std", None, title="standard deviation of returns"),
         Metric("median_return", True),
         Metric("min_return", True, title="lowest return"),
         Metric("mean_length", None, title="mean episode length"),

@@ -85,10 +85,10 @@ class Setup:
 
 
 class Trained(NamedTuple):
-    """A trained run, and its predictions: split -> output -> arrays."""
+    """A trained run, and its predictions of the test rows by output; {} where there are none."""
 
     context: RunContext
-    predictions: Mapping[str, Mapping[str, PredictionArrays]]
+    predictions: Mapping[str, PredictionArrays]
 
 
 def set_up(experiment: Experiment, data: PreparedData, device: str | None = None) -> Setup:
@@ -342,7 +342,7 @@ def _finish(
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":
         context.folder.stages.add("trained", "calibrated", "tested")
-    return Trained(trained.with_metrics(metrics), predictions)
+    return Trained(trained.with_metrics(metrics), predictions.get("test", {}))
 
 
 def missing_shares(datasets: Mapping[str, Dataset]) -> dict[str, float]:
