@@ -388,8 +388,7 @@ def _finish(trained: Trained, callbacks: Sequence[Callback], log: LogFile, start
         return
     stages = context.folder.stages
     missing = stages.missing()
-    predictions = trained.predictions.get("test")
-    tested = None if predictions is None else TestPredictions(predictions)
+    tested = TestPredictions(trained.predictions) if trained.predictions else None
     if "baselines" in missing:
         call(callbacks, "on_phase_start", "baselines")
         context = add_baselines(context, started, tested)

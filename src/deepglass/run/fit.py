@@ -27,6 +27,7 @@ from deepglass.objectives._probe import start_heads
 from deepglass.objectives._representation import Representation
 from deepglass.objectives._word_vectors import WordVectors
 from deepglass.objectives.base import OBJECTIVES, Evaluation, Objective
+from deepglass.objectives.style import Style
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.prepared_data import PreparedData, add_context
@@ -36,11 +37,13 @@ from deepglass.run.callbacks.diagnostics_recorder import diagnostics_recorder
 from deepglass.run.callbacks.embedding_recorder import embedding_recorder
 from deepglass.run.callbacks.layer_diagnostics import diagnose, read_layer_statistics
 from deepglass.run.callbacks.margins import MarginLoader, record_margins
+from deepglass.run.callbacks.painting_recorder import painting_recorder
 from deepglass.run.callbacks.pseudo_label_recorder import pseudo_label_recorder
 from deepglass.run.callbacks.sample_recorder import sample_recorder
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.run.interval_scales import fit_interval_scales
+from deepglass.run.storage.plain_features import read_style_files
 from deepglass.run.warm_start import is_pretraining, load_weights
 from deepglass.training.augmentation import augmentation_for, set_audio_augmentation
 from deepglass.training.callbacks import Callback, HistoryFile
@@ -86,10 +89,10 @@ class Setup:
 
 
 class Trained(NamedTuple):
-    """A trained run, and its predictions: split -> output -> arrays."""
+    """A trained run, and its predictions of the test rows by output; {} where there are none."""
 
     context: RunContext
-    predictions: Mapping[str, Mapping[str, PredictionArrays]]
+    predictions: Mapping[str, PredictionArrays]
 
 
 def set_up(experiment: Experiment, data: PreparedData, device: str | None = None) -> Setup:
@@ -103,11 +106,13 @@ def set_up(experiment: Experiment, data: PreparedData, device: str | None = None
     """
     training = experiment.spec.training
     check_optimization(training, experiment.objective_class)
-    device = device or str(pick(training.device))
+    resumed, device = device is not None, device or str(pick(training.device))
     objective = build(experiment, device)
     if isinstance(objective, WordVectors):
         objective.read_word_pairs([Path(root) for root in experiment.spec.data.data_root])
     random_state = RandomState.capture()
+    if isinstance(objective, Style) and not resumed:  # else they stand in the checkpoint
+        read_style_files(objective)
     setup = Setup(experiment, data, objective, adapted_defaults(experiment, objective), device, random_state)
     plan = make_plan(training, setup.defaults, len(data.rows("train")), device)
     build_optimizers(objective, plan)
@@ -259,6 +264,7 @@ def _recorders(
         return [], []
     makers: dict[str, Callable[[], Sequence[Callback]]] = {
         "samples": lambda: sample_recorder(context),
+        "painted images": lambda: painting_recorder(context, datasets["valid"]),
         "embeddings": lambda: embedding_recorder(context, datasets, step),
         "layer statistics": lambda: diagnostics_recorder(context, datasets, callbacks, step),
         "decision boundaries": lambda: boundary_recorder(context, step),
@@ -274,9 +280,11 @@ def _recorders(
 
 
 def _read_initial_weights(setup: Setup, train: Dataset) -> None:
-    """Pretrained weights, and those of the run that this one starts from."""
+    """Pretrained weights, those that a style is compared by, and those of the run that this one starts from."""
     objective = setup.objective
     objective.apply(_read_pretrained_weights)
+    if isinstance(objective, Style):
+        read_style_files(objective)
     if (run := setup.experiment.spec.network.init_from) is not None:
         load_weights(run, objective, setup.data)
         if type(objective) is Supervised and is_pretraining(run):
@@ -346,7 +354,7 @@ def _finish(
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":
         context.folder.stages.add("trained", "calibrated", "tested")
-    return Trained(trained.with_metrics(metrics), predictions)
+    return Trained(trained.with_metrics(metrics), predictions.get("test", {}))
 
 
 def missing_shares(datasets: Mapping[str, Dataset]) -> dict[str, float]:
