@@ -184,6 +184,9 @@ explanation that looks right may say nothing about the network (Adebayo et al., 
   the baseline's, while the largest attributions are removed first (lower is better) or inserted first (higher is
   better), beside random orders; in brackets the share of rows in which our order is better than random. Images and
   spectrograms are deleted in blocks, 16 x 16 to an image, since single missing pixels are only noise to a network.
+- **Standard errors**: each Shapley value of a column has one, over the background rows and, where permutations are
+  sampled, over these: "error" in JSON, ± in the terminal and in the report. A target none of whose columns exceeds two
+  standard errors is not drawn. Integrated gradients have a fixed baseline and no such error.
 - **Fast mode**: the rank correlation of `--fast` with the full mode, and its cost in predictions (three passes: the
   prediction, one forward and one backward pass at the middle of the path; CPU time). It explains the sum of a
   prediction's targets.

@@ -12,6 +12,7 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import FEATURES, Feature, Raw, infer_type, take_raw
 from deepglass.features.category import Category
 from deepglass.features.outputs.base import Output, output_class
+from deepglass.objectives.base import OBJECTIVES
 from deepglass.prepare.checks import check_column, check_roles
 from deepglass.prepare.derived_columns import join_columns, leaking_columns
 from deepglass.prepare.uninformative import Reason, uninformative
@@ -62,7 +63,10 @@ def infer_columns(
         SourceError: `unknown-column`; `empty-source` where nothing is left to learn from.
         SpecError: an unknown kind or setting, roles that exclude each other.
     """
-    targets = list(spec.outputs) or ([FeatureSpec(table.target)] if table.target else [])
+    objective = OBJECTIVES.get(spec.objective.name, where="objective.name")
+    unused_target = table.target if table.target and not spec.outputs and not objective.takes_targets else None
+    marked = [FeatureSpec(table.target)] if table.target and unused_target is None else []
+    targets = list(spec.outputs) or marked
     chosen = bool(spec.inputs)
     sources = list(spec.inputs)
     if chosen and not {c for s in sources for c in s.source_columns} & {*added}:
@@ -74,7 +78,7 @@ def infer_columns(
     used = {c for s in targets for c in (s.name, *s.source_columns)} | {spec.data.sample_weight or ""}
     left_out = _left_out(spec, [c for s in targets for c in (s.name, *s.source_columns)])
     if not chosen:
-        others = used.union(spec.data.ignore, table.excluded, left_out)
+        others = used.union(spec.data.ignore, table.excluded, left_out, {unused_target})
         sources = [FeatureSpec(n) for n in table.names if n not in others]
     table = join_columns(table, (*targets, *sources))
     column_roles: list[ColumnRole] = []
@@ -103,6 +107,9 @@ def infer_columns(
     column_roles += [ColumnRole(n, "", "ignored in the spec", "ignored") for n in spec.data.ignore]
     if (weight := spec.data.sample_weight) is not None:
         column_roles.append(ColumnRole(weight, "", "weights of the rows (data.sample_weight)", "ignored"))
+    if unused_target is not None and not chosen and unused_target not in spec.data.ignore:
+        why = f"the objective {spec.objective.name!r} has no target"
+        column_roles.append(ColumnRole(unused_target, table.kinds.get(unused_target, ""), why, "ignored"))
     excluded = [n for n in table.excluded if not chosen and n not in used and n not in spec.data.ignore]
     why = "excluded by the source; an input only if the spec names it"
     column_roles += [ColumnRole(n, table.kinds.get(n, ""), why, "ignored") for n in excluded]

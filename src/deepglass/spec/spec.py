@@ -7,7 +7,7 @@ immutable, down to the settings of its sections.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,6 +36,7 @@ from deepglass.training.settings import TrainingSettings
 from deepglass.values import frozen, plain
 
 FEATURES = ("inputs", "outputs")
+OBJECTIVE_PATHS = ("features", "style_image", "word_pairs")  # settings of objectives that are paths
 
 
 def _items(value: Any) -> Sequence[Any]:
@@ -95,6 +96,12 @@ class ObjectiveSpec:
 
     name: str = "supervised"
     settings: Settings = field(default_factory=no_settings)
+
+    def with_paths(self, change: Callable[[str], str]) -> ObjectiveSpec:
+        """A copy with another spelling of each path in its settings."""
+        settings = plain(self.settings)
+        paths = {k: change(v) for k in OBJECTIVE_PATHS if isinstance(v := settings.get(k), str) and v}
+        return replace(self, settings={**settings, **paths}) if paths else self
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -180,14 +187,16 @@ class Spec:
         roots = tuple(str(anchored_source(root, folder)) for root in self.data.data_root)
         data = self.data.with_paths(lambda path: anchored_source(path, folder), roots)
         network = replace(self.network, init_from=anchored_source(self.network.init_from, folder))
-        return replace(self, data=data, network=network)
+        objective = self.objective.with_paths(lambda path: anchored_source(path, folder))
+        return replace(self, data=data, network=network, objective=objective)
 
     def with_names(self) -> tuple[Spec, dict[str, str]]:
         """The same with the names of its files instead of paths, and the name of each path."""
         names: dict[str, str] = {}
         data = self.data.with_paths(lambda path: source_name(path, names), ())
         network = replace(self.network, init_from=source_name(self.network.init_from, names))
-        return replace(self, data=data, network=network), names
+        objective = self.objective.with_paths(lambda path: source_name(path, names))
+        return replace(self, data=data, network=network, objective=objective), names
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain values; defaults are left out."""
