@@ -25,7 +25,7 @@ LOG_SHARPNESS = (-2.0, 2.5)  # bounds of the logarithm of the inverse temperatur
 GRID_SIZE, NUM_REFINEMENTS = 5, 3  # of the grid search for the sharpness
 EM_ITERATIONS = 8  # of each grid point, which goes on from the best one
 FIRST_ITERATIONS, FURTHER_ITERATIONS = 30, 15  # of the heads
-MISFIT = 0.01  # gain of the likelihood by noise, in nats a label, of which half is put down to an imperfect head
+MISFIT = 0.005  # gain of the likelihood by noise, in nats a label, of which half is put down to an imperfect head
 TINY = 1e-300
 
 
@@ -81,8 +81,8 @@ def estimate_noise(embedding: np.ndarray, labels: np.ndarray, classes: int, held
     heads = fit.fit(assumed, FIRST_ITERATIONS)
     pooled = _pooled(heads, votes)
     alone, first = (_fit(p[some], labels[some], classes <= MAX_PAIR_CLASSES) for p in (heads, pooled))
-    if alone.cost < first.cost:  # the neighbours say nothing further
-        votes, first = np.zeros_like(votes), alone
+    if _gain(heads[some], labels[some], alone) > _gain(pooled[some], labels[some], first):
+        votes, first = np.zeros_like(votes), alone  # the heads tell noise from overlap better without the neighbours
     log_probs = _pooled(fit.fit(first.transition, FURTHER_ITERATIONS), votes)
     some = _sample(held_out)
     model = select_noise(log_probs[some], labels[some])
@@ -208,6 +208,11 @@ def _transition(random: float, rates: np.ndarray) -> np.ndarray:
     matrix /= np.maximum(matrix.sum(1, keepdims=True) / (2 * MAX_NOISE), 1)  # a class is never all noise
     np.fill_diagonal(matrix, 1 - matrix.sum(1))
     return np.asarray(matrix)
+
+
+def _gain(log_probs: np.ndarray, labels: np.ndarray, model: NoiseModel) -> float:
+    """What noise explains beyond overlapping classes, in nats."""
+    return _fit_clean(log_probs, labels).cost - model.cost
 
 
 def _sharpened(log_probs: np.ndarray, sharpness: float) -> np.ndarray:
