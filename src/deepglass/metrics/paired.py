@@ -1,4 +1,4 @@
-"""Paired tests of two models on the same rows."""
+"""Tests of two models: paired on the same rows, or of the means of two samples."""
 
 import math
 from collections.abc import Callable
@@ -29,6 +29,14 @@ class PairedTest(NamedTuple):
     low: float
     high: float
     p_value: float
+
+
+class SampleStats(NamedTuple):
+    """A sample: its mean, its standard deviation, and its size, at least 2."""
+
+    mean: float
+    std: float
+    size: int
 
 
 def compare_shares(first: np.ndarray, second: np.ndarray) -> PairedTest:
@@ -72,6 +80,23 @@ def compare_errors(first: np.ndarray, second: np.ndarray, seed: int = 0) -> Pair
         p_value = float((1 + (sums >= total * (1 - 1e-9)).sum()) / (1 + PERMUTATIONS))
     low, high = mean_interval(gains) if n >= MIN_ROWS else (math.nan, math.nan)
     return PairedTest(float(gains.mean()), low, high, p_value)
+
+
+def compare_means(first: SampleStats, second: SampleStats) -> PairedTest:
+    """Welch's test of two means of separate samples, such as the returns of two policies.
+
+    Source: Welch, 1947, Biometrika 34.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    difference = first.mean - second.mean
+    variances = [s.std**2 / s.size for s in (first, second)]
+    error = math.sqrt(sum(variances))
+    if error == 0:
+        return PairedTest(difference, difference, difference, float(difference == 0))
+    degrees = error**4 / sum(v**2 / (s.size - 1) for v, s in zip(variances, (first, second), strict=True))
+    p_value, half = 2 * stdtr(degrees, -abs(difference) / error), stdtrit(degrees, 0.975) * error
+    return PairedTest(difference, difference - half, difference + half, float(p_value))
 
 
 def compare_scores(

@@ -16,7 +16,7 @@ from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows
 from deepglass.report.data import ReportData, ReportOptions
 from deepglass.report.outputs import target_of
-from deepglass.report.paired_baselines import compare_texts, comparison_with
+from deepglass.report.paired_baselines import compare_returns, compare_texts, comparison_with
 from deepglass.report.write import write_report
 from deepglass.run.context import RunContext
 
@@ -35,7 +35,9 @@ def add_baselines(context: RunContext, started: float, tested: TestPredictions |
     train, test = data.split_table("train"), data.split_table("test")
     scores: dict[str, dict[str, dict[str, float]]] = {}
     if data.table.environment is not None:
-        scores = {context.experiment.objective: {"random": random_policy(data.table.environment)}}
+        name = context.experiment.objective
+        random = random_policy(data.table.environment)
+        scores = {name: {"random": random | compare_returns(metrics.get("test", {}).get(name, {}), random)}}
     elif isinstance(context.objective, NextToken) and len(test):
         datasets = data.datasets("cpu")
         compare_tokens = partial(compare_texts, context.objective, datasets["test"])

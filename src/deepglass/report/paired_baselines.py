@@ -15,7 +15,14 @@ from deepglass.features.outputs.base import Calibration, Output, PredictionArray
 from deepglass.features.outputs.identity import IdentityOutput
 from deepglass.features.outputs.sequence import SequenceOutput
 from deepglass.features.outputs.tags import TagsOutput
-from deepglass.metrics.paired import PairedTest, compare_errors, compare_scores, compare_shares
+from deepglass.metrics.paired import (
+    PairedTest,
+    SampleStats,
+    compare_errors,
+    compare_means,
+    compare_scores,
+    compare_shares,
+)
 from deepglass.objectives.next_token import NextToken
 from deepglass.report.output_facts import Baseline
 
@@ -50,6 +57,19 @@ def comparison_with(
         return {} if test is None else _named(test)
 
     return compare
+
+
+def compare_returns(agent: Mapping[str, float], random: Mapping[str, float]) -> dict[str, float]:
+    """The returns of an agent compared with those of random actions, by their names in metrics.json.
+
+    Args:
+        agent, random: metrics of `environments.return_stats`; {} where the agent played no test episode.
+    """
+    names = ("mean_return", "return_std", "episodes")
+    if not all(name in values for values in (agent, random) for name in names):
+        return {}
+    first, second = (SampleStats(v["mean_return"], v["return_std"], int(v["episodes"])) for v in (agent, random))
+    return _named(compare_means(first, second)) if min(first.size, second.size) > 1 else {}
 
 
 def compare_texts(objective: NextToken, test: Dataset, nats: Tensor) -> dict[str, float]:

@@ -138,14 +138,16 @@ def _values(output: OutputFacts, name: str, ours: Figure) -> str:
     reach = "reach" if name == "labelled_rows_alone" else "reaches"
     own = metric_text(metric, ours.value)
     comparison = f"{_with_article(name)} {reach} {metric_text(metric, value)}, the network {own}"
-    return f"On the same {plural(output.test_rows, f'test {output.unit}')} {comparison}{_interval(metric, ours)}."
+    rows = plural(output.test_rows, f"test {output.unit}")
+    where = f"In {rows}" if output.unit == "episode" else f"On the same {rows}"
+    return f"{where} {comparison}{_interval(metric, ours)}."
 
 
 def _test_text(output: OutputFacts, name: str, test: PairedTest) -> str:
     """The evidence of a paired test."""
     points = "points" if output.metric.is_share else metric_title(output.metric.name)
     factor = 100 if output.metric.is_share else 1
-    digits = 1 if output.metric.is_share else 3
+    digits = 1 if output.metric.is_share or output.unit == "episode" else 3
 
     def text(value: float) -> str:
         return f"{factor * value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
@@ -153,7 +155,8 @@ def _test_text(output: OutputFacts, name: str, test: PairedTest) -> str:
     spread = f" (95\N{NO-BREAK SPACE}% interval {text(test.low)} to {text(test.high)})" if finite(test.low) else ""
     chance = f"p = {test.p_value:.2g}" if test.p_value >= 1e-4 else "p < 0.0001"
     lead = f"its lead over {_with_article(name)} is {text(test.difference)} {points}{spread}"
-    return f"Row by row, {lead}, {chance}."
+    how = "Over separate episodes" if output.unit == "episode" else "Row by row"
+    return f"{how}, {lead}, {chance}."
 
 
 def _with_article(name: str) -> str:
