@@ -208,6 +208,10 @@ def show_global_explanations(explanations: Sequence[Any]) -> None:
                 used = ["", ""] if i.attribution is None else [plain_number(v) for v in i.attribution]
                 rows.append([i.input, *(plain_number(v) for v in i.permutation), *used])
             print_table(("input", f"{e.metric} lost", "± error", "attribution", "± error"), rows)
+        for p in (p for p in e.profiles if p.regions):
+            spans = zip(p.bin_names, p.shares, strict=True)
+            shares = [(name, *(plain_number(100 * v) for v in share)) for name, share in spans]
+            print_table((p.title, "% of attribution", "± error"), shares)
 
 
 def _show_explanation(row: int, name: str, explanation: Mapping[str, Any]) -> None:

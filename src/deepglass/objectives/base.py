@@ -137,6 +137,7 @@ class Objective(nn.Module, ABC):
         uses_unlabelled: rows without a target are training rows too.
         generative: `sample` generates rows.
         weighs_rows: its losses are multiplied by the rows' weights.
+        takes_targets: False for one that learns from the inputs alone: the target that a source marks is left out.
         builds_network: it takes no trunk, its networks are its own.
         default_trunk: network architecture where the spec names none; None: by the kinds of the columns.
         updates_weights: it updates its weights itself and yields losses without a gradient.
@@ -149,6 +150,7 @@ class Objective(nn.Module, ABC):
     uses_unlabelled: ClassVar[bool] = False
     generative: ClassVar[bool] = False
     weighs_rows: ClassVar[bool] = False
+    takes_targets: ClassVar[bool] = True
     builds_network: ClassVar[bool] = False
     default_trunk: ClassVar[str | None] = None
     updates_weights: ClassVar[bool] = False

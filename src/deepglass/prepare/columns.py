@@ -12,6 +12,7 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import FEATURES, Feature, Raw, infer_type, take_raw
 from deepglass.features.category import Category
 from deepglass.features.outputs.base import Output, output_class
+from deepglass.objectives.base import OBJECTIVES
 from deepglass.prepare.checks import check_column, check_roles
 from deepglass.prepare.derived_columns import join_columns
 from deepglass.prepare.uninformative import Reason, uninformative
@@ -57,7 +58,10 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
         SourceError: `unknown-column`; `empty-source` where nothing is left to learn from.
         SpecError: an unknown kind or setting, roles that exclude each other.
     """
-    targets = list(spec.outputs) or ([FeatureSpec(table.target)] if table.target else [])
+    objective = OBJECTIVES.get(spec.objective.name, where="objective.name")
+    unused_target = table.target if table.target and not spec.outputs and not objective.takes_targets else None
+    marked = [FeatureSpec(table.target)] if table.target and unused_target is None else []
+    targets = list(spec.outputs) or marked
     chosen = bool(spec.inputs)
     sources = list(spec.inputs)
     incomplete = bool(spec.data.transforms) and not table.derived
@@ -66,7 +70,11 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
     _check_names(table, spec, targets, incomplete)
     used = {c for s in targets for c in (s.name, *s.source_columns)} | {spec.data.sample_weight or ""}
     if not chosen:
-        sources = [FeatureSpec(n) for n in table.names if n not in used.union(spec.data.ignore, table.excluded)]
+        sources = [
+            FeatureSpec(n)
+            for n in table.names
+            if n not in used.union(spec.data.ignore, table.excluded, {unused_target})
+        ]
     table = join_columns(table, (*targets, *sources))
     column_roles: list[ColumnRole] = []
     inputs: list[Feature] = []
@@ -94,6 +102,9 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
     column_roles += [ColumnRole(n, "", "ignored in the spec", "ignored") for n in spec.data.ignore]
     if (weight := spec.data.sample_weight) is not None:
         column_roles.append(ColumnRole(weight, "", "weights of the rows (data.sample_weight)", "ignored"))
+    if unused_target is not None and not chosen and unused_target not in spec.data.ignore:
+        why = f"the objective {spec.objective.name!r} has no target"
+        column_roles.append(ColumnRole(unused_target, table.kinds.get(unused_target, ""), why, "ignored"))
     excluded = [n for n in table.excluded if not chosen and n not in used and n not in spec.data.ignore]
     why = "excluded by the source; an input only if the spec names it"
     column_roles += [ColumnRole(n, table.kinds.get(n, ""), why, "ignored") for n in excluded]

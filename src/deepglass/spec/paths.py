@@ -1,11 +1,15 @@
 """Paths in the sources of a spec: from a folder, or as the names of their files."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from deepglass.data.sources.base import SQLITE
+from deepglass.values import plain
 
 _WITHOUT_PATH = ("data:", "sklearn:", "synthetic:", "gym:", "game:", "<")  # begin sources that are no files
+_OBJECTIVE_PATHS = ("features", "style_image", "word_pairs")  # settings of objectives
 
 
 def anchored_source(source: Any, folder: Path) -> Any:
@@ -36,6 +40,13 @@ def source_name(source: Any, names: dict[str, str]) -> Any:
         return source
     names[source] = Path(source).name
     return names[source]
+
+
+def with_paths(objective: Any, function: Callable[[str], str]) -> Any:
+    """The section of the objective with a function of each path in its settings."""
+    settings = plain(objective.settings)
+    paths = {k: function(v) for k in _OBJECTIVE_PATHS if isinstance(v := settings.get(k), str) and v}
+    return replace(objective, settings={**settings, **paths}) if paths else objective
 
 
 def _is_path(source: Any) -> bool:

@@ -24,7 +24,7 @@ from deepglass.data.split import Split
 from deepglass.documents import read_yaml
 from deepglass.errors import SpecError
 from deepglass.limits import check_limits
-from deepglass.spec.paths import anchored_source, source_name
+from deepglass.spec.paths import anchored_source, source_name, with_paths
 from deepglass.spec.sections import as_kinds, as_list, read_section, read_sections, read_settings
 from deepglass.training.settings import TrainingSettings
 from deepglass.values import frozen, plain
@@ -252,7 +252,8 @@ class Spec:
         paths = {k: anchored_source(getattr(self.data, k), folder) for k in PATHS}
         data = replace(self.data, data_root=roots, split=split, **paths)
         network = replace(self.network, init_from=anchored_source(self.network.init_from, folder))
-        return replace(self, data=data, network=network)
+        objective = with_paths(self.objective, lambda path: anchored_source(path, folder))
+        return replace(self, data=data, network=network, objective=objective)
 
     def with_names(self) -> tuple[Spec, dict[str, str]]:
         """The same with the names of its files instead of paths, and the name of each path."""
@@ -261,7 +262,8 @@ class Spec:
         paths = {k: source_name(getattr(self.data, k), names) for k in PATHS}
         data = replace(self.data, data_root=(), split=split, **paths)
         network = replace(self.network, init_from=source_name(self.network.init_from, names))
-        return replace(self, data=data, network=network), names
+        objective = with_paths(self.objective, lambda path: source_name(path, names))
+        return replace(self, data=data, network=network, objective=objective), names
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain values; defaults are left out."""
