@@ -1,6 +1,6 @@
 """Attributions of deepglass, SHAP and Captum for the same rows of the same network; see `causes.py`.
 
-    python benchmarks/cause_peers.py FOLDER     # prints JSON; peers that are not installed are left out
+    python benchmarks/cause_peers.py FOLDER [NAME ...]     # prints JSON; peers that are not installed are left out
 
 Columns: Shapley values against 64 training rows (SHAP's default explainer, against the same rows; Captum's
 ShapleyValueSampling, against their median). Images: integrated gradients (Captum, against black) and SHAP's
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from causes import CAUSES, EXPLAINED_ROWS, SEEDS, Cause, has_cause, named, truth
+from causes import CAUSES, EXPLAINED_ROWS, Cause, has_cause, named, truth
 from torch import Tensor, nn
 
 from deepglass.data.batches import Dataset
@@ -38,9 +38,9 @@ Scores = Callable[[Tensor], Tensor]
 def main() -> None:
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="shap|captum")
-    folder, results = Path(sys.argv[1]), {}
-    for cause in CAUSES:
-        results[cause.name] = [measure(cause, folder / cause.name.replace(" ", "-") / str(s), s) for s in SEEDS]
+    folder, names, results = Path(sys.argv[1]), sys.argv[2:], {}
+    for cause in (c for c in CAUSES if not names or c.name in names):
+        results[cause.name] = [measure(cause, folder / cause.name.replace(" ", "-") / str(s), s) for s in cause.seeds]
         print(cause.name, results[cause.name], file=sys.stderr, flush=True)
     print(json.dumps(results))
 

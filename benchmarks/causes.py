@@ -23,7 +23,8 @@ from PIL import Image
 import deepglass
 from deepglass.data.sources import read
 
-SEEDS = (10, 11, 12)
+SEEDS = (10, 11, 12)  # rules of the sentences were chosen on others
+SHORTCUT_SEEDS = (20, 21, 22)
 EXPLAINED_ROWS = 16
 MARK = 3  # pixels of a side
 MARKED, WORD, SPAM, SHORTCUT = "cat", "zonk", "spam", "later"
@@ -47,6 +48,7 @@ class Cause(NamedTuple):
     settings: dict[str, Any]
     sentence: str
     decoy: str = ""
+    seeds: tuple[int, ...] = SEEDS
 
 
 def interaction(folder: Path, seed: int, rows: int) -> Path:
@@ -90,8 +92,8 @@ def planted_shortcut(folder: Path, seed: int, rows: int) -> Path:
     table = read("data:adult_census")
     chosen = random.permutation(len(table))[:rows]
     frame = pl.DataFrame({n: table[n] for n in table.columns})[chosen]
-    first = (frame["column_15"] == frame["column_15"][0]).to_numpy()
-    later = np.where(random.random(rows) < SHORTCUT_ACCURACY, first, ~first).astype(float)
+    rich = frame["column_15"].str.contains(">50K").to_numpy()
+    later = np.where(random.random(rows) < SHORTCUT_ACCURACY, rich, ~rich).astype(float)
     return _csv(frame.with_columns(pl.Series(SHORTCUT, later)), folder)
 
 
@@ -127,7 +129,8 @@ CAUSES = (
         "column_15",
         6000,
         {"epochs": 6, "network": SMALL},
-        rf"{SHORTCUT} alone carries the prediction",
+        rf"{SHORTCUT} alone carries",
+        seeds=SHORTCUT_SEEDS,
     ),
 )
 

@@ -48,7 +48,7 @@ def zeros(seeds: int) -> dict[str, Any]:
         results[name] = {
             "accuracy": [run.metrics["test"]["curve"]["accuracy"] for run in runs],
             "units": [len({tuple(round(v, 5) for v in row) for row in w.tolist()}) for w in weights],
-            "curve": [(e["epoch"], e["metrics"]["curve"]["accuracy"]) for e in runs[0].history],
+            "curve": [(e["epoch"], e["valid"]["curve"]["accuracy"]) for e in runs[0].history],
         }
     return results
 
@@ -67,7 +67,7 @@ def optimizers(seeds: int) -> dict[str, Any]:
         results[name] = {
             "learning_rate": entry.learning_rate,
             "error": [1 - run.metrics["test"]["label"]["accuracy"] for run in runs],
-            "curve": [(e["epoch"], e["metrics"]["label"]["log_loss"]) for e in runs[0].history],
+            "curve": [(e["epoch"], e["valid"]["label"]["log_loss"]) for e in runs[0].history],
         }
     return results
 

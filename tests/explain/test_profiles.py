@@ -63,3 +63,10 @@ def test_noise_is_told_and_not_drawn() -> None:
     assert "wave: none of 8 equal parts in time matters beyond its error." in said
     assert any("spread over the whole position axis" in s for s in said)
     assert reliance_view(told, shows_values=True)["charts"] == []
+
+
+@pytest.mark.parametrize(("alone", "rival", "named"), [(0.85, 0.2, True), (0.8, 0.01, True), (0.8, 0.2, False)])
+def test_a_shortcut_has_no_rival_or_tells_nearly_all(alone: float, rival: float, named: bool) -> None:
+    inputs = tuple(InputReliance(n, Estimate(v, 0.001), None) for n, v in (("later", 0.3), ("age", rival)))
+    told = explanation(inputs=inputs, alone=alone)
+    assert any(s.startswith("later alone carries") for s in sentences_of(told, 0.4)) is named

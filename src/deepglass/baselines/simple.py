@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
+from scipy.linalg import LinAlgWarning
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -199,6 +200,8 @@ def _tuned(make: Callable[[float], Linear], x: Matrix, y: np.ndarray, weights: n
     losses = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the limit on iterations is intended
+        warnings.simplefilter("ignore", LinAlgWarning)  # of columns that depend on each other; rows held out decide
+        warnings.filterwarnings("ignore", "Singular matrix", UserWarning)  # of the same; least squares are used
         if n >= 50 and len(np.unique(y[fitted])) > 1:
             own, other = (None, None) if weights is None else (weights[fitted], weights[held])
             models = {c: make(c).fit(x[fitted], y[fitted], own) for c in _INVERSE_PENALTIES}

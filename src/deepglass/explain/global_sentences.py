@@ -6,6 +6,7 @@ from deepglass.explain.profiles import Profile
 from deepglass.metrics.table import higher_is_better, metric_text, metric_title
 
 SHORTCUT = 0.8  # of what all inputs tell together, that one input tells alone
+LESS, RIVAL = 0.6, 0.1  # the same is a shortcut where no other input loses this share of what the first one does
 LITTLE = 0.1  # of what all inputs tell together
 WORD = 0.5  # of a class's texts that change without one word
 STRONG_H = 0.3
@@ -29,7 +30,8 @@ def sentences_of(e: GlobalExplanation, together: float) -> list[str]:
             f"It relies most on {first.input}: with its values permuted {metric} is "
             f"{_without(e, first.permutation.value)} instead of {_text(e, e.value)}{rest}."
         )
-        if e.alone is not None and together > 0 and _sign(e) * (e.alone - e.without) >= SHORTCUT * together:
+        if _is_shortcut(e, together):
+            assert e.alone is not None
             sentences.append(
                 f"{first.input} alone carries the prediction: with all other inputs permuted {metric} is still "
                 f"{_text(e, e.alone)} ({_text(e, e.without)} with all permuted). Is it known at prediction time, and "
@@ -54,6 +56,16 @@ def sentences_of(e: GlobalExplanation, together: float) -> list[str]:
                 f"{_without(e, parts[t].value)} instead of {_text(e, e.value)}."
             )
     return [*sentences, *map(_profile_sentence, e.profiles)]
+
+
+def _is_shortcut(e: GlobalExplanation, together: float) -> bool:
+    """Whether the first input alone tells most of what all inputs tell together."""
+    if e.alone is None or together <= 0:
+        return False
+    share = _sign(e) * (e.alone - e.without) / together
+    first, *others = (i.permutation.value for i in e.inputs)
+    has_rival = any(value > RIVAL * first for value in others)
+    return share >= SHORTCUT or (share >= LESS and not has_rival)
 
 
 def _disagreements(e: GlobalExplanation, together: float) -> list[str]:

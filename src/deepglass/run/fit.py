@@ -89,10 +89,10 @@ class Setup:
 
 
 class Trained(NamedTuple):
-    """A trained run, and its predictions of the test rows by output; {} where there are none."""
+    """A trained run, and its predictions of the test rows by output; None without test rows."""
 
     context: RunContext
-    predictions: Mapping[str, PredictionArrays]
+    predictions: Mapping[str, PredictionArrays] | None = None
 
 
 def set_up(experiment: Experiment, data: PreparedData, device: str | None = None) -> Setup:
@@ -162,7 +162,7 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     clock = Clock(training.budget) if training.budget else None
     rows = objective.examples_per_epoch(datasets["train"])
     evaluated_rows = objective.examples_per_evaluation(datasets["valid"])
-    plan = make_plan(training, setup.defaults, rows, setup.device, evaluated_rows)
+    plan = make_plan(training, setup.defaults, rows, setup.device, evaluated_rows, len(data.inputs))
     _read_initial_weights(setup, datasets["train"])
     objective.on_fit_start(datasets["train"])
     folder.begin(experiment, data)
@@ -198,7 +198,7 @@ def resume(
     step = state.values["step"] if state else 0
     if stage is not None:
         evaluated_rows = objective.examples_per_evaluation(datasets["valid"])
-        plan = append_stage(plan, stage, setup.defaults, step, evaluated_rows)
+        plan = append_stage(plan, stage, setup.defaults, step, evaluated_rows, len(data.inputs))
     folder.reopen(experiment, data)
     clock = Clock(stage.budget) if stage is not None and stage.budget else None
     if stage is not None and clock is None:  # else it is fitted to the time budget first
@@ -354,7 +354,7 @@ def _finish(
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":
         context.folder.stages.add("trained", "calibrated", "tested")
-    return Trained(trained.with_metrics(metrics), predictions.get("test", {}))
+    return Trained(trained.with_metrics(metrics), predictions.get("test"))
 
 
 def missing_shares(datasets: Mapping[str, Dataset]) -> dict[str, float]:
