@@ -4,7 +4,7 @@
     python benchmarks/doctor.py inserted       # duplicates across the split and leaking columns, in tables and images
     python benchmarks/doctor.py false_leaks    # leaks reported in the data sets of $DEEPGLASS_DATA, which have none
     python benchmarks/doctor.py large          # inspect of 100,000 rows, 20 columns
-
+    python benchmarks/doctor.py compare [--python PATH]   # label errors beside cleanlab (pip install cleanlab)
 Data sets are read from $DEEPGLASS_DATA; synthetic ones are written to a temporary folder.
 """
 
@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from label_errors import compare
 
 import deepglass
 from deepglass.data.sources import read
@@ -210,16 +211,19 @@ def large(folder: Path) -> dict[str, Any]:
     return {"seconds": round(time.perf_counter() - started, 2), "kinds": [f.kind for f in found.findings]}
 
 
-FIGURES: dict[str, Callable[[Path], dict[str, Any]]] = {
+FIGURES: dict[str, Callable[..., dict[str, Any]]] = {
     "labels": labels,
     "inserted": inserted,
     "false_leaks": false_leaks,
     "large": large,
+    "compare": compare,
 }
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("figure", choices=FIGURES)
-    chosen = parser.parse_args().figure
+    parser.add_argument("--python", default="", help="of `compare`: a Python that has cleanlab; without it ours alone")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
-        print(json.dumps(FIGURES[chosen](Path(made)), indent=1))
+        more = {"python": arguments.python} if arguments.figure == "compare" else {}
+        print(json.dumps(FIGURES[arguments.figure](Path(made), **more), indent=1))

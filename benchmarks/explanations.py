@@ -1,6 +1,7 @@
 """Faithfulness of explanations: completeness, weight randomization, deletion and insertion, on five kinds of data.
 
     python benchmarks/explanations.py [RUNS [NAME ...]]     # RUNS: a folder of runs; existing ones are used again
+    python benchmarks/explanations.py causes [--python PATH] [--runs RUNS]     # sets with a known cause; see causes.py
 
 Each data set gets a short training (limited by steps, so that a busy machine gives the same run), then some of its test
 rows are explained in full. Results: docs/explanations.json and docs/explanations.md.
@@ -8,7 +9,10 @@ rows are explained in full. Results: docs/explanations.json and docs/explanation
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import platform
 import subprocess
 import sys
 import time
@@ -17,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from explanations_text import OVER_ALL_ROWS, TEXT
 
 import deepglass
 from deepglass.explain.explainer import Explainer
@@ -59,6 +64,9 @@ SETS = (
 
 def main() -> None:
     torch.set_num_threads(1)
+    if sys.argv[1:2] == ["causes"]:
+        measure_causes(sys.argv[2:])
+        return
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "runs" / "explanations"
     names = sys.argv[2:] or [s.name for s in SETS]
     path = DOCS / "explanations.json"
@@ -97,6 +105,43 @@ def measure(one: Set, folder: Path) -> dict[str, Any]:
         "commit": _commit(),
         "each": each,
     }
+
+
+def measure_causes(words: list[str]) -> None:
+    """Whether causes are named, and attributions beside SHAP's and Captum's, in an interpreter that has these."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "causes")
+    options = parser.parse_args(words)
+    command = [options.python, str(ROOT / "benchmarks" / "cause_peers.py"), str(options.runs)]
+    environment = {"DEEPGLASS_DATA": str(ROOT.parent / "shared" / "data"), **os.environ}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    store_causes(json.loads(done.stdout))
+
+
+def store_causes(sets: dict[str, Any]) -> None:
+    """Write the results of `cause_peers.py` beside the others."""
+    path = DOCS / "explanations.json"
+    results = json.loads(path.read_text())
+    results["causes"] = {"hardware": f"{os.cpu_count()} cores {platform.machine()}", "sets": sets}
+    path.write_text(json.dumps(results, indent=1) + "\n")
+    (DOCS / "explanations.md").write_text(page(results))
+
+
+def _cause_rows(sets: dict[str, Any]) -> str:
+    """A line of the table for each set."""
+    lines = []
+    for name, repeats in sets.items():
+        told = [sum(r["named"][place] for r in repeats) for place in ("command", "report")]
+        cells = [f"{n} of {len(repeats)}" for n in told]
+        for tool in ("deepglass", "shap", "captum"):
+            each = [r[tool] for r in repeats if tool in r]
+            correlations = [e["correlation"] for e in each]
+            seconds = 1000 * float(np.mean([e["seconds"] for e in each])) if each else 0.0
+            mean = f"{np.mean(correlations):.3f} ({min(correlations):.3f} to {max(correlations):.3f})" if each else ""
+            cells.append(f"{mean}, {seconds:.0f} ms" if each else "not installed")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _metric(run: deepglass.Run) -> dict[str, float]:
@@ -153,7 +198,8 @@ def _commit() -> str:
 
 def page(results: dict[str, Any]) -> str:
     """The text of docs/explanations.md."""
-    lines = []
+    lines, causes = [], results.get("causes", {"sets": {}, "hardware": "not measured"})
+    results = {name: one for name, one in results.items() if name != "causes"}
     for name, one in results.items():
         m, metric = one["median"], next(iter(one["metric"].items()), ("", 0.0))
         better = one["better"]
@@ -166,53 +212,10 @@ def page(results: dict[str, Any]) -> str:
         )
     methods = "\n".join(f"- {name}: {one['method']}." for name, one in results.items())
     commits = "commit " + ", ".join(dict.fromkeys(one["commit"] for one in results.values()))
-    return TEXT.format(rows="\n".join(lines), methods=methods, commits=commits)
+    text = TEXT.format(rows="\n".join(lines), methods=methods, commits=commits)
+    over_all = OVER_ALL_ROWS.replace("{causes}", _cause_rows(causes["sets"])).replace("{hardware}", causes["hardware"])
+    return f"{text}\n{over_all}"
 
-
-TEXT = """# Explanations and their faithfulness
-
-`deepglass explain RUN SOURCE` gives the attribution of each column, word, region or time step to a prediction: in
-log-odds of a class, of an object or of a mask's class, in the unit of a number, in the log-probability of a word. An
-explanation that looks right may say nothing about the network (Adebayo et al., 2018), so each full one is tested:
-
-- **Completeness** (Sundararajan et al., 2017): the attributions add up to the row's score less the baseline's.
-  `completeness_gap` is the rest, as a share of that difference; the number of steps is doubled until it is below 0.02
-  or there are 512 steps (camvid: 32).
-- **Weight randomization** (after Adebayo et al., 2018): the rank correlation with the explanation of the same network
-  whose weights are in a random order. Near 0 is right: the explanation depends on what was learned.
-- **Deletion and insertion** (Petsiuk et al., 2018): the area under the score curve, 1 being the row's own score and 0
-  the baseline's, while the largest attributions are removed first (lower is better) or inserted first (higher is
-  better), beside random orders; in brackets the share of rows in which our order is better than random. Images and
-  spectrograms are deleted in blocks, 16 x 16 to an image, since single missing pixels are only noise to a network.
-- **Fast mode**: the rank correlation of `--fast` with the full mode, and its cost in predictions (three passes: the
-  prediction, one forward and one backward pass at the middle of the path; CPU time). It explains the sum of a
-  prediction's targets.
-
-| data | test metric | rows | gap (largest) | randomization | deletion, ours / random | insertion, same | fast | cost |
-|---|---|---|---|---|---|---|---|---|
-{rows}
-
-Medians over test rows at equal distances in the test split, one seed, short trainings. Methods:
-
-{methods}
-
-Limits: the baseline is a choice (the mean colour, no word, each band at its own mean, other rows' columns), and another
-one gives other attributions. Correlated columns are replaced independently, so the network also sees rows that never
-occur. A good curve shows that the order is right, not each attribution.
-
-Expected gradients (Erion et al., 2019: eight other rows as baselines, four steps each) were tried instead. Validation
-rows, insertion, ours / expected gradients: mnist 0.76 / 0.81, spoken_digits 0.99 / 1.04 (16 rows each), but camvid
-0.88 / 0.69 (3 test rows); deletion was worse on all three (0.00 / 0.03, -0.04 / 0.09, 0.12 / 0.29).
-
-On synthetic data the cause of a prediction is known. That explanations find it is tested in
-`tests/explain/test_explain_causes.py` (columns, an image patch, a word for three networks, a frequency band, a time
-step, a word for its own tag, a translated word, a mask's region) and `test_explain_locations.py` (words of a caption,
-frame and region of a video, one of two images, the lag of a series). `test_explain_contract.py` tests each kind of
-input and output, with missing values and empty rows.
-
-Command: `python benchmarks/explanations.py`, measured at {commits}. Trainings are limited by steps, so the load of the
-machine changes the time only. The numbers of each row are in [explanations.json](explanations.json).
-"""
 
 if __name__ == "__main__":
     main()

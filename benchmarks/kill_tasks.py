@@ -106,6 +106,7 @@ TASKS: dict[str, Task] = {
     "cbow": Task("text.txt", "--objective cbow objective.dim=8"),
     "masked": Task("rows.jsonl", f"--objective masked {TINY_TRANSFORMER}"),
     "replaced_token": Task("rows.jsonl", f"--objective replaced_token {TINY_TRANSFORMER}"),
+    "style": Task("images", "--objective style objective.width=4 objective.style_size=16", steps=6),
     "dqn": Task("gym:CartPole-v1", "--objective dqn network.width=8 objective.learning_starts=16", steps=10),
     "ppo": Task("gym:CartPole-v1", "--objective ppo network.width=8", steps=6),
     "ppo-continuous": Task("gym:Pendulum-v1", "--objective ppo network.width=8", steps=3),

@@ -56,6 +56,7 @@ LAYERS = {
                 "inspection",
                 "generation",
                 "notebook",
+                "styling",
                 "word_vectors",
             ),
             ("api",),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from deepglass.run.run import Run
     from deepglass.sklearn import DeepglassClassifier, DeepglassRegressor
     from deepglass.spec.spec import Spec
+    from deepglass.styling import paint
     from deepglass.training.plan import Plan
     from deepglass.training.trainer import Trainer
     from deepglass.word_vectors import nearest_words
@@ -68,6 +69,7 @@ _NAMES = {
     "deepglass.spec.spec": ("Spec",),
     "deepglass.training.plan": ("Plan",),
     "deepglass.training.trainer": ("Trainer",),
+    "deepglass.styling": ("paint",),
     "deepglass.word_vectors": ("nearest_words",),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
@@ -99,6 +101,7 @@ __all__ = [
     "label",
     "nearest_words",
     "new",
+    "paint",
     "predict",
     "register",
     "report",

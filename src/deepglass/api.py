@@ -214,7 +214,7 @@ def resume(
         log.open(folder.path / "log.txt")
         with log.errors(), limits_changed(spec.data.limits):
             if stage is None and folder.is_trained():
-                _finish(Trained(Run(folder.path).context_of(source), {}), shown, log, started)
+                _finish(Trained(Run(folder.path).context_of(source)), shown, log, started)
             else:
                 state = folder.state(spec)
                 data = load_data(folder, state, source)
@@ -388,8 +388,7 @@ def _finish(trained: Trained, callbacks: Sequence[Callback], log: LogFile, start
         return
     stages = context.folder.stages
     missing = stages.missing()
-    predictions = trained.predictions.get("test")
-    tested = None if predictions is None else TestPredictions(predictions)
+    tested = None if trained.predictions is None else TestPredictions(trained.predictions)
     if "baselines" in missing:
         call(callbacks, "on_phase_start", "baselines")
         context = add_baselines(context, started, tested)

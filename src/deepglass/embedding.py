@@ -10,7 +10,7 @@ from deepglass.run.context import read_data, with_source
 from deepglass.run.embedding import RowEmbeddings, embed_words
 from deepglass.run.embedding import embed as embed_rows
 from deepglass.run.run import Run, open_run
-from deepglass.spec.spec import Source
+from deepglass.spec.data_spec import Source
 
 
 def embed(

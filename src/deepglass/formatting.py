@@ -21,6 +21,7 @@ _BASELINES = {
     "colour_and_position": "colour and position of each pixel",
     "mean_boxes": "mean boxes of each class",
     "last_value": "last value of the input",
+    "nearest_row": "text of the most similar training row",
     "n_grams": "n-gram model",
 }
 

@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 from scipy import sparse
 from sklearn import datasets
+from sklearn.linear_model import Ridge
 
 from deepglass.baselines.flatten import flatten
-from deepglass.baselines.simple import baselines
+from deepglass.baselines.simple import _tuned, baselines
 from deepglass.data.table import Table
 from deepglass.features.base import FEATURES, Feature
 from deepglass.features.outputs.base import OUTPUTS, Output
@@ -168,3 +169,13 @@ def test_training_rows_are_bounded_by_the_time_limit() -> None:
     short, long = (baselines(train, test, inputs, output, seconds) for seconds in (0.004, 30))
     assert 2000 <= short["gradient_boosting"]["rows"] < 8_000
     assert long["linear"]["rows"] == 8_000
+
+
+def test_columns_that_depend_on_each_other_give_no_warning() -> None:
+    """scikit-learn warns of their matrix, and pytest makes an error of it."""
+    random = np.random.default_rng(0)
+    x = np.repeat(random.normal(size=(20, 1)) * 1e3, 200, axis=1) + random.normal(size=(20, 200)) * 1e-4
+    x = x.astype(np.float32)
+    with pytest.warns(UserWarning, match="Singular matrix"):
+        Ridge(0.1, solver="cholesky").fit(x, x[:, 0])
+    assert np.isfinite(_tuned(lambda c: Ridge(1 / c, solver="cholesky"), x, x[:, 0]).coef_).all()

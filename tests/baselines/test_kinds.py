@@ -1,6 +1,6 @@
 """Baselines of single kinds of output, on planted data where their value is known."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,10 @@ from deepglass.features.base import FEATURES, Feature
 from deepglass.features.boxes import SIDES
 from deepglass.features.outputs.base import OUTPUTS, Output
 from deepglass.metrics.paired import PairedTest
+from deepglass.metrics.summaries import Figure
+from deepglass.report.output_facts import OutputFacts
 from deepglass.report.paired_baselines import comparison_with, stored_baselines
+from deepglass.report.verdict import judge
 
 
 def fitted(kind: str, name: str, train: Table, **settings: object) -> Feature:
@@ -68,38 +71,106 @@ def test_colour_and_position_of_a_pixel_tell_its_class() -> None:
     assert scores["constant"]["miou"] < 0.3
 
 
-def test_mean_boxes_find_objects_that_do_not_move() -> None:
-    random = np.random.default_rng(0)
+def boxed(rows: int, seed: int = 0) -> Table:
+    """Two boxes that hardly move."""
+    random = np.random.default_rng(seed)
     places = {"left": [0.1, 0.1, 0.3, 0.4], "right": [0.6, 0.5, 0.9, 0.9]}
-
-    def rows(count: int) -> Table:
-        boxes = [
-            [
-                {
-                    "label": name,
-                    **dict(zip(SIDES, (20 * np.array(box) + random.normal(0, 0.1, 4)).tolist(), strict=True)),
-                }
-                for name, box in places.items()
-            ]
-            for _ in range(count)
+    boxes = [
+        [
+            {"label": name, **dict(zip(SIDES, (20 * np.array(box) + random.normal(0, 0.1, 4)).tolist(), strict=True))}
+            for name, box in places.items()
         ]
-        images = random.integers(0, 255, (count, 20, 20)).astype(np.uint8)
-        return Table({"image": images, "boxes": pl.Series(boxes)})
+        for _ in range(rows)
+    ]
+    return Table({"image": random.integers(0, 255, (rows, 20, 20)).astype(np.uint8), "boxes": pl.Series(boxes)})
 
-    train, test = rows(40), rows(20)
+
+def test_mean_boxes_find_objects_that_do_not_move() -> None:
+    train, test = boxed(40), boxed(20, 1)
     scores = baselines(train, test, [fitted("image", "image", train)], fitted_output("boxes", "boxes", train))
     assert scores["mean_boxes"]["map50"] > 0.99
     assert scores["constant"]["map50"] == 0
 
 
+def captions(rows: int, seed: int) -> Table:
+    """The first word of the caption stands in the input, the others are the same."""
+    random = np.random.default_rng(seed)
+    names = random.choice(["cat", "dog", "cow", "fox", "owl"], rows)
+    source = [f"a {name} of number {random.integers(1000)}" for name in names]
+    return Table({"source": pl.Series(source), "caption": pl.Series([f"{name} sits on the mat" for name in names])})
+
+
+def test_the_text_of_the_most_similar_row_is_a_baseline_of_texts() -> None:
+    train, test = captions(60, 0), captions(30, 1)
+    source = fitted("text", "source", train, tokenization="words")
+    scores = baselines(train, test, [source], fitted_output("text", "caption", train))
+    assert scores["nearest_row"]["accuracy"] > 0.9
+    assert scores["constant"]["accuracy"] < 0.5
+
+
+def labelled(rows: int, seed: int) -> Table:
+    """Label a where x is positive, b where y is, c where x + y is."""
+    x, y = np.random.default_rng(seed).normal(size=(2, rows))
+    labels = [[n for n, v in (("a", p), ("b", q), ("c", p + q)) if v > 0] for p, q in zip(x, y, strict=True)]
+    return Table({"x": pl.Series(x), "y": pl.Series(y), "labels": pl.Series(labels)})
+
+
+def test_labels_have_a_linear_model_each() -> None:
+    train, test = labelled(300, 0), labelled(100, 1)
+    inputs = [fitted("number", name, train) for name in "xy"]
+    scores = baselines(train, test, inputs, fitted_output("multilabel", "labels", train))
+    assert scores["linear"]["map"] > 0.98
+    assert scores["constant"]["map"] < 0.7
+
+
+def walks(rows: int, seed: int) -> Table:
+    walk = np.random.default_rng(seed).normal(size=(rows, 24)).cumsum(1)
+    return Table({"past": pl.Series(walk[:, :20].tolist()), "next": pl.Series(walk[:, 20:22].tolist())})
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "make", "input_kinds", "target"),
+    [
+        ("mask", "colour_and_position", scenes, {"image": "image"}, "mask"),
+        ("boxes", "mean_boxes", boxed, {"image": "image"}, "boxes"),
+        ("sequence", "last_value", walks, {"past": "sequence"}, "next"),
+        ("text", "nearest_row", captions, {"source": "text"}, "caption"),
+        ("multilabel", "linear", labelled, {"x": "number", "y": "number"}, "labels"),
+    ],
+)
+def test_each_kind_is_compared_with_its_baseline_in_pairs(
+    kind: str, model: str, make: Callable[[int, int], Table], input_kinds: dict[str, str], target: str
+) -> None:
+    """A network that predicts the constant is as good as the constant, and clearly worse than the kind's model."""
+    train, test = make(60, 0), make(30, 1)
+    inputs = [fitted(k, name, train) for name, k in input_kinds.items()]
+    output = fitted_output(kind, target, train)
+    right = output.baseline(output.encode(train[target]))
+    constant = {name: np.repeat(value, len(test), axis=0) for name, value in right.items()}
+    scores = baselines(train, test, inputs, output, compare=comparison_with(output, {target: constant}, {}))
+    same, other = (stored_baselines({"baselines": {target: scores}}, target)[n].paired for n in ("constant", model))
+    assert same is not None
+    assert (same.difference, same.p_value) == (0, 1)
+    metric = output.metric.name
+    assert other is not None
+    assert other.difference == pytest.approx(scores["constant"][metric] - scores[model][metric], rel=1e-3)
+    assert other.p_value < 0.01
+    assert other.low <= other.difference <= other.high < 0
+    facts = OutputFacts(
+        name=target,
+        metric=output.metric,
+        test={metric: Figure(scores["constant"][metric])},
+        test_rows=30,
+        baselines=stored_baselines({"baselines": {target: scores}}, target),
+    )
+    assert judge(facts).outcome == "worse"
+
+
 def test_the_last_value_of_a_random_walk_is_its_best_prediction() -> None:
-    random = np.random.default_rng(0)
-    walks = random.normal(size=(300, 24)).cumsum(1)
-    table = Table({"past": pl.Series(walks[:, :20].tolist()), "next": pl.Series(walks[:, 20:22].tolist())})
-    train, test = table.take(np.arange(200)), table.take(np.arange(200, 300))
+    train, test = walks(200, 0), walks(100, 1)
     past = fitted("sequence", "past", train)
     scores = baselines(train, test, [past], fitted_output("sequence", "next", train, [past]))
-    expected = 1 - 1.5 / walks[200:, 20:22].var()  # steps 1 and 2 have errors of variance 1 and 2
+    expected = 1 - 1.5 / np.array(test["next"].to_list()).var()  # steps 1 and 2 have errors of variance 1 and 2
     assert scores["last_value"]["r2"] == pytest.approx(expected, abs=0.03)
     assert scores["constant"]["r2"] < 0.05
 
@@ -126,5 +197,9 @@ def test_n_grams_are_measured_beside_a_language_model(tmp_path: Path) -> None:
     )
     (scores,) = run.metrics["baselines"].values()
     assert scores["n_grams"]["bits_per_character"] == pytest.approx(0.595, abs=0.02)
+    paired = stored_baselines(run.metrics, "next_token")["n_grams"].paired
+    assert paired is not None
+    bits = run.metrics["test"]["next_token"]["bits_per_character"]
+    assert paired.difference == pytest.approx(scores["n_grams"]["bits_per_character"] - bits, abs=1e-4)
     html = (tmp_path / "run" / "report.html").read_text()
     assert "n-gram model" in html

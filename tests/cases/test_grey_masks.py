@@ -1,4 +1,4 @@
-"""Masks as people have them: soft edges, JPEG, grey levels instead of class indices, an alpha channel."""
+"""Masks as people have them: soft edges, JPEG, grey levels or colours instead of class indices, an alpha channel."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image, ImageFilter
 from deepglass.data.sources import read
 from deepglass.data.sources.grey_levels import count_greys, find_levels
 from deepglass.data.table import Table
+from deepglass.errors import UserError
 from deepglass.features._images import decode_indices
 from deepglass.features.mask import Mask
 
@@ -126,3 +127,51 @@ def test_a_mask_in_the_alpha_channel(tmp_path: Path) -> None:
     assert np.unique(decode_indices(str(tmp_path / "a.png"))).tolist() == [0, 255]
     Image.fromarray(discs(0, 1, 2)).convert("RGBA").save(tmp_path / "b.png")
     assert np.unique(decode_indices(str(tmp_path / "b.png"))).tolist() == [0, 1, 2]
+
+
+COLOURS = np.array([(0, 0, 0), (128, 0, 0), (0, 128, 0)], np.uint8)
+
+
+def coloured(folder: Path, ending: str, blur: float = 0.0, **settings: int) -> Path:
+    set_of(folder, 0, 1, 2)
+    for path in list((folder / "masks").iterdir()):
+        mask = Image.fromarray(COLOURS[np.asarray(Image.open(path))]).resize((128, 128), Image.Resampling.NEAREST)
+        mask.filter(ImageFilter.GaussianBlur(blur)).save(path.with_suffix(f".{ending}"), **settings)
+        Image.new("RGB", (128, 128)).save(folder / "images" / f"{path.stem}.jpg")
+        if ending != "png":
+            path.unlink()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("ending", "blur", "settings"),
+    [("jpg", 0.0, {"quality": 75}), ("jpg", 0.0, {"quality": 95}), ("png", 1.0, {}), ("jpg", 0.8, {"quality": 90})],
+)
+def test_coloured_masks_around_a_palette(tmp_path: Path, ending: str, blur: float, settings: dict[str, int]) -> None:
+    table = read(coloured(tmp_path, ending, blur, **settings))
+    assert table.hints["mask"]["names"] == ("#000000", "#008000", "#800000")
+    note = next(note for note in table.notes if note.what == "soft masks")
+    assert "pixels" in note.why
+    assert "far" in note.why
+    truth = np.asarray(Image.fromarray(discs(0, 2, 1, seed=0)).resize((128, 128), Image.Resampling.NEAREST))
+    assert (decode_indices(table["mask"][0]).reshape(truth.shape) == truth).mean() > 0.97
+
+
+def test_photographs_beside_photographs_are_no_masks(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for i in range(6):
+        rough = Image.fromarray(random.integers(0, 255, (6, 6, 3), np.uint8))
+        for folder in ("images", "masks"):
+            rough.resize((128, 128), Image.Resampling.BICUBIC).save(tmp_path / folder / f"{i}.jpg")
+    with pytest.raises(UserError, match="looks like a folder of masks"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("above", ["masks", "labels", "masks/train", "annotations/masks"])
+def test_a_folder_above_images_and_masks_may_have_the_name_of_either(tmp_path: Path, above: str) -> None:
+    folder = set_of(tmp_path / above, 0, 1, 2)
+    for source in (folder, folder.parent, tmp_path):
+        table = read(source)
+        assert (len(table), table.kinds["mask"], contents(table)) == (6, "mask", [0, 1, 2])

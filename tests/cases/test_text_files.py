@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from conftest import CASES, needs_cases
 
+import deepglass
 from deepglass.data.sources import read
 from deepglass.data.table import Table
+from deepglass.errors import UserError
 from deepglass.features.base import infer_type
 from deepglass.features.multilabel import Multilabel
 
@@ -112,3 +114,9 @@ def test_two_words_are_no_labels(tmp_path: Path) -> None:
     table = read(tmp_path / "a.csv")
     assert [infer_type(table[name], name)[0] for name in table.names] == ["category", "text"]
     assert Multilabel(name="city").fit([table["city"]]).class_names[0] in cities
+
+
+def test_a_text_without_a_target_is_told_what_it_can_be_trained_for(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("".join(f"line {i} of the words of a book\n" for i in range(40)))
+    with pytest.raises(UserError, match=r"--target.*text.*--objective next_token.*cbow"):
+        deepglass.train(tmp_path / "book.txt", out=tmp_path / "run", steps=1)

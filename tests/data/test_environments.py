@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import deepglass
-from deepglass.data.environments import EpisodeResult, return_stats, run_episodes
+from deepglass.data.environments import EpisodeResult, return_stats, run_episodes, to_env_action
 from deepglass.data.sources import read
 
 gymnasium = pytest.importorskip("gymnasium")
@@ -92,9 +92,42 @@ def test_image_observations(sides: str, tmp_path: Path) -> None:
     assert {a["action"]["value"] for a in run.predict(sides)} == {5, 6}
 
 
+@pytest.mark.parametrize(
+    ("space", "actions", "example"),
+    [
+        (gymnasium.spaces.MultiBinary(3), 8, [1, 0, 1]),
+        (gymnasium.spaces.MultiDiscrete([3, 2], start=[1, 5]), 6, [3, 6]),
+        (gymnasium.spaces.MultiDiscrete([50, 50, 3]), 0, [49, 0, 2]),
+        (gymnasium.spaces.MultiDiscrete([50, 50], start=[-3, 1]), 0, [46, 1]),
+        (gymnasium.spaces.MultiBinary((4, 3)), 0, np.eye(4, 3).tolist()),
+        (gymnasium.spaces.Box(0, 9, (2, 2), np.int64), 0, [[1, 2], [3, 9]]),
+    ],
+)
+def test_several_whole_numbers_are_one_index_or_a_rounded_vector(space: Any, actions: int, example: list[Any]) -> None:
+    class Several(Sides):
+        action_space = space
+
+        def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+            assert self.action_space.contains(action)
+            return self._next(), float(np.array_equal(action, example)), False, False, {}
+
+    gymnasium.register("Several-v0", entry_point=Several)
+    try:
+        world = read("gym:Several-v0").environment
+        assert world is not None
+        assert world.actions == actions
+        env = world.make()
+        env.reset(seed=0)
+        flat = np.ravel(example)
+        chosen = range(actions) if actions else [flat + 0.3, flat - 0.3, flat + 1.0]
+        assert sum(env.step(to_env_action(world, action))[1] for action in chosen) == (1 if actions else 2)
+    finally:
+        gymnasium.registry.pop("Several-v0")
+
+
 def test_unsupported_action_spaces_are_rejected() -> None:
     class Many(Sides):
-        action_space = gymnasium.spaces.MultiBinary(3)
+        action_space = gymnasium.spaces.Tuple([gymnasium.spaces.Discrete(2), gymnasium.spaces.Box(0, 1, (1,))])
 
     gymnasium.register("Many-v0", entry_point=Many)
     with pytest.raises(deepglass.UserError, match=r"bad-value.*Discrete.*Box"):

@@ -19,7 +19,8 @@ from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.rows import assign_split, choose_split
-from deepglass.spec.spec import DataSpec, FeatureSpec, Spec
+from deepglass.spec.data_spec import DataSpec
+from deepglass.spec.spec import FeatureSpec, Spec
 
 
 def write(path: Path, text: str | bytes, encoding: str = "utf-8") -> Path:

@@ -128,3 +128,16 @@ def test_a_memory_mapped_column_is_not_copied(tmp_path: Path) -> None:
     batch: Any = data.batch(torch.tensor([3, 1]))
     batch.inputs["x"].values.zero_()  # a batch is the loader's own
     np.testing.assert_array_equal(mapped, _images())
+
+
+def test_thousands_of_columns_give_the_same_batch_as_one_column_each() -> None:
+    random = np.random.default_rng(0)
+    names = [f"x{i}" for i in range(600)]
+    columns = {n: Column(random.normal(size=ROWS).astype(np.float32), random.random(ROWS) < 0.9) for n in names}
+    columns["codes"] = Column(np.arange(ROWS), np.ones(ROWS, bool))
+    rows = torch.tensor([3, 0, 39, 3])
+    inputs = Dataset(columns, {}).batch(rows).inputs
+    assert list(inputs) == list(columns)
+    for name, column in columns.items():
+        assert torch.equal(inputs[name].values, torch.from_numpy(column.values[rows.numpy()]))
+        assert torch.equal(inputs[name].mask, torch.from_numpy(column.mask[rows.numpy()]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import deepglass
 from deepglass.data.sources import read
+from deepglass.doctor.label_findings import label_note
 from deepglass.doctor.labels import (
     LabelError,
     active_learning_scores,
@@ -19,6 +21,7 @@ from deepglass.doctor.labels import (
     without_the_rest,
 )
 from deepglass.report.after_training import add_report
+from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.run import Run
 
 
@@ -173,9 +176,24 @@ def test_findings_of_a_reported_run_hold_its_label_errors(made: Made) -> None:
 
 
 def test_labels_that_follow_nothing_are_not_told_as_wrong() -> None:
-    """60 labels by parity of the row, and an embedding that does not know it."""
-    labels = np.r_[np.arange(50) % 2, np.ones(10, int)]
+    """Labels by parity of the row, and an embedding that does not know it."""
+    labels = np.r_[np.arange(200) % 2, np.ones(40, int)]
     for seed in range(4):
         random = np.random.default_rng(seed)
-        values = np.outer(np.arange(60) * 0.37 % 1 - 0.5, 3 * random.normal(size=64)) + random.normal(size=64)
-        assert find_label_issues(np.tanh(values), labels, ("a", "b"), np.arange(60)) == []
+        values = np.outer(np.arange(240) * 0.37 % 1 - 0.5, 3 * random.normal(size=64)) + random.normal(size=64)
+        assert find_label_issues(np.tanh(values), labels, ("a", "b"), np.arange(240)) == []
+
+
+def test_too_few_labels_are_said_and_not_judged(tmp_path: Path) -> None:
+    run = deepglass.train("sklearn:iris", epochs=20, out=tmp_path / "run", baselines=False, training={"threads": 1})
+    table = read("sklearn:iris")
+    margins = margins_for_table(run.folder, table, run.state)
+    assert label_errors(run.predictor, table, margins=margins["target"], min_probability=0.02) == []
+    assert "too few rows to tell: 150 labels" in label_note(run.predictor, table, "target").why
+
+
+def test_small_probabilities_of_most_rows_do_not_end_the_questions() -> None:
+    points, given, wrong = clouds(2.2, turned=0.2)
+    rows = np.arange(2000)
+    asked = without_the_rest(find_label_issues(points, given, tuple("abc"), rows, min_probability=0.001))
+    assert len({e.row for e in asked} & set(np.flatnonzero(wrong))) > 0.6 * wrong.sum()

@@ -50,6 +50,10 @@ def test_attributions_of_a_linear_function_are_weight_times_difference(count: in
     assert found.exact == (count == 4)
     np.testing.assert_allclose(found.values[0], weights * (row[0] - background.mean(0)), atol=1e-4)
     np.testing.assert_allclose(found.completeness.gap, 0, atol=1e-5)
+    errors = found.errors(slice(0, 1))
+    assert errors is not None
+    np.testing.assert_allclose(errors[1], np.abs(weights) * background.std(0, ddof=1) / 30**0.5, rtol=1e-4)
+    np.testing.assert_allclose(errors[0], errors[1])  # the sum of one target
 
 
 def test_shapley_values_of_a_product_are_equal_and_unused_inputs_get_zero() -> None:
@@ -183,6 +187,7 @@ def test_explanations_of_a_table_are_json_that_adds_up(houses: Path) -> None:
             assert why["unit"] == unit
             assert why["baseline"] + total == pytest.approx(why["score"], rel=1e-3, abs=1e-3)
             assert {part["part"] for part in why["attributions"]} == {"size", "place"}
+            assert all(0 <= part["error"] < 10 * abs(total) for part in why["attributions"])
             assert abs(why["completeness_gap"]) < 1e-2 * max(abs(why["score"]), 1)
             assert len(why["nearest"]) == 3
             assert why["nearest"][0]["label"] is not None
@@ -264,6 +269,9 @@ def test_explain_on_the_command_line(houses: Path, command: Command, tmp_path: P
     said = command("explain", houses / "run", houses / "houses.csv", "--rows", "2,4-5", "--json")
     assert said.code == 0
     assert [row["row"] for row in json.loads(said.out)] == [2, 4, 5]
+    said = command("explain", houses / "run", houses / "houses.csv", "--rows", "2")
+    assert re.search(r"[+-]\S+ +± \d\S* +[+-]* +size", said.out)
+    assert "standard error over the baseline's rows" in " ".join(said.out.split())
     said = command("explain", houses / "run", houses / "houses.csv", "--fast")
     assert said.code == 0
     assert said.out.count("price:") == 3  # the first three rows

@@ -122,6 +122,7 @@ def test_a_corner_mark_is_named(tmp_path: Path) -> None:
     assert any("at the bottom right, decides 'cat'" in s for s in told.sentences)
     html = (deepglass.report(run, source=source)).read_text()
     assert "heat map of cat" in html
+    assert patches.clear >= {"cat"}
     assert "at the bottom right, decides" in html
 
 
@@ -148,3 +149,7 @@ def test_times_of_a_sequence_are_compared(tmp_path: Path) -> None:
     told = told_of(run, frame)
     values = [e.value for e in told.times["wave"]]
     assert int(np.argmax(values)) == 6
+    (profile,) = told.profiles
+    assert (6, 6) in profile.regions
+    assert profile.span(6, 6) == "steps 24-27"
+    assert any("of the attribution lies in steps 24-27" in s for s in told.sentences)

@@ -281,6 +281,7 @@ def test_score_calibrate_decode(kind: str) -> None:
         calibration = json.loads(json.dumps(feature.calibrate(best, column), allow_nan=False))
         for known in (None, calibration):
             figures = feature.score(best, column, known)
+            assert feature.score(*feature.for_scoring(best, column), known) == pytest.approx(figures)
             assert all(np.isfinite(v) for v in figures.values())
             assert set(figures) <= set(METRICS), "each metric stands in the table of metrics"
             assert column.mask.any() == (feature.metric.name in figures)

@@ -21,6 +21,7 @@ from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram
 from deepglass.prepare.prepare import prepare
 from deepglass.run.build import build
+from deepglass.run.callbacks import layer_diagnostics
 from deepglass.run.callbacks.boundary_recorder import read_boundaries
 from deepglass.run.callbacks.diagnostics_recorder import layer_names
 from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, diagnose
@@ -110,6 +111,14 @@ def test_gradients_vanish_in_a_deep_sigmoid_network_and_not_with_relu(tmp_path: 
     assert _train(tmp_path / "cured", {"depth": 10, "activation": "relu"}).metrics["diagnostics"] == []
 
 
+def test_a_spike_of_the_first_steps_alone_is_no_exploding_gradient() -> None:
+    steady = [LayerStatistics(step, {}, {}, {"a": 0.1}, most=0.5, where="a", usual=0.1) for step in (2, 10, 20, 30)]
+    spike = {"most": 90.0}
+    assert layer_diagnostics._exploding([steady[0]._replace(**spike), *steady[1:]], "clip=1") == []
+    (told,) = layer_diagnostics._exploding([*steady[:2], steady[2]._replace(**spike)], "clip=1")
+    assert (told.kind, told.step) == ("exploding", 20)
+
+
 def test_gradients_explode_over_time_without_a_clip_and_not_with_it(tmp_path: Path) -> None:
     network = {"trunk": "rnn", "width": 32, "bidirectional": False, "dropout": 0.0}
     training = {"learning_rate": 0.4, "optimizer": "sgd", "clip": 0}
@@ -194,6 +203,8 @@ def test_the_boundary_over_requested_columns_has_a_history(healthy: dg.Run) -> N
     panel = html.partition('<section id="boundary"')[2].partition("</section>")[0]
     assert "colour and x" in panel
     assert "y held at its typical value" in panel
+    assert "the plane of the two chosen inputs" in panel
+    assert "rests on most" not in panel
     assert ">green<" in panel
     assert 'data-steps="step 0|' in panel
     assert panel.count("<h3>") == 2  # and the learned space

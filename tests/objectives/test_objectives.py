@@ -16,6 +16,7 @@ import torch
 import deepglass
 from deepglass.metrics.table import METRICS
 from deepglass.objectives.base import OBJECTIVES
+from deepglass.objectives.style import Style
 from deepglass.training.callbacks import Callback, EvaluationRecord
 
 STEPS, KILLED = 8, 5
@@ -29,6 +30,7 @@ SETTINGS: dict[str, dict[str, Any]] = {  # beside the default: sklearn:digits by
     "gan": {"objective": {"name": "gan", "latent_dim": 8, "width": 16}},
     "pseudo_label": {"data": FEW},
     "rbm": {"objective": {"name": "rbm", "hidden": 32, "gibbs_steps": 2}},
+    "style": {"objective": {"name": "style", "width": 4, "style_size": 16}},
 }
 
 SOURCES = {"adaline": "synthetic:clouds", "perceptron": "synthetic:clouds"}  # two classes
@@ -52,6 +54,7 @@ UNFIT: dict[str, tuple[pl.DataFrame, str | None, str]] = {  # rows, target, what
     "pseudo_label": (TEXTS, "label", "data.unlabelled"),
     "rbm": (TEXTS, None, "text"),
     "replaced_token": (NUMBER, "y", "replaced_token expects one text column"),
+    "style": (NUMBER, None, r"style expects one image column, got x \(number\)"),
     "supervised": (TEXTS, None, "--target"),
     "variational": (TEXTS, None, "text"),
 }
@@ -147,6 +150,9 @@ def test_a_saved_run_predicts_or_generates(name: str, whole: dict[str, deepglass
         again = deepglass.sample(run, 3, seed=1)
         assert len(rows) == 3
         assert str(rows) == str(again), "the same seed draws the same"
+    if isinstance(run.objective, Style):
+        assert deepglass.paint(run, new_rows(name)[0]["image"]).size == (8, 8)
+        return
     assert answered or run.objective.generative
 
 

@@ -191,9 +191,13 @@ def test_predict_reads_questions(learned: deepglass.Run, command: Command) -> No
 
 
 def test_the_report_shows_words_and_their_map(learned: deepglass.Run) -> None:
-    page = deepglass.report(learned.path, source=pl.DataFrame({"text": sentences()})).read_text()
+    source = pl.DataFrame({"text": sentences()})
+    page = deepglass.report(learned.path, source=source).read_text()
     assert "Nearest words and analogies" in page
     assert "12 most frequent words" in page.replace("\N{NO-BREAK SPACE}", " ")
+    without_rows = deepglass.report(learned.path, source=source, samples=False).read_text()
+    assert "Nearest words" not in without_rows
+    assert "hammer" not in without_rows
 
 
 def test_agreement_with_scores_of_people_is_a_metric(tmp_path: Path) -> None:

@@ -49,6 +49,16 @@ def test_columns_are_bars_and_small_attributions_are_summed() -> None:
     assert "in random order 50" in html
 
 
+def test_standard_errors_stand_beside_weights_and_noise_is_not_drawn() -> None:
+    parts = (Contribution("size", 2.0, "3", 0.25), Contribution("place", 0.1, "x", 0.2))
+    html = page(explained(TargetFacts(name="yes", parts=parts)))
+    assert "±&nbsp;0.25" in html
+    assert "standard error over the baseline" in html
+    html = page(explained(TargetFacts(name="yes", parts=parts[1:])))
+    assert "No column's contribution exceeds two of its standard errors" in html
+    assert "contributions" not in html
+
+
 def test_words_are_in_order_and_coloured_by_attribution() -> None:
     parts = (Contribution("not", -1.0), Contribution("very", 0.2), Contribution("good", 2.0))
     html = page(explained(TargetFacts(name="yes", layout="words", parts=parts)))

@@ -20,12 +20,14 @@ from chromium import Chromium, Page
 from PIL import Image as Pillow
 
 import deepglass
+from deepglass import formatting
 from deepglass.introspect import feature_visualization as visions
 from deepglass.report import after_training as after
 from deepglass.report import explanations
 from deepglass.report.data import ReportData
 from deepglass.report.sections import texts as text_section
 from deepglass.report.write import render
+from deepglass.web import bundle
 
 MARK = "Zwiebelfisch"
 LARGEST = 10_000_000  # bytes of a report
@@ -440,3 +442,15 @@ def test_the_map_plays_and_its_rows_can_be_copied(pages: Callable[[str], Pages],
     page.run("document.querySelector('.maplist button:not(.mapcopy)').click()")
     assert "Selected" in page.run("document.querySelector('.maplist').textContent")
     assert page.errors == []
+
+
+def test_scripts_write_numbers_as_the_report_does(page: Page) -> None:
+    numbers = [0, 1, -3, 0.5, 12.50, 1998, 9999.4, 9999.6, 123456, -48211, 0.000123, 1.2e-5, 3.4e10, 0.1 + 0.2]
+    shares = [0, 0.004, 0.005, 0.125, 0.5, 0.87, 0.985, 0.9899, 0.99, 0.9951, 0.9999, 1]
+    page.go("about:blank")
+    calls = f"[{numbers}.map((v) => short(v, 4)), {numbers}.map((v) => short(v)), {shares}.map(confidence)]"
+    assert page.run(f"(() => {{ {bundle(['numbers'])}\nreturn {calls}; }})()") == [
+        [formatting.short(v, 4) for v in numbers],
+        [formatting.short(v) for v in numbers],
+        [formatting.confidence(v) for v in shares],
+    ]

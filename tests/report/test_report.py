@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from report_values import EVIL, NAN, base, checked, class_output, report_of, section_html
@@ -17,15 +18,23 @@ from deepglass import metrics, web
 from deepglass.data.table import Note
 from deepglass.doctor.base import Finding
 from deepglass.errors import StorageError
+from deepglass.features.outputs.tags import TagsOutput
+from deepglass.formatting import number, short
 from deepglass.introspect.layers import Layer, trace
+from deepglass.introspect.rows import OutputRows
 from deepglass.metrics import summaries as measure
-from deepglass.metrics.paired import PairedTest, compare_errors, compare_shares
+from deepglass.metrics.paired import PairedTest, compare_errors, compare_scores, compare_shares
 from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, TopValues
 from deepglass.metrics.table import METRICS
-from deepglass.report import write
+from deepglass.objectives.autoencoder import Autoencoder
+from deepglass.objectives.base import Objective
+from deepglass.objectives.masked import Masked
+from deepglass.objectives.replaced_token import ReplacedToken
+from deepglass.report import outputs, write
 from deepglass.report.charts.axes import axis
 from deepglass.report.data import ReportData
 from deepglass.report.facts import ColumnFacts, DataFacts, HistoryPoint, PlanFacts
+from deepglass.report.objective_results import objective_result
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
 from deepglass.report.row_cards import RowCard
 from deepglass.report.sections.confusion import most_confused
@@ -280,6 +289,57 @@ def test_equally_good_models_are_seldom_called_better_or_worse(rows: int, kind: 
             tests = [compare_errors(own, other) for other in others]
         wrong += compare_models(tests) in ("better", "worse")
     assert wrong <= 0.05 * 400 + 2 * np.sqrt(400 * 0.05 * 0.95)
+
+
+@pytest.mark.parametrize(
+    ("objective", "metrics", "main"),
+    [
+        (Masked(), {"loss": 2.0, "perplexity": 7.4, "masked_accuracy": 0.41}, "masked_accuracy"),
+        (ReplacedToken(), {"loss": 2.0, "perplexity": 7.4, "roc_auc": 0.7}, "roc_auc"),
+        (Autoencoder(), {"mse": 0.2}, "mse"),
+    ],
+)
+def test_an_objective_without_outputs_has_a_headline(
+    objective: Objective, metrics: dict[str, float], main: str
+) -> None:
+    result = objective_result(objective, 80, {"test": {objective.name: metrics}})
+    assert result is not None
+    assert (result.metric.name, result.test[main].value, result.test_rows) == (main, metrics[main], 80)
+
+
+def test_the_interval_of_tags_counts_sentences_and_not_words() -> None:
+    """Sentences of 50 words that are right or wrong as a whole tell as much as one word each."""
+    tags = TagsOutput(name="t").fit([pl.Series([["A", "B"]])])
+    truth = tags.encode(pl.Series([["A", "B"] * 25] * 40))
+    right = np.random.default_rng(0).random(40) < 0.7
+    likely = np.where(right[:, None], truth.values.reshape(40, 50) - 1, 2 - truth.values.reshape(40, 50))
+    log_probs = np.log(np.where(np.arange(2) == likely[..., None], 0.9, 0.1)).astype(np.float32)
+    rows = OutputRows(None, np.arange(40), {"log_probs": log_probs, "mask": np.ones((40, 50), bool)}, truth, {}, None)
+    accuracy = outputs._intervals(tags, rows, np.arange(40))["accuracy"]
+    assert accuracy.low is not None
+    assert accuracy.high is not None
+    assert 0.2 < accuracy.high - accuracy.low < 0.4, "of 2,000 words it would be 0.04"
+
+
+def test_years_have_no_thousands_separator() -> None:
+    assert (number(1998), number(2024, 4), short(1998, 4), number(48_211)) == ("1998", "2024", "1998", "48,211")
+
+
+def test_equally_good_masks_are_seldom_called_better_or_worse() -> None:
+    """As above, for a metric that is no mean over rows: the IoU of the pixels of all images."""
+    random, rows, wrong = np.random.default_rng(0), 25, 0
+    for _ in range(200):
+        size = random.lognormal(3, 1, rows)  # of the object, in pixels
+        common = size * random.beta(8, 2, (3, rows))
+        pixels = np.stack([common, size + size * random.beta(2, 8, (3, rows))])  # intersection and union
+        tests = []
+        for other in (1, 2):
+            both = np.concatenate([pixels[:, 0], pixels[:, other]], 1)
+            test = compare_scores(lambda index, both=both: np.divide(*both[:, index].sum(1)), rows)
+            assert test is not None
+            tests.append(test)
+        wrong += compare_models(tests) in ("better", "worse")
+    assert wrong <= 0.05 * 200 + 2 * np.sqrt(200 * 0.05 * 0.95)
 
 
 def test_a_model_that_is_better_in_most_rows_is_called_better() -> None:

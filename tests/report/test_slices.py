@@ -31,7 +31,8 @@ from deepglass.prepare.columns import infer_columns
 from deepglass.report.row_cards import RowCard
 from deepglass.report.sections.slices import OutputSlices, SliceFacts
 from deepglass.run.run import Run
-from deepglass.spec.spec import DataSpec, Spec
+from deepglass.spec.data_spec import DataSpec
+from deepglass.spec.spec import Spec
 
 ROWS = 1500
 

@@ -48,6 +48,12 @@ def test_evaluations_cost_at_most_a_fifth_of_the_steps(
     assert plan_evaluations(learned_rows, steps, valid) == expected
 
 
+def test_few_rows_of_thousands_of_columns_are_evaluated_less_often() -> None:
+    assert plan_evaluations(50 * 32, 50, 60, columns=1_000) == Evaluations(40, None)
+    assert plan_evaluations(50 * 32, 50, 60, columns=5_000) == Evaluations(16, None)
+    assert plan_evaluations(50 * 32, 50, 0, columns=5_000) == Evaluations(40, None)
+
+
 def test_a_plan_without_a_time_budget_limits_the_evaluated_rows() -> None:
     defaults = TrainingDefaults(batch_size=256)
     plan = make_plan(TrainingSettings(steps=50), defaults, 800_000, "cpu", evaluated_rows=100_000)

@@ -1,16 +1,19 @@
-"""Baselines of single kinds of output: tags, masks, boxes and sequences, by counting in the training rows.
+"""Baselines of single kinds of output: tags, masks, boxes, sequences and texts, by counting in the training rows.
 
 most_frequent_tag     tags: how often each tag goes with the word
 colour_and_position   masks: how often each class goes with the colour and with the place of a pixel
 mean_boxes            boxes: centres of the training boxes, the same for all images
 last_value            sequences: the input's value at the step, or its last value for further steps
+nearest_row           texts: that of the training row with the most similar inputs
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.preprocessing import normalize
 
+from deepglass.baselines.flatten import Matrix, flatten
 from deepglass.data.table import Table
 from deepglass.features._alignment import pad_rows
 from deepglass.features.base import Column, Feature, take_raw
@@ -22,6 +25,7 @@ from deepglass.features.outputs.boxes import BoxesOutput
 from deepglass.features.outputs.mask import MaskOutput
 from deepglass.features.outputs.sequence import SequenceOutput
 from deepglass.features.outputs.tags import TagsOutput
+from deepglass.features.outputs.text import TextOutput
 from deepglass.features.sequence import Sequence as SequenceFeature
 
 Predict = Callable[[Table, Table, Sequence[Feature], Output, Column], PredictionArrays | None]
@@ -31,6 +35,7 @@ COLOUR_LEVELS = 8  # of a channel
 PLACES = 8  # of each axis
 CHUNK = 128  # images at a time
 MAX_CENTRES = 20  # boxes of a class in an image
+MAX_NEIGHBOURS = 20_000  # training rows that texts are taken from
 MAX_BOXES = 5_000  # that the centres are fitted to
 
 
@@ -142,11 +147,36 @@ def last_value(
     return {"value": np.repeat(last[:, None], steps, axis=1), "mask": np.ones((len(last), steps), bool)}
 
 
+def nearest_row(
+    train: Table, test: Table, inputs: Sequence[Feature], output: Output, truth: Column
+) -> PredictionArrays | None:
+    """The text of the training row with the highest cosine similarity of the flattened inputs."""
+    if not isinstance(output, TextOutput) or truth.offsets is None:
+        return None
+    rows = np.arange(min(len(train), MAX_NEIGHBOURS))
+    flat = flatten(train.take(rows), test, inputs)
+    if flat is None:
+        return None
+    directions = normalize(flat.linear.train)
+    nearest = np.concatenate(
+        [np.asarray((x @ directions.T).argmax(1)).reshape(-1) for x in _parts(normalize(flat.linear.test))]
+    )
+    tokens, mask = pad_rows(truth.take(nearest), int(np.diff(truth.offsets).max(initial=1)))
+    return {"tokens": tokens.astype(np.int64), "mask": mask, "log_prob": np.zeros(len(tokens), np.float32)}
+
+
+def _parts(x: Matrix) -> Iterator[Matrix]:
+    """Some rows at a time."""
+    for start in range(0, x.shape[0], CHUNK):
+        yield x[start : start + CHUNK]
+
+
 KINDS: Mapping[str, Predict] = {
     "most_frequent_tag": most_frequent_tag,
     "colour_and_position": colour_and_position,
     "mean_boxes": mean_boxes,
     "last_value": last_value,
+    "nearest_row": nearest_row,
 }
 
 

@@ -1,6 +1,10 @@
 """The baseline of a language model: n-grams, counted in the training text."""
 
 import time
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
 
 from deepglass.data.batches import Dataset
 from deepglass.nn.ngram import NgramModel
@@ -12,10 +16,18 @@ MAX_PROBABILITIES = 2_000_000_000  # of all test tokens, which take some seconds
 BLOCK = 4_000_000  # probabilities at a time
 
 
-def ngrams(objective: NextToken, train: Dataset, test: Dataset) -> dict[str, float]:
+def ngrams(
+    objective: NextToken,
+    train: Dataset,
+    test: Dataset,
+    compare: Callable[[Tensor], Mapping[str, float]] | None = None,
+) -> dict[str, float]:
     """Test metrics of interpolated n-grams, with their training `rows` and `seconds`; {} for texts that are too long.
 
     Contexts of four characters or of two longer tokens.
+
+    Args:
+        compare: further values from the loss of each test token but the first, (n - 1,).
     """
     started, feature = time.perf_counter(), objective.feature
     tokens = test.inputs[feature.name].values.cpu().long()
@@ -24,14 +36,13 @@ def ngrams(objective: NextToken, train: Dataset, test: Dataset) -> dict[str, flo
         return {}
     model = NgramModel(feature.size, order)
     model.fit(train.inputs[feature.name].values.cpu().long())
-    nats, size = 0.0, max(BLOCK // feature.size, order + 1)
+    losses, size = [], max(BLOCK // feature.size, order + 1)
     for start in range(0, len(tokens) - 1, size):
         first = max(start - order, 0)  # the contexts of the first tokens of a block
         part = tokens[first : start + size + 1]
         log_probs = model(part[None, :-1])[0, start - first :]
-        nats -= float(log_probs.gather(1, part[start - first + 1 :, None]).sum())
-    return {
-        **text_metrics(feature, tokens, nats),
-        "rows": float(len(train)),
-        "seconds": round(time.perf_counter() - started, 3),
-    }
+        losses.append(-log_probs.gather(1, part[start - first + 1 :, None])[:, 0])
+    nats, seconds = torch.cat(losses), round(time.perf_counter() - started, 3)
+    compared = {} if compare is None else compare(nats)
+    scores = text_metrics(feature, tokens, sum(float(part.sum()) for part in losses))
+    return {**scores, **compared, "rows": float(len(train)), "seconds": seconds}

@@ -1,8 +1,8 @@
 """Baselines: the test metrics of simple models on the same rows, to compare a network with.
 
     constant            the mean or the class shares of the training rows
-    linear              ridge or logistic regression on standardised numbers, one-hot categories, tf-idf, pixels and the
-                        mean and deviation of the log-mel bands of sounds
+    linear              ridge or logistic regression (one for each label) on standardised numbers, one-hot categories,
+                        tf-idf, pixels and the mean and deviation of the log-mel bands of sounds
     gradient_boosting   scikit-learn's histogram gradient boosting on numbers, codes and the first 50 components of
                         texts and images
     of single kinds     see `kinds`
@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
+from scipy.linalg import LinAlgWarning
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -29,6 +30,7 @@ from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
 from deepglass.features.outputs._intervals import RegressionOutput
 from deepglass.features.outputs.base import Output, PredictionArrays
+from deepglass.features.outputs.multilabel import MultilabelOutput
 from deepglass.prepare.sample_weights import with_weight
 
 _MAX_ITERATIONS = 200  # trees of each class
@@ -73,7 +75,7 @@ def baselines(
         test: rows to predict.
         inputs: fitted features.
         output: a fitted feature; beside the constant numbers, classes and vectors have the linear model and boosting,
-            tags, masks, boxes and sequences the models of `kinds`.
+            labels a linear model each, tags, masks, boxes, sequences and texts the models of `kinds`.
         seconds: approximate limit of all together; training rows beyond it are left out at random.
         compare: further values of a baseline from its predictions for the test rows and their encoded targets.
         weights: of the training rows and of the test rows; None: all have the same.
@@ -99,7 +101,10 @@ def baselines(
         if prediction is not None:
             took = round(time.perf_counter() - start, 3)
             results[name] = {**scores(prediction), "rows": float(len(fitted)), "seconds": took}
-    if not (output.has_classes or output.ordered) or (classes or 0) > _MAX_CLASSES:
+    models = {"linear": _linear, "gradient_boosting": _boosting} if output.has_classes or output.ordered else {}
+    if isinstance(output, MultilabelOutput):
+        models = {"linear": _linear_labels}
+    if not models or (classes or 0) > _MAX_CLASSES:
         return results
     transform = output.target_transform if isinstance(output, RegressionOutput) else None
     rows = rows[: _rows_to_read(train, len(test), inputs, 0.4 * seconds)]
@@ -110,7 +115,7 @@ def baselines(
         if flat is None:
             return results
         reading = time.perf_counter() - start
-        for name, predict in {"linear": _linear, "gradient_boosting": _boosting}.items():
+        for name, predict in models.items():
             start = time.perf_counter()
             targets = truth.take(rows)
             if transform is not None:
@@ -151,10 +156,8 @@ def _linear(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: 
     """Predictions for the test rows, and the number of rows that the model is fitted on; None without two classes."""
     x = flat.linear.train
     sparse = not isinstance(x, np.ndarray)
-    filled = x.shape[1] if isinstance(x, np.ndarray) else x.nnz / max(x.shape[0], 1)
     passes = x.shape[1] / 2 if classes is None and not sparse else 2 * _LINEAR_ITERATIONS
-    a_row = 2 * filled * passes * (classes or 1) / (_SPARSE_PER_SECOND if sparse else _PRODUCTS_PER_SECOND)
-    n = _fitting(len(truth), seconds / a_row)
+    n = _fitting(len(truth), seconds / _linear_seconds(x, passes * (classes or 1)))
     weights = None if truth.weight is None else truth.weight[:n]
     if classes is None:
         y = truth.values[:n].astype(np.float64)
@@ -167,6 +170,29 @@ def _linear(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: 
     return _log_probs(logistic.predict_proba(flat.linear.test), logistic.classes_, classes), n
 
 
+def _linear_labels(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: float) -> Predicted | None:
+    """As `_linear`, for the log odds of each label; a label that all rows or none have keeps its share."""
+    x, labels = flat.linear.train, truth.values.shape[1]
+    n = _fitting(len(truth), seconds / _linear_seconds(x, 2 * _LINEAR_ITERATIONS * labels))
+    weights = None if truth.weight is None else truth.weight[:n]
+    log_odds = np.zeros((flat.linear.test.shape[0], labels), np.float32)
+    for k in range(labels):
+        y = truth.values[:n, k] > 0
+        if y.all() or not y.any():
+            log_odds[:, k] = np.log((y.sum() + 0.5) / (len(y) - y.sum() + 0.5))
+            continue
+        model = _tuned(lambda c: LogisticRegression(C=c, max_iter=_LINEAR_ITERATIONS), x[:n], y, weights)
+        log_odds[:, k] = model.decision_function(flat.linear.test)
+    return {"log_odds": log_odds}, n
+
+
+def _linear_seconds(x: Matrix, passes: float) -> float:
+    """Seconds that a row of a matrix takes in so many passes."""
+    if isinstance(x, np.ndarray):
+        return 2 * x.shape[1] * passes / _PRODUCTS_PER_SECOND
+    return float(2 * x.nnz / max(x.shape[0], 1) * passes / _SPARSE_PER_SECOND)
+
+
 def _tuned(make: Callable[[float], Linear], x: Matrix, y: np.ndarray, weights: np.ndarray | None = None) -> Linear:
     """The model fitted with the penalty that does best on rows held out; 1 / C is the strength of the penalty."""
     n = min(len(y), max(_MIN_ROWS, len(y) // 4))
@@ -174,6 +200,8 @@ def _tuned(make: Callable[[float], Linear], x: Matrix, y: np.ndarray, weights: n
     losses = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the limit on iterations is intended
+        warnings.simplefilter("ignore", LinAlgWarning)  # of columns that depend on each other; rows held out decide
+        warnings.filterwarnings("ignore", "Singular matrix", UserWarning)  # of the same; least squares are used
         if n >= 50 and len(np.unique(y[fitted])) > 1:
             own, other = (None, None) if weights is None else (weights[fitted], weights[held])
             models = {c: make(c).fit(x[fitted], y[fitted], own) for c in _INVERSE_PENALTIES}

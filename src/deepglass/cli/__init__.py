@@ -10,6 +10,7 @@ _HOMES = {
     "generates_text": "deepglass.generation",
     "listing": "deepglass.catalogue",
     "next_commands": "deepglass.serve.queue",
+    "paint_files": "deepglass.styling",
     "pack": "deepglass.run.storage.pack",
     "plain_bytes": "deepglass.formatting",
     "predict_words": "deepglass.word_vectors",

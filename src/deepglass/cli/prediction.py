@@ -48,7 +48,10 @@ def predict(
 ) -> None:
     """Predict new rows, in their order; with word vectors the words nearest to a word or a sum of words.
 
+    A run of style transfer paints an image, or each image of a folder.
+
     Example: deepglass predict runs/houses-1 new.csv --out predictions.csv --keep id
+    Example: deepglass predict runs/waves photo.jpg --out painted.png
     Example: echo "king - man + woman" | deepglass predict runs/word-vectors-1 -
     """
     check_not_exists(out, force)
@@ -59,6 +62,11 @@ def predict(
         if explain or keep or probabilities:
             raise SpecError("bad-value", "--explain, --keep and --probabilities: this run predicts no column of rows")
         output_rows(cli.predict_words(loaded, lines_of(source)), "queries", out, as_json, excel_safe)
+        return
+    if loaded.spec.objective.name == "style":
+        if explain or keep or probabilities or as_json:
+            raise SpecError("bad-value", "--explain, --keep, --probabilities and --json: this run paints images")
+        _paint(loaded, source, out)
         return
     if out is not None and out.suffix in cli.TABLES and not explain:
         table = loaded.predict_table(
@@ -76,6 +84,18 @@ def predict(
         )
     predictions = deepglass.predict(loaded, rows_of(source), explain=explain, allow_missing=allow_missing or ())
     output_rows(predictions, "predictions", out, as_json, excel_safe)
+
+
+def _paint(run: Any, source: str, out: Path | None) -> None:
+    """Paint an image, or each image of a folder."""
+    if out is None:
+        raise SpecError("bad-value", "predict: --out is missing; give a file such as --out painted.png, or a folder")
+    painted = list(cli.paint_files(run, source, out))
+    for file in painted:
+        if file.painted_size != file.size:
+            (rows, columns), (to_rows, to_columns) = file.size, file.painted_size
+            message(f"{file.path}: reduced from {columns} x {rows} to {to_columns} x {to_rows} pixels")
+    message(f"{len(painted)} painted {'image' if len(painted) == 1 else 'images'} in {out}")
 
 
 def explain(

@@ -208,6 +208,10 @@ def show_global_explanations(explanations: Sequence[Any]) -> None:
                 used = ["", ""] if i.attribution is None else [plain_number(v) for v in i.attribution]
                 rows.append([i.input, *(plain_number(v) for v in i.permutation), *used])
             print_table(("input", f"{e.metric} lost", "± error", "attribution", "± error"), rows)
+        for p in (p for p in e.profiles if p.regions):
+            spans = zip(p.bin_names, p.shares, strict=True)
+            shares = [(name, *(plain_number(100 * v) for v in share)) for name, share in spans]
+            print_table((p.title, "% of attribution", "± error"), shares)
 
 
 def _show_explanation(row: int, name: str, explanation: Mapping[str, Any]) -> None:
@@ -217,11 +221,13 @@ def _show_explanation(row: int, name: str, explanation: Mapping[str, Any]) -> No
     grid = grid_of()
     for part in parts:
         bar = ("+" if part["weight"] > 0 else "-") * round(12 * abs(part["weight"]) / most)
-        grid.add_row("", signed_number(part["weight"]), bar, part_text(part))
+        error = f"± {plain_number(part['error'])}" if "error" in part else ""
+        grid.add_row("", signed_number(part["weight"]), error, bar, part_text(part))
     out.print(grid)
     baseline = "" if explanation["baseline"] is None else f" (baseline {plain_number(explanation['baseline'])})"
     score = f"{explanation['unit']} {plain_number(explanation['score'])}"
-    print(hanging(f"  {score}{baseline}; {explanation['method']}", 2))
+    errors = "; ±: standard error over the baseline's rows" if any("error" in p for p in parts) else ""
+    print(hanging(f"  {score}{baseline}; {explanation['method']}{errors}", 2))
     if "counterfactual" in explanation:
         change = explanation["counterfactual"]
         changes = (f"{k} from {v} to {change['to'][k]}" for k, v in change["from"].items())

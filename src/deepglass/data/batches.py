@@ -19,6 +19,7 @@ from deepglass.nn.tokens import Field
 
 BUCKET_BATCHES = 16  # batches whose rows are sorted by length together
 MAX_EVALUATION_BYTES = 8_000_000  # of encoded inputs in one batch of an evaluation
+MIN_STACKED = 500  # columns of one type from which their rows are read by one operation instead of one each
 
 
 class Mix(NamedTuple):
@@ -90,7 +91,8 @@ class Dataset:
     def batch(self, rows: Tensor) -> Batch:
         """The batch of the rows with these indices."""
         rows = rows.to(self.device)
-        inputs = {n: store.take(rows) for n, store in self.inputs.items()}
+        stacked = {n: field for columns in self._stacked for n, field in columns.take(rows).items()}
+        inputs = {n: stacked[n] if n in stacked else store.take(rows) for n, store in self.inputs.items()}
         return Batch(inputs, {n: store.take(rows) for n, store in self.targets.items()}, rows)
 
     def batches(self, size: int) -> Iterator[Batch]:
@@ -101,6 +103,19 @@ class Dataset:
         """The indices of the rows of each of `batches`."""
         size = max(1, min(size, MAX_EVALUATION_BYTES // max(self._row_bytes, 1)))
         return torch.arange(len(self)).split(size)
+
+    @cached_property
+    def _stacked(self) -> list[_StackedColumns]:
+        """Thousands of columns of one value a row, by type."""
+        groups: dict[torch.dtype, list[str]] = {}
+        for name, store in self.inputs.items():
+            if store.offsets is None and store.weight is None and store.values.ndim == store.mask.ndim == 1:
+                groups.setdefault(store.values.dtype, []).append(name)
+        return [
+            _StackedColumns({n: self.inputs[n] for n in names})
+            for names in groups.values()
+            if len(names) >= MIN_STACKED
+        ]
 
     @cached_property
     def _row_bytes(self) -> int:
@@ -149,11 +164,26 @@ class _TensorColumn:
         return Field(values.masked_fill(~mask.view(*mask.shape, *(1 for _ in inner)), 0), mask, self.mask[rows], weight)
 
 
+class _StackedColumns:
+    """Columns of one type and one value a row, as one tensor."""
+
+    def __init__(self, columns: Mapping[str, _TensorColumn]) -> None:
+        self.names = tuple(columns)
+        self.values = torch.stack([c.values for c in columns.values()])  # (columns, N)
+        self.mask = torch.stack([c.mask for c in columns.values()])
+
+    def take(self, rows: Tensor) -> dict[str, Field]:
+        values, masks = self.values[:, rows].unbind(), self.mask[:, rows].unbind()
+        return {n: Field(v, m) for n, v, m in zip(self.names, values, masks, strict=True)}
+
+
 def _tensor(array: np.ndarray) -> Tensor:
     """A tensor that shares the array's memory; a read-only array, such as a memory-mapped one, must not be written."""
+    if (array := np.ascontiguousarray(array)).flags.writeable:
+        return torch.from_numpy(array)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(np.ascontiguousarray(array))
+        return torch.from_numpy(array)
 
 
 class Cursor(NamedTuple):

@@ -6,6 +6,7 @@ episode and the actions since the reset.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import gymnasium
 
 PREFIX = "gym:"
-MAX_ACTIONS = 1_000  # combinations of several discrete actions
+MAX_ACTIONS = 1_000  # combinations of several discrete actions; with more, an action is a vector of rounded numbers
 MAX_EPISODE_STEPS = 10_000  # steps of an evaluation episode in an environment without a limit
 
 
@@ -117,20 +118,32 @@ def _with_flat_observations(env: gymnasium.Env, gym: Any) -> gymnasium.Env:
 
 
 def _with_plain_actions(env: gymnasium.Env, gym: Any) -> gymnasium.Env:
-    """The environment with actions that an agent has: vectors of fractions for whole numbers, one index for several."""
+    """The environment with actions that an agent has: an index for few combinations, a vector for whole numbers."""
     space = env.action_space
-    if isinstance(space, gym.spaces.MultiDiscrete) and not space.start.any() and space.nvec.prod() <= MAX_ACTIONS:
-        shape = tuple(space.nvec.ravel().tolist())
+    if isinstance(space, gym.spaces.MultiBinary):
+        shape, start, counts = space.shape, np.zeros(space.shape, np.int64), np.full(space.shape, 2)
+    elif isinstance(space, gym.spaces.MultiDiscrete):
+        shape, start, counts = space.shape, space.start, space.nvec
+    elif isinstance(space, gym.spaces.Box) and np.issubdtype(space.dtype, np.integer):
+        return _with_rounded_actions(env, space.low, space.high, gym)
+    else:
+        return env
+    combinations = math.prod(counts.ravel().tolist())
+    if combinations > MAX_ACTIONS:
+        return _with_rounded_actions(env, start, start + counts - 1, gym)
 
-        def indices(action: int) -> np.ndarray:
-            return np.array(np.unravel_index(int(action), shape), space.dtype).reshape(space.shape)
+    def entries(action: int) -> np.ndarray:
+        indices = np.array(np.unravel_index(int(action), counts.ravel().tolist())).reshape(shape)
+        return np.asarray(start + indices, space.dtype)
 
-        return gym.wrappers.TransformAction(env, indices, gym.spaces.Discrete(int(space.nvec.prod())))
-    if isinstance(space, gym.spaces.Box) and np.issubdtype(space.dtype, np.integer):
-        low, high = space.low.astype(np.float32), space.high.astype(np.float32)
-        continuous = gym.spaces.Box(low, high, dtype=np.float32)
-        return gym.wrappers.TransformAction(env, lambda action: np.rint(action).astype(space.dtype), continuous)
-    return env
+    return gym.wrappers.TransformAction(env, entries, gym.spaces.Discrete(combinations))
+
+
+def _with_rounded_actions(env: gymnasium.Env, low: np.ndarray, high: np.ndarray, gym: Any) -> gymnasium.Env:
+    """The environment with vectors of fractions for actions of whole numbers, which are rounded."""
+    dtype, shape = env.action_space.dtype, low.shape
+    space = gym.spaces.Box(low.ravel().astype(np.float32), high.ravel().astype(np.float32), dtype=np.float32)
+    return gym.wrappers.TransformAction(env, lambda action: np.rint(action).astype(dtype).reshape(shape), space)
 
 
 def _number(reward: Any) -> float:
@@ -317,6 +330,7 @@ def return_stats(episodes: Sequence[EpisodeResult]) -> dict[str, float]:
     values = np.array([e.value for e in episodes])
     return {
         "mean_return": float(values.mean()),
+        "return_std": float(values.std(ddof=1)) if len(values) > 1 else 0.0,
         "median_return": float(np.median(values)),
         "min_return": float(values.min()),
         "mean_length": float(np.mean([e.steps for e in episodes])),

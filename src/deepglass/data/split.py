@@ -149,7 +149,7 @@ class Split:
 
     def _by_time(self, table: Table, column: str) -> np.ndarray:
         """The last times are the test, those before them validation; rows of the same time stay together."""
-        times = _times(table, column)
+        times = times_of(table, column, f"data.split.by: time:{column}")
         dated = np.flatnonzero(~np.isnan(times))
         values, inverse, counts = np.unique(times[dated], return_inverse=True, return_counts=True)
         shares = {name: share for name, share in (("test", self.test), ("valid", self.valid)) if share}
@@ -255,10 +255,17 @@ def _classes(raw: Raw | None) -> np.ndarray | None:
     return raw.replace_strict(values, np.arange(1, len(values) + 1), default=0).to_numpy().astype(np.int64)
 
 
-def _times(table: Table, column: str) -> np.ndarray:
-    """A column as sortable floats, NaN = missing."""
-    raw = _column(table, column)
-    where = f"data.split.by: time:{column}"
+def times_of(table: Table, column: str, where: str) -> np.ndarray:
+    """A column of dates or numbers as sortable floats, NaN = missing; dates are microseconds since 1970.
+
+    Args:
+        where: the setting that names the column, for messages.
+
+    Raises:
+        SourceError: `unknown-column`.
+        SpecError: `bad-value` where values are neither, or of mixed kinds.
+    """
+    raw = _column(table, column, where)
     if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind in "iuf":
         return raw.astype(float)
     if isinstance(raw, list):
@@ -293,9 +300,9 @@ def _check_enough(have: int, need: int, what: str, table: Table) -> None:
         raise SourceError("too-few-rows", f"{table.name}: {have} rows, expected at least {need} for {what}")
 
 
-def _column(table: Table, column: str) -> Raw:
+def _column(table: Table, column: str, where: str = "data.split.by") -> Raw:
     if column not in table.columns:
-        text = f"data.split.by: no column {column!r} in {table.name}{near_miss(column, table.columns)}"
+        text = f"{where}: no column {column!r} in {table.name}{near_miss(column, table.columns)}"
         raise SourceError("unknown-column", text)
     return table[column]
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from deepglass.data.split import Split
 from deepglass.data.table import Table
 from deepglass.doctor.duplicates import Duplicates, find_duplicates
 from deepglass.doctor.measures import Measure, measures_of
@@ -19,6 +20,7 @@ from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.prepared_data import PreparedData
+from deepglass.prepare.rows import choose_split
 from deepglass.spec.spec import Spec
 
 MAX_MEDIA = 20_000  # files of a column that are opened
@@ -111,7 +113,7 @@ class DataContext:
             (*data.inputs, *data.outputs),
             data.source_rows,
             data.split,
-            split_source(spec, data.table),
+            split_source(choose_split(spec, data.table, data.outputs), data.table),
             max_media,
             spec.data.num_labels is not None,
         )
@@ -183,9 +185,12 @@ class DataContext:
 Check = Callable[[DataContext], Iterable[Finding]]
 
 
-def split_source(spec: Spec, table: Table) -> str:
-    """What divides the rows: "predefined", "order", "time:COLUMN" or "group:COLUMN"; "" for a random split."""
-    split = spec.data.split
+def split_source(split: Split, table: Table) -> str:
+    """What divides the rows: "predefined", "order", "time:COLUMN" or "group:COLUMN"; "" for a random split.
+
+    Args:
+        split: with its defaults resolved.
+    """
     if split.rows is not None:
         return "order"
     by = split.by or ("predefined" if table.split is not None and split.folds is None else "random")

@@ -12,7 +12,7 @@ from deepglass.data.batches import Dataset
 from deepglass.doctor.base import DataContext, Finding, merge_findings
 from deepglass.doctor.checks import READABLE_CHECKS, run_checks
 from deepglass.doctor.label_findings import label_findings
-from deepglass.doctor.labels import MIN_LABELS, checked_labels, find_label_issues
+from deepglass.doctor.labels import can_be_judged, checked_labels, find_label_issues
 from deepglass.features.base import take_raw
 from deepglass.files import write_file
 from deepglass.objectives.base import embed_dataset
@@ -105,7 +105,7 @@ def _label_findings(run: RunContext, embedded: EmbeddedRows | None) -> list[Find
         truth = output.encode(take_raw(data.table[output.column], rows))
         labelled = np.flatnonzero(truth.mask & (truth.values > 0))
         labels = truth.values[labelled].astype(np.int64) - 1
-        if len(labelled) >= MIN_LABELS and len(np.unique(labels)) > 1:
+        if can_be_judged(labels):
             own = margins[output.name][rows[labelled]] if output.name in margins else None
             if (checked := len(checked_labels(labels, len(output.class_names)))) < len(labels):
                 searched = f" among {checked:,} checked, of the most frequent classes"

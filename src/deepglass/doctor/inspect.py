@@ -98,7 +98,7 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
         context = DataContext(table, tuple(roles), tuple(features), np.arange(len(table)))
         weak = weak_slices_of_run(context.take(held_out), run.predictor)
         margins = margins_for_table(run.folder, table, run.state)
-        errors = label_error(context, run.predictor, margins, not split_source(run.spec, table))
+        errors = label_error(context, run.predictor, margins, not split_source(run.state.experiment.split, table))
         findings += merge_findings((errors, worth_labelling(context, run.predictor), weak))
     return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))
 
@@ -119,7 +119,8 @@ def build_context(table: Table, spec: Spec, roles: Sequence[ColumnRole], feature
     readable = table.take(rows) if len(rows) < len(table) else table
     outputs = [f for f in features if isinstance(f, Output)]
     split = _split(readable, spec, outputs)
-    context = DataContext(readable, tuple(roles), tuple(features), rows, split, split_source(spec, readable))
+    source = split_source(choose_split(spec, readable, outputs), readable)
+    context = DataContext(readable, tuple(roles), tuple(features), rows, split, source)
     return context.take(np.flatnonzero(~np.isin(rows, spec.data.drop)))
 
 

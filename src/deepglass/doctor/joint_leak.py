@@ -64,9 +64,10 @@ def _columns(measures: Sequence[Measure], rows: np.ndarray) -> Iterator[tuple[st
 def _as_numbers(codes: np.ndarray, names: Sequence[str]) -> np.ndarray | None:
     """The values of codes whose names are numbers, such as 1, 2 and 3; None for others."""
     try:
-        return np.array([float(name) for name in names])[codes.astype(np.int64)]
+        numbers = np.array([float(name) for name in names])
     except ValueError:
         return None
+    return numbers[codes.astype(np.int64)] if np.isfinite(numbers).all() else None  # a class may be called nan
 
 
 def _number_leak(columns: dict[str, np.ndarray], y: np.ndarray) -> JointLeak | None:

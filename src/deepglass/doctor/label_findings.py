@@ -6,7 +6,13 @@ import numpy as np
 
 from deepglass.data.table import Note, Table
 from deepglass.doctor.base import DataContext, Finding, join_limited
-from deepglass.doctor.labels import MIN_LABELS, LabelError, active_learning_scores, checked_labels, label_errors
+from deepglass.doctor.labels import (
+    MIN_LABELS,
+    LabelError,
+    active_learning_scores,
+    checked_labels,
+    label_errors,
+)
 from deepglass.run.predictor import Predictor
 
 MAX_ERRORS_NAMED = 3
@@ -37,7 +43,9 @@ def label_note(predictor: Predictor, table: Table, name: str) -> Note:
     labels = truth.values[truth.mask & (truth.values > 0)].astype(np.int64) - 1
     what = f"labels of {name}"
     if len(labels) < MIN_LABELS or len(np.unique(labels)) < 2:
-        return Note(what, "not checked", f"{len(labels):,} labels; {MIN_LABELS} of two classes are needed")
+        return Note(
+            what, "not checked", f"too few rows to tell: {len(labels):,} labels; {MIN_LABELS} of two classes are needed"
+        )
     if (checked := len(checked_labels(labels, len(output.class_names)))) < len(labels):
         return Note(what, f"{checked:,} of {len(labels):,} checked", "those of the most frequent classes")
     return Note(what, f"all {len(labels):,} checked", "those that look wrong to the run are listed")

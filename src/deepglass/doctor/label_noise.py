@@ -25,7 +25,7 @@ LOG_SHARPNESS = (-2.0, 2.5)  # bounds of the logarithm of the inverse temperatur
 GRID_SIZE, NUM_REFINEMENTS = 5, 3  # of the grid search for the sharpness
 EM_ITERATIONS = 8  # of each grid point, which goes on from the best one
 FIRST_ITERATIONS, FURTHER_ITERATIONS = 30, 15  # of the heads
-MISFIT = 0.01  # gain of the likelihood by noise, in nats a label, of which half is put down to an imperfect head
+MISFIT = 0.005  # gain of the likelihood by noise, in nats a label, of which half is put down to an imperfect head
 TINY = 1e-300
 
 
@@ -81,8 +81,8 @@ def estimate_noise(embedding: np.ndarray, labels: np.ndarray, classes: int, held
     heads = fit.fit(assumed, FIRST_ITERATIONS)
     pooled = _pooled(heads, votes)
     alone, first = (_fit(p[some], labels[some], classes <= MAX_PAIR_CLASSES) for p in (heads, pooled))
-    if alone.cost < first.cost:  # the neighbours say nothing further
-        votes, first = np.zeros_like(votes), alone
+    if _gain(heads[some], labels[some], alone) > _gain(pooled[some], labels[some], first):
+        votes, first = np.zeros_like(votes), alone  # the heads tell noise from overlap better without the neighbours
     log_probs = _pooled(fit.fit(first.transition, FURTHER_ITERATIONS), votes)
     some = _sample(held_out)
     model = select_noise(log_probs[some], labels[some])
@@ -188,15 +188,15 @@ def _fit_rates(
         probs: (N, K) of the true class; rates: (K, K), true class x label.
     """
     K, rows = len(rates), np.arange(len(labels))
-    given = np.eye(K)[labels]
     for _ in range(EM_ITERATIONS):
         transition = _transition(random, rates)
         joint = transition.T[labels] * probs
         share = 1 / (joint.sum(1) + TINY)
-        expected = (probs * share[:, None]).T @ given * rates  # wrong labels of each pair
-        true = np.maximum((joint * share[:, None]).sum(0), 1)  # rows of each class
+        if rates.any():  # a rate of 0 stays 0, and the product takes rows x classes x classes
+            expected = (probs * share[:, None]).T @ np.eye(K)[labels] * rates  # wrong labels of each pair
+            true = np.maximum((joint * share[:, None]).sum(0), 1)  # rows of each class
+            rates = (np.maximum(expected - MIN_PAIR_ROWS, 0) / true[:, None]).clip(0, MAX_NOISE)
         random = float(np.clip((random / (K - 1) * (1 - probs[rows, labels]) * share).mean(), 1e-6, MAX_NOISE))
-        rates = (np.maximum(expected - MIN_PAIR_ROWS, 0) / true[:, None]).clip(0, MAX_NOISE)
     likelihood = (_transition(random, rates).T[labels] * probs).sum(1)
     return -float(np.log(likelihood + TINY).sum()), random, rates
 
@@ -208,6 +208,11 @@ def _transition(random: float, rates: np.ndarray) -> np.ndarray:
     matrix /= np.maximum(matrix.sum(1, keepdims=True) / (2 * MAX_NOISE), 1)  # a class is never all noise
     np.fill_diagonal(matrix, 1 - matrix.sum(1))
     return np.asarray(matrix)
+
+
+def _gain(log_probs: np.ndarray, labels: np.ndarray, model: NoiseModel) -> float:
+    """What noise explains beyond overlapping classes, in nats."""
+    return _fit_clean(log_probs, labels).cost - model.cost
 
 
 def _sharpened(log_probs: np.ndarray, sharpness: float) -> np.ndarray:

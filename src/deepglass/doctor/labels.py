@@ -20,7 +20,8 @@ from deepglass.run.predictor import Predictor
 
 MIN_PROBABILITY = 0.5  # of being wrong, from which a label is reported
 MIN_HELD_OUT = 200  # rows that were not trained on, from which the noise of the others is estimated
-MIN_LABELS = 20
+MIN_LABELS = 200  # with fewer, probabilities cannot be calibrated
+MEMORISED, MAX_OWN_WEIGHT = (0.4, 0.8), 0.5  # loss of trained rows by that of others: their own odds count 0, and this
 MAX_CHECKED_VALUES, MIN_CHECKED_CLASSES = 1_000_000, 100  # labels x classes that are checked; with more, some classes
 MAX_CANDIDATES = 2000  # the least certain rows, among which those to label are chosen
 MAX_COMPARED = 2000  # labelled rows that the candidates are compared with
@@ -74,7 +75,7 @@ def label_errors(
     Class probabilities come from linear heads on the frozen embedding, cross-fitted, so that no row is judged by a
     head that knows its label, and from the labels of near rows; `label_noise` turns them into the probability of an
     error. With margins the noise is estimated on rows that the network was not trained on, since its embedding partly
-    memorises the others' labels. Those get the mean of their own log odds and of those of the same rank by head and
+    memorises the others' labels. Those get a mean of their own log odds and of those of the same rank by head and
     margin; their own count the less, the more the embedding memorises, by the loss of both kinds of rows.
 
     Args:
@@ -94,7 +95,7 @@ def label_errors(
     truth = feature.encode(table[feature.column])
     labelled = _labelled(truth)
     labels = truth.values[labelled].astype(np.int64) - 1
-    if len(labelled) < MIN_LABELS or len(np.unique(labels)) < 2:
+    if not can_be_judged(labels):
         return []
     embedding = embed_rows(predictor, table.take(labelled)).embedding
     own = None if margins is None else margins[labelled]
@@ -120,6 +121,8 @@ def find_label_issues(
     Shapes:
         embedding: (N, D); labels: (N,) int from 0.
     """
+    if not can_be_judged(labels):
+        return []
     if len(checked := checked_labels(labels, len(names))) < len(labels):
         embedding, rows = embedding[checked], rows[checked]
         margins = None if margins is None else margins[checked]
@@ -135,11 +138,14 @@ def find_label_issues(
         suspicion = _unit_scale(odds[trained]) - _unit_scale(margins[trained])
         matched = match_ranks(suspicion, odds[held_out if has_sample else trained])
         own = -estimate.log_probs[np.arange(len(labels)), labels]
-        weight = min(float(own[trained].mean() / own[held_out].mean()), 0.5) if len(held_out) else 0.5
+        ratio = float(own[trained].mean() / own[held_out].mean()) if len(held_out) else 1.0
+        weight = float(np.interp(ratio, MEMORISED, (0, MAX_OWN_WEIGHT)))
         probability[trained] = 1 / (1 + np.exp(-weight * odds[trained] - (1 - weight) * matched))
-    chosen = np.flatnonzero(probability >= min_probability)
-    if not _is_learnable(1 - len(chosen) / len(labels), labels):
+    if (
+        probability >= MIN_PROBABILITY
+    ).mean() >= 0.5:  # labels that do not follow the embedding; suggestions are guesses
         return []
+    chosen = np.flatnonzero(probability >= min_probability)
     chosen = chosen[np.argsort(-probability[chosen], kind="stable")]
     return [
         LabelError(int(rows[i]), names[labels[i]], names[suggestion[i]], round(float(probability[i]), 4))
@@ -147,17 +153,9 @@ def find_label_issues(
     ]
 
 
-def _is_learnable(agreement: float, labels: np.ndarray) -> bool:
-    """Whether the labels follow the embedding at all; if not, its suggestions are guesses.
-
-    Args:
-        agreement: share of the labels that do not look wrong. Of few rows it has to exceed the share of the largest
-            class by two standard errors.
-    """
-    if len(labels) >= MIN_HELD_OUT:
-        return agreement > 0.5
-    largest = float(np.bincount(labels).max() / len(labels))
-    return agreement > largest + 2 * (largest * (1 - largest) / len(labels)) ** 0.5
+def can_be_judged(labels: np.ndarray) -> bool:
+    """Whether there are enough labels, of two classes, to tell wrong ones from difficult rows."""
+    return len(labels) >= MIN_LABELS and len(np.unique(labels)) > 1
 
 
 def without_the_rest(errors: Sequence[LabelError]) -> list[LabelError]:

@@ -140,7 +140,9 @@ def _other_columns(context: DataContext) -> list[Measure]:
     """Measures of the columns that the user or the source excluded from the inputs: speaker, time, place."""
     measures: list[Measure] = []
     for role in context.roles:
-        excluded = role.role == "ignored" and (not role.kind or role.name in context.table.excluded)
+        excluded = (
+            role.role == "ignored" and role.finding != "leak" and (not role.kind or role.name in context.table.excluded)
+        )
         if excluded and role.name in context.table.columns:
             raw = context.table[role.name]
             kind = role.kind or infer_type(raw, role.name)[0]

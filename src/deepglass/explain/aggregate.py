@@ -27,7 +27,7 @@ class Part(NamedTuple):
         position: in its text or sequence.
         box: of an image, the region with the largest attributions: left, top, right, bottom in pixels of the original
             image; of a video, of the frame as the network gets it.
-        error: standard error of a sampled weight.
+        error: standard error of the weight, of a Shapley value: over the background rows.
         input: name of the input, where there are several.
     """
 
@@ -62,6 +62,7 @@ class PartAttributions:
         values: (P,) of columns.
         indexed: whether the parts are positions in a text or sequence.
         boxes: of each part, summed over the targets and then for each target.
+        errors: (1 + Q, P) standard errors of the weights, in the same order; None where there is none.
     """
 
     names: tuple[str, ...]
@@ -69,13 +70,16 @@ class PartAttributions:
     values: tuple[Any, ...] = ()
     indexed: bool = False
     boxes: tuple[tuple[Box | None, ...], ...] = ()
+    errors: np.ndarray | None = None
 
     def of(self, q: int | None) -> tuple[Part, ...]:
         """The parts for one target; None: summed over all."""
         weights = self.weights.sum(0) if q is None else self.weights[q]
-        boxes = self.boxes[0 if q is None else q + 1] if self.boxes else (None,) * len(self.names)
+        target = 0 if q is None else q + 1
+        boxes = self.boxes[target] if self.boxes else (None,) * len(self.names)
+        errors = (None,) * len(self.names) if self.errors is None else self.errors[target].tolist()
         return tuple(
-            Part(n, float(w), self.values[i] if self.values else None, i if self.indexed else None, boxes[i])
+            Part(n, float(w), self.values[i] if self.values else None, i if self.indexed else None, boxes[i], errors[i])
             for i, (n, w) in enumerate(zip(self.names, weights, strict=True))
             if n
         )

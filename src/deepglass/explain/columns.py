@@ -57,12 +57,8 @@ def shapley_explanations(row: ExplainedRow, checks: bool = True) -> list[Explana
     explanations = []
     for name in row.targets:
         part = row.slices[name]
-        attributions = PartAttributions(tuple(names), result.values[part], values)
+        attributions = PartAttributions(tuple(names), result.values[part], values, errors=result.errors(part))
         explanation = row.explanation(name, method, result.completeness, attributions.of)
-        if not result.exact:
-            errors = np.sqrt(np.square(result.error[part]).sum(0)).tolist()
-            parts = tuple(p._replace(error=e) for p, e in zip(explanation.parts, errors, strict=True))
-            explanation = replace(explanation, parts=parts)
         gap = result.completeness.of(part).total_gap()
         tested = _checks(row, part, result, names, gap) if checks else Checks(gap)
         explanations.append(add_what_if(row, replace(explanation, checks=tested)))

@@ -31,6 +31,7 @@ from deepglass.explain.importance import (
     time_importance,
 )
 from deepglass.explain.interactions import dependence, strongest_interaction
+from deepglass.explain.profiles import Profile, profiles
 from deepglass.explain.reference import ReferenceRows, training_rows
 from deepglass.explain.row import ExplainedRow
 from deepglass.explain.shapley import shapley_values
@@ -176,6 +177,7 @@ def _explain(rows: GlobalRows, predictor: Predictor, reference: ReferenceRows | 
         patches=tuple(p for p in images if p is not None),
         words=word_effects(rows, texts[0]) if texts else {},
         times={name: t for name, t in times.items() if t is not None},
+        profiles=_profiles(rows, predictor, reference),
         alone=sign * alone(rows, inputs[0].input) if inputs else None,
     )
     return replace(explanation, sentences=tuple(sentences_of(explanation, together)))
@@ -195,6 +197,13 @@ def _affordable(rows: GlobalRows, seconds: float) -> GlobalRows:
 def _main_class(output: Output, labels: np.ndarray) -> int:
     """The second of two classes, else the most frequent one."""
     return 1 if len(output.class_names) == 2 else int(np.bincount(labels[labels >= 0]).argmax())
+
+
+def _profiles(rows: GlobalRows, predictor: Predictor, reference: ReferenceRows | None) -> tuple[Profile, ...]:
+    """The profiles of sounds and sequences; () for runs without an output that can be explained."""
+    if not any(f.explainable for f in predictor.outputs):
+        return ()
+    return profiles(rows, Explainer(predictor, reference, num_background=NUM_BACKGROUND, checks=False, separate=False))
 
 
 def _attributions(rows: GlobalRows, predictor: Predictor, reference: ReferenceRows | None) -> dict[str, Estimate]:

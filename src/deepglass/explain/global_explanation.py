@@ -8,6 +8,7 @@ import numpy as np
 
 from deepglass.explain.importance import Estimate, PatchImportance
 from deepglass.explain.interactions import DependenceCurve, Interaction
+from deepglass.explain.profiles import Profile
 from deepglass.explain.word_effects import WordEffect
 
 
@@ -39,6 +40,7 @@ class GlobalExplanation:
         patches: of images.
         words: class -> words.
         times: input -> importance of each part of a sequence or sound.
+        profiles: bands, times and positions in which the attributions of sounds and sequences lie.
         alone: the metric with all inputs but the most important one permuted; None with a single input.
         sentences: what follows from all this.
     """
@@ -54,6 +56,7 @@ class GlobalExplanation:
     patches: tuple[PatchImportance, ...] = ()
     words: Mapping[str, tuple[WordEffect, ...]] = field(default_factory=dict)
     times: Mapping[str, list[Estimate]] = field(default_factory=dict)
+    profiles: tuple[Profile, ...] = ()
     alone: float | None = None
     sentences: tuple[str, ...] = ()
 
@@ -68,6 +71,8 @@ def _plain(value: Any) -> Any:
         return _plain(value._asdict())
     if isinstance(value, Mapping):
         return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(value)
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
     return value.tolist() if isinstance(value, np.ndarray) else value

@@ -2,12 +2,15 @@
 
 from deepglass.explain.global_explanation import GlobalExplanation
 from deepglass.explain.importance import MIN_TURNED, NUM_TIMES, PatchImportance
+from deepglass.explain.profiles import Profile
 from deepglass.metrics.table import higher_is_better, metric_text, metric_title
 
 SHORTCUT = 0.8  # of what all inputs tell together, that one input tells alone
+LESS, RIVAL = 0.6, 0.1  # the same is a shortcut where no other input loses this share of what the first one does
 LITTLE = 0.1  # of what all inputs tell together
 WORD = 0.5  # of a class's texts that change without one word
 STRONG_H = 0.3
+ALMOST = 0.8  # of the largest share of images that a place turns into a class
 
 
 def sentences_of(e: GlobalExplanation, together: float) -> list[str]:
@@ -17,7 +20,7 @@ def sentences_of(e: GlobalExplanation, together: float) -> list[str]:
         together: what all inputs together tell: the fall of the main metric with all of them permuted.
     """
     metric, sentences = metric_title(e.metric), []
-    names = [i.input for i in e.inputs if i.permutation.value > 2 * i.permutation.error]
+    names = [i.input for i in e.inputs if i.permutation.is_clear]
     if e.inputs and not names:
         sentences.append(f"No input alone matters beyond chance: permuting any of them leaves {metric} as it is.")
     elif names:
@@ -27,7 +30,8 @@ def sentences_of(e: GlobalExplanation, together: float) -> list[str]:
             f"It relies most on {first.input}: with its values permuted {metric} is "
             f"{_without(e, first.permutation.value)} instead of {_text(e, e.value)}{rest}."
         )
-        if e.alone is not None and together > 0 and _sign(e) * (e.alone - e.without) >= SHORTCUT * together:
+        if _is_shortcut(e, together):
+            assert e.alone is not None
             sentences.append(
                 f"{first.input} alone carries the prediction: with all other inputs permuted {metric} is still "
                 f"{_text(e, e.alone)} ({_text(e, e.without)} with all permuted). Is it known at prediction time, and "
@@ -44,12 +48,24 @@ def sentences_of(e: GlobalExplanation, together: float) -> list[str]:
     sentences += _word_sentences(e)
     for name, parts in e.times.items():
         t = max(range(len(parts)), key=lambda i: parts[i].value)
-        if parts[t].value > 2 * max(parts[t].error, 1e-9):
+        if not parts[t].is_clear:
+            sentences.append(f"{name}: none of {NUM_TIMES} equal parts in time matters beyond its error.")
+        else:
             sentences.append(
                 f"{name}: the {t + 1}. of {NUM_TIMES} equal parts in time matters most: with it exchanged {metric} is "
                 f"{_without(e, parts[t].value)} instead of {_text(e, e.value)}."
             )
-    return sentences
+    return [*sentences, *map(_profile_sentence, e.profiles)]
+
+
+def _is_shortcut(e: GlobalExplanation, together: float) -> bool:
+    """Whether the first input alone tells most of what all inputs tell together."""
+    if e.alone is None or together <= 0:
+        return False
+    share = _sign(e) * (e.alone - e.without) / together
+    first, *others = (i.permutation.value for i in e.inputs)
+    has_rival = any(value > RIVAL * first for value in others)
+    return share >= SHORTCUT or (share >= LESS and not has_rival)
 
 
 def _disagreements(e: GlobalExplanation, together: float) -> list[str]:
@@ -70,9 +86,23 @@ def _disagreements(e: GlobalExplanation, together: float) -> list[str]:
     ]
 
 
+def _profile_sentence(p: Profile) -> str:
+    """Where the attribution of a sound or sequence lies."""
+    if p.region_share is None:
+        return f"{p.input}: the attribution is spread over the whole {p.axis} axis; no part of it exceeds its error."
+    share = p.region_share
+    even = sum(sum(p.equal[first : last + 1]) for first, last in p.regions)
+    places = " and ".join(p.span(*region) for region in p.regions)
+    return (
+        f"{p.input}: {share.value:.0%} (standard error {share.error:.0%}) of the attribution lies in {places}; equally "
+        f"spread it would be {even:.0%}."
+    )
+
+
 def _place(patches: PatchImportance) -> list[str]:
-    """A small place that decides a class."""
-    name = next((name for name, share in patches.turned.items() if share >= MIN_TURNED), None)
+    """A small place that decides a class: of those that it turns about as many images into, that with a mark."""
+    least = max(MIN_TURNED, ALMOST * max(patches.turned.values(), default=0.0))
+    name = next((name for name, share in patches.turned.items() if share >= least), None)
     if name is None:
         return []
     top, left, bottom, right = patches.window

@@ -18,8 +18,9 @@ from deepglass.features.base import Column
 REPEATS = 5
 GRID = 8  # patches along a side of an image
 NUM_TIMES = 8  # segments of a sequence
-MIN_TURNED = 0.5  # share of images that a place turns into another class, to be told
+MIN_TURNED = 0.4  # share of images that a place turns into another class, to be told
 MIN_IMAGES = 5  # of a class
+MAX_NOISE = 3.5  # standard errors that one of the 64 places of a map reaches by chance in 2 % of maps
 
 
 class Estimate(NamedTuple):
@@ -27,6 +28,11 @@ class Estimate(NamedTuple):
 
     value: float
     error: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is larger than two standard errors."""
+        return self.value > 2 * self.error and self.value > 1e-9
 
 
 class PatchImportance(NamedTuple):
@@ -36,6 +42,8 @@ class PatchImportance(NamedTuple):
         input: name of the images.
         loss: of the main metric, (GRID, GRID).
         by_class: class -> mean fall of the log probability of the true class, (GRID, GRID).
+        clear: classes with a place whose mean fall is larger than `MAX_NOISE` of its standard errors; without classes
+            empty.
         window: top, left, bottom, right of the most important place, in patches; its area is one patch or four.
         turned: class -> share of the images predicted as another class that are predicted as this one when the place
             is taken from an image of it; classes whose images are most alike there come first, as with a mark.
@@ -44,6 +52,7 @@ class PatchImportance(NamedTuple):
     input: str
     loss: np.ndarray
     by_class: Mapping[str, np.ndarray]
+    clear: frozenset[str]
     window: tuple[int, int, int, int]
     turned: Mapping[str, float]
 
@@ -93,6 +102,7 @@ def patch_importance(rows: GlobalRows, name: str, seed: int = 0) -> PatchImporta
     random = np.random.default_rng(seed)
     loss = np.zeros((GRID, GRID))
     by_class = {rows.output.class_names[k]: np.zeros((GRID, GRID)) for k in classes}
+    clear: set[str] = set()
     ends = [np.linspace(0, side, GRID + 1).astype(int) for side in values.shape[2:]]
     for i in range(GRID):
         for j in range(GRID):
@@ -104,7 +114,10 @@ def patch_importance(rows: GlobalRows, name: str, seed: int = 0) -> PatchImporta
             if own is not None:
                 fall = own - rows.true_log_probs(predictions)
                 for k in classes:
-                    by_class[rows.output.class_names[k]][i, j] = fall[rows.labels == k].mean()
+                    of_class, class_name = fall[rows.labels == k], rows.output.class_names[k]
+                    by_class[class_name][i, j] = mean = of_class.mean()
+                    if mean > MAX_NOISE * of_class.std() / max(len(of_class) - 1, 1) ** 0.5 + 1e-6:
+                        clear.add(class_name)
     top, left = (int(v) for v in np.unravel_index(int(loss.argmax()), loss.shape))
     patch_window = (top, left, top + 1, left + 1)
     window = patch_window
@@ -114,7 +127,7 @@ def patch_importance(rows: GlobalRows, name: str, seed: int = 0) -> PatchImporta
             turned = _turned(rows, name, tuple(ends[k % 2][window[k]] for k in range(4)), random)
             if max(turned.values(), default=0.0) >= MIN_TURNED:
                 break
-    return PatchImportance(name, loss, by_class, window, turned)
+    return PatchImportance(name, loss, by_class, frozenset(clear), window, turned)
 
 
 def _largest_square(loss: np.ndarray) -> tuple[int, int, int, int]:

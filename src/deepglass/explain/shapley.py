@@ -31,15 +31,30 @@ class ShapleyValues(NamedTuple):
     """Shapley values of F columns for Q targets.
 
     Args:
-        values: (Q, F); error: (Q, F) their standard errors.
+        values: (Q, F).
+        by_background: (M, F, Q) of each background row alone; `values` are their mean.
         completeness: of their sums; the baseline is the mean over the background.
         exact: whether all coalitions were evaluated.
     """
 
     values: np.ndarray
-    error: np.ndarray
+    by_background: np.ndarray
     completeness: Completeness
     exact: bool
+
+    def errors(self, targets: slice) -> np.ndarray | None:
+        """Standard errors over the background rows, (1 + Q, F): of the sum of some targets, then of each of them.
+
+        They are those of the permutations too, where these are sampled: a background row has its own.
+
+        Returns:
+            None with a single background row.
+        """
+        each = self.by_background[:, :, targets]
+        if len(each) < 2:
+            return None
+        each = np.concatenate([each.sum(2, keepdims=True), each], 2)
+        return each.std(0, ddof=1).T / math.sqrt(len(each))
 
 
 def combine(row: Inputs, background: Inputs, columns: Sequence[str], keep: Tensor, index: Tensor) -> dict[str, Field]:
@@ -87,7 +102,7 @@ def _exact(score: Score, row: Inputs, background: Inputs, columns: Sequence[str]
         without = np.flatnonzero(bits[:, f] == 0)
         gains = scores[without + (1 << f)] - scores[without]
         each[f] = np.tensordot(weight[without], gains, 1)
-    return _summary(each, scores[-1].mean(0), scores[0].mean(0), m, exact=True)
+    return _summary(each, scores[-1].mean(0), scores[0].mean(0), exact=True)
 
 
 def _sampled(
@@ -106,13 +121,14 @@ def _sampled(
     gains = np.diff(scores, axis=1)  # (2m, n, Q), by position
     by_column = np.take_along_axis(gains, rank[..., None], 1)
     each = (by_column[:m] + by_column[m:]).transpose(1, 0, 2) / 2  # (n, m, Q)
-    return _summary(each, scores[:, -1].mean(0), scores[:, 0].mean(0), m, exact=False)
+    return _summary(each, scores[:, -1].mean(0), scores[:, 0].mean(0), exact=False)
 
 
-def _summary(each: np.ndarray, score: np.ndarray, baseline: np.ndarray, m: int, exact: bool) -> ShapleyValues:
+def _summary(each: np.ndarray, score: np.ndarray, baseline: np.ndarray, exact: bool) -> ShapleyValues:
+    """Shapley values from those of each background row, (F, M, Q)."""
     values = each.mean(1).T
     completeness = Completeness(score, baseline, score - baseline - values.sum(1))
-    return ShapleyValues(values, each.std(1).T / math.sqrt(m), completeness, exact)
+    return ShapleyValues(values, each.transpose(1, 0, 2), completeness, exact)
 
 
 def coalition_scores(

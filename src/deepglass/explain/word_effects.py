@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.explain.global_rows import GlobalRows
+from deepglass.explain.importance import estimate
 from deepglass.features.base import Feature
 
 MAX_WORDS = 12  # of a class that are tried, those that go with it most
@@ -20,7 +21,7 @@ class WordEffect(NamedTuple):
     Args:
         texts: number of texts predicted as the class that have the word.
         coverage: these as a share of the texts predicted as the class.
-        fall: mean fall of the log probability of the class in these texts without the word.
+        fall: mean fall of the log probability of the class in these texts without the word; error: its standard error.
         changed: share of these texts whose predicted class changes without the word.
     """
 
@@ -28,6 +29,7 @@ class WordEffect(NamedTuple):
     texts: int
     coverage: float
     fall: float
+    error: float
     changed: float
 
 
@@ -58,7 +60,7 @@ def word_effects(rows: GlobalRows, feature: Feature) -> dict[str, tuple[WordEffe
         candidates = own.sort("score", "word", descending=[True, False]).head(MAX_WORDS)
         tried = [_effect(rows, feature, texts, predicted, k, word, size) for word in candidates["word"]]
         tried.sort(key=lambda e: -e.fall * e.coverage)
-        effects[rows.output.class_names[k]] = tuple(e for e in tried if e.fall > 0)
+        effects[rows.output.class_names[k]] = tuple(e for e in tried if e.fall > 2 * e.error)
     return effects
 
 
@@ -70,7 +72,9 @@ def _effect(
     some = rows.take(having)
     without = texts.gather(having).str.replace_all(pattern, "${1} ${2}")
     predictions = some.predict({feature.name: feature.encode(without.alias(feature.column))})
-    before = rows.plain["log_probs"][having, k]
-    fall = float((before - predictions["log_probs"][:, k]).mean()) if len(having) else 0.0
+    falls = (rows.plain["log_probs"][having, k] - predictions["log_probs"][:, k]).astype(np.float64)
     changed = rows.output.predicted_classes(predictions, rows.calibration) != k
-    return WordEffect(word, len(having), len(having) / size, fall, float(changed.mean()) if len(having) else 0.0)
+    if len(having) < 2:
+        return WordEffect(word, len(having), len(having) / size, 0.0, 0.0, 0.0)
+    fall = estimate(falls.tolist())
+    return WordEffect(word, len(having), len(having) / size, fall.value, fall.error, float(changed.mean()))

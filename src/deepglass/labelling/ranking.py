@@ -58,7 +58,7 @@ def rank_questions(run: Run, candidates: Candidates, output: Output, limit: int)
     table = candidates.corrected.take(source_rows)
     margins = margins_for_table(run.folder, candidates.table, run.state).get(output.name)
     margins = None if margins is None else margins[source_rows]
-    random_split = not split_source(run.spec, candidates.table)
+    random_split = not split_source(run.state.experiment.split, candidates.table)
     errors = label_errors(predictor, table, output.name, margins, MIN_PROBABILITY, random_split)
     errors = without_the_rest(errors)
     wrong = {e.row: e for e in errors if not candidates.answered[e.row]}

@@ -235,9 +235,10 @@ def _auc(positive: np.ndarray, scores: np.ndarray) -> float:
     n0 = len(positive) - n1
     if n1 == 0 or n0 == 0:
         return math.nan
-    _, index, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[index]  # tied scores share their mean rank
-    return float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
+    ordered, own = np.sort(scores), np.sort(scores[positive])
+    first, last = (np.searchsorted(ordered, own, side) for side in ("left", "right"))
+    ranks = (first + 1 + last) / 2  # tied scores share their mean rank
+    return float((ranks.sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 
 def _of_label(values: np.ndarray, labels: np.ndarray) -> np.ndarray:

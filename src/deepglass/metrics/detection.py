@@ -8,6 +8,7 @@ Boxes are left, top, right, bottom, in the same unit for both.
 """
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -112,6 +113,35 @@ def _greedy(overlap: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
         free[every[hit], nearest[hit]] = False
         hits[i] = hit
     return hits
+
+
+def matches_by_image(matches: Matches, rows: np.ndarray, images: int) -> dict[str, np.ndarray]:
+    """Matches as arrays of images, each image's boxes by falling score: `mask`, `scores`, `labels` (N, S), and `hits`
+    (N, S, thresholds).
+
+    Args:
+        rows: index of the image of each row of the matches.
+        images: N.
+    """
+    order, counts = np.argsort(matches.rows, kind="stable"), np.bincount(matches.rows, minlength=len(rows))
+    slots = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    place = rows[matches.rows[order]], slots
+    shape = (images, int(counts.max(initial=1)))
+    filled = {"mask": np.ones(len(order), bool), "scores": matches.scores, "labels": matches.labels}
+    result = {}
+    for name, values in {**filled, "hits": matches.hits}.items():
+        result[name] = np.zeros((*shape, *values.shape[1:]), values.dtype)
+        result[name][place] = values[order]
+    return result
+
+
+def joined_matches(images: Mapping[str, np.ndarray]) -> Matches:
+    """The matches of some images by `matches_by_image`, and `truths` (N, K), their target boxes of each class."""
+    rows, slots = np.nonzero(images["mask"])
+    order = np.argsort(-images["scores"][rows, slots], kind="stable")
+    rows, slots = rows[order], slots[order]
+    scores, labels, hits = (images[name][rows, slots] for name in ("scores", "labels", "hits"))
+    return Matches(scores, labels, rows, hits, images["truths"].sum(0))
 
 
 def average_precision(matches: Matches) -> np.ndarray:

@@ -61,11 +61,16 @@ def mean_interval(values: np.ndarray, level: float = 0.95) -> Interval:
 
     Args:
         values: at least 20; with fewer the approximation of the t quantile is off by more than 0.002.
+    """
+    return interval_of_mean(float(values.mean()), float(np.std(values, ddof=1)), len(values), level)
+
+
+def interval_of_mean(mean: float, std: float, size: int, level: float = 0.95) -> Interval:
+    """As `mean_interval`, of a sample whose mean and standard deviation are given.
 
     Source: Abramowitz & Stegun, 1964, 26.7.5, for the quantile.
     """
-    degrees, z = len(values) - 1, NormalDist().inv_cdf((1 + level) / 2)
+    degrees, z = size - 1, NormalDist().inv_cdf((1 + level) / 2)
     t = z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
-    margin = t * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    mean = float(values.mean())
+    margin = t * std / math.sqrt(size)
     return Interval(mean - margin, mean + margin)

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from deepglass import metrics
-from deepglass.metrics import ece
 from deepglass.metrics.calibration import apply_temperature
+from deepglass.metrics.classes import binned_error, row_blocks
 
 MAX_VALUE = float(np.finfo(float).max) / 4  # of a histogram: the difference of two is finite
 
@@ -127,14 +127,26 @@ def reliability(
         confidence: (N,) of the answers that were given.
         right: (N,) bool, whether these were.
     """
-    raw = apply_temperature(log_probs, 1.0)
+    before = np.exp(log_probs.max(1))
     return Reliability(
         after=reliability_bins(confidence, correct),
-        ece_after=ece(labels, np.exp(apply_temperature(log_probs, temperature or 1.0))),
-        before=reliability_bins(np.exp(raw.max(1)), raw.argmax(1) == labels),
-        ece_before=ece(labels, np.exp(raw)),
+        ece_after=_calibration_error(log_probs, labels, temperature or 1.0),
+        before=reliability_bins(before, log_probs.argmax(1) == labels),
+        ece_before=_calibration_error(log_probs, labels, 1.0),
         temperature=temperature,
     )
+
+
+def _calibration_error(log_probs: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    """Expected calibration error at a temperature, by blocks of rows."""
+    if not len(labels):
+        return float("nan")
+    confidences, correct = [], []
+    for rows in row_blocks(log_probs.shape):
+        probs = np.exp(apply_temperature(log_probs[rows], temperature))
+        confidences.append(probs.max(1).astype(np.float64))
+        correct.append(probs.argmax(1) == labels[rows])
+    return binned_error(np.concatenate(confidences), np.concatenate(correct))
 
 
 def reliability_bins(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> tuple[Bin, ...]:

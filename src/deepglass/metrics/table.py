@@ -167,8 +167,14 @@ METRICS: dict[str, Metric] = {
         Metric("layer", None, title="trained layer"),
         Metric("view_accuracy", True, "share"),
         Metric("embedding_std", None, title="standard deviation of embeddings"),
+        # style transfer
+        Metric("total_loss", False, title="total loss"),
+        Metric("style_loss", False),
+        Metric("content_loss", False),
+        Metric("total_variation", False),
         # agents
         Metric("mean_return", True),
+        Metric("return_std", None, title="standard deviation of returns"),
         Metric("median_return", True),
         Metric("min_return", True, title="lowest return"),
         Metric("mean_length", None, title="mean episode length"),

@@ -13,6 +13,7 @@ from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.trunks.base import TRUNKS, Trunk
 from deepglass.nn.decoding import AutoregressiveHead
 from deepglass.nn.dense import SpatialMemory
+from deepglass.nn.initialisation import initialise
 from deepglass.nn.tokens import Field, Fields, Tokens, TokenShape
 
 
@@ -47,6 +48,8 @@ class Network(nn.Module):
         self.encoders = nn.ModuleList(_encoder(group, self.trunk.dim, cls, settings) for group in self.groups)
         grid = next((s.grid for s in shapes if s.grid is not None and len(s.grid) == 2), None)
         self.heads = nn.ModuleDict({key_of(f.name): _head(f, self.trunk, trunk, grid) for f in outputs})
+        if self.trunk.zero_heads:
+            initialise(self.heads, "zeros")
         decodes = any(isinstance(head, AutoregressiveHead) for head in self.heads.values())
         has_maps = len(self.trunk.pyramid) > 1
         self.spatial_memory = SpatialMemory(self.trunk.pyramid, self.trunk.out_dim) if decodes and has_maps else None

@@ -38,6 +38,7 @@ INITIALISATIONS: dict[str, Fill | None] = {
     "he_normal": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
     "lecun_normal": lambda weight: nn.init.normal_(weight, std=1 / math.sqrt(weight[0].numel())),  # fan-in
     "orthogonal": nn.init.orthogonal_,
+    "zeros": nn.init.zeros_,  # a lesson: the units of a layer get equal gradients and stay equal
     "normal": lambda weight: nn.init.normal_(weight, std=0.02),  # GPT-2's deviation
 }
 """Name -> function that fills a weight; `default` keeps the initialisation of each layer.

@@ -22,6 +22,7 @@ from deepglass.networks.trunks.base import TRUNKS
 from deepglass.nn.tokens import Fields, pool
 from deepglass.registry import Registry
 
+JOINED_BATCHES = 32  # whose predictions are joined at once: thousands of small tensors would fragment the heap
 Reduce = Callable[[str, float], float]
 """Agrees on a value that steers control flow, by its name, over several processes."""
 
@@ -136,6 +137,7 @@ class Objective(nn.Module, ABC):
         uses_unlabelled: rows without a target are training rows too.
         generative: `sample` generates rows.
         weighs_rows: its losses are multiplied by the rows' weights.
+        takes_targets: False for one that learns from the inputs alone: the target that a source marks is left out.
         builds_network: it takes no trunk, its networks are its own.
         default_trunk: network architecture where the spec names none; None: by the kinds of the columns.
         updates_weights: it updates its weights itself and yields losses without a gradient.
@@ -148,6 +150,7 @@ class Objective(nn.Module, ABC):
     uses_unlabelled: ClassVar[bool] = False
     generative: ClassVar[bool] = False
     weighs_rows: ClassVar[bool] = False
+    takes_targets: ClassVar[bool] = True
     builds_network: ClassVar[bool] = False
     default_trunk: ClassVar[str | None] = None
     updates_weights: ClassVar[bool] = False
@@ -244,17 +247,17 @@ class Objective(nn.Module, ABC):
 
 def concatenate_predictions(parts: Sequence[Mapping[str, Tensor]]) -> PredictionArrays:
     """The predictions of several batches as arrays: padded to the longest row, floats as float32."""
-    return {key: _concatenate([part[key] for part in parts]) for key in parts[0]}
+    return {key: _concatenate([part[key] for part in parts]).cpu().numpy() for key in parts[0]}
 
 
-def _concatenate(tensors: Sequence[Tensor]) -> np.ndarray:
+def _concatenate(tensors: Sequence[Tensor]) -> Tensor:
     largest = [max(sizes) for sizes in zip(*(t.shape[1:] for t in tensors), strict=True)]
     padded = []
     for t in tensors:
         padding = [(0, most - size) for most, size in zip(largest, t.shape[1:], strict=True)]
         t = F.pad(t, [n for pair in reversed(padding) for n in pair]) if any(n for _, n in padding) else t
         padded.append(t.float() if t.is_floating_point() else t)
-    return torch.cat(padded).cpu().numpy()
+    return torch.cat(padded)
 
 
 @contextmanager
@@ -284,14 +287,17 @@ def predict_dataset(
         concurrent: on a CPU each thread predicts batches of its own: faster than all in each of many small operations.
     """
 
-    def modes(rows: Tensor) -> dict[str, dict[str, Tensor]]:
+    def modes(batches: Sequence[Tensor]) -> dict[str, dict[str, Tensor]]:
         with torch.inference_mode():
-            return {name: prediction.mode() for name, prediction in objective.predict(data.batch(rows)).items()}
+            parts = [{n: p.mode() for n, p in objective.predict(data.batch(rows)).items()} for rows in batches]
+            return {n: {key: _concatenate([part[n][key] for part in parts]) for key in parts[0][n]} for n in parts[0]}
 
     threads = torch.get_num_threads() if concurrent and data.device.type == "cpu" else 1
     batches = data.batch_rows(batch_size)
+    size = min(JOINED_BATCHES, -(-len(batches) // threads)) or 1
+    groups = [batches[first : first + size] for first in range(0, len(batches), size)]
     with inference(objective):
-        parts = map_in_threads(modes, batches, threads) if min(threads, len(batches)) > 1 else list(map(modes, batches))
+        parts = map_in_threads(modes, groups, threads) if min(threads, len(groups)) > 1 else list(map(modes, groups))
     return {name: concatenate_predictions([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
 

@@ -121,20 +121,29 @@ class NextToken(Objective):
         tokens = data.inputs[self.feature.name].values
         if len(tokens) < 2:
             return Evaluation({self.name: {}}, math.nan)
-        half = max(self.context_length // 2, 1)
-        starts = torch.arange(0, max(len(tokens) - 1 - half, 1), half)
         total = 0.0
-        with torch.inference_mode():
-            for part in starts.split(max(1, batch_size // 4)):
-                inputs, targets, present = _windows(tokens, part, self.context_length)
-                scored = present & (
-                    (torch.arange(self.context_length) >= self.context_length - half) | (part == 0)[:, None]
-                ).to(present)
-                logits = self.logits(Field(inputs, present)).float()
-                nats = F.cross_entropy(logits.transpose(1, 2), targets.long(), reduction="none")
-                total += float((nats * scored).sum())
+        for nats, scored in self._window_nats(tokens, batch_size):
+            total += float((nats * scored).sum())
         metrics = text_metrics(self.feature, tokens, total)
         return Evaluation({self.name: metrics}, metrics["loss"], loss=metrics["loss"])
+
+    def token_nats(self, data: Dataset, batch_size: int) -> Tensor:
+        """The loss of each token but the first, as in `evaluate`, (n - 1,)."""
+        self.eval()
+        tokens = data.inputs[self.feature.name].values
+        return torch.cat([nats[scored] for nats, scored in self._window_nats(tokens, batch_size)])
+
+    def _window_nats(self, tokens: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Losses of the tokens of half-overlapping windows, and which of them count, (B, context_length) each."""
+        half = max(self.context_length // 2, 1)
+        starts = torch.arange(0, max(len(tokens) - 1 - half, 1), half)
+        for part in starts.split(max(1, batch_size // 4)):
+            inputs, targets, present = _windows(tokens, part, self.context_length)
+            last = torch.arange(self.context_length) >= self.context_length - half
+            scored = present & (last | (part == 0)[:, None]).to(present)
+            with torch.inference_mode():
+                logits = self.logits(Field(inputs, present)).float()
+                yield F.cross_entropy(logits.transpose(1, 2), targets.long(), reduction="none"), scored
 
     def generate(
         self,

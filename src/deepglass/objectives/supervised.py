@@ -36,7 +36,9 @@ class Supervised(Objective):
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         if not outputs:
             names = ", ".join(f.name for f in inputs[:8]) + (", ..." if len(inputs) > 8 else "")
-            raise SpecError("bad-value", f"--target: expected the column to predict, one of: {names}")
+            alone = all(f.is_text for f in inputs)
+            advice = "; without one, --objective next_token is a language model, cbow are word vectors" if alone else ""
+            raise SpecError("bad-value", f"--target: expected the column to predict, one of: {names}{advice}")
         classes = sum(len(f.class_names) for f in outputs if f.has_classes)
         if classes <= MAX_ENSEMBLE_CLASSES:
             self.network = make_network(inputs, outputs)

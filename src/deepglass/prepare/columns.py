@@ -12,8 +12,9 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import FEATURES, Feature, Raw, infer_type, take_raw
 from deepglass.features.category import Category
 from deepglass.features.outputs.base import Output, output_class
+from deepglass.objectives.base import OBJECTIVES
 from deepglass.prepare.checks import check_column, check_roles
-from deepglass.prepare.derived_columns import join_columns
+from deepglass.prepare.derived_columns import join_columns, leaking_columns
 from deepglass.prepare.uninformative import Reason, uninformative
 from deepglass.spec.spec import FeatureSpec, Spec
 from deepglass.values import plain
@@ -38,7 +39,7 @@ class ColumnRole(NamedTuple):
     """Kind and role of a column, and the reason.
 
     Args:
-        finding: the kind of finding for which it is left out: "constant", "id_column", or empty.
+        finding: the kind of finding for which it is left out: "constant", "id_column", "leak", or empty.
     """
 
     name: str
@@ -48,25 +49,37 @@ class ColumnRole(NamedTuple):
     finding: str = ""
 
 
-def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feature], list[Output]]:
+def infer_columns(
+    table: Table, spec: Spec, added: Sequence[str] = ()
+) -> tuple[list[ColumnRole], list[Feature], list[Output]]:
     """Kind and role of each column, and the unfitted inputs and outputs.
 
     Inputs whose columns a table transform has still to add are left out.
+
+    Args:
+        added: columns of the history, which are inputs beside those that the spec names, unless it names some of them.
 
     Raises:
         SourceError: `unknown-column`; `empty-source` where nothing is left to learn from.
         SpecError: an unknown kind or setting, roles that exclude each other.
     """
-    targets = list(spec.outputs) or ([FeatureSpec(table.target)] if table.target else [])
+    objective = OBJECTIVES.get(spec.objective.name, where="objective.name")
+    unused_target = table.target if table.target and not spec.outputs and not objective.takes_targets else None
+    marked = [FeatureSpec(table.target)] if table.target and unused_target is None else []
+    targets = list(spec.outputs) or marked
     chosen = bool(spec.inputs)
     sources = list(spec.inputs)
-    incomplete = bool(spec.data.transforms) and not table.derived
+    if chosen and not {c for s in sources for c in s.source_columns} & {*added}:
+        sources += [FeatureSpec(name) for name in added]
+    incomplete = bool(spec.data.table_transforms) and not table.derived
     if incomplete:
         sources = [s for s in sources if {*s.source_columns} <= {*table.columns}]
     _check_names(table, spec, targets, incomplete)
     used = {c for s in targets for c in (s.name, *s.source_columns)} | {spec.data.sample_weight or ""}
+    left_out = _left_out(spec, [c for s in targets for c in (s.name, *s.source_columns)])
     if not chosen:
-        sources = [FeatureSpec(n) for n in table.names if n not in used.union(spec.data.ignore, table.excluded)]
+        others = used.union(spec.data.ignore, table.excluded, left_out, {unused_target})
+        sources = [FeatureSpec(n) for n in table.names if n not in others]
     table = join_columns(table, (*targets, *sources))
     column_roles: list[ColumnRole] = []
     inputs: list[Feature] = []
@@ -94,13 +107,25 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
     column_roles += [ColumnRole(n, "", "ignored in the spec", "ignored") for n in spec.data.ignore]
     if (weight := spec.data.sample_weight) is not None:
         column_roles.append(ColumnRole(weight, "", "weights of the rows (data.sample_weight)", "ignored"))
+    if unused_target is not None and not chosen and unused_target not in spec.data.ignore:
+        why = f"the objective {spec.objective.name!r} has no target"
+        column_roles.append(ColumnRole(unused_target, table.kinds.get(unused_target, ""), why, "ignored"))
     excluded = [n for n in table.excluded if not chosen and n not in used and n not in spec.data.ignore]
     why = "excluded by the source; an input only if the spec names it"
     column_roles += [ColumnRole(n, table.kinds.get(n, ""), why, "ignored") for n in excluded]
+    why_not = {n: why for n, why in left_out.items() if not chosen and n not in used.union(spec.data.ignore)}
+    column_roles += [ColumnRole(n, "", why, "ignored", "leak") for n, why in why_not.items() if n in table.columns]
     if not inputs and not incomplete:
         why = "; ".join(f"{t.name}: {t.why if t.role == 'ignored' else 'the target'}" for t in column_roles[:8])
         raise SourceError("empty-source", f"{table.name}: no column is left to learn from ({why})")
     return column_roles, inputs, outputs
+
+
+def _left_out(spec: Spec, targets: Sequence[str]) -> dict[str, str]:
+    """Columns that are inputs only if the spec names them -> the reason."""
+    leaks = leaking_columns(spec.data.derive, targets)
+    time = {spec.data.history["time"]: "orders the rows of data.history"} if spec.data.history else {}
+    return {name: f"{why}; an input only if the spec names it" for name, why in {**time, **leaks}.items()}
 
 
 def _check_names(table: Table, spec: Spec, outputs: Sequence[FeatureSpec], incomplete: bool) -> None:

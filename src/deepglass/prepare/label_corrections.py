@@ -29,7 +29,8 @@ from deepglass.features.base import Raw
 from deepglass.files import read_file, write_file
 from deepglass.prepare.label_values import GIVEN, is_reviewed, label_column, label_text, label_value, same_label
 from deepglass.prepare.sources import fingerprint_of, read_like
-from deepglass.spec.spec import SOURCES, Spec
+from deepglass.spec.data_spec import SOURCES
+from deepglass.spec.spec import Spec
 
 FIELDS = ("row", "column", "old", "new", "why", "order")
 SETTING = "data.label_corrections"

@@ -21,11 +21,11 @@ from deepglass.features.outputs.base import Output
 from deepglass.formatting import first_names
 from deepglass.limits import limits_changed
 from deepglass.prepare.class_names import columns_of, with_class_names
-from deepglass.prepare.derived_columns import apply_transform, derive_columns
+from deepglass.prepare.derived_columns import apply_transform, derive, derive_columns
 from deepglass.prepare.raw_rows import as_rows, column_of_cells, examples_of, is_row, rename_only_column
 from deepglass.prepare.sample_weights import weights_to_evaluate, with_weight
 from deepglass.prepare.sources import file_columns, read_like
-from deepglass.spec.spec import DataSpec
+from deepglass.spec.data_spec import DataSpec
 
 Rows = Any  # a source, a dict, or a list of dicts
 
@@ -181,7 +181,9 @@ class RowReader:
         if self.missing and not self.is_single(rows):
             self._check_present(table)
         for transform in self.transforms:
-            table = apply_transform(transform, self._filled(table, transform.source_columns))
+            table = self._filled(table, transform.source_columns, transform.optional_columns)
+            self.notes.update(transform.count_anomalies(table))
+            table = apply_transform(transform, table)
         table = self._filled(table, [c for f in self.inputs for c in f.source_columns])
         used = self.ignored.union(expected, *(f.source_columns for f in self.outputs))
         self.notes.update({f"column {name!r} is not used": len(table) for name in names if name not in used})
@@ -197,6 +199,7 @@ class RowReader:
             table = Table({n: column_of_cells(n, [row.get(n) for row in rows]) for n in names})
         else:
             table = self._by_position(self._renamed(read_like(self.data, rows, file_columns(self.inputs))))
+        table = derive(table, self.data.derive, partly=True)
         return with_class_names(table, columns_of((*self.inputs, *self.outputs)))
 
     def is_single(self, rows: Rows) -> bool:
@@ -230,11 +233,11 @@ class RowReader:
     def absent_columns(self, table: Table) -> list[str]:
         """The columns that a table lacks and training had; without those that may be absent."""
         required = [c for f in self.inputs if self._is_required(f) for c in f.source_columns]
-        derived = {name for t in self.transforms for name in t.source_columns}
-        if self.transforms:  # which add columns
-            required = [c for c in required if c in table.columns or c in derived]
-            required += [c for c in derived if c not in self.allow_missing]
-        return [c for c in dict.fromkeys(required) if c not in table.columns]
+        for transform in self.transforms:
+            optional = self.allow_missing.union(transform.optional_columns)
+            required += [c for c in transform.source_columns if c not in optional]
+        added = {c for t in self.transforms for c in t.added_}
+        return [c for c in dict.fromkeys(required) if c not in table.columns and c not in added]
 
     def _check_present(self, table: Table) -> None:
         """Raise `missing-column` for `absent_columns`."""
@@ -249,10 +252,10 @@ class RowReader:
             f"{near}. Take them as missing values with --allow-missing {absent[0]}",
         )
 
-    def _filled(self, table: Table, columns: Sequence[str]) -> Table:
-        """The table with the columns that it lacks as missing values, which are counted."""
+    def _filled(self, table: Table, columns: Sequence[str], optional: Sequence[str] = ()) -> Table:
+        """The table with the columns that it lacks as missing values, which are counted unless optional."""
         absent = {c: pl.Series([None] * len(table), dtype=pl.Null) for c in columns if c not in table.columns}
-        self.notes.update({f"column {c!r} is missing": len(table) for c in absent})
+        self.notes.update({f"column {c!r} is missing": len(table) for c in absent if c not in optional})
         return table.with_columns(absent) if absent else table
 
     def _by_position(self, table: Table) -> Table:

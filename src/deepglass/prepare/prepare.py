@@ -81,12 +81,17 @@ def prepare(spec: Spec, earlier: EarlierRun | None = None) -> tuple[Experiment, 
     if corrections:  # after the split, which is therefore that of the run before
         table = correct_labels(spec, table, source_rows, split, corrections)
     transforms = fit_transforms(
-        spec.data.transforms, table, np.flatnonzero(split == "train"), [c for f in outputs for c in f.source_columns]
+        spec.data.table_transforms,
+        table,
+        np.flatnonzero(split == "train"),
+        [c for f in outputs for c in f.source_columns],
     )
+    table = replace(table, notes=(*table.notes, *(note for t in transforms for note in t.notes(table))))
     own_rows = _own_rows(table, (*inputs, *transforms))
     table = derive_columns(table, transforms, (*inputs, *outputs))
     if transforms:  # they add columns
-        column_roles, inferred_inputs, _ = infer_columns(table, spec)
+        history = transforms[0].added_ if spec.data.history else ()
+        column_roles, inferred_inputs, _ = infer_columns(table, spec, history)
         inferred_inputs = _as_before(spec, inferred_inputs, earlier)
         inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
         table = join_columns(table, inputs)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from deepglass.config import validated
+from deepglass.data.transforms.history import EntityHistory
 from deepglass.device import multiplications, pick
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
@@ -46,7 +47,8 @@ def choose_trunk(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Output
         return trunk, False
     if any(isinstance(f, Image | Video) for f in inputs):
         return SMALL_IMAGES, True
-    return _default_trunk(inputs, outputs), False
+    past = EntityHistory.sequences(spec.data.history)
+    return _default_trunk([f for f in inputs if f.column not in past], outputs), False
 
 
 def _default_trunk(inputs: Sequence[Feature], outputs: Sequence[Output]) -> str:

@@ -81,12 +81,15 @@ def usable_rows(
 def choose_split(spec: Spec, table: Table, outputs: Sequence[Output]) -> Split:
     """The split of the spec, or the default for this data and objective.
 
-    Defaults: objectives that read the rows as one text test on its end; an identity output is split by identity, so
-    that no person is in two splits; images with several captions are split by image.
+    Defaults: rows with a history are split by its time; objectives that read the rows as one text test on its end; an
+    identity output is split by identity, so that no person is in two splits; images with several captions are split by
+    image.
     """
     split = spec.data.split
     if split.by is not None or split.rows is not None or table.split is not None:
         return split
+    if spec.data.history and not split.folds:
+        return replace(split, by=f"time:{spec.data.history['time']}")
     if OBJECTIVES.get(spec.objective.name, where="objective.name").learns_from == "text":
         return replace(split, by="order")
     if outputs and isinstance(outputs[0], IdentityOutput):

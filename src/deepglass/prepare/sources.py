@@ -17,28 +17,32 @@ from deepglass.features.base import FEATURES, Feature, Media
 from deepglass.features.outputs.base import OUTPUTS
 from deepglass.limits import limits_changed
 from deepglass.prepare.class_names import named_columns, with_class_names
-from deepglass.spec.spec import DataSpec, Source, Spec
+from deepglass.prepare.derived_columns import derive, leaking_columns
+from deepglass.spec.data_spec import DataSpec, Source
+from deepglass.spec.spec import Spec
 
 
 def read_source(spec: Spec) -> Table:
     """The source as one table; with a test source, the two together and a split between them.
 
     Rows of an unlabelled source come last, without answers. `data.split.file` gives the split of the rows before them.
+    Derived columns are added in the end.
     """
     files = _named_files(spec)
-    table = read_like(spec.data, spec.data.source, files)
+    table = _read(spec.data, spec.data.source, files)
     if spec.data.test is not None:
-        test = read_like(spec.data.with_values(table.values), spec.data.test, files)
+        test = _read(spec.data.with_values(table.values), spec.data.test, files)
         table = _together(table, test, np.repeat(["train", "test"], [len(table), len(test)]))
     if spec.data.split.file is not None:
         table = replace(table, split=_split_of_file(spec.data.split.file, table))
     if spec.data.unlabelled is not None:
         named = [c for s in spec.outputs for c in s.source_columns] or [table.target or ""]
-        more = read_like(spec.data.with_values(table.values), spec.data.unlabelled, files)
+        named = [c for c in (*named, *leaking_columns(spec.data.derive, named)) if c not in spec.data.derive]
+        more = _read(spec.data.with_values(table.values), spec.data.unlabelled, files)
         more = more.with_columns({n: null_like(table[n], len(more)) for n in named if n})
         split = None if table.split is None else np.concatenate([table.split, np.full(len(more), "train")])
         table = _together(table, more, split)
-    return with_class_names(table, named_columns(spec))
+    return with_class_names(derive(table, spec.data.derive), named_columns(spec))
 
 
 def _named_files(spec: Spec) -> list[str]:
@@ -57,11 +61,15 @@ def file_columns(features: Iterable[Feature]) -> list[str]:
 
 
 def read_like(data: DataSpec, source: Source, files: Sequence[str] = ()) -> Table:
-    """A source read with the options of a spec.
+    """A source read with the options of a spec, with those of its derived columns that it has the columns for.
 
     Args:
         files: columns whose texts are paths.
     """
+    return derive(_read(data, source, files), data.derive, partly=True)
+
+
+def _read(data: DataSpec, source: Source, files: Sequence[str]) -> Table:
     columns = data.columns if isinstance(source, str | Path) else ()
     with limits_changed(data.limits):
         return read(

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 
 from deepglass.features.base import Column, Feature, take_raw
-from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
+from deepglass.features.outputs.base import Output
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.facts import STEPS, UNKNOWN, Colouring
-from deepglass.projection.points import EmbeddedPoints
+from deepglass.projection.points import EmbeddedPoints, number_values
 from deepglass.run.context import RunContext
 
 MAX_COLUMNS = 6  # inputs with a colouring
@@ -22,40 +22,33 @@ def colourings(context: RunContext, points: EmbeddedPoints) -> tuple[Colouring, 
     result: list[Colouring] = []
     for output in data.outputs:
         if output.name in points.truth:
-            calibration = context.calibration.get(output.name, {})
-            result += _output(output, points.truth[output.name], points.best.get(output.name), calibration)
+            result += _output(output, points.truth[output.name], points.predicted.get(output.name))
     test = data.split[points.rows] == "test"
     result.append(Colouring("split", test.astype(np.uint16), ("train", "test")))
     columns = (_column(f, data, points.rows) for f in data.inputs)
     return (*result, *itertools.islice((c for c in columns if c is not None), MAX_COLUMNS))
 
 
-def _output(output: Output, truth: Column, best: PredictionArrays | None, calibration: Calibration) -> list[Colouring]:
+def _output(output: Output, truth: Column, predicted: np.ndarray | None) -> list[Colouring]:
     if truth.offsets is not None:
         return []
     name, labelled = output.name, truth.mask.reshape(len(truth.mask), -1)[:, 0]
     if output.has_axis:
-        labels = _numbers(output, {"value": truth.values.astype(np.float64)}, {})
+        labels = number_values(output, {"value": truth.values.astype(np.float64)}, {})
         labels[~labelled] = np.nan
         result = [colour_scale(name, labels, rows=True)]
-        if best is not None:
-            predicted = _numbers(output, best, calibration)
+        if predicted is not None:
             result.append(colour_scale(f"{name}: prediction", predicted, rows=True))
             result.append(colour_scale(f"{name}: error", np.abs(predicted - labels)))
         return result
     true = truth.values.reshape(len(truth.values), -1)[:, 0].astype(int) - 1
     codes = np.where(labelled & (true >= 0), true, UNKNOWN).astype(np.uint16)
     result = [Colouring(name, codes, output.class_names)]
-    if best is not None and output.has_classes:
-        classes = output.predicted_classes(best, calibration)
-        wrong = np.where(codes == UNKNOWN, UNKNOWN, classes != codes).astype(np.uint16)
-        result.append(Colouring(f"{name}: prediction", classes.astype(np.uint16), output.class_names))
+    if predicted is not None:
+        wrong = np.where(codes == UNKNOWN, UNKNOWN, predicted != codes).astype(np.uint16)
+        result.append(Colouring(f"{name}: prediction", predicted.astype(np.uint16), output.class_names))
         result.append(Colouring(f"{name}: error", wrong, ("right", "wrong")))
     return result
-
-
-def _numbers(feature: Output, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
-    return np.array([d["value"] for d in feature.decode(best, calibration)], dtype=float)
 
 
 def colour_scale(name: str, values: np.ndarray, rows: bool = False) -> Colouring:

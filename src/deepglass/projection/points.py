@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deepglass.features.base import Column, Feature, take_raw
-from deepglass.features.outputs.base import Output, PredictionArrays
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.objectives.base import concatenate_predictions
 from deepglass.projection.space import EmbeddingSpace
 from deepglass.run.context import RunContext
@@ -48,7 +48,8 @@ class EmbeddedPoints:
         points: (N, D) float32.
         detailed: (R,) indices of the points with details.
         inputs: of the detailed points, encoded.
-        truth, best: labels and predictions by output; `best` where there are predictions.
+        truth: labels by output.
+        predicted: (N,) class, from 0, or number in the user's unit, by output, where there are predictions.
     """
 
     rows: np.ndarray
@@ -56,7 +57,7 @@ class EmbeddedPoints:
     detailed: np.ndarray
     inputs: Mapping[str, Column]
     truth: Mapping[str, Column]
-    best: Mapping[str, PredictionArrays]
+    predicted: Mapping[str, np.ndarray]
 
 
 def embed_points(
@@ -113,11 +114,12 @@ class _Collector:
 
     def __init__(self, space: EmbeddingSpace, context: RunContext) -> None:
         self.space, self.data, self.device = space, context.data, context.device
+        self.calibration = context.calibration
         self.rows: list[np.ndarray] = []
         self.points: list[np.ndarray] = []
         self.detailed: list[np.ndarray] = []
-        self.best: dict[str, list[PredictionArrays]] = {}
-        self.coloured = {f.name for f in self.data.outputs if has_colouring(f)}
+        self.predicted: dict[str, list[np.ndarray]] = {}
+        self.coloured = {f.name: f for f in self.data.outputs if has_colouring(f)}
 
     def embed(self, rows: np.ndarray, num_detailed: int) -> None:
         """Embed and predict rows, the first of them with details."""
@@ -135,8 +137,9 @@ class _Collector:
         self.detailed.append(np.arange(before, before + min(max(num_detailed, 0), len(rows))))
         self.rows.append(rows)
         self.points.append(points)
-        for name in self.coloured & best.keys():
-            self.best.setdefault(name, []).append(best[name])
+        for name in self.coloured.keys() & best.keys():  # not the probabilities of thousands of classes
+            predicted = _predicted_values(self.coloured[name], best[name], self.calibration.get(name, {}))
+            self.predicted.setdefault(name, []).append(predicted)
 
     def result(self) -> EmbeddedPoints:
         rows, detailed = np.concatenate(self.rows), np.concatenate(self.detailed)
@@ -148,5 +151,15 @@ class _Collector:
             detailed=detailed,
             inputs={f.name: f.encode(take_raw(table[f.column], rows[detailed])) for f in self.data.inputs},
             truth={f.name: f.encode(take_raw(table[f.column], rows)) for f in outputs},
-            best={n: {k: np.concatenate([c[k] for c in chunks]) for k in chunks[0]} for n, chunks in self.best.items()},
+            predicted={name: np.concatenate(chunks) for name, chunks in self.predicted.items()},
         )
+
+
+def _predicted_values(output: Output, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
+    """The classes, from 0, or the numbers in the user's unit, (N,)."""
+    return number_values(output, best, calibration) if output.has_axis else output.predicted_classes(best, calibration)
+
+
+def number_values(output: Output, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
+    """Numbers in the user's unit, (N,) float."""
+    return np.array([d["value"] for d in output.decode(best, calibration)], dtype=float)

@@ -1,6 +1,7 @@
 """What follows training: the baselines beside it, and the report."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 from deepglass.baselines import baselines
@@ -14,7 +15,8 @@ from deepglass.objectives.next_token import NextToken
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows
 from deepglass.report.data import ReportData, ReportOptions
-from deepglass.report.paired_baselines import comparison_with
+from deepglass.report.outputs import target_of
+from deepglass.report.paired_baselines import compare_returns, compare_texts, comparison_with
 from deepglass.report.write import write_report
 from deepglass.run.context import RunContext
 
@@ -33,10 +35,13 @@ def add_baselines(context: RunContext, started: float, tested: TestPredictions |
     train, test = data.split_table("train"), data.split_table("test")
     scores: dict[str, dict[str, dict[str, float]]] = {}
     if data.table.environment is not None:
-        scores = {context.experiment.objective: {"random": random_policy(data.table.environment)}}
+        name = context.experiment.objective
+        random = random_policy(data.table.environment)
+        scores = {name: {"random": random | compare_returns(metrics.get("test", {}).get(name, {}), random)}}
     elif isinstance(context.objective, NextToken) and len(test):
         datasets = data.datasets("cpu")
-        counted = ngrams(context.objective, datasets["train"], datasets["test"])
+        compare_tokens = partial(compare_texts, context.objective, datasets["test"])
+        counted = ngrams(context.objective, datasets["train"], datasets["test"], compare_tokens)
         scores = {context.experiment.objective: {NGRAMS: counted} if counted else {}}
     elif len(test):
         alone = labelled_alone(context)
@@ -47,7 +52,8 @@ def add_baselines(context: RunContext, started: float, tested: TestPredictions |
             tested = predict_test_rows(context, batch_size=context.plan.evaluation_batch_size)  # as when it was tested
         for output in scored:
             beside = {NAME: alone[output.name]} if output.name in alone else {}
-            compare = comparison_with(output, tested.best, context.calibration)
+            own_truth = target_of(output, data, data.rows("test")) if type(output).dense else None
+            compare = comparison_with(output, tested.best, context.calibration, own_truth)
             scores[output.name] = {**beside, **baselines(train, test, data.inputs, output, share, compare, weights)}
     seconds = {**metrics["seconds"], "total": round(time.perf_counter() - started, 3)}
     metrics = {**metrics, "baselines": {n: s for n, s in scores.items() if s}, "seconds": seconds}

@@ -177,7 +177,7 @@ class ReportData:
     @_shared
     def split_source(self) -> str:
         """What divides the rows, see `doctor.base.split_source`; "" for a random split."""
-        return split_source(self.context.experiment.spec, self.context.data.table)
+        return split_source(self.context.experiment.split, self.context.data.table)
 
     @_shared
     def columns(self) -> tuple[ColumnFacts, ...]:

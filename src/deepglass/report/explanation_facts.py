@@ -10,11 +10,17 @@ PartLayout = Literal["bars", "words", "steps"]
 
 
 class Contribution(NamedTuple):
-    """A part of an input and what it adds to the prediction; `value` is what stands there, for columns."""
+    """A part of an input and what it adds to the prediction.
+
+    Args:
+        value: what stands there, for columns.
+        error: standard error of the weight over the background rows; None where the weight does not depend on them.
+    """
 
     name: str
     weight: float
     value: str = ""
+    error: float | None = None
 
 
 class NeighbourCard(NamedTuple):

@@ -198,7 +198,7 @@ def _layout(parts: Sequence[Part]) -> PartLayout:
 def _contribution(part: Part) -> Contribution:
     value = plain_number(part.value) if isinstance(part.value, float) else "" if part.value is None else str(part.value)
     whole = part.box is not None and part.position is None
-    return Contribution(f"{part.name} (the whole)" if whole else part.name, part.weight, value[:60])
+    return Contribution(f"{part.name} (the whole)" if whole else part.name, part.weight, value[:60], part.error)
 
 
 def _prediction_text(reason: Explanation, output: Output) -> str:

@@ -11,7 +11,8 @@ from deepglass.report.output_facts import Baseline, OutputFacts
 from deepglass.report.templates import capital
 
 SIGNIFICANCE = 0.05  # of the probability by chance that any verdict "better" or "worse" is wrong
-MARGIN = 0.02  # of accuracy or R², by which a model may be worse and still be called no worse
+MARGIN = 0.02  # of accuracy, R² and the like, by which a model may be worse and still be called no worse
+MARGINS = {"bleu": 2.0, "psnr": 0.5}  # of metrics on another scale: of 100, and in decibels
 NO_MODELS = ("constant", "random", "labelled_rows_alone")  # a constant, random actions, and a network of its own
 
 Outcome = Literal["better", "no_worse", "worse", "unclear", "unknown"]
@@ -62,7 +63,7 @@ def judge(
     """Compare the network with its baselines, in pairs on the same test rows where the metric is a mean over rows.
 
     "Better" needs a significant difference to each simpler model, "worse" to one of them (Bonferroni), "no worse" 95 %
-    intervals that exclude a loss of `MARGIN`.
+    intervals that exclude a loss of the margin.
 
     Args:
         output: the output with its baselines.
@@ -85,7 +86,7 @@ def judge(
     tests = {n: b.paired for n, b in models.items() if b.paired is not None}
     if len(tests) < len(models):
         return BaselineVerdict("unknown", "No paired comparison", f"{sentence} They were not compared row by row.")
-    outcome = compare_models(list(tests.values()))
+    outcome = compare_models(list(tests.values()), MARGINS.get(output.metric.name, MARGIN))
     constant = output.baselines["constant"].paired if "constant" in output.baselines else None
     if outcome != "better" and constant is not None and compare_models([constant]) != "better":
         relation = "Worse" if compare_models([constant]) == "worse" else "Not shown to be better"
@@ -98,13 +99,17 @@ def judge(
     return BaselineVerdict(outcome, HEADLINES[outcome], f"{sentence} {evidence}", evidence)
 
 
-def compare_models(tests: list[PairedTest]) -> Outcome:
-    """The verdict on a network from its comparisons with all simpler models."""
+def compare_models(tests: list[PairedTest], margin: float = MARGIN) -> Outcome:
+    """The verdict on a network from its comparisons with all simpler models.
+
+    Args:
+        margin: of the difference, by which the network may be worse and still be called no worse.
+    """
     if all(t.difference > 0 and t.p_value < SIGNIFICANCE for t in tests):
         return "better"
     if any(t.difference < 0 and t.p_value < SIGNIFICANCE / len(tests) for t in tests):
         return "worse"
-    return "no_worse" if all(finite(t.low) and t.low > -MARGIN for t in tests) else "unclear"
+    return "no_worse" if all(finite(t.low) and t.low > -margin for t in tests) else "unclear"
 
 
 def _against_no_model(output: OutputFacts, name: str, ours: Figure, sentence: str) -> BaselineVerdict:
@@ -133,14 +138,16 @@ def _values(output: OutputFacts, name: str, ours: Figure) -> str:
     reach = "reach" if name == "labelled_rows_alone" else "reaches"
     own = metric_text(metric, ours.value)
     comparison = f"{_with_article(name)} {reach} {metric_text(metric, value)}, the network {own}"
-    return f"On the same {plural(output.test_rows, f'test {output.unit}')} {comparison}{_interval(metric, ours)}."
+    rows = plural(output.test_rows, f"test {output.unit}")
+    where = f"In {rows}" if output.unit == "episode" else f"On the same {rows}"
+    return f"{where} {comparison}{_interval(metric, ours)}."
 
 
 def _test_text(output: OutputFacts, name: str, test: PairedTest) -> str:
     """The evidence of a paired test."""
     points = "points" if output.metric.is_share else metric_title(output.metric.name)
     factor = 100 if output.metric.is_share else 1
-    digits = 1 if output.metric.is_share else 3
+    digits = 1 if output.metric.is_share or output.unit == "episode" else 3
 
     def text(value: float) -> str:
         return f"{factor * value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
@@ -148,7 +155,8 @@ def _test_text(output: OutputFacts, name: str, test: PairedTest) -> str:
     spread = f" (95\N{NO-BREAK SPACE}% interval {text(test.low)} to {text(test.high)})" if finite(test.low) else ""
     chance = f"p = {test.p_value:.2g}" if test.p_value >= 1e-4 else "p < 0.0001"
     lead = f"its lead over {_with_article(name)} is {text(test.difference)} {points}{spread}"
-    return f"Row by row, {lead}, {chance}."
+    how = "Over separate episodes" if output.unit == "episode" else "Row by row"
+    return f"{how}, {lead}, {chance}."
 
 
 def _with_article(name: str) -> str:

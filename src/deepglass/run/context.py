@@ -24,7 +24,8 @@ from deepglass.run.build import load_objective
 from deepglass.run.folder import Folder
 from deepglass.run.storage.manifest import damaged
 from deepglass.run.storage.stored_files import RunState
-from deepglass.spec.spec import Source, Spec
+from deepglass.spec.data_spec import Source
+from deepglass.spec.spec import Spec
 from deepglass.training.plan import Plan
 
 

@@ -26,6 +26,7 @@ from deepglass.nn.pretrained import PretrainedEncoder
 from deepglass.objectives._representation import Representation
 from deepglass.objectives._word_vectors import WordVectors
 from deepglass.objectives.base import OBJECTIVES, Evaluation, Objective
+from deepglass.objectives.style import Style
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.prepared_data import PreparedData, add_context
@@ -35,11 +36,13 @@ from deepglass.run.callbacks.diagnostics_recorder import diagnostics_recorder
 from deepglass.run.callbacks.embedding_recorder import embedding_recorder
 from deepglass.run.callbacks.layer_diagnostics import diagnose, read_layer_statistics
 from deepglass.run.callbacks.margins import MarginLoader, record_margins
+from deepglass.run.callbacks.painting_recorder import painting_recorder
 from deepglass.run.callbacks.pseudo_label_recorder import pseudo_label_recorder
 from deepglass.run.callbacks.sample_recorder import sample_recorder
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.run.interval_scales import fit_interval_scales
+from deepglass.run.storage.plain_features import read_style_files
 from deepglass.run.warm_start import load_weights
 from deepglass.training.augmentation import augmentation_for, set_audio_augmentation
 from deepglass.training.callbacks import Callback, HistoryFile
@@ -85,10 +88,10 @@ class Setup:
 
 
 class Trained(NamedTuple):
-    """A trained run, and its predictions: split -> output -> arrays."""
+    """A trained run, and its predictions of the test rows by output; None without test rows."""
 
     context: RunContext
-    predictions: Mapping[str, Mapping[str, PredictionArrays]]
+    predictions: Mapping[str, PredictionArrays] | None = None
 
 
 def set_up(experiment: Experiment, data: PreparedData, device: str | None = None) -> Setup:
@@ -102,11 +105,13 @@ def set_up(experiment: Experiment, data: PreparedData, device: str | None = None
     """
     training = experiment.spec.training
     check_optimization(training, experiment.objective_class)
-    device = device or str(pick(training.device))
+    resumed, device = device is not None, device or str(pick(training.device))
     objective = build(experiment, device)
     if isinstance(objective, WordVectors):
         objective.read_word_pairs([Path(root) for root in experiment.spec.data.data_root])
     random_state = RandomState.capture()
+    if isinstance(objective, Style) and not resumed:  # else they stand in the checkpoint
+        read_style_files(objective)
     setup = Setup(experiment, data, objective, adapted_defaults(experiment, objective), device, random_state)
     plan = make_plan(training, setup.defaults, len(data.rows("train")), device)
     build_optimizers(objective, plan)
@@ -156,7 +161,7 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     clock = Clock(training.budget) if training.budget else None
     rows = objective.examples_per_epoch(datasets["train"])
     evaluated_rows = objective.examples_per_evaluation(datasets["valid"])
-    plan = make_plan(training, setup.defaults, rows, setup.device, evaluated_rows)
+    plan = make_plan(training, setup.defaults, rows, setup.device, evaluated_rows, len(data.inputs))
     _read_initial_weights(setup)
     objective.on_fit_start(datasets["train"])
     folder.begin(experiment, data)
@@ -192,7 +197,7 @@ def resume(
     step = state.values["step"] if state else 0
     if stage is not None:
         evaluated_rows = objective.examples_per_evaluation(datasets["valid"])
-        plan = append_stage(plan, stage, setup.defaults, step, evaluated_rows)
+        plan = append_stage(plan, stage, setup.defaults, step, evaluated_rows, len(data.inputs))
     folder.reopen(experiment, data)
     clock = Clock(stage.budget) if stage is not None and stage.budget else None
     if stage is not None and clock is None:  # else it is fitted to the time budget first
@@ -258,6 +263,7 @@ def _recorders(
         return [], []
     makers: dict[str, Callable[[], Sequence[Callback]]] = {
         "samples": lambda: sample_recorder(context),
+        "painted images": lambda: painting_recorder(context, datasets["valid"]),
         "embeddings": lambda: embedding_recorder(context, datasets, step),
         "layer statistics": lambda: diagnostics_recorder(context, datasets, callbacks, step),
         "decision boundaries": lambda: boundary_recorder(context, step),
@@ -273,8 +279,10 @@ def _recorders(
 
 
 def _read_initial_weights(setup: Setup) -> None:
-    """Pretrained weights, and those of the run that this one starts from."""
+    """Pretrained weights, those that a style is compared by, and those of the run that this one starts from."""
     setup.objective.apply(_read_pretrained_weights)
+    if isinstance(setup.objective, Style):
+        read_style_files(setup.objective)
     if (run := setup.experiment.spec.network.init_from) is not None:
         load_weights(run, setup.objective, setup.data)
 
@@ -342,7 +350,7 @@ def _finish(
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)
     if history.stop_reason != "interrupted":
         context.folder.stages.add("trained", "calibrated", "tested")
-    return Trained(trained.with_metrics(metrics), predictions)
+    return Trained(trained.with_metrics(metrics), predictions.get("test"))
 
 
 def missing_shares(datasets: Mapping[str, Dataset]) -> dict[str, float]:

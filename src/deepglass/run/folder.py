@@ -23,6 +23,7 @@ from deepglass.data.trained_rows import (
     ancestor_table,
     read_ancestors,
 )
+from deepglass.data.transforms.base import TableTransform
 from deepglass.errors import SourceError, SpecError, StorageError, near_miss
 from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.files import STORAGE_ERRORS, remove_partial_files, storage_error, write_file
@@ -32,7 +33,14 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.storage.code import offer_code
 from deepglass.run.storage.contents import delete_contents, has_not_begun, is_occupied
 from deepglass.run.storage.lock import lock_folder
-from deepglass.run.storage.manifest import MANIFEST, REWRITTEN, damaged, resume_command, write_manifest
+from deepglass.run.storage.manifest import (
+    MANIFEST,
+    REWRITTEN,
+    damaged,
+    damaged_values,
+    resume_command,
+    write_manifest,
+)
 from deepglass.run.storage.packed import SUFFIX, open_packed
 from deepglass.run.storage.stages import TRAINING, Stages
 from deepglass.run.storage.stored_files import RunState, StoredFiles, StoredMetrics, read_state
@@ -172,6 +180,9 @@ class Folder:
         self._write_frame("split.parquet", rows.with_columns(pl.Series("hash", own[0].hashes) for _ in own))
         if ancestors:
             self._write_frame(ANCESTORS, ancestor_table(ancestors))
+        for i, transform in enumerate(experiment.transforms):
+            if (frame := transform.frame()) is not None:
+                self._write_frame(_transform_file(i), frame)
         self.stages.add("read")
 
     def store_spec(self, spec: Spec) -> None:
@@ -321,7 +332,16 @@ class Folder:
             spec: of spec.yaml, if it was read already.
         """
         content = self.files.read_json("features.json", dict[str, Any], finite=False)
-        return read_state(self.path / "features.json", content, spec or self.spec())
+        state = read_state(self.path / "features.json", content, spec or self.spec())
+        transforms = tuple(self._with_rows(t, _transform_file(i)) for i, t in enumerate(state.experiment.transforms))
+        return state._replace(experiment=replace(state.experiment, transforms=transforms))
+
+    def _with_rows(self, transform: TableTransform, name: str) -> TableTransform:
+        """A table transform with the rows that a file of the run holds for it, if there is one."""
+        if not self.files.has(name):
+            return transform
+        with damaged_values(self.path / name):
+            return transform.with_frame(self.files.read_frame(name, {}))
 
     def split(self) -> pl.DataFrame:
         """Index of each row in the source, its split, whether its label is hidden, and the hash of its content."""
@@ -403,6 +423,10 @@ class Folder:
         content = io.BytesIO()
         frame.write_parquet(content)
         write_file(self.path / name, content.getvalue())
+
+
+def _transform_file(index: int) -> str:
+    return f"transform-{index}.parquet"
 
 
 def _version(package: str) -> str:

@@ -103,10 +103,13 @@ class Predictor:
         """
         if probabilities and not any(f.has_classes for f in self.outputs):
             raise SpecError("bad-value", "--probabilities: no output of the run has classes")
+        self._check_outputs()
         table = self.reader.table(rows)
         names = table.names if list(keep) == ["all"] else keep
         columns: dict[str, Any] = {name: _plain_column(table[name]) for name in names}
-        arrays = self.predict_arrays(rows if self.reader.is_single(rows) else table, batch_size)
+        encoded = self.reader.encode(rows if self.reader.is_single(rows) else table)
+        del rows, table  # the cells take more memory than all that follows
+        arrays = self._predict_encoded(encoded, batch_size)
         for f in self.outputs:
             mode, calibration = arrays[f.name], self.calibration.get(f.name)
             for key, values in f.prediction_columns(mode, calibration).items():
@@ -123,9 +126,14 @@ class Predictor:
         Raises:
             SpecError: `bad-value` for a run without outputs.
         """
+        self._check_outputs()
+        return self._predict_encoded(self.reader.encode(rows), batch_size)
+
+    def _check_outputs(self) -> None:
         if not self.outputs:
             raise SpecError("bad-value", "this run has no output and predicts nothing: use deepglass generate or embed")
-        columns = self.reader.encode(rows)
+
+    def _predict_encoded(self, columns: Mapping[str, Column], batch_size: int) -> dict[str, PredictionArrays]:
         single = len(next(iter(columns.values()))) == 1
         if single:
             arrays = self._predict_row(columns)

@@ -28,7 +28,8 @@ from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictor, verify
 from deepglass.run.storage.pack import pack
 from deepglass.run.storage.stored_files import RunState
-from deepglass.spec.spec import Source, Spec
+from deepglass.spec.data_spec import Source
+from deepglass.spec.spec import Spec
 from deepglass.web import NotebookBlock, notebook_html
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from deepglass.config import choices_of, describe, options_of, setting_types
 from deepglass.data.augment import Augment
 from deepglass.data.split import Split
+from deepglass.data.transforms.history import EntityHistory
 from deepglass.errors import SpecError, alternatives, near_miss
 from deepglass.features.base import FEATURES
 from deepglass.features.outputs.base import OUTPUTS
@@ -21,8 +22,9 @@ from deepglass.networks.trunks.base import TRUNKS
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.registry import Registry
 from deepglass.spec.aliases import ALIASES
+from deepglass.spec.data_spec import DataSpec, TransformSpec
 from deepglass.spec.sections import OWN_FIELDS
-from deepglass.spec.spec import DataSpec, FeatureSpec, NetworkSpec, ObjectiveSpec, Spec, TransformSpec
+from deepglass.spec.spec import FeatureSpec, NetworkSpec, ObjectiveSpec, Spec
 from deepglass.training.settings import TrainingSettings
 
 REQUIRED = "required"
@@ -55,6 +57,13 @@ EXAMPLES: Mapping[str, Any] = {
     "data.encoding": "cp1252",
     "data.filename_pattern": "{digit}_{speaker}_{take}",
     "data.fix": ["duplicate"],
+    "data.derive": {"profit": "price - cost"},
+    "data.history.columns": ["amount"],
+    "data.history.entities": ["home_team", "away_team"],
+    "data.history.even": "neutral",
+    "data.history.former_names": "former_names.csv",
+    "data.history.rating_outcome": "result",
+    "data.history.time": "date",
     "data.ignore": ["id"],
     "data.keep": ["NA"],
     "data.label_corrections": "labels.csv",
@@ -159,8 +168,9 @@ def _matches(setting: SettingDescription, prefix: str) -> bool:
 
 def _sections() -> Iterator[SettingDescription]:
     """The settings that do not depend on a kind, network or objective."""
-    yield from _settings_of(DataSpec, "data", but=("limits", "split", "transforms"))
+    yield from _settings_of(DataSpec, "data", but=("limits", "split", "history", "transforms"))
     yield from _settings_of(Split, "data.split")
+    yield from _settings_of(EntityHistory, "data.history")
     for name, limit in LIMITS.items():
         meaning = f"Limit on the {limit.description}, in {limit.unit}."
         value = str(limit.default)
@@ -218,6 +228,8 @@ def _example(path: str, hint: Any, default: Any) -> str:
     value = EXAMPLES[path] if path in EXAMPLES else _example_value(name, hint, default)
     if name in OWN_FIELDS and COLUMN in path:
         path, value = path.partition(".")[0], [{"name": COLUMN.lower()} | ({name: value} if name != "name" else {})]
+    elif path.startswith("data.history."):  # which has settings without a default
+        path, value = "data.history", {"entities": ["home_team", "away_team"], "time": "date"} | {name: value}
     elif "[]" in path:
         path, value = path.partition("[]")[0], [{name: value}]
     return shlex.quote(f"{path.replace(COLUMN, COLUMN.lower())}={_text(value)}")

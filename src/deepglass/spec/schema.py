@@ -6,12 +6,13 @@ from typing import Any
 
 from deepglass.config import settings_schema
 from deepglass.data.split import Split
+from deepglass.data.transforms.history import EntityHistory
 from deepglass.features.base import FEATURES
 from deepglass.features.outputs.base import OUTPUTS
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.registry import Registry
-from deepglass.spec.spec import DataSpec
+from deepglass.spec.data_spec import DataSpec
 from deepglass.training.settings import TrainingSettings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -19,9 +20,10 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def spec_schema() -> dict[str, Any]:
     """The JSON schema of a spec file."""
-    data = settings_schema(DataSpec, ["split", "transforms"])
+    data = settings_schema(DataSpec, ["split", "history", "transforms"])
     transform = {"type": "object", "properties": {"kind": {"type": "string"}}, "required": ["kind"]}
-    data["properties"] |= {"split": settings_schema(Split), "transforms": {"type": "array", "items": transform}}
+    data["properties"] |= {"split": settings_schema(Split), "history": settings_schema(EntityHistory)}
+    data["properties"]["transforms"] = {"type": "array", "items": transform}
     inputs, outputs = _column(FEATURES), _column(OUTPUTS)
     init_from = {"type": "string", "description": "a run that gives the initial weights"}
     return {

@@ -7,48 +7,40 @@ immutable, down to the settings of its sections.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from deepglass.config import SECTION, construct
 from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.environments import module_of
-from deepglass.data.label_budget import LabelBudget
-from deepglass.data.sources.base import SourceOptions
 from deepglass.data.split import Split
 from deepglass.documents import read_yaml
 from deepglass.errors import SpecError
-from deepglass.limits import check_limits
-from deepglass.spec.paths import anchored_source, source_name
+from deepglass.spec.data_spec import (
+    SOURCES,
+    DataSpec,
+    Settings,
+    Source,
+    TransformSpec,
+    anchored_source,
+    no_settings,
+    source_name,
+)
 from deepglass.spec.sections import as_kinds, as_list, read_section, read_sections, read_settings
 from deepglass.training.settings import TrainingSettings
 from deepglass.values import frozen, plain
 
-SOURCES = ("source", "test", "unlabelled")
 FEATURES = ("inputs", "outputs")
-PATHS = (*SOURCES, "label_corrections")
-Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
-
-
-Settings = Annotated[Mapping[Any, Any], AfterValidator(frozen)]
+OBJECTIVE_PATHS = ("features", "style_image", "word_pairs")  # settings of objectives that are paths
 
 
 def _items(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else ()
-
-
-def _as_tuple(value: Any) -> Any:
-    """One path, or a list of them, as a tuple."""
-    return () if value is None else (str(value),) if isinstance(value, str | Path) else value
-
-
-def no_settings() -> Mapping[Any, Any]:
-    return frozen({})
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -79,19 +71,6 @@ class FeatureSpec:
 
 
 @dataclass(frozen=True, config=SECTION)
-class TransformSpec:
-    """A table transform: a fitted step between source and features.
-
-    Args:
-        kind: `module:Class` of a `TableTransform`.
-        settings: its arguments.
-    """
-
-    kind: str
-    settings: Settings = field(default_factory=no_settings)
-
-
-@dataclass(frozen=True, config=SECTION)
 class NetworkSpec:
     """The network.
 
@@ -118,53 +97,11 @@ class ObjectiveSpec:
     name: str = "supervised"
     settings: Settings = field(default_factory=no_settings)
 
-
-@dataclass(frozen=True, config=SECTION)
-class DataSpec(SourceOptions):
-    """Where the data are, how they are read, and how they are split.
-
-    Args:
-        source: the data: a path, relative to the spec's file, or a name such as sklearn:iris.
-        split: settings of `data.split.Split`.
-        columns: column names of a file without a header.
-        filename_pattern: labels in file names, such as "{digit}_{speaker}_{take}".
-        ignore: columns that are left out.
-        drop: indices of rows that are left out, from 0; the other rows stay in their splits.
-        fix: kinds of findings that are fixed before training, by additions to `drop` and `ignore`.
-        test: a second source whose rows are the test rows.
-        unlabelled: a third source, of rows without labels, for objectives that learn from them too.
-        sample_weight: a column with the weight of each row, >= 0, in losses and metrics; it is no input.
-        transforms: fitted table transforms, in the order in which they are applied.
-        num_labels: number of labels that are used outside the test rows, or {"per_class": N}; the others are hidden.
-        label_corrections: a file of new and corrected labels, as `deepglass label` writes it.
-        correct_test_labels: also correct test rows; without it, metrics of runs before and after can be compared.
-        data_root: folders of the data sets that `data:NAME` names, by default $DEEPGLASS_DATA. Data in other
-            folders may name files in them as well.
-        limits: other values of limits on files; `deepglass list limits` shows them.
-    """
-
-    source: Source = None
-    split: Split = field(default_factory=Split)
-    columns: tuple[str, ...] = ()
-    filename_pattern: str | None = None
-    ignore: tuple[str, ...] = ()
-    drop: tuple[int, ...] = ()
-    fix: tuple[str, ...] = ()
-    test: Source = None
-    unlabelled: Source = None
-    sample_weight: str | None = None
-    transforms: tuple[TransformSpec, ...] = ()
-    num_labels: int | Annotated[Mapping[str, int], AfterValidator(frozen)] | None = None
-    label_corrections: str | None = None
-    correct_test_labels: bool = False
-    data_root: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
-    limits: Annotated[Mapping[str, Any], AfterValidator(frozen)] = field(default_factory=no_settings)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_limits(self.limits)
-        if self.num_labels is not None:
-            LabelBudget.of(self.num_labels)
+    def with_paths(self, change: Callable[[str], str]) -> ObjectiveSpec:
+        """A copy with another spelling of each path in its settings."""
+        settings = plain(self.settings)
+        paths = {k: change(v) for k in OBJECTIVE_PATHS if isinstance(v := settings.get(k), str) and v}
+        return replace(self, settings={**settings, **paths}) if paths else self
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -248,20 +185,18 @@ class Spec:
         """The same with paths that start from a folder; absolute ones without it, for use from another folder."""
         folder = folder or Path.cwd()
         roots = tuple(str(anchored_source(root, folder)) for root in self.data.data_root)
-        split = replace(self.data.split, file=anchored_source(self.data.split.file, folder))
-        paths = {k: anchored_source(getattr(self.data, k), folder) for k in PATHS}
-        data = replace(self.data, data_root=roots, split=split, **paths)
+        data = self.data.with_paths(lambda path: anchored_source(path, folder), roots)
         network = replace(self.network, init_from=anchored_source(self.network.init_from, folder))
-        return replace(self, data=data, network=network)
+        objective = self.objective.with_paths(lambda path: anchored_source(path, folder))
+        return replace(self, data=data, network=network, objective=objective)
 
     def with_names(self) -> tuple[Spec, dict[str, str]]:
         """The same with the names of its files instead of paths, and the name of each path."""
         names: dict[str, str] = {}
-        split = replace(self.data.split, file=source_name(self.data.split.file, names))
-        paths = {k: source_name(getattr(self.data, k), names) for k in PATHS}
-        data = replace(self.data, data_root=(), split=split, **paths)
+        data = self.data.with_paths(lambda path: source_name(path, names), ())
         network = replace(self.network, init_from=source_name(self.network.init_from, names))
-        return replace(self, data=data, network=network), names
+        objective = self.objective.with_paths(lambda path: source_name(path, names))
+        return replace(self, data=data, network=network, objective=objective), names
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain values; defaults are left out."""

@@ -15,6 +15,8 @@ from typing import Any, Literal, NamedTuple
 from deepglass.config import restore
 from deepglass.formatting import plain_duration
 
+FREE_ROWS, MAX_FREE_COLUMNS = 256, 1_000  # an evaluation of at most so many rows and columns costs less than a step
+
 
 class Replan(NamedTuple):
     """A change of length: from step `at` on, the run has `steps` steps in all."""

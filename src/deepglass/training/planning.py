@@ -11,7 +11,7 @@ from deepglass.device import Precision, fast_bfloat16, pick
 from deepglass.errors import SpecError, near_miss
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.training.optimizers import OPTIMIZERS
-from deepglass.training.plan import Plan, Stage
+from deepglass.training.plan import FREE_ROWS, MAX_FREE_COLUMNS, Plan, Stage
 from deepglass.training.schedules import SCHEDULES
 from deepglass.training.settings import TrainingSettings
 
@@ -20,7 +20,6 @@ EVALUATION_COST = 1 / 3  # of a row, relative to learning from it: a forward pas
 MAX_EVALUATION_SHARE = 0.2  # cost of all evaluations relative to that of the steps
 MIN_SAMPLE = 2_048  # rows; a smaller sample only after the number of evaluations has fallen to the next
 MIN_EVALUATIONS = 10
-FREE_ROWS = 256  # an evaluation of so few rows costs less than a step
 DEFAULT_PATIENCE = 10  # evaluations, of a run whose length is not set
 
 
@@ -32,13 +31,19 @@ class Evaluations(NamedTuple):
 
 
 def make_plan(
-    training: TrainingSettings, defaults: TrainingDefaults, rows: int, device: str, evaluated_rows: int = 0
+    training: TrainingSettings,
+    defaults: TrainingDefaults,
+    rows: int,
+    device: str,
+    evaluated_rows: int = 0,
+    columns: int = 1,
 ) -> Plan:
     """The plan of a run; a time budget is fitted later, after a probe.
 
     Args:
         rows: number of training rows.
         evaluated_rows: number of validation rows.
+        columns: number of inputs.
     """
     _check_name(training.schedule, SCHEDULES, "schedule")
     batch_size = batch_size_for(rows, defaults.batch_size) if training.batch_size == "auto" else training.batch_size
@@ -47,7 +52,8 @@ def make_plan(
     epochs = training.epochs or defaults.epochs
     steps = training.steps or epochs * per_epoch
     open_ended = training.epochs is None and training.steps is None and training.time is None
-    evaluations = plan_evaluations(steps * batch_size, steps, evaluated_rows if training.time is None else 0)
+    evaluated_rows = evaluated_rows if training.time is None else 0
+    evaluations = plan_evaluations(steps * batch_size, steps, evaluated_rows, columns)
     every = max(1, math.ceil(steps / evaluations.number))
     patience = training.patience if training.patience is not None else DEFAULT_PATIENCE if open_ended else 0
     return Plan(
@@ -66,15 +72,16 @@ def make_plan(
     )
 
 
-def plan_evaluations(learned_rows: int, steps: int, rows: int) -> Evaluations:
+def plan_evaluations(learned_rows: int, steps: int, rows: int, columns: int = 1) -> Evaluations:
     """Evaluations whose cost is at most `MAX_EVALUATION_SHARE` of that of the steps; by default `NUM_EVALUATIONS`.
 
     Args:
         learned_rows: rows of all steps together.
         rows: number of validation rows.
+        columns: number of inputs.
     """
     count = min(NUM_EVALUATIONS, steps)
-    if count <= _most_evaluations(learned_rows, rows):
+    if count <= _most_evaluations(learned_rows, rows, columns):
         return Evaluations(count, None)
     most = _most_evaluated_rows(learned_rows)
     sample = min(rows, max(most // count, MIN_SAMPLE))
@@ -88,13 +95,19 @@ def _most_evaluated_rows(learned_rows: int) -> int:
     return int(MAX_EVALUATION_SHARE * learned_rows / EVALUATION_COST)
 
 
-def _most_evaluations(learned_rows: int, rows: int) -> int:
+def _most_evaluations(learned_rows: int, rows: int, columns: int) -> int:
     """Of these validation rows; few rows cost too little to be limited."""
-    return NUM_EVALUATIONS if rows <= FREE_ROWS else _most_evaluated_rows(learned_rows) // rows
+    is_free = rows <= FREE_ROWS and columns <= MAX_FREE_COLUMNS
+    return NUM_EVALUATIONS if is_free or not rows else _most_evaluated_rows(learned_rows) // rows
 
 
 def append_stage(
-    plan: Plan, training: TrainingSettings, defaults: TrainingDefaults, step: int, evaluated_rows: int = 0
+    plan: Plan,
+    training: TrainingSettings,
+    defaults: TrainingDefaults,
+    step: int,
+    evaluated_rows: int = 0,
+    columns: int = 1,
 ) -> Plan:
     """The plan of a further stage, which begins at a step, with its own warm-up and schedule, without early stopping.
 
@@ -103,10 +116,11 @@ def append_stage(
     Args:
         training: the length of the stage: its time, epochs or steps.
         evaluated_rows: number of validation rows.
+        columns: number of inputs.
     """
     steps = training.steps or (training.epochs or defaults.epochs) * plan.batches_per_epoch
     rows = 0 if training.time is not None else plan.evaluation_rows or evaluated_rows
-    count = min(NUM_EVALUATIONS, steps, _most_evaluations(steps * plan.batch_size, rows))
+    count = min(NUM_EVALUATIONS, steps, _most_evaluations(steps * plan.batch_size, rows, columns))
     every = math.ceil(steps / max(count, 1))
     name, value = next((n, v) for n in ("time", "epochs", "steps") if (v := getattr(training, n)) is not None)
     return replace(

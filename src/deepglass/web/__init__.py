@@ -4,7 +4,9 @@
 pages that are served link to the files.
 
 dom.js         what the modules share; custom elements extend its `Part`
-report.js      tooltips, navigation, copying, printing
+tip.js         the tooltip          numbers.js     numbers as `formatting.py` writes them
+row_card.js    the card of a row, as `report/row_cards.html` writes it
+report.js      navigation, copying, printing
 tables.js      <data-table>        row_picker.js  <confusion-matrix>, <slice-table>
 threshold.js   <threshold-slider>  overlays.js    <mask-overlays>, <box-overlays>
 boundary.js    <decision-boundary>
@@ -27,7 +29,7 @@ REPORT_STYLES = (
     "style", "report", "charts", "tables", "row_picker", "threshold", "cards", "overlays", "images", "explanations",
 )  # fmt: skip
 """Style sheets of every report, in this order; a section adds its own after them."""
-IMPORT = re.compile(r'^import [^\n]* from "\./(\w+)\.js";\n', re.M)
+IMPORT = re.compile(r'^import (?:[^\n]* from )?"\./(\w+)\.js";\n', re.M)
 EXPORT = re.compile(r"^export (?=const|class|function)", re.M)
 MAX_ROWS = 200  # of a table in a notebook
 

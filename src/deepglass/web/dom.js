@@ -1,6 +1,5 @@
 // What the modules of all pages share. The report writes them into one script; a server may serve them one by one.
 export const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-export const tip = document.getElementById("tip");
 
 // An element with properties or attributes and children.
 export function element(tag, attributes = {}, ...children) {
@@ -11,16 +10,6 @@ export function element(tag, attributes = {}, ...children) {
   }
   node.append(...children);
   return node;
-}
-
-// Shows the tooltip beside the pointer, inside the window.
-export function showTip(event, content) {
-  tip.hidden = false;
-  tip.replaceChildren(...content);
-  const { width, height } = tip.getBoundingClientRect();
-  const left = Math.max(Math.min(event.clientX + 14, innerWidth - width - 8), 8);
-  const top = event.clientY - height - 12 < 4 ? event.clientY + 18 : event.clientY - height - 12;
-  tip.style.transform = `translate(${left}px, ${top}px)`;
 }
 
 // Copies text, and says so on the button; where the browser refuses, the text stands selected in `place`.

@@ -1,6 +1,7 @@
 // The labelling page: one row at a time, its label and its prediction. Each answer is sent and saved at once.
 import { element } from "./dom.js";
 import { draw, GIVEN, keysOf } from "./label_draw.js";
+import "./tip.js";
 
 const byId = (id) => document.getElementById(id);
 const KEYS = [
@@ -161,7 +162,7 @@ byId("other").addEventListener("submit", (event) => {
 });
 byId("text").addEventListener("input", () => {
   const text = byId("text").value.trim().toLowerCase();
-  for (const button of byId("classes").children) button.hidden = !button.title.toLowerCase().includes(text);
+  for (const button of byId("classes").children) button.hidden = !button.firstElementChild.textContent.toLowerCase().includes(text);
 });
 byId("accept").onclick = accept;
 byId("keep").onclick = keep;

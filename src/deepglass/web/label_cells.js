@@ -1,5 +1,6 @@
-// The values of a row: images, audio, texts, curves, and a table of plain values.
+// The values of a row: images, audio, texts, curves, and names of plain values.
 import { element } from "./dom.js";
+import { rowValues } from "./row_card.js";
 
 const MAX_ENLARGEMENT = 40; // of a small image
 
@@ -31,7 +32,7 @@ function curve(points) {
   return svg;
 }
 
-// All cells of a row, large: a figure each, and one table of plain values.
+// All cells of a row, large: a figure each, and the plain values.
 export function cellFigures(row, cells) {
   const content = {
     image: (cell) => imageOf(row, cell),
@@ -45,8 +46,7 @@ export function cellFigures(row, cells) {
   });
   const values = cells.filter((cell) => cell.kind === "value");
   if (!values.length) return figures;
-  const rows = values.map((cell) => element("tr", {}, element("th", { scope: "row" }, cell.name), element("td", {}, cell.text)));
-  return [...figures, element("table", { className: "values" }, element("tbody", {}, ...rows))];
+  return [...figures, rowValues(values.map((cell) => [cell.name, cell.text]))];
 }
 
 // A row in a small space: its first image, text, curve or audio, else its first values.

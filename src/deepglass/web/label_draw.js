@@ -1,9 +1,10 @@
 // Drawing of the labelling page: the row in view, its proposal, the classes, the queue and the end.
 import { element } from "./dom.js";
 import { cellFigures, imageOf, thumbnail } from "./label_cells.js";
+import { confidence, count } from "./numbers.js";
+import { rowCard } from "./row_card.js";
 
 const byId = (id) => document.getElementById(id);
-const percent = (share) => (share > 0.995 ? "over 99\u00a0%" : `${Math.round(100 * share)}\u00a0%`);
 export const GIVEN = "given"; // the answer that accepts a mask or boxes
 const QUEUE_LENGTH = 40; // rows of the queue that are drawn around the one in view
 const RESERVED_KEYS = new Set(["s", "u", "k", "x"]);
@@ -26,19 +27,19 @@ export function keysOf(classes) {
 
 // Draws the whole page. `state`: data, index, skipped; `actions`: answer(label), move(index); `ended`: no row is left.
 export function draw(state, actions, ended) {
-  const { data, skipped } = state, count = Object.keys(data.answers).length, total = data.items.length;
-  byId("count").textContent = `${count} answered, ${total - count} left of ${total}` + (skipped.size ? `, ${skipped.size} skipped` : "");
-  byId("undo").disabled = !data.undoable && !count;
+  const { data, skipped } = state, answered = Object.keys(data.answers).length, total = data.items.length;
+  byId("count").textContent = `${count(answered)} answered, ${count(total - answered)} left of ${count(total)}` + (skipped.size ? `, ${count(skipped.size)} skipped` : "");
+  byId("undo").disabled = !data.undoable && !answered;
   byId("blind").setAttribute("aria-pressed", String(data.blind));
   byId("note").hidden = !data.note;
   byId("note").textContent = data.note && `Note: ${data.note}.`;
-  byId("progress").firstElementChild.style.width = `${(100 * count) / Math.max(total, 1)}%`;
+  byId("progress").firstElementChild.style.width = `${(100 * answered) / Math.max(total, 1)}%`;
   byId("progress").setAttribute("aria-valuemax", total);
-  byId("progress").setAttribute("aria-valuenow", count);
+  byId("progress").setAttribute("aria-valuenow", answered);
   byId("main").hidden = ended;
   byId("cells").classList.toggle("beside", data.review);
   byId("done").hidden = !ended;
-  if (ended) drawEnd(state, count, total);
+  if (ended) drawEnd(state, answered, total);
   else drawItem(state, actions);
   drawQueue(state, actions, ended);
 }
@@ -55,23 +56,23 @@ const REASONS = {
 
 // What label and prediction a row has.
 function facts(item, { classes, review }) {
-  const share = percent(item.confidence), wrong = item.kind === "wrong";
+  const share = confidence(item.confidence), wrong = item.kind === "wrong";
   if (review) return [`the prediction agrees with it by ${share}`];
-  const confidence = wrong ? ` (label wrong with ${share})` : classes.length ? ` (${share} confidence)` : "";
+  const brackets = wrong ? ` (label wrong with ${share})` : classes.length ? ` (${share} confidence)` : "";
   const given = item.label ? ["label ", element(wrong ? "del" : "b", {}, item.label), ", "] : [];
-  return [...given, "prediction ", element("b", {}, item.suggestion), confidence];
+  return [...given, "prediction ", element("b", {}, item.suggestion), brackets];
 }
 
 function drawItem({ data, index, revealed }, actions) {
   const item = data.items[index], answer = data.answers[index], hidden = item.kind === "hidden";
-  byId("index").textContent = `row ${item.row} of the source` + (answer === undefined ? "" : `; answer: ${labelText(answer, data.review)}`);
+  byId("index").textContent = `row ${count(item.row)} of the source` + (answer === undefined ? "" : `; answer: ${labelText(answer, data.review)}`);
   byId("cells").replaceChildren(...cellFigures(item.row, item.cells));
   byId("reason").textContent = REASONS[item.kind];
   byId("reason").className = item.kind === "wrong" ? "reason wrong" : "reason";
   byId("proposal").replaceChildren(...(hidden ? [data.review ? "the prediction is hidden until you answer" : "label and prediction are hidden until you answer"] : facts(item, data)));
   const last = revealed >= 0 && revealed !== index ? data.items[revealed] : null;
   byId("last").hidden = last === null;
-  if (last) byId("last").replaceChildren(`row ${last.row}: your answer ${labelText(data.answers[revealed], data.review)}; `, ...facts(last, data));
+  if (last) byId("last").replaceChildren(`row ${count(last.row)}: your answer ${labelText(data.answers[revealed], data.review)}; `, ...facts(last, data));
   byId("accept").hidden = hidden && data.classes.length > 0;
   byId("other").hidden = data.review;
   byId("none").firstChild.textContent = data.review ? "refuse " : "no label ";
@@ -102,9 +103,9 @@ function drawClasses(classes, item, answer, actions) {
 }
 
 function drawNeighbours(neighbours) {
-  const figures = neighbours.map((n) => element("figure", {}, thumbnail(n.row, n.cells), element("figcaption", {}, labelText(n.label))));
+  const cards = neighbours.map((n) => rowCard({ row: n.row, face: thumbnail(n.row, n.cells), heading: labelText(n.label) }));
   const heading = element("h2", {}, "Most similar labelled rows");
-  byId("neighbours").replaceChildren(...(figures.length ? [heading, element("div", { className: "neighbours" }, ...figures)] : []));
+  byId("neighbours").replaceChildren(...(cards.length ? [heading, element("div", { className: "neighbours" }, ...cards)] : []));
 }
 
 function drawQueue({ data, index }, actions, ended) {
@@ -113,7 +114,7 @@ function drawQueue({ data, index }, actions, ended) {
   byId("queue").className = withImages ? "" : "plain";
   byId("queue").replaceChildren(
     ...data.items.slice(from, from + QUEUE_LENGTH).map((item, k) => {
-      const i = from + k, answer = data.answers[i], row = `row ${item.row}`;
+      const i = from + k, answer = data.answers[i], row = `row ${count(item.row)}`;
       const image = item.cells.find((c) => c.kind === "image"), text = item.cells.find((c) => c.kind === "text");
       const face = image ? imageOf(item.row, image) : element("div", { className: "words" }, text ? text.text.slice(0, 40) : row);
       const question = data.review || item.kind === "hidden" ? "?" : item.label ? `${item.label}?` : "new";
@@ -128,13 +129,13 @@ function drawQueue({ data, index }, actions, ended) {
   if (current) byId("queue").scrollLeft = Math.max(0, current.offsetLeft - byId("queue").clientWidth / 3);
 }
 
-function drawEnd({ data, skipped }, count, total) {
+function drawEnd({ data, skipped }, answered, total) {
   const [heading, text, commands] = ["h2", "p", "pre"].map((tag) => byId("done").querySelector(tag));
   const changed = Object.entries(data.answers).filter(([i, label]) => label !== data.items[i].label).length;
-  const left = skipped.size ? `; ${skipped.size} skipped, which come again next time` : "";
-  heading.textContent = total ? (count ? "All rows are done" : "No row has an answer yet") : "No rows to label";
+  const left = skipped.size ? `; ${count(skipped.size)} skipped, which come again next time` : "";
+  heading.textContent = total ? (answered ? "All rows are done" : "No row has an answer yet") : "No rows to label";
   text.textContent = total
-    ? `${count} answers, ${changed} of them new or corrected labels${left}. They are stored in ${data.file}. Train again with them and compare both runs:`
+    ? `${count(answered)} answers, ${count(changed)} of them new or corrected labels${left}. They are stored in ${data.file}. Train again with them and compare both runs:`
     : "All rows are test rows, cannot be read, or have an answer.";
   commands.textContent = data.next;
   commands.hidden = byId("back").hidden = !total;

@@ -1,9 +1,11 @@
 // <embedding-map>: rows as points. The view draws them, the selection chooses some, the cards say what they are;
 // controls, selection and cards change the map by `update` alone.
-import { all, Part, showTip, tip } from "./dom.js";
+import { all, Part } from "./dom.js";
 import { MapCards } from "./map_cards.js";
 import { MapSelection } from "./map_selection.js";
 import { MapView, readMapData } from "./map_view.js";
+import { count } from "./numbers.js";
+import { showTip, tip } from "./tip.js";
 
 const PLAY_MILLISECONDS = 700; // a recorded moment
 
@@ -62,7 +64,7 @@ class EmbeddingMap extends Part {
     const slider = bar.querySelector("input"), { steps } = this.view.data.trajectories;
     this.playButton = bar.querySelector("[data-map-play]");
     const show = (step) => {
-      const text = step < steps.length ? `step ${steps[step].toLocaleString("en")}` : "end";
+      const text = step < steps.length ? `step ${count(steps[step])}` : "end";
       slider.value = step;
       slider.nextElementSibling.textContent = text;
       slider.setAttribute("aria-valuetext", text);

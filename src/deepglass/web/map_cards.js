@@ -1,9 +1,9 @@
 // The cards of the embedding map: rows of points in the list beside it, in words and images, and its legend.
 import { copyText, element } from "./dom.js";
 import { MISSING } from "./map_view.js";
+import { count, short } from "./numbers.js";
 
 const rgb = ([r, g, b]) => `rgb(${r},${g},${b})`;
-const shortNumber = (v) => Number(v.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 });
 const MAX_CARDS = 60, MAX_LEGEND_CODES = 24;
 
 export class MapCards {
@@ -21,7 +21,7 @@ export class MapCards {
   }
 
   // A number of points: "3 rows".
-  pointCount(n) { return `${n.toLocaleString("en")} ${this.data.noun}${n === 1 ? "" : "s"}`; }
+  pointCount(n) { return `${count(n)} ${this.data.noun}${n === 1 ? "" : "s"}`; }
 
   // A point in words: from the report's items where it is one of them, else from its colours.
   words(point) {
@@ -58,7 +58,7 @@ export class MapCards {
     const { items } = this.data, i = this.item.get(point), split = this.split(point);
     const words = element("span", {}, this.words(point));
     if (items && i !== undefined && split) {
-      words.append(element("br"), element("small", {}, `row ${items.rows[i].toLocaleString("en")}, ${split}`));
+      words.append(element("br"), element("small", {}, `row ${count(items.rows[i])}, ${split}`));
     }
     const parts = [this.tile(point, 44), this.dot(this.view.colouring.codes[point]), words].filter(Boolean);
     return element("li", {}, element("button", { type: "button", onclick: () => this.update({ selected: point }) }, ...parts));
@@ -80,8 +80,7 @@ export class MapCards {
     const neighbours = this.view.neighbours(point), parts = this.cards("Selected", [point]);
     if (neighbours.length) parts.push(...this.cards("Nearest in the whole space", neighbours));
     if (this.data.items && !this.item.has(point)) {
-      const count = this.data.item_points.length.toLocaleString("en");
-      parts.push(element("p", { className: "dim" }, `The report holds the contents of ${count} ${this.data.noun}s; the selected one is not among them.`));
+      parts.push(element("p", { className: "dim" }, `The report holds the contents of ${this.pointCount(this.data.item_points.length)}; the selected one is not among them.`));
     }
     this.list.replaceChildren(...parts);
   }
@@ -91,7 +90,7 @@ export class MapCards {
     const { colouring } = this.view, { colourings, items } = this.data;
     const counts = this.counts(points.map((i) => colouring.codes[i]));
     const frequent = colouring.names.length ? [...counts].sort((a, b) => b[1] - a[1]).slice(0, 6) : [];
-    const names = frequent.map(([code, n]) => `${this.name(code)} (${n.toLocaleString("en")})`);
+    const names = frequent.map(([code, n]) => `${this.name(code)} (${count(n)})`);
     const errors = colourings.find((c) => c.name.endsWith(": error"));
     const error = (i) => (errors.codes[i] === MISSING ? -1 : errors.codes[i]);
     const listed = items ? points.filter((i) => this.item.has(i)) : [];
@@ -129,7 +128,7 @@ export class MapCards {
     if (!colouring.names.length) {
       const bar = element("span", { className: "mapscale" });
       bar.style.background = `linear-gradient(90deg, ${colouring.colours.map(rgb).join(",")})`;
-      return this.legend.replaceChildren(shortNumber(colouring.ends[0]), bar, shortNumber(colouring.ends[1]));
+      return this.legend.replaceChildren(short(colouring.ends[0], 4), bar, short(colouring.ends[1], 4));
     }
     const counts = this.counts(colouring.codes), codes = [...counts.keys()].sort((a, b) => a - b);
     const buttons = codes.slice(0, MAX_LEGEND_CODES).map((code) => {

@@ -1,5 +1,6 @@
 // <mask-overlays> and <box-overlays>: masks and boxes over images, and the sliders that change them.
 import { all, Part } from "./dom.js";
+import { confidence, count } from "./numbers.js";
 
 // The true mask to the left of the line, the predicted one to its right.
 class MaskOverlays extends Part {
@@ -38,11 +39,11 @@ class BoxOverlays extends Part {
         box.classList.toggle("below-threshold", !visible);
         falseAlarms += visible && box.classList.contains("false-alarm");
       }
-      const text = `${Math.round(100 * threshold)}\u00a0%`;
+      const text = confidence(threshold);
       this.querySelector("[data-threshold]").textContent = text;
       slider.setAttribute("aria-valuetext", text);
-      this.querySelector("[data-matched]").textContent = matched.toLocaleString("en");
-      this.querySelector("[data-false-alarms]").textContent = falseAlarms.toLocaleString("en");
+      this.querySelector("[data-matched]").textContent = count(matched);
+      this.querySelector("[data-false-alarms]").textContent = count(falseAlarms);
     });
   }
 }

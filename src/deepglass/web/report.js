@@ -1,42 +1,6 @@
-// The page of a report: tooltips, navigation, copying, printing.
-import { all, copyText, showTip, tip } from "./dom.js";
-
-// Tooltips: the titles of the drawings, at once and beside the pointer.
-for (const title of all("svg title")) {
-  title.parentElement.dataset.tip = title.textContent;
-  title.remove();
-}
-tip.style.left = tip.style.top = "0";
-
-function nearestDot(event, svg) {
-  const dots = svg.querySelector(".nearest");
-  if (!dots) return null;
-  const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-  let nearest = null, least = 22 ** 2;
-  for (const dot of dots.children) {
-    const distance = (dot.cx.baseVal.value - at.x) ** 2 + (dot.cy.baseVal.value - at.y) ** 2;
-    if (distance < least) [nearest, least] = [dot, distance];
-  }
-  return nearest;
-}
-
-let highlighted = null;
-function updateTip(event) {
-  const target = event.target instanceof Element ? event.target : null;
-  const svg = target && target.closest("svg.chart");
-  const dot = svg ? nearestDot(event, svg) : null;
-  if (highlighted !== dot) {
-    if (highlighted) highlighted.classList.remove("near");
-    if (dot) dot.classList.add("near");
-    highlighted = dot;
-  }
-  const source = dot || (target && target.closest("[data-tip]"));
-  tip.hidden = !source;
-  if (source) showTip(event, [source.dataset.tip]);
-}
-addEventListener("pointermove", updateTip, { passive: true });
-addEventListener("pointerdown", updateTip, { passive: true });
-addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
+// The page of a report: navigation, copying, printing.
+import { all, copyText } from "./dom.js";
+import "./tip.js";
 
 // Navigation: the link of the layer in view, the index, and what an address opens.
 const links = new Map(all(".links a").map((a) => [a.hash.slice(1), a]));

@@ -1,5 +1,6 @@
 // <data-table first="30">: a long table that shows its first rows, can be searched and sorted by its headings.
 import { all, Part } from "./dom.js";
+import { count } from "./numbers.js";
 
 class DataTable extends Part {
   start() {
@@ -23,7 +24,7 @@ class DataTable extends Part {
     const more = document.createElement("button");
     more.type = "button";
     more.className = "more";
-    more.textContent = `Show ${further.length.toLocaleString("en")} more`;
+    more.textContent = `Show ${count(further.length)} more`;
     more.addEventListener("click", () => { for (const row of further) row.classList.remove("collapsed"); more.remove(); });
     this.table.after(more);
   }

@@ -1,5 +1,6 @@
 // <threshold-slider>: the slider moves the counts, the point on the ROC curve and the line in the chart of metrics.
 import { all, Part } from "./dom.js";
+import { count } from "./numbers.js";
 
 class ThresholdSlider extends Part {
   start() {
@@ -13,7 +14,7 @@ class ThresholdSlider extends Part {
       event.target.setAttribute("aria-valuetext", series.at[i]);
       for (const out of all("[data-show]", box)) {
         const value = series[out.dataset.show][i];
-        out.textContent = out.dataset.show === "at" ? value : Number(value).toLocaleString("en");
+        out.textContent = out.dataset.show === "at" ? value : count(Number(value));
       }
       point.setAttribute("cx", dots[i].getAttribute("cx"));
       point.setAttribute("cy", dots[i].getAttribute("cy"));

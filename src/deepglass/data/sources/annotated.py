@@ -51,10 +51,10 @@ def _of_tree(tree: FileTree, source: str, options: SourceOptions) -> Table | Non
     if exports and (tasks := read_label_studio(tree, exports, source)) is not None:
         return tasks
     has_annotations = bool(tree.ending_in(*_ANNOTATION_ENDINGS))
-    if _MASK_FOLDER.fullmatch(folder.name) and not has_annotations:
+    masks = mask_files(tree)
+    if _MASK_FOLDER.fullmatch(folder.name) and not has_annotations and not 0 < len(masks) < len(tree.images):
         beside = FileTree.of(folder.parent).below(folder.name) if look_like_masks(tree) else tree
         return read_masks(beside, mask_files(beside), source)
-    masks = mask_files(tree)
     log, unmasked = ReadLog(), tree.without(masks)
     annotated = None
     if has_annotations and len(masks) < len(tree.images):

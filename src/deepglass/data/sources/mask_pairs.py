@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from deepglass.data.sources.base import ReadLog
@@ -48,9 +49,14 @@ def is_image_folder(name: str) -> bool:
 
 
 def mask_files(tree: FileTree) -> list[str]:
-    """Image files that are masks: in a folder of masks, or named as the mask of another image."""
+    """Image files that are masks: in a folder of masks, or named as the mask of another image.
+
+    A folder that holds all images says nothing of them, as `masks` above `images` and `masks`.
+    """
     parents = {tuple(folders(name)) for name in tree.images}
-    mask_folders = {parent for parent in parents if any(map(is_mask_folder, parent))}
+    first, last = min(parents, default=()), max(parents, default=())
+    above = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+    mask_folders = {parent for parent in parents if any(map(is_mask_folder, parent[above:]))}
     stems = {(*folders(name), stem(name).lower()) for name in tree.images}
 
     def is_mask(name: str) -> bool:

@@ -18,6 +18,7 @@ from deepglass.data.sources.grey_levels import are_levels, count_greys, find_lev
 from deepglass.data.sources.image_headers import HeaderReader, ImageHeader, read_header
 from deepglass.data.sources.mask_pairs import ImageMaskPair, corresponds, pair_masks
 from deepglass.data.sources.palettes import MAX_COLOURS, count_colours, to_class_indices
+from deepglass.data.sources.soft_palettes import find_palette
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features._images import BROKEN, RawImage, decode, decode_indices, map_images
@@ -95,7 +96,7 @@ def _may_be_mask(media: Media) -> bool:
     except (SourceError, *BROKEN):
         return False
     counts = count_greys(media)
-    return counts is not None and find_levels(counts) is not None
+    return find_palette([media]) is not None if counts is None else find_levels(counts) is not None
 
 
 # -- contents ----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,8 @@ from PIL import Image as Pillow
 from deepglass.data.sources.base import ReadLog
 from deepglass.data.sources.class_names import RGB, class_colours, list_names
 from deepglass.data.sources.file_tree import FileTree
+from deepglass.data.sources.image_headers import read_header
+from deepglass.data.sources.soft_palettes import SoftColourMask, are_mixed, count_far, find_palette
 from deepglass.errors import SourceError
 from deepglass.features._images import BROKEN, FORMATS, decode
 from deepglass.features.base import Media
@@ -57,7 +59,7 @@ class IndexMasks(NamedTuple):
 
 
 def to_class_indices(masks: Sequence[Media], tree: FileTree, log: ReadLog) -> IndexMasks:
-    """The masks as class indices: `ColourMask` if most are in colours, else unchanged.
+    """The masks as class indices: `ColourMask` or `SoftColourMask` if most are in colours, else unchanged.
 
     Raises:
         SourceError: `bad-value` if they have more colours than there can be classes.
@@ -66,6 +68,8 @@ def to_class_indices(masks: Sequence[Media], tree: FileTree, log: ReadLog) -> In
     if not sample or 2 * sum(bool(len(_colours(media))) for media in sample) < len(sample):
         return IndexMasks(masks, {}, "")
     classes = class_colours(tree, log)
+    if _are_soft(sample) and (palette := classes or _named(find_palette(sample))):
+        return _soft_masks(masks, palette, sample, "" if classes else "no file names them", log)
     if not classes:
         sample = masks[:: max(1, len(masks) // 200)]
         colours = np.unique(np.concatenate([_colours(media) for media in sample]), axis=0)
@@ -73,10 +77,49 @@ def to_class_indices(masks: Sequence[Media], tree: FileTree, log: ReadLog) -> In
             text = f"{tree.folder.name}: expected one colour per class in its masks, got {len(colours)} colours"
             advice = f"such as in {masks[0].name}; a file such as class_dict.csv names them"
             raise SourceError("bad-value", f"{text}, {advice}")
-        classes = {colour: str(colour) for colour in (RGB(*map(int, row)) for row in colours)}
+        classes = _named(RGB(*map(int, row)) for row in colours)
         log.note("class colours", list_names(classes.values()), "the colours in the masks; no file names them")
     indexed = [ColourMask(media.name, media.path, list(classes)) for media in masks]
     return IndexMasks(indexed, dict(enumerate(classes.values())), "the file of colours")
+
+
+def _named(colours: Iterable[RGB] | None) -> dict[RGB, str]:
+    """Colours as the names of their classes."""
+    return {colour: str(colour) for colour in colours or ()}
+
+
+def _are_soft(sample: Sequence[Media]) -> bool:
+    """Whether pixels lie between the colours of the classes: JPEG files, and colours that are mixed from others."""
+    if any(_is_jpeg(media) for media in sample):
+        return True
+    colours = np.unique(np.concatenate([_colours(media) for media in sample]), axis=0)
+    if len(colours) > MAX_COLOURS:
+        return True
+    palette = find_palette(sample)
+    return palette is not None and are_mixed(colours, palette)
+
+
+def _is_jpeg(media: Media) -> bool:
+    try:
+        return read_header(media).format == "JPEG"
+    except (SourceError, *BROKEN):
+        return False
+
+
+def _soft_masks(
+    masks: Sequence[Media], classes: dict[RGB, str], sample: Sequence[Media], why: str, log: ReadLog
+) -> IndexMasks:
+    """Masks whose pixels have the class of the nearest colour, with a note of those that are far from all."""
+    colours = list(classes)
+    far, pixels = count_far(sample, colours)
+    if why:
+        log.note("class colours", list_names(classes.values()), f"the colours of regions in the masks; {why}")
+    share = f"{far:,} of {pixels:,} pixels of {len(sample)} masks ({far / max(pixels, 1):.1%})"
+    log.note(
+        "soft masks", f"{len(colours)} colours", f"each pixel has the class of the nearest; {share} are far from all"
+    )
+    soft = [SoftColourMask(media.name, media.path, colours) for media in masks]
+    return IndexMasks(soft, dict(enumerate(classes.values())), "the file of colours")
 
 
 def count_colours(pixels: np.ndarray) -> int:

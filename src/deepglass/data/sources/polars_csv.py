@@ -12,7 +12,7 @@ import polars as pl
 from deepglass.data.sources import sniff
 from deepglass.data.sources.base import NO_QUOTE, SourceOptions
 from deepglass.data.sources.missing_texts import candidates_of
-from deepglass.data.sources.text_bytes import Utf8Text
+from deepglass.data.sources.text_bytes import Utf8Text, release
 from deepglass.data.sources.text_columns import may_have_grouped_thousands, proves_comma
 
 _CHUNK = 16 * 2**20
@@ -34,6 +34,7 @@ def read_with_polars(
     keys = [f"c{i}" for i in range(dialect.width)]
     missing = candidates_of(options)
     codes, markers = _codes_and_markers(text.data, dialect, missing)
+    release(text.data)  # polars maps the file once more
     types: dict[str, Any] = {keys[i]: pl.String for i in codes}
     source = text.path or text.data.tobytes()
     settings: dict[str, Any] = {

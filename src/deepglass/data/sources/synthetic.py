@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 from deepglass.data.sources.base import SPLIT_NAMES, ReadLog
 from deepglass.data.sources.memory_tasks import MEMORY_TASKS, with_lag
 from deepglass.data.sources.named import locate
+from deepglass.data.sources.orders import orders
 from deepglass.data.sources.spoken_strings import spoken_strings
 from deepglass.data.sources.toy_2d import TOY_SETS
 from deepglass.data.table import Table
@@ -94,5 +95,5 @@ def _enlarged(scan: np.ndarray) -> np.ndarray:
     return np.round(np.asarray(image.resize((DIGIT, DIGIT), Pillow.Resampling.BILINEAR))).astype(np.uint8)
 
 
-SETS = {"moving_digits": moving_digits, **MEMORY_TASKS, **TOY_SETS}
+SETS = {"moving_digits": moving_digits, "orders": orders, **MEMORY_TASKS, **TOY_SETS}
 DESCRIPTIONS = {"spoken_strings": spoken_strings.__doc__} | {name: make.__doc__ for name, make in SETS.items()}

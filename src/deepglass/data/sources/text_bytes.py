@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import mmap
 import os
 import zlib
 from pathlib import Path
@@ -37,6 +38,12 @@ def load_bytes(path: Path, source: str) -> np.ndarray:
         return data
     except OSError as error:
         raise SourceError("unreadable-file", f"{source}: {error.strerror or error}") from error
+
+
+def release(data: np.ndarray) -> None:
+    """Give the memory of a memory-mapped file back: the system reads it again when it is needed."""
+    if isinstance(data, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+        data._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def gunzip(path: Path, source: str) -> bytearray:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from deepglass import metrics
 from deepglass.features._tokenizers import UNKNOWN
 from deepglass.features.outputs.base import Prediction
@@ -119,9 +121,48 @@ def text_metrics(predicted: Sequence[str], truth: Sequence[str]) -> dict[str, fl
     }
 
 
+def text_counts(predicted: Sequence[str], truth: Sequence[str]) -> np.ndarray:
+    """Counts of each text that add up to those of `text_metrics`, (N, 15) int: edits and units of words and of
+    characters, whether it is exact, and BLEU's correct and all n-grams and lengths (0 without sacrebleu)."""
+    counts = np.zeros((len(truth), 15), np.int64)
+    bleu = _bleu()() if _has_bleu() else None
+    for row, (own, other) in enumerate(zip(predicted, truth, strict=True)):
+        units = [(other.split(), own.split()), (other, own)]
+        counts[row, :5] = [n for a, b in units for n in (metrics.edits(a, b), len(a))] + [own == other]
+        if bleu is not None:
+            score = bleu.corpus_score([own], [[other]])
+            counts[row, 5:] = [*score.counts, *score.totals, score.sys_len, score.ref_len]
+    return counts
+
+
+def counted_metrics(counts: np.ndarray) -> dict[str, float]:
+    """`text_metrics` of texts by their `text_counts`."""
+    if not len(counts):
+        return {}
+    totals = counts.sum(0).tolist()
+    word_edits, words, character_edits, characters, exact, *grams, sys_len, ref_len = totals
+    score = {}
+    if _has_bleu():
+        compute = _bleu().compute_bleu
+        score = {"bleu": float(compute(grams[:4], grams[4:], sys_len, ref_len, smooth_method="exp").score)}
+    return {
+        **score,
+        "word_error_rate": word_edits / words if words else math.nan,
+        "character_error_rate": character_edits / characters if characters else math.nan,
+        "accuracy": exact / len(counts),
+    }
+
+
 def target_warnings(name: str) -> list[str]:
     """A warning if BLEU cannot be computed."""
     return [] if _has_bleu() else [f"{name}: no bleu, it needs the extra text: pip install 'deepglass[text]'"]
+
+
+def _bleu() -> Any:
+    """sacrebleu's class, which takes a second to import."""
+    from sacrebleu.metrics import BLEU
+
+    return BLEU
 
 
 def _has_bleu() -> bool:

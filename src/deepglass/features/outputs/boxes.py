@@ -92,11 +92,22 @@ class BoxesOutput(Boxes, Output):
     def matches(self, mode: PredictionArrays, truth: Column) -> detection.Matches:
         """Predicted boxes of the rows with a target, and whether each is a true positive."""
         rows = np.flatnonzero(truth.mask)
+        if "hits" in mode:
+            return detection.joined_matches({name: array[rows] for name, array in mode.items()})
         boxes = truth.take(rows)
         assert boxes.offsets is not None
         predicted = detection.ScoredBoxes(*(mode[name][rows] for name in ("boxes", "scores", "labels", "mask")))
         true = detection.BoxAnnotations(boxes.values[:, 1:], boxes.values[:, 0].astype(np.int64), boxes.offsets)
         return detection.match(predicted, true, len(self.class_names))
+
+    def for_scoring(self, mode: PredictionArrays, truth: Column) -> tuple[PredictionArrays, Column]:
+        """Each image's boxes as of `matches_by_image`, and its target boxes of each class, (N, K)."""
+        matches, rows = self.matches(mode, truth), np.flatnonzero(truth.mask)
+        assert truth.offsets is not None
+        truths = np.zeros((len(truth), len(self.class_names)), np.int64)
+        np.add.at(truths, (np.repeat(rows, np.diff(truth.offsets)[rows]), truth.take(rows).values[:, 0].astype(int)), 1)
+        images = detection.matches_by_image(matches, rows, len(truth))
+        return {**images, "truths": truths}, Column(truth.mask, truth.mask)
 
     def per_class(
         self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None

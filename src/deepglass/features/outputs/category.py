@@ -96,7 +96,8 @@ class CategoryOutput(Category, ClassOutput):
         return CategoryPrediction(params, self.label_smoothing, weights, self.gamma, self.own_loss)
 
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        log_probs = calibrated(mode["log_probs"], calibration)[truth.mask]
+        log_probs = calibrated(mode["log_probs"], calibration)
+        log_probs = log_probs if truth.mask.all() else log_probs[truth.mask]  # no copy of 10,000 classes
         predicted = None if not self.is_weighted else self.predicted_classes(mode, calibration)[truth.mask]
         return self.scores_of(truth.values[truth.mask] - 1, log_probs, predicted, truth.present_weight)
 

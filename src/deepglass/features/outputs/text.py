@@ -95,10 +95,20 @@ class TextOutput(Text, Output):
     def score(self, mode: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`bleu` (0 to 100, not for CTC; needs the extra `text`), `word_error_rate`, `character_error_rate`, and
         `accuracy` (of whole texts)."""
-        scores = _texts.text_metrics(self._decode_tokens(mode, truth.mask), self._decode_targets(truth))
+        if "counts" in mode:
+            scores = _texts.counted_metrics(mode["counts"][truth.mask])
+        else:
+            scores = _texts.text_metrics(self._decode_tokens(mode, truth.mask), self._decode_targets(truth))
         if self.decoding == "ctc":
             scores.pop("bleu", None)
         return scores
+
+    def for_scoring(self, mode: PredictionArrays, truth: Column) -> tuple[PredictionArrays, Column]:
+        """Counts of each text, which add up: `_texts.text_counts`."""
+        counted = _texts.text_counts(self._decode_tokens(mode, truth.mask), self._decode_targets(truth))
+        counts = np.zeros((len(truth), counted.shape[1]), np.int64)
+        counts[truth.mask] = counted
+        return {"counts": counts}, Column(truth.mask, truth.mask)
 
     def row_scores(self, mode: PredictionArrays, truth: Column, rows: np.ndarray) -> tuple[str, np.ndarray]:
         """The word error rate of each row of the sample."""

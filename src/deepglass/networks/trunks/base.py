@@ -21,6 +21,7 @@ class Trunk(nn.Module, ABC):
 
         dim: width D of the encoders' tokens.
         out_dim: width of its output.
+        zero_heads: whether the weights of the heads start at zero.
         pyramid: widths of the feature maps in `Tokens.pyramid`, finest first; () for none.
         ensemble_size: M for an ensemble whose forward gives (B * M, T, D), the members of a row adjacent.
     """
@@ -33,6 +34,7 @@ class Trunk(nn.Module, ABC):
     out_dim: int
     ensemble_size: int = 1
     pyramid: tuple[int, ...] = ()
+    zero_heads: bool = False
 
     @classmethod
     def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, int]:

@@ -34,7 +34,7 @@ class Mlp(Trunk):
         activation: name of the activation, see `deepglass list activations`.
         norm: normalisation before each activation.
         initialisation: of the weights: "default" (of each layer), "xavier_uniform", "xavier_normal", "he_uniform",
-            "he_normal", "lecun_normal", "orthogonal", "normal".
+            "he_normal", "lecun_normal", "orthogonal", "normal", "zeros" (of the heads too: units stay equal).
         dim: width of a token; None: by the number of tokens, so that the first layer's input stays near a thousand.
 
     Shapes:
@@ -85,6 +85,11 @@ class Mlp(Trunk):
             size = width
         self.out_dim = size
         self.body = initialise(nn.Sequential(*layers), initialisation)
+        self.zero_heads = initialisation == "zeros"  # heads or biases at random would make the units different
+        if self.zero_heads:
+            for layer in self.body:
+                if isinstance(layer, EnsembleLinear):
+                    nn.init.zeros_(layer.bias)
         # The scales make the shared head differ between members.
         self.last = nn.Parameter(torch.ones(ensemble_size, size)) if ensemble_size > 1 else None
 

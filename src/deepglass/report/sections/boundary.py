@@ -40,6 +40,7 @@ class BoundarySection(Section):
         return {
             "groups": [(_legend(planes[0]), [_card(plane) for plane in planes]) for planes in _by_output(facts)],
             "first": facts[0],
+            "chosen": report.options.pair is not None,
             "has_points": any(len(plane.points) for plane in facts),
             "side": SIDE,
             "left": LEFT,

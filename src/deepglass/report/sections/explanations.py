@@ -52,6 +52,7 @@ def _card(row: ExplanationFacts) -> View:
         "names_targets": several or row.predicted == NOTHING,
         "shows_input": not several,
         "targets": [_target(target, row) for target in row.targets],
+        "with_errors": any(p.error is not None for target in row.targets for p in target.parts),
         "with_images": any(n.image for n in row.neighbours),
     }
 
@@ -68,11 +69,18 @@ def _target(target: TargetFacts, row: ExplanationFacts) -> View:
     if target.image and len(parts) <= 1:
         return {**view, "layout": ""}
     if target.layout == "bars":
+        if is_noise(parts):
+            return {**view, "layout": "noise"}
         bars = _bars(parts)
         return {**view, "bars": bars, "largest": max((abs(p.weight) for p in bars), default=0.0) or 1.0}
     if target.layout == "words":
         return {**view, "words": parts[:MAX_WORDS], "num_hidden": max(len(parts) - MAX_WORDS, 0)}
     return {**view, "steps": _steps(parts), "strongest": strongest.name}
+
+
+def is_noise(parts: Sequence[Contribution]) -> bool:
+    """Whether no contribution is larger than two of its standard errors."""
+    return bool(parts) and all(p.error is not None and abs(p.weight) <= 2 * p.error for p in parts)
 
 
 def _bars(parts: Sequence[Contribution]) -> list[Contribution]:

@@ -1,4 +1,7 @@
-"""What the predictions rest on over all test rows: inputs, their curves, places of images, words, times."""
+"""What the predictions rest on over all test rows: inputs, their curves, places, words, times, bands.
+
+What is within its own error is said in a sentence and not drawn.
+"""
 
 import numpy as np
 
@@ -28,32 +31,38 @@ class RelianceSection(Section):
     requires = ("test_predictions",)
 
     def collect(self, report: ReportData) -> tuple[GlobalExplanation, ...]:
-        return tuple(e for e in report.reliance if e.inputs or e.patches or e.words or e.times)
+        return tuple(e for e in report.reliance if e.inputs or e.patches or e.words or e.times or e.profiles)
 
     def view(self, facts: tuple[GlobalExplanation, ...], report: ReportData) -> View:
-        return {"outputs": [_view(e, report.shows_rows) for e in facts]}
+        return {"outputs": [reliance_view(e, report.shows_rows) for e in facts]}
 
 
-def _view(e: GlobalExplanation, shows_values: bool) -> View:
+def reliance_view(e: GlobalExplanation, shows_values: bool) -> View:
     inputs = e.inputs[:MAX_INPUTS]
     falls = [(i.input, i.permutation) for i in inputs]
     used = sorted((i for i in e.inputs if i.attribution is not None), key=lambda i: -i.attribution.value)  # type: ignore[union-attr]
     charts = []
-    if falls:
+    clear = {name for name, fall in falls if fall.is_clear}
+    if clear:
         charts.append(_bars("Lost when its values are permuted", "permutation importance", e.metric, falls))
-    if used:
+    if used and clear:
         sizes = [(i.input, i.attribution) for i in used[:MAX_INPUTS] if i.attribution is not None]
         charts.append(_bars("Used in single predictions", "mean absolute attribution", "attribution", sizes))
-    charts += [chart for c in e.curves if shows_values and (chart := _curve(c)) is not None]
+    charts += [chart for c in e.curves if shows_values and c.input in clear and (chart := _curve(c)) is not None]
     for name, parts in e.times.items():
+        if not any(part.is_clear for part in parts):
+            continue
         numbered = [(f"{t + 1}", part) for t, part in enumerate(parts)]
         charts.append(_bars(f"{name}, part of {NUM_TIMES} in time", "permuted", e.metric, numbered))
+    for p in (p for p in e.profiles if p.regions):
+        spans = list(zip(p.bin_names, p.shares, strict=True))
+        charts.append(_bars(p.title, "share of the attribution", "share", spans))
     return {
         "name": e.output,
         "rows": e.rows,
         "sentences": e.sentences if shows_values or not e.words else (),
         "charts": charts,
-        "patches": [(p.input, _heat_maps(p), max(len(p.by_class) - MAX_CLASSES, 0)) for p in e.patches],
+        "patches": [_patches(p) for p in e.patches],
         "words": [(name, effects[:MAX_WORDS]) for name, effects in list(e.words.items())[:MAX_CLASSES] if effects]
         if shows_values
         else [],
@@ -77,9 +86,18 @@ def _curve(c: DependenceCurve) -> object | None:
     return curves(title, [float(v) for v in c.values], [Line("mean", c.means)], x_name=c.input, share=bool(c.target))
 
 
+def _patches(p: PatchImportance) -> View:
+    """The heat maps of images."""
+    maps = _heat_maps(p)
+    without = [name for name in p.by_class if name not in p.clear]
+    hidden = max(len(p.clear) - MAX_CLASSES, 0)
+    return {"input": p.input, "maps": maps, "without": without[:MAX_CLASSES], "hidden": hidden}
+
+
 def _heat_maps(p: PatchImportance) -> list[tuple[str, bytes]]:
     """Class -> where the evidence for it lies, as an image; for numbers one map."""
-    maps = dict(list(p.by_class.items())[:MAX_CLASSES]) or {"all images": p.loss}
+    clear = [(name, values) for name, values in p.by_class.items() if name in p.clear]
+    maps = dict(clear[:MAX_CLASSES]) if p.by_class else {"all images": p.loss}
     most = max((float(m.max()) for m in maps.values()), default=0.0) or 1.0
     result = []
     for name, values in maps.items():

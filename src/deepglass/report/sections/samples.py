@@ -62,13 +62,15 @@ class SamplesSection(Section):
     files = (f"{FOLDER}/*",)
 
     def collect(self, report: ReportData) -> SampleFacts | None:
+        if not report.context.objective.generative:
+            return None
         recorded, prepared = read_samples(report.context.folder), report.context.data
         if not recorded:
             return None
         chosen = evenly_spaced(np.array(list(recorded)), MAX_SHEETS).tolist()
         image = first_image(prepared.inputs)
         if image is not None and image.name in recorded[chosen[0]]:
-            made = [SampleSheet(s, image_grid([_pixels(v) for v in recorded[s][image.name]])) for s in chosen]
+            made = [SampleSheet(s, image_grid([pixels_of(v) for v in recorded[s][image.name]])) for s in chosen]
             return SampleFacts(image.name, tuple(made), len(recorded[chosen[0]][image.name]))
         numbers = [f for f in prepared.inputs if isinstance(f, Number) and f.name in recorded[chosen[0]]][:2]
         if len(numbers) < 2:
@@ -94,7 +96,7 @@ class SamplesSection(Section):
         }
 
 
-def _pixels(value: Mapping[str, str]) -> np.ndarray:
+def pixels_of(value: Mapping[str, str]) -> np.ndarray:
     """The pixels of a recorded image, (Y, X, 1 or 3) of bytes.
 
     Raises:

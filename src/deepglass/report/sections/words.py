@@ -42,6 +42,9 @@ class WordFacts(NamedTuple):
     neighbours: tuple[tuple[str, tuple[NearestWord, ...]], ...]
     analogies: tuple[Analogy, ...]
 
+    def without_rows(self) -> None:
+        """Each line names words of the training texts."""
+
 
 class WordsSection(Section):
     """Nearest words of words over the range of frequencies, and analogies in English."""

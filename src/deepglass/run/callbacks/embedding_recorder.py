@@ -13,12 +13,11 @@ from deepglass.run.callbacks.snapshots import Snapshots, read_snapshots
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.training.callbacks import Callback, EvaluationRecord
-from deepglass.training.plan import Plan, steps_per_record
+from deepglass.training.plan import FREE_ROWS, MAX_FREE_COLUMNS, Plan, steps_per_record
 
 MAX_ROWS, MIN_ROWS = 2_000, 200  # recorded rows: half as many as validation rows, within these limits
 NUM_DIRECTIONS = 32  # principal directions of a snapshot: 130 kB each
 MAX_SNAPSHOTS = 40  # beyond it every second one is deleted
-FREE_ROWS = 256  # so few rows are recorded at each evaluation
 ROWS_PER_QUERY = 10  # rows learned from for each recorded one, where there are more, so that recording costs little
 MAX_ABS = 1e12  # a sum of squares of larger values may overflow
 FOLDER = "embeddings"
@@ -53,7 +52,8 @@ class EmbeddingRecorder(Callback):
 
     def on_train_start(self, plan: Plan, step: int) -> None:
         self.last = plan.last_step
-        if len(self.data) > FREE_ROWS and plan.budget is None:
+        is_free = len(self.data) <= FREE_ROWS and len(self.data.inputs) <= MAX_FREE_COLUMNS
+        if not is_free and plan.budget is None:
             self.every = steps_per_record(plan, len(self.data), ROWS_PER_QUERY)
         if step == 0:
             self._record(0)

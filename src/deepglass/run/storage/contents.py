@@ -30,6 +30,7 @@ FOLDERS = {  # folder -> pattern of its files
     "code": re.compile(r"[A-Za-z_]\w*(\.\w+)*\.py"),
 }
 _FOLD = re.compile(r"fold-\d+")
+_TRANSFORM = re.compile(r"transform-\d+\.parquet")  # rows that a table transform needs
 _MAX_LISTED = 5  # files named in a message
 
 
@@ -48,7 +49,7 @@ def _walk(run: Path) -> Iterator[tuple[Path, bool]]:
     for path in run.iterdir():
         is_folder = path.is_dir() and not path.is_symlink()
         if not is_folder:
-            yield path, path.name in FILES or is_partial(path)
+            yield path, path.name in FILES or _TRANSFORM.fullmatch(path.name) is not None or is_partial(path)
         elif _FOLD.fullmatch(path.name):
             yield from _walk(path)
         elif (pattern := FOLDERS.get(path.name)) is not None:
@@ -77,7 +78,7 @@ def has_not_begun(path: Path) -> bool:
     """Whether a folder is empty, or that of a run which stopped before it was planned."""
     if not path.is_dir():
         return False
-    names = {p.name for p in path.iterdir() if not is_partial(p)}
+    names = {p.name for p in path.iterdir() if not is_partial(p) and not _TRANSFORM.fullmatch(p.name)}
     return names <= STARTING and (not names or bool(names & {"log.txt", LOCK}))
 
 
