@@ -213,8 +213,9 @@ def is_silently_wrong(command: str, outcome: Outcome, expected: str, path: Path)
 
 
 def _sections(page: str) -> dict[str, str]:
-    """Anchor -> section of a report."""
-    return {part.partition('"')[0]: part for part in page.partition("</main>")[0].split('<section id="')[1:]}
+    """Anchor -> section of a report, without what stands between it and the next."""
+    parts = page.partition("</main>")[0].split('<section id="')[1:]
+    return {part.partition('"')[0]: part.rpartition("</section>")[0] for part in parts}
 
 
 def _is_left_out(section: str) -> bool:

@@ -103,11 +103,11 @@ def encode_outcomes(raw: pl.Series, column: str) -> np.ndarray:
         SpecError: `bad-value` for values that state no outcome.
     """
     if raw.dtype.is_numeric():
-        values = raw.cast(pl.Float64).fill_null(np.nan).to_numpy()
-        known = values[~np.isnan(values)]
-        if not ((known >= 0) & (known <= 1)).all():
-            raise _no_outcome(column, str(known[(known < 0) | (known > 1)][0]))
-        return values
+        numbers = raw.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        outside = numbers[(numbers < 0) | (numbers > 1)]
+        if len(outside):
+            raise _no_outcome(column, str(outside[0]))
+        return numbers
     texts = raw.cast(pl.String).str.strip_chars().str.to_lowercase()
     by_text = {text: value for value, texts_of in OUTCOMES.items() for text in texts_of}
     values = texts.replace_strict(list(by_text), list(by_text.values()), default=None, return_dtype=pl.Float64)

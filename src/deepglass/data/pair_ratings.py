@@ -1,6 +1,6 @@
 """Ratings of two entities as columns: Elo points and expected outcome, attack, defence and expected scores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ class PairRatings:
     entities: Sequence[str]
     pairs: Sequence[ScorePair]
     elo: dict[str, float] | None
-    rates: Mapping[str, dict[str, float]]
+    rates: dict[str, dict[str, float]]
 
     @staticmethod
     def fit(entities: Sequence[str], pairs: Sequence[ScorePair], past: pl.DataFrame) -> "PairRatings":

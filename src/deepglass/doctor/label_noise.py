@@ -25,7 +25,7 @@ LOG_SHARPNESS = (-2.0, 2.5)  # bounds of the logarithm of the inverse temperatur
 GRID_SIZE, NUM_REFINEMENTS = 5, 3  # of the grid search for the sharpness
 EM_ITERATIONS = 8  # of each grid point, which goes on from the best one
 FIRST_ITERATIONS, FURTHER_ITERATIONS = 30, 15  # of the heads
-MISFIT = 0.005  # gain of the likelihood by noise, in nats a label, of which half is put down to an imperfect head
+MISFIT = 0.01  # gain of the likelihood by noise, in nats a label, of which half is put down to an imperfect head
 TINY = 1e-300
 
 

@@ -120,8 +120,8 @@ class PlainFeatures(nn.Module):
     def set_layers(self, layers: Sequence[PlainLayer], shift: Tensor, factor: Tensor) -> None:
         """Replace the layers; an image is scaled to (image - shift) * factor, (1, C, 1, 1) each."""
         device = self.shift.device
-        self.shift, self.factor = shift.to(device), factor.to(device)
-        self.layout = torch.tensor([[layer.stride, layer.pool] for layer in layers], device=device)
+        self.shift, self.factor = nn.Buffer(shift.to(device)), nn.Buffer(factor.to(device))
+        self.layout = nn.Buffer(torch.tensor([[layer.stride, layer.pool] for layer in layers], device=device))
         self.convolutions = nn.ModuleList(_convolution(layer) for layer in layers).to(device)
 
     def set_random_layers(self, widths: Sequence[int]) -> None:

@@ -116,7 +116,7 @@ def derive(table: Table, expressions: Mapping[str, str], partly: bool = False) -
                 continue
             raise SourceError("duplicate-column", f"{where}: {table.name} has a column {name!r} already")
         frame = pl.DataFrame([_values(table, column, f"{where}: {text!r}") for column in roots])
-        derived = _evaluate(frame, expression, len(table), f"{where}: {text!r}").alias(name)
+        derived: Raw = _evaluate(frame, expression, len(table), f"{where}: {text!r}").alias(name)
         if roots:  # in SQL, CASE WHEN a > b ... ELSE 'low' END is 'low' where nothing is stated
             derived = set_null(derived, np.all([is_missing(frame[c], MISSING).to_numpy() for c in roots], axis=0))
         note = Note("derived", name, f"{text} (from {', '.join(roots)})")
@@ -132,8 +132,8 @@ def leaking_columns(expressions: Mapping[str, str], targets: Sequence[str]) -> d
     """
     sources: dict[str, set[str]] = {}  # derived column -> columns of the source that it is derived from
     for name, text in expressions.items():
-        roots = _parsed(text, f"data.derive.{name}")[1]
-        sources[name] = set().union(*(sources.get(root, {root}) for root in roots))
+        columns = _parsed(text, f"data.derive.{name}")[1]
+        sources[name] = {root for column in columns for root in sources.get(column, {column})}
     of_target = {root: target for target in targets for root in sources.get(target, {target})}
     leaks = {root: f"{target} is derived from it" for root, target in of_target.items() if target in expressions}
     for name, roots in sources.items():

@@ -154,7 +154,8 @@ def _rgb(pixels: np.ndarray) -> np.ndarray:
 
 def _distinct(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The distinct colours (n, 3), and of each pixel (Y * X) the index of its colour."""
-    codes, index = np.unique(pixels.reshape(-1, 3).astype(np.int64) @ [65_536, 256, 1], return_inverse=True)
+    places = np.array([65_536, 256, 1], np.int64)
+    codes, index = np.unique(pixels.reshape(-1, 3).astype(np.int64) @ places, return_inverse=True)
     return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1), index
 
 

@@ -145,7 +145,8 @@ class EntityHistory(TableTransform):
         past, asked = self._continued(table), self._rows_of(table)
         times = asked[TIME].to_numpy()
         if np.isnan(times).all():
-            times = np.full(len(times), np.nextafter(past[TIME].max() or 0.0, np.inf))
+            newest = past[TIME].to_numpy().max(initial=-np.inf)
+            times = np.full(len(times), np.nextafter(newest if np.isfinite(newest) else 0.0, np.inf))
         past_codes, codes = codes_of([past, asked], self.entities)
         codes[np.isnan(times)] = -1
         asked = asked.with_columns(pl.Series(TIME, np.nan_to_num(times)))
@@ -290,6 +291,6 @@ def _has_dates(raw: pl.Series) -> bool:
 
 def _joined(parts: list[Raw]) -> Raw:
     """Columns of successive rows as one."""
-    if isinstance(parts[0], pl.Series):
-        return pl.concat(parts, rechunk=False)  # type: ignore[type-var]
-    return np.concatenate(parts)
+    series = [part for part in parts if isinstance(part, pl.Series)]
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    return pl.concat(series, rechunk=False) if series else np.concatenate(arrays)

@@ -87,7 +87,7 @@ class Mlp(Trunk):
         self.body = initialise(nn.Sequential(*layers), initialisation)
         self.zero_heads = initialisation == "zeros"  # heads or biases at random would make the units different
         if self.zero_heads:
-            for layer in self.body:
+            for layer in self.body.modules():
                 if isinstance(layer, EnsembleLinear):
                     nn.init.zeros_(layer.bias)
         # The scales make the shared head differ between members.

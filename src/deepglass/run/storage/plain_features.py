@@ -52,11 +52,11 @@ def plain_layers(path: Path) -> tuple[list[PlainLayer], Tensor, Tensor]:
     encoders = [e for e in network.encoders if isinstance(e, ImageEncoder)]
     if len(network.encoders) != 1 or len(encoders) != 1:
         raise _wrong(name, "a run with one image as its only input")
-    normalizer = encoders[0].normalizer
+    shift, factor = encoders[0].normalizer.shift, encoders[0].normalizer.factor
+    if not isinstance(shift, Tensor) or not isinstance(factor, Tensor) or shift.shape[1] not in (1, 3):
+        raise _wrong(name, "images of 1 or 3 channels")
     levels = float(network.groups[0][0].levels_ or 255)  # type: ignore[attr-defined]
-    if normalizer.shift.shape[1] not in (1, 3):
-        raise _wrong(name, f"images of 1 or 3 channels, got {normalizer.shift.shape[1]}")
-    return _layers(network, encoders[0], name), normalizer.shift / levels, normalizer.factor * levels
+    return _layers(network, encoders[0], name), shift / levels, factor * levels
 
 
 def _layers(network: Network, encoder: ImageEncoder, name: str) -> list[PlainLayer]:
