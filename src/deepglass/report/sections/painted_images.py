@@ -31,7 +31,7 @@ class PaintedImages(NamedTuple):
 class PaintedImagesSection(Section):
     """The style image, then a row of tiles a step."""
 
-    title, nav, position = "Painted images", "Painted", 130
+    title, nav, position = "Painted images", "Painted", 135
     layer = "result"
     files = (f"{FOLDER}/*",)
 
