@@ -44,14 +44,14 @@ class PairRatings:
         return PairRatings(entities, pairs, elo, {name: asdict(fit) for name, fit in rates.items() if fit is not None})
 
     def columns(
-        self, past: pl.DataFrame, asked: pl.DataFrame, past_codes: np.ndarray, codes: np.ndarray
+        self, past: pl.DataFrame, queries: pl.DataFrame, past_codes: np.ndarray, codes: np.ndarray
     ) -> tuple[np.ndarray | None, dict[str, Raw]]:
-        """Elo points of both entities before each past row, (P, 2), and the columns of ratings of asked rows.
+        """Elo points of both entities before each past row, (P, 2), and the columns of ratings of the queried rows.
 
         Args:
             past_codes, codes: (P, 2), (N, 2) numbers of the entities; -1: none.
         """
-        both = pl.concat([past, asked], how="diagonal")
+        both = pl.concat([past, queries], how="diagonal")
         order = np.argsort(both[TIME].to_numpy(), kind="stable")
         meetings, back = meetings_of(both[order], np.concatenate([past_codes, codes])[order]), np.argsort(order)
         first, second = self.entities

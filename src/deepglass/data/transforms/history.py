@@ -50,7 +50,7 @@ class EntityHistory(TableTransform):
     """Adds what the past of each entity says: its last rows as a sequence, their means, and ratings of pairs.
 
     A row counts as past only where its time is strictly earlier, whichever column named the entity there. Rows of a new
-    file continue the history of the run; rows without any time are asked as of its newest row. Where two entity columns
+    file continue the history of the run; rows without any time are predicted as of its newest row. Where two entity columns
     differ in one word (home_team, away_team), columns that differ in it too (home_score, away_score) are given as the
     entity's own and the other's, and rates of attack and defence follow from them.
 
@@ -142,24 +142,24 @@ class EntityHistory(TableTransform):
     # -- applying ----------------------------------------------------------------------------------------------
 
     def apply(self, table: Table) -> Table:
-        past, asked = self._continued(table), self._rows_of(table)
-        times = asked[TIME].to_numpy()
+        past, queries = self._continued(table), self._rows_of(table)
+        times = queries[TIME].to_numpy()
         if np.isnan(times).all():
             newest = past[TIME].to_numpy().max(initial=-np.inf)
             times = np.full(len(times), np.nextafter(newest if np.isfinite(newest) else 0.0, np.inf))
-        past_codes, codes = codes_of([past, asked], self.entities)
+        past_codes, codes = codes_of([past, queries], self.entities)
         codes[np.isnan(times)] = -1
-        asked = asked.with_columns(pl.Series(TIME, np.nan_to_num(times)))
+        queries = queries.with_columns(pl.Series(TIME, np.nan_to_num(times)))
         columns: dict[str, Raw] = {}
         elo = None
         if self.elo_ or self.rates_:
             ratings = PairRatings(self.entities, self.pairs, self.elo_, self.rates_ or {})
-            elo, columns = ratings.columns(past, asked, past_codes, codes)
+            elo, columns = ratings.columns(past, queries, past_codes, codes)
         index = RowIndex(past_codes, past[TIME].to_numpy())
         for role, entity in enumerate(self.entities):
             parts = []
-            for begin in range(0, len(asked), CHUNK):
-                times = asked[TIME][begin : begin + CHUNK].to_numpy()
+            for begin in range(0, len(queries), CHUNK):
+                times = queries[TIME][begin : begin + CHUNK].to_numpy()
                 rows = index.past_rows(codes[begin : begin + CHUNK, role], times, self.last)
                 parts.append(self._past_columns(entity, past, rows, times, elo))
             columns |= {name: _joined([part[name] for part in parts]) for name in parts[0]} if parts else {}
@@ -169,7 +169,7 @@ class EntityHistory(TableTransform):
         past, counts = self._past, self._entity_counts()
         values = ", ".join(self.columns) or "no columns"
         what = f"{len(past):,} past rows of {len(counts):,} entities"
-        notes = [Note("history", what, f"each row is told of earlier rows only, by {self.time}: {values}")]
+        notes = [Note("history", what, f"each row reads earlier rows only, by {self.time}: {values}")]
         if (once := int((counts == 1).sum())) > len(counts) / 2:
             why = f"{once:,} of {len(counts):,} entities ({once / len(counts):.0%}) have one row, so without a past"
             notes.append(Note("history", "hardly any", why))
@@ -181,15 +181,15 @@ class EntityHistory(TableTransform):
         return names.drop_nulls().value_counts()["count"].to_numpy()
 
     def count_anomalies(self, table: Table) -> dict[str, int]:
-        asked, past = self._rows_of(table), self._past
+        queries, past = self._rows_of(table), self._past
         counts = {}
         for i, entity in enumerate(self.entities):
-            names = asked[f"entity{i}"]
-            seen = pl.concat([past[f"entity{j}"] for j in range(len(self.entities))]).unique()
-            new = names.filter(names.is_not_null() & ~names.is_in(seen.implode()))
+            names = queries[f"entity{i}"]
+            earlier = pl.concat([past[f"entity{j}"] for j in range(len(self.entities))]).unique()
+            new = names.filter(names.is_not_null() & ~names.is_in(earlier.implode()))
             if len(new):
                 counts[f"{entity}: without any past row, such as {new[0]!r}; rated as the mean"] = len(new)
-        times = asked[TIME].is_nan()
+        times = queries[TIME].is_nan()
         if times.any() and not times.all():
             counts[f"{self.time}: no time, so without a past"] = int(times.sum())
         return counts
@@ -230,8 +230,8 @@ class EntityHistory(TableTransform):
         frame = self._rows_of(table).with_columns(pl.Series(n, v, pl.Float32) for n, v in encoded.items())
         frame = frame.with_columns(pl.Series(OUTCOME, self._outcomes(table, frame), pl.Float32))
         names = [*encoded, *([OUTCOME] if self.rating_outcome or self.pairs else [])]
-        known = [pl.col(name).is_not_nan() for name in names]
-        frame = frame.filter(pl.col(TIME).is_not_nan(), *([pl.any_horizontal(known)] if known else []))
+        is_stated = [pl.col(name).is_not_nan() for name in names]
+        frame = frame.filter(pl.col(TIME).is_not_nan(), *([pl.any_horizontal(is_stated)] if is_stated else []))
         return frame.sort(TIME, maintain_order=True)
 
     def _continued(self, table: Table) -> pl.DataFrame:
