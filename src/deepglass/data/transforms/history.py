@@ -50,9 +50,9 @@ class EntityHistory(TableTransform):
     """Adds what the past of each entity says: its last rows as a sequence, their means, and ratings of pairs.
 
     A row counts as past only where its time is strictly earlier, whichever column named the entity there. Rows of a new
-    file continue the history of the run; rows without any time are predicted as of its newest row. Where two entity columns
-    differ in one word (home_team, away_team), columns that differ in it too (home_score, away_score) are given as the
-    entity's own and the other's, and rates of attack and defence follow from them.
+    file continue the history of the run; rows without any time are predicted as of its newest row. Where two entity
+    columns differ in one word (home_team, away_team), columns that differ in it too (home_score, away_score) are given
+    as the entity's own and the other's, and rates of attack and defence follow from them.
 
     Args:
         entities: columns that name an entity each: a customer, or the two teams of a match.
