@@ -9,8 +9,11 @@ import numpy as np
 from report_values import base, checked, class_output
 
 from deepglass.features._audio_files import wav
+from deepglass.metrics.summaries import Figure
+from deepglass.report.charts.axes import axis
 from deepglass.report.examples import OutputExamples
 from deepglass.report.explanation_facts import Contribution, ExplanationFacts, NeighbourCard, TargetFacts
+from deepglass.report.templates import draw
 from deepglass.web import encode_image
 
 EVIL = '<script>alert("1")</script>&\''
@@ -96,3 +99,12 @@ def test_user_texts_are_escaped() -> None:
         )
         html = page(replace(row, predicted=EVIL, truth=EVIL, method=EVIL))
         assert "<script>" not in html
+
+
+def test_names_beside_bars_keep_their_ends_in_which_they_differ() -> None:
+    figure = Figure(0.1, 0.0, 0.2)
+    entries = [(name, figure, "c1") for name in ("away_team_mean_score", "away_team_mean_score_against")]
+    html = str(draw("compared", title="t", metric="accuracy", entries=entries, x=axis([0, 1], 200, 326), letters=20))
+    assert ">away_team_mean_score<" in html
+    assert ">away_team…re_against<" in html
+    assert "away_team_mean_score_against: " in html, "the tooltip has the whole name"

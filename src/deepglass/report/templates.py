@@ -31,7 +31,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    jinja.filters |= {"label": label, "shorten": shorten, "capital": capital, "data_url": data_url}
+    jinja.filters |= {
+        "label": label,
+        "shorten": shorten,
+        "shorten_middle": shorten_middle,
+        "capital": capital,
+        "data_url": data_url,
+    }
     for name in ("count", "number", "short", "percent", "confidence", "duration", "baseline_name"):
         jinja.filters[name] = getattr(formatting, name)
     jinja.filters["plural"] = formatting.plural
@@ -68,6 +74,13 @@ def shorten(value: object, longest: int = 40) -> str:
     """Text on one line, cut to at most `longest` characters."""
     plain = printable(" ".join(str(value).split()))
     return plain if len(plain) <= longest else plain[: longest - 1].rstrip() + "…"
+
+
+def shorten_middle(value: object, longest: int) -> str:
+    """Text on one line, its middle left out beyond `longest` characters: names of columns often differ at their end."""
+    plain = printable(" ".join(str(value).split()))
+    left = (longest - 1) // 2
+    return plain if len(plain) <= longest else plain[:left] + "…" + plain[left + 1 - longest :]
 
 
 def label(value: object, longest: int = 40) -> Markup:

@@ -21,6 +21,8 @@ MAX_INPUTS = 12  # bars
 MAX_CLASSES = 12  # with a heat map, or words
 MAX_WORDS = 5  # of a class
 HEAT_SIDE = 96  # pixels
+MAX_NAME = 20  # characters of an input beside its bar
+AXIS_START, CHARACTER = 146, 9.8  # in units of a chart of bars: least start of its axis, width of a letter on a phone
 
 
 class RelianceSection(Section):
@@ -73,9 +75,11 @@ def _bars(title: str, small: str, metric: str, values: list[tuple[str, Estimate]
     """One line an input, with an interval of two standard errors."""
     figures = [Figure(e.value, e.value - 2 * e.error, e.value + 2 * e.error) for _, e in values]
     entries = [(name, figure, "c1") for (name, _), figure in zip(values, figures, strict=True)]
+    longest = min(max((len(name) for name, _ in values), default=0), MAX_NAME)
+    start = max(AXIS_START, CHARACTER * longest + 8)
     ends = [v for _, figure, _ in entries for v in (0.0, *figure) if finite(v)]
-    across = axis(ends, 146, 326, room=0.12, share=False)
-    return draw("compared", title=titled(title, small), metric=metric, entries=entries, x=across)
+    across = axis(ends, start, 326, room=0.12, share=False)
+    return draw("compared", title=titled(title, small), metric=metric, entries=entries, x=across, letters=MAX_NAME)
 
 
 def _curve(c: DependenceCurve) -> object | None:
