@@ -139,3 +139,10 @@ def test_wrong_expressions_are_told(expression: str, code: str, message: str) ->
 def test_a_derived_column_needs_a_new_name(folder: Path) -> None:
     with pytest.raises(SourceError, match=r"data\.derive\.home: .* has a column 'home' already"):
         deepglass.inspect(str(folder / "league.csv"), data={"derive": {"home": "day + 1"}})
+
+
+@pytest.mark.parametrize("key", ["entities", "time", "columns"])
+def test_inspect_tells_a_wrong_column_of_the_history(folder: Path, key: str) -> None:
+    wrong = {**HISTORY, key: "dy" if key == "time" else ["dy", "home"]}
+    with pytest.raises(SourceError, match=rf"data\.history\.{key}: no column 'dy' .* did you mean 'day'"):
+        deepglass.inspect(str(folder / "league.csv"), data={"history": wrong})

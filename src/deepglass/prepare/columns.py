@@ -142,6 +142,10 @@ def _check_names(table: Table, spec: Spec, outputs: Sequence[FeatureSpec], incom
         text = f"{taken[0]!r} is a column of {table.name}; a feature of several columns needs a name of its own"
         group = "outputs" if any(s.name == taken[0] for s in outputs) else "inputs"
         raise SpecError("bad-value", f"{group}.{taken[0]}: {text}")
+    for key in ("entities", "time", "columns", "rating_outcome", "even"):
+        value = spec.data.history.get(key) or ()
+        for column in [value] if isinstance(value, str) else value:
+            check_column(table, column, f"data.history.{key}")
     for where, names in (("data.ignore", spec.data.ignore), ("--kind", spec.kinds)):
         for name in names:
             if name not in joined and not incomplete:
