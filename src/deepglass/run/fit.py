@@ -193,6 +193,8 @@ def resume(
     setup.random_state.restore()
     state = folder.checkpoints.load()
     if state is None:
+        if isinstance(objective, Style):
+            read_style_files(objective)
         _read_initial_weights(setup, datasets["train"])
     objective.on_fit_start(datasets["train"])
     step = state.values["step"] if state else 0
@@ -280,11 +282,9 @@ def _recorders(
 
 
 def _read_initial_weights(setup: Setup, train: Dataset) -> None:
-    """Pretrained weights, those that a style is compared by, and those of the run that this one starts from."""
+    """Pretrained weights, and those of the run that this one starts from."""
     objective = setup.objective
     objective.apply(_read_pretrained_weights)
-    if isinstance(objective, Style):
-        read_style_files(objective)
     if (run := setup.experiment.spec.network.init_from) is not None:
         load_weights(run, objective, setup.data)
         if type(objective) is Supervised and is_pretraining(run):

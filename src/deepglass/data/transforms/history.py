@@ -166,7 +166,7 @@ class EntityHistory(TableTransform):
         return table.with_columns(columns)
 
     def notes(self, table: Table) -> tuple[Note, ...]:
-        past, counts = self._past, self._entity_counts()
+        past, counts = self._past, self._past_names().value_counts()["count"].to_numpy()
         values = ", ".join(self.columns) or "no columns"
         what = f"{len(past):,} past rows of {len(counts):,} entities"
         notes = [Note("history", what, f"each row reads earlier rows only, by {self.time}: {values}")]
@@ -175,18 +175,17 @@ class EntityHistory(TableTransform):
             notes.append(Note("history", "hardly any", why))
         return tuple(notes)
 
-    def _entity_counts(self) -> np.ndarray:
-        """The number of past rows of each entity."""
-        names = pl.concat([self._past[f"entity{i}"].rename("name") for i in range(len(self.entities))])
-        return names.drop_nulls().value_counts()["count"].to_numpy()
+    def _past_names(self) -> pl.Series:
+        """The entities of all past rows, one column after the other."""
+        names = [self._past[f"entity{i}"].rename("name") for i in range(len(self.entities))]
+        return pl.concat(names).drop_nulls()
 
     def count_anomalies(self, table: Table) -> dict[str, int]:
-        queries, past = self._rows_of(table), self._past
+        queries, earlier = self._rows_of(table), self._past_names().unique().implode()
         counts = {}
         for i, entity in enumerate(self.entities):
             names = queries[f"entity{i}"]
-            earlier = pl.concat([past[f"entity{j}"] for j in range(len(self.entities))]).unique()
-            new = names.filter(names.is_not_null() & ~names.is_in(earlier.implode()))
+            new = names.filter(names.is_not_null() & ~names.is_in(earlier))
             if len(new):
                 counts[f"{entity}: without any past row, such as {new[0]!r}; rated as the mean"] = len(new)
         times = queries[TIME].is_nan()
@@ -262,7 +261,7 @@ class EntityHistory(TableTransform):
         steps: dict[str, np.ndarray] = {}
         pairs = {c for pair in self.pairs for c in (pair.first, pair.second)}
         for pair in self.pairs:
-            own, other = scores_of(past, pair)[rows.rows].T
+            own, other = (past[value_name(c, 0)].to_numpy()[rows.rows] for c in (pair.first, pair.second))
             steps[pair.name] = np.where(own_second, other, own)
             steps[f"{pair.name}_against"] = np.where(own_second, own, other)
         for column, values in (self.values_ or {}).items():
