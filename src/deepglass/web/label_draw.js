@@ -1,7 +1,7 @@
 // Drawing of the labelling page: the row in view, its proposal, the classes, the queue and the end.
 import { element } from "./dom.js";
 import { cellFigures, imageOf, thumbnail } from "./label_cells.js";
-import { confidence, count } from "./numbers.js";
+import { confidence, count, percent } from "./numbers.js";
 import { rowCard } from "./row_card.js";
 
 const byId = (id) => document.getElementById(id);
@@ -56,8 +56,8 @@ const REASONS = {
 
 // What label and prediction a row has.
 function facts(item, { classes, review }) {
+  if (review) return [`the prediction agrees with it by ${percent(item.confidence, 0)}`];
   const share = confidence(item.confidence), wrong = item.kind === "wrong";
-  if (review) return [`the prediction agrees with it by ${share}`];
   const brackets = wrong ? ` (label wrong with ${share})` : classes.length ? ` (${share} confidence)` : "";
   const given = item.label ? ["label ", element(wrong ? "del" : "b", {}, item.label), ", "] : [];
   return [...given, "prediction ", element("b", {}, item.suggestion), brackets];

@@ -13,7 +13,7 @@ from deepglass.report.data import ReportData, View
 from deepglass.report.headline import by_severity, headline, short_text
 from deepglass.report.output_facts import Figure, OutputFacts, ordered_baselines
 from deepglass.report.sections.base import Section
-from deepglass.report.templates import draw, titled
+from deepglass.report.templates import capital, draw, titled
 from deepglass.report.verdict import best_baseline, judge, main_value
 
 SYMBOLS = {"better": "✓", "no_worse": "≈", "worse": "✕", "unclear": "?", "unknown": "?"}
@@ -36,6 +36,7 @@ class SummarySection(Section):
         return {
             "name": report.name,
             "task": report.task,
+            "training_warnings": [f"{capital(warning)}." for warning in report.data.training_warnings],
             "outcomes": outcomes,
             "findings": None if findings is None else len(findings),
             "further_findings": _further_findings(findings or (), outcomes),
