@@ -103,7 +103,7 @@ function drawClasses(classes, item, answer, actions) {
 }
 
 function drawNeighbours(neighbours) {
-  const cards = neighbours.map((n) => rowCard({ row: n.row, face: thumbnail(n.row, n.cells), heading: labelText(n.label) }));
+  const cards = neighbours.map((n) => rowCard({ row: n.row, face: thumbnail(n.row, n.cells), predicted: labelText(n.label) }));
   const heading = element("h2", {}, "Most similar labelled rows");
   byId("neighbours").replaceChildren(...(cards.length ? [heading, element("div", { className: "neighbours" }, ...cards)] : []));
 }
