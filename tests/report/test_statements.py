@@ -304,3 +304,18 @@ def test_unmeasured_gradients_are_not_told_to_be_sound() -> None:
 def test_what_makes_the_training_doubtful_stands_on_the_first_screen() -> None:
     data = DataFacts(source="x", rows=10, training_warnings=("mode collapse: few rows are covered",))
     assert "Mode collapse: few rows are covered." in section_html("summary", base(data=data))
+
+
+def test_the_largest_of_many_noisy_estimates_is_not_told_as_important() -> None:
+    """Of 14 inputs without any effect one exceeds two standard errors in more than a quarter of the runs."""
+    random = np.random.default_rng(0)
+    told = 0
+    for _ in range(400):
+        noise = tuple((f"x{i}", float(v), 0.05) for i, v in enumerate(random.normal(0, 0.05, 14)))
+        told += any(s.startswith("It relies") for s in sentences_of(reliance(*noise), TOGETHER))
+    assert told / 400 <= 0.05
+
+
+def test_found_boxes_are_counted() -> None:
+    per_class = {"cell": {"rows": 40.0, "ap50": 0.8, "recall": 0.9}, "dust": {"rows": 10.0, "ap50": 0.1, "recall": 0.2}}
+    assert "Of 50\xa0true boxes 38 are found." in headline(class_output(classes=None), (), per_class).sentences

@@ -25,8 +25,8 @@ def sentences_of(e: GlobalExplanation, together: Importance) -> list[str]:
         together: what all inputs together tell.
     """
     metric, sentences = metric_title(e.metric), []
-    clear = [i for i in e.inputs if i.permutation.is_clear]
-    if not e.lead.is_clear:
+    clear = [i for i in e.inputs if i.permutation.is_clear(len(e.inputs))]
+    if not e.lead.is_clear():
         sentences.append(
             "On these rows the predictions are not shown to be better than a constant one: what they rest on need not "
             "tell anything."
@@ -37,7 +37,7 @@ def sentences_of(e: GlobalExplanation, together: Importance) -> list[str]:
         )
     elif clear:
         sentences.append(_most_important(e, clear))
-        if e.lead.is_clear and clear[0] is e.inputs[0] and _is_shortcut(e, together.fall):
+        if e.lead.is_clear() and clear[0] is e.inputs[0] and _is_shortcut(e, together.fall):
             assert e.alone is not None
             sentences.append(
                 f"{clear[0].input} alone carries the prediction: with all other inputs permuted {metric} is still "
@@ -56,7 +56,7 @@ def sentences_of(e: GlobalExplanation, together: Importance) -> list[str]:
     sentences += _word_sentences(e)
     for name, parts in e.times.items():
         t = max(range(len(parts)), key=lambda i: parts[i].value)
-        if not parts[t].is_clear:
+        if not parts[t].is_clear(len(parts)):
             sentences.append(f"{name}: none of {NUM_TIMES} equal parts in time matters beyond its error.")
         else:
             sentences.append(

@@ -8,6 +8,7 @@ Source: Breiman, 2001, Machine Learning 45 (permutation importance).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ GRID = 8  # patches along a side of an image
 NUM_TIMES = 8  # segments of a sequence
 MIN_TURNED = 0.4  # share of images that a place turns into another class, to be told
 MIN_IMAGES = 5  # of a class
+CHANCE = 0.025  # that noise is told as important
 MAX_NOISE = 3.5  # standard errors that one of the 64 places of a map reaches by chance in 2 % of maps
 
 
@@ -30,10 +32,13 @@ class Estimate(NamedTuple):
     value: float
     error: float
 
-    @property
-    def is_clear(self) -> bool:
-        """Whether it is larger than two standard errors."""
-        return self.value > 2 * self.error and self.value > 1e-9
+    def is_clear(self, among: int = 1) -> bool:
+        """Whether it is larger than its error allows by chance, in 1 of 40 cases.
+
+        Args:
+            among: estimates of which the largest is looked at (Bonferroni).
+        """
+        return self.value > NormalDist().inv_cdf(1 - CHANCE / max(among, 1)) * self.error and self.value > 1e-9
 
 
 class PatchImportance(NamedTuple):

@@ -57,6 +57,7 @@ def headline(
         sentences += own.sentences
         warnings += own.warnings
     if per_class:
+        sentences += _boxes(per_class)
         warnings += _unnamed_classes(per_class)
     warnings += _finding_warnings(findings, DOUBTFUL)
     return Headline(tuple(sentences), tuple(warnings[:MAX_WARNINGS]))
@@ -83,10 +84,10 @@ def first_sentence(finding: Finding) -> tuple[str, str]:
     text = finding.text
     end = match.start() if (match := END_OF_SENTENCE.search(text)) else len(text)
     rest = text[end:].lstrip(":; ")
-    return _sentence(text[:end], finding.columns), _sentence(rest) if rest else ""
+    return sentence(text[:end], finding.columns), sentence(rest) if rest else ""
 
 
-def _sentence(text: str, names: Sequence[str] = ()) -> str:
+def sentence(text: str, names: Sequence[str] = ()) -> str:
     """Words with a capital at the beginning, unless it is a name, and a full stop at the end."""
     first = text[:1] if text.startswith(tuple(names)) else text[:1].upper()
     return first + text[1:].rstrip(".") + "."
@@ -173,6 +174,14 @@ def _numbers(numbers: NumberFacts, rows: int) -> Headline:
         else:
             warnings.append(f"{sentence}: too narrow beyond chance.")
     return Headline(tuple(sentences), tuple(warnings))
+
+
+def _boxes(per_class: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """How many of the true boxes are found; [] for other outputs."""
+    classes = [m for m in per_class.values() if "ap50" in m and m["rows"]]
+    both = [1.0] * len(classes), [m["recall"] for m in classes]
+    total, found = (round(sum(m["rows"] * share for m, share in zip(classes, shares, strict=True))) for shares in both)
+    return [f"Of {plural(total, 'true box', 'true boxes')} {count(found)} are found."] if total else []
 
 
 def _unnamed_classes(per_class: Mapping[str, Mapping[str, float]]) -> list[str]:

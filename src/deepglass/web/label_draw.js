@@ -7,6 +7,7 @@ import { rowCard } from "./row_card.js";
 const byId = (id) => document.getElementById(id);
 export const GIVEN = "given"; // the answer that accepts a mask or boxes
 const QUEUE_LENGTH = 40; // rows of the queue that are drawn around the one in view
+const MAX_VALUES = 8; // of a similar row
 const RESERVED_KEYS = new Set(["s", "u", "k", "x"]);
 
 // An answer in words.
@@ -103,9 +104,13 @@ function drawClasses(classes, item, answer, actions) {
 }
 
 function drawNeighbours(neighbours) {
-  const cards = neighbours.map((n) => rowCard({ row: n.row, face: thumbnail(n.row, n.cells), predicted: labelText(n.label) }));
+  const faces = neighbours.map((n) => thumbnail(n.row, n.cells)), plain = !faces.some(Boolean);
+  const cards = neighbours.map(({ row, cells, label }, i) => {
+    const values = plain ? cells.slice(0, MAX_VALUES).map((cell) => [cell.name, cell.text]) : [];
+    return rowCard({ row, face: faces[i], predicted: labelText(label), values });
+  });
   const heading = element("h2", {}, "Most similar labelled rows");
-  byId("neighbours").replaceChildren(...(cards.length ? [heading, element("div", { className: "neighbours" }, ...cards)] : []));
+  byId("neighbours").replaceChildren(...(cards.length ? [heading, element("div", { className: plain ? "row-cards listed" : "neighbours" }, ...cards)] : []));
 }
 
 function drawQueue({ data, index }, actions, ended) {
