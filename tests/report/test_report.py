@@ -264,7 +264,7 @@ def test_verdict_compares_with_baselines_in_pairs(
 @pytest.mark.parametrize(("test", "relation"), [(LAG, "Worse than"), (EQUAL, "Not shown to be better than")])
 def test_a_verdict_says_what_is_shown_against_the_constant_prediction(test: PairedTest, relation: str) -> None:
     models = {name: Baseline({"accuracy": 0.8}, paired=test) for name in ("constant", "linear")}
-    assert judge(class_output(baselines=models)).headline == f"{relation} a constant prediction"
+    assert judge(class_output(baselines=models)).headline == f"{relation} a constant prediction by accuracy"
 
 
 def test_a_verdict_on_shortened_training_says_so() -> None:

@@ -24,17 +24,19 @@ from deepglass.features.number import Number
 from deepglass.introspect.example import example_of
 from deepglass.introspect.facts import LayerHistory, NetworkHealth
 from deepglass.introspect.layers import Layer
+from deepglass.metrics.paired import PairedTest
 from deepglass.metrics.summaries import Figure, histogram
-from deepglass.metrics.table import metric_text
+from deepglass.metrics.table import METRICS, metric_text
 from deepglass.prepare.sources import file_columns, read_like
 from deepglass.report.charts.axes import axis
 from deepglass.report.charts.curves import Line, curves
 from deepglass.report.convergence import training_end
 from deepglass.report.facts import DataFacts, HistoryPoint, PlanFacts
 from deepglass.report.headline import first_sentence, headline
-from deepglass.report.output_facts import ClassFacts
+from deepglass.report.output_facts import Baseline, ClassFacts
 from deepglass.report.sections.slices import OutputSlices, SliceFacts
 from deepglass.report.templates import draw
+from deepglass.report.verdict import judge
 from deepglass.training.plan import Plan
 
 SMALL = {"trunk": "mlp", "ensemble_size": 1, "width": 16}
@@ -319,3 +321,12 @@ def test_the_largest_of_many_noisy_estimates_is_not_told_as_important() -> None:
 def test_found_boxes_are_counted() -> None:
     per_class = {"cell": {"rows": 40.0, "ap50": 0.8, "recall": 0.9}, "dust": {"rows": 10.0, "ap50": 0.1, "recall": 0.2}}
     assert "Of 50\xa0true boxes 38 are found." in headline(class_output(classes=None), (), per_class).sentences
+
+
+def test_language_models_are_compared_block_by_block() -> None:
+    lead = PairedTest(0.1, 0.05, 0.15, 0.001)
+    bits = METRICS["bits_per_character"]
+    models = {"n_grams": Baseline({bits.name: 2.5}, paired=lead)}
+    output = class_output(classes=None, metric=bits, test={bits.name: Figure(2.4)}, baselines=models)
+    assert "Block by block of the text" in judge(output).sentence
+    assert "Row by row" in judge(class_output(baselines={"linear": Baseline({"accuracy": 0.1}, paired=lead)})).sentence

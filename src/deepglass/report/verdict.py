@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from deepglass.formatting import baseline_name, count, duration, finite, plural
 from deepglass.metrics.paired import PairedTest
 from deepglass.metrics.summaries import Figure
-from deepglass.metrics.table import metric_text, metric_title
+from deepglass.metrics.table import METRICS, metric_text, metric_title
 from deepglass.report.output_facts import Baseline, OutputFacts
 from deepglass.report.templates import capital
 
@@ -91,7 +91,8 @@ def judge(
     constant = output.baselines["constant"].paired if "constant" in output.baselines else None
     if outcome != "better" and constant is not None and compare_models([constant]) != "better":
         relation = "Worse" if compare_models([constant]) == "worse" else "Not shown to be better"
-        evidence, text = _test_text(output, "constant", constant), f"{relation} than a constant prediction"
+        evidence = _test_text(output, "constant", constant)
+        text = f"{relation} than a constant prediction by {metric_title(output.metric.name)}"
         return BaselineVerdict("worse" if outcome == "worse" else "unclear", text, f"{sentence} {evidence}", evidence)
     nearest = min(tests, key=lambda n: tests[n].difference)
     evidence = _test_text(output, nearest, tests[nearest])
@@ -157,6 +158,8 @@ def _test_text(output: OutputFacts, name: str, test: PairedTest) -> str:
     chance = f"p = {test.p_value:.2g}" if test.p_value >= 1e-4 else "p < 0.0001"
     lead = f"its lead over {_with_article(name)} is {text(test.difference)} {points}{spread}"
     how = "Over separate episodes" if output.unit == "episode" else "Row by row"
+    if output.metric is METRICS["bits_per_character"]:  # of a text, whose rows go on into each other
+        how = "Block by block of the text"
     return f"{how}, {lead}, {chance}."
 
 
