@@ -330,3 +330,24 @@ def test_language_models_are_compared_block_by_block() -> None:
     output = class_output(classes=None, metric=bits, test={bits.name: Figure(2.4)}, baselines=models)
     assert "Block by block of the text" in judge(output).sentence
     assert "Row by row" in judge(class_output(baselines={"linear": Baseline({"accuracy": 0.1}, paired=lead)})).sentence
+
+
+def test_columns_that_are_left_out_already_have_no_fix() -> None:
+    random = np.random.default_rng(0)
+    label = random.random(300) < 0.3
+    frame = pl.DataFrame(
+        {
+            "customer_id": [f"C{i}" for i in range(300)],
+            "same": ["x"] * 300,
+            "left": np.where(label, "2021-03-04", None),
+            "a": random.normal(size=300),
+            "b": label + 0.01 * random.normal(size=300),
+            "y": label,
+        }
+    )
+    fixes = {f.kind: f for f in deepglass.inspect(frame, "y").findings}
+    assert fixes["id_column"].fix == fixes["constant"].fix == ""
+    assert set(fixes["leak"].fix.removeprefix("data.ignore=[").rstrip("]").split(", ")) == {"b", "left"}
+    sentence, _ = first_sentence(fixes["leak"])
+    assert "Also" in sentence
+    assert all(name in sentence for name in ("b ", "left"))

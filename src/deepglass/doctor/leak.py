@@ -17,6 +17,7 @@ from deepglass.doctor.joint_leak import joint_leak
 from deepglass.formatting import plain_percent
 
 MIN_CLASS_SCORE = 0.92  # share of the constant prediction's errors that the column removes
+MISSING = "being missing"  # what may tell the target, as a value does
 MIN_NUMBER_SCORE = 0.98  # R2
 MIN_LOW = 0.9  # lower confidence bound of the score
 MAX_ROWS, MIN_ROWS = 5_000, 30  # labelled rows
@@ -198,7 +199,7 @@ def _finding(context: DataContext, target: Target, column: str, what: str, score
             f" tells {plain_percent(score.score, 0)} of the labels of {target.name} that the most frequent one does not"
         )
     text += "; is it known before the prediction is made? If not, leave it out"
-    fix = f"data.ignore=[{column}]" if not what else ""
+    fix = f"data.ignore=[{column}]" if what in ("", MISSING) else ""
     yield context.finding("leak", [], [column], min(score.score, 1.0), text, fix)
 
 
@@ -208,7 +209,7 @@ def _missing(context: DataContext, target: Target, labelled: np.ndarray) -> Iter
         missing = is_null(context.table[column])[labelled].astype(np.float64)
         if 0 < missing.mean() < 1:
             score = leak_score(missing, target.values[labelled], True, target)
-            yield from _finding(context, target, column, "being missing", score)
+            yield from _finding(context, target, column, MISSING, score)
 
 
 def _pixels(context: DataContext, target: Target, labelled: np.ndarray) -> Iterator[Finding]:

@@ -29,8 +29,8 @@ def id_column(context: DataContext) -> Iterator[Finding]:
 
 
 def _excluded(context: DataContext, kind: Literal["constant", "id_column"]) -> Iterator[Finding]:
-    """A finding for each column that training leaves out for a reason of this kind."""
+    """A finding for each column that training leaves out for a reason of this kind: there is nothing to be fixed."""
     for role in context.roles:
         if role.finding == kind:
             text = f"{role.name}: {role.why}; it is left out"
-            yield context.finding(kind, [], [role.name], 1.0, text, f"data.ignore=[{role.name}]")
+            yield context.finding(kind, [], [role.name], 1.0, text)

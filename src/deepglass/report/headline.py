@@ -16,6 +16,8 @@ SIGNIFICANCE = 0.01  # of coverage and confidence being below what they promise
 MIN_ROWS = 20  # of a class or of confident predictions, below which nothing is said of them
 LOW_RECALL = 0.5  # below which a warning says how many rows of a class are missed
 CONFIDENT = 0.8  # from this confidence on a prediction counts as confident
+PER_COLUMN = ("leak", "label_error", "drift", "outlier", "spelling", "id_column", "constant", "proxy")
+"""Kinds of findings whose text names one column after the other."""
 MAX_NAMES = 3
 MAX_NAME = 30  # characters of a class name
 
@@ -84,7 +86,10 @@ def first_sentence(finding: Finding) -> tuple[str, str]:
     text = finding.text
     end = match.start() if (match := END_OF_SENTENCE.search(text)) else len(text)
     rest = text[end:].lstrip(":; ")
-    return sentence(text[:end], finding.columns), sentence(rest) if rest else ""
+    first = sentence(text[:end], finding.columns)
+    if finding.kind in PER_COLUMN and (further := [c for c in finding.columns if c not in first]):
+        first += f" Also {first_names(further, MAX_NAMES)}."
+    return first, sentence(rest) if rest else ""
 
 
 def sentence(text: str, names: Sequence[str] = ()) -> str:
