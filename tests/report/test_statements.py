@@ -351,3 +351,13 @@ def test_columns_that_are_left_out_already_have_no_fix() -> None:
     sentence, _ = first_sentence(fixes["leak"])
     assert "Also" in sentence
     assert all(name in sentence for name in ("b ", "left"))
+
+
+def test_the_last_bar_of_errors_says_that_it_has_all_beyond() -> None:
+    spread = histogram(np.append(np.linspace(0, 100, 999), 5000.0), bins=10)
+    assert spread is not None
+    x, y = axis([spread.low, spread.high], 50, 400, room=0), axis(spread.counts, 300, 10, zero=True)
+    html = said(draw("errors", spread=spread, across=x, up=y, height=390))
+    assert html.count("and more\n") == 1
+    assert "and less" not in html
+    assert "from 0 to 5000" in html
