@@ -25,8 +25,9 @@ from deepglass.introspect.example import example_of
 from deepglass.introspect.facts import LayerHistory, NetworkHealth
 from deepglass.introspect.layers import Layer
 from deepglass.metrics.paired import PairedTest
-from deepglass.metrics.summaries import Figure, histogram
+from deepglass.metrics.summaries import Figure, histogram, reliability
 from deepglass.metrics.table import METRICS, metric_text
+from deepglass.objectives.base import predict_dataset
 from deepglass.prepare.sources import file_columns, read_like
 from deepglass.report.charts.axes import axis
 from deepglass.report.charts.curves import Line, curves
@@ -37,6 +38,7 @@ from deepglass.report.output_facts import Baseline, ClassFacts
 from deepglass.report.sections.slices import OutputSlices, SliceFacts
 from deepglass.report.templates import draw
 from deepglass.report.verdict import judge
+from deepglass.run.callbacks.boundary_recorder import predict_values
 from deepglass.training.plan import Plan
 
 SMALL = {"trunk": "mlp", "ensemble_size": 1, "width": 16}
@@ -361,3 +363,19 @@ def test_the_last_bar_of_errors_says_that_it_has_all_beyond() -> None:
     assert html.count("and more\n") == 1
     assert "and less" not in html
     assert "from 0 to 5000" in html
+
+
+def test_all_parts_of_a_report_use_the_calibrated_predictions(signs: deepglass.Run) -> None:
+    """The calibration error beside the diagram is that of the metrics, and a plane has the colours of predictions."""
+    calibration = {"temperature": 2.0, "bias": [0.0, 1.5], "threshold": 0.9}
+    context = signs.context
+    (output,) = context.data.outputs
+    rows = context.data.rows("test")
+    dataset = context.data.dataset(rows, context.device)
+    mode = predict_dataset(context.objective, dataset, 64)["y"]
+    truth = dataset.truth["y"]
+    predicted = predict_values(context.objective, output, dataset, calibration)
+    assert predicted.value.tolist() == output.predicted_classes(mode, calibration).tolist()
+    labels = truth.values.reshape(-1) - 1
+    facts = reliability(mode["log_probs"], labels, 2.0, np.ones(len(labels)), labels == labels, [0.0, 1.5])
+    assert facts.ece_after == pytest.approx(output.score(mode, truth, calibration)["ece"], abs=1e-6)

@@ -12,7 +12,7 @@ import numpy as np
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import take_raw
 from deepglass.features.outputs.base import Output
-from deepglass.formatting import first_names, plain_percent
+from deepglass.formatting import first_names, percent
 from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
 from deepglass.run.callbacks.boundary_recorder import (
     MAX_STORED_WEIGHTS,
@@ -189,7 +189,9 @@ def _columns(plane: Plane, earlier: Sequence[tuple[int, PlanePredictions]], pain
     Args:
         earlier: steps during training, and the predictions then.
     """
-    final = predict_values(paint.context.objective, paint.output, plane.data(paint.context.device))
+    context, output = paint.context, paint.output
+    calibration = context.calibration.get(output.name)
+    final = predict_values(context.objective, output, plane.data(context.device), calibration)
     frames = [BoundaryFrame(step, paint.image(paint.position(p), p.sure)) for step, p in (*earlier, (-1, final))]
     held, description = list(plane.fixed), ""
     if held:
@@ -213,11 +215,11 @@ def _embedding_plane(snapshots: Sequence[BoundarySnapshot], paint: _Paint) -> Bo
         frames.append(BoundaryFrame(snapshot.step, _vote(points, snapshot.predictions, paint), points))
     description = (
         f"Each point has the prediction of its {NUM_NEIGHBOURS} nearest rows in this plane, which has "
-        f"{plain_percent(snapshots[-1].explained_variance, 0)} of the variance at the end. The network itself "
+        f"{percent(snapshots[-1].explained_variance, 0)} of the variance at the end. The network itself "
         f"uses all directions."
     )
     axes = BoundaryAxis("first direction", (-1.0, 1.0)), BoundaryAxis("second direction", (-1.0, 1.0))
-    return paint.boundary(axes, frames, last, description.replace("%", "\N{NO-BREAK SPACE}%"), learned=True)
+    return paint.boundary(axes, frames, last, description, learned=True)
 
 
 def _fitted(points: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -130,9 +130,14 @@ def share_interval(successes: int, rows: int) -> Figure:
 
 
 def reliability(
-    log_probs: np.ndarray, labels: np.ndarray, temperature: float | None, confidence: np.ndarray, correct: np.ndarray
+    log_probs: np.ndarray,
+    labels: np.ndarray,
+    temperature: float | None,
+    confidence: np.ndarray,
+    correct: np.ndarray,
+    bias: Sequence[float] | None = None,
 ) -> Reliability:
-    """Reliability diagram before and after temperature scaling.
+    """Reliability diagram before and after calibration.
 
     Args:
         log_probs: (N, K) before it.
@@ -140,24 +145,28 @@ def reliability(
         temperature: None where none was fitted.
         confidence: (N,) of the answers that were given.
         right: (N,) bool, whether these were.
+        bias: (K,) of the calibration, where it has one.
     """
     before = np.exp(log_probs.max(1))
     return Reliability(
         after=reliability_bins(confidence, correct),
-        ece_after=_calibration_error(log_probs, labels, temperature or 1.0),
+        ece_after=_calibration_error(log_probs, labels, temperature or 1.0, bias),
         before=reliability_bins(before, log_probs.argmax(1) == labels),
         ece_before=_calibration_error(log_probs, labels, 1.0),
         temperature=temperature,
     )
 
 
-def _calibration_error(log_probs: np.ndarray, labels: np.ndarray, temperature: float) -> float:
-    """Expected calibration error at a temperature, by blocks of rows."""
+def _calibration_error(
+    log_probs: np.ndarray, labels: np.ndarray, temperature: float, bias: Sequence[float] | None = None
+) -> float:
+    """Expected calibration error of calibrated probabilities, by blocks of rows."""
+    shift = None if bias is None else np.array(bias)
     if not len(labels):
         return float("nan")
     confidences, correct = [], []
     for rows in row_blocks(log_probs.shape):
-        probs = np.exp(apply_temperature(log_probs[rows], temperature))
+        probs = np.exp(apply_temperature(log_probs[rows], temperature, shift))
         confidences.append(probs.max(1).astype(np.float64))
         correct.append(probs.argmax(1) == labels[rows])
     return binned_error(np.concatenate(confidences), np.concatenate(correct))

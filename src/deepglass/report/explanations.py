@@ -72,7 +72,7 @@ def explanations_of(
     except SpecError:
         return {}
     first = explainer.outputs[0]
-    chosen = rows[_choose_rows(first, prepared, rows, best[first.name])]
+    chosen = rows[_choose_rows(first, prepared, rows, best[first.name], calibration.get(first.name, {}))]
     table = prepared.table.take(chosen)
     inputs = {f.name: f.encode(table[f.column]) for f in prepared.inputs}
     cost = _seconds_per_row(objective, Dataset(inputs, {}, device)) * PASSES_PER_ROW * len(chosen)
@@ -89,14 +89,17 @@ def explanations_of(
     return {name: tuple(f for f in facts if f.targets) for name, facts in by_output.items()}
 
 
-def _choose_rows(feature: Output, prepared: PreparedData, rows: np.ndarray, best: PredictionArrays) -> np.ndarray:
+def _choose_rows(
+    feature: Output, prepared: PreparedData, rows: np.ndarray, best: PredictionArrays, calibration: Calibration
+) -> np.ndarray:
     """Indices among the test rows: of classes the most confident mistake and two right ones, else evenly spaced."""
     spread = evenly_spaced(np.arange(len(rows)), MAX_ROWS)
     if "log_probs" not in best or best["log_probs"].ndim != 2:
         return spread
     truth = feature.encode(prepared.table.take(rows)[feature.column])
     labels = truth.values.reshape(-1).astype(int) - 1
-    confidence, right = best["log_probs"].max(1), best["log_probs"].argmax(1) == labels
+    predicted = feature.predicted_classes(best, calibration)
+    confidence, right = np.take_along_axis(best["log_probs"], predicted[:, None], 1)[:, 0], predicted == labels
     wrong = np.flatnonzero(~right & truth.mask)
     chosen = evenly_spaced(np.flatnonzero(right & truth.mask), MAX_ROWS - min(1, len(wrong)))
     mistake = wrong[np.argsort(-confidence[wrong], kind="stable")[:1]]

@@ -172,6 +172,7 @@ def _classes(feature: Output, rows: OutputRows) -> tuple[ClassFacts, tuple[RowCa
         calibration.get("temperature"),
         confidence[labelled],
         (predicted == labels)[labelled],
+        calibration.get("bias"),
     )
     mistakes = confident_mistakes(labels, predicted, confidence, labelled)
     others = cell_rows(mistakes, labels, predicted, confidence, labelled)
@@ -213,7 +214,8 @@ def _tag_classes(feature: TagsOutput, rows: OutputRows) -> ClassFacts | None:
     probabilities = np.exp(calibrated(log_probs, rows.calibration))
     predicted, names = feature.predicted_classes({"log_probs": log_probs}, rows.calibration), feature.class_names
     confidence = np.take_along_axis(probabilities, predicted[:, None], 1)[:, 0]
-    reliability = summaries.reliability(log_probs, labels, temperature, confidence, predicted == labels)
+    bias = rows.calibration.get("bias")
+    reliability = summaries.reliability(log_probs, labels, temperature, confidence, predicted == labels, bias)
     compared, confusion = _confusion(labels, predicted, names)
     return ClassFacts(names=compared, total=len(names), confusion=confusion, reliability=reliability, unit="word")
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from deepglass.data.batches import Dataset
-from deepglass.features.outputs.base import Output
+from deepglass.features.outputs.base import Calibration, Output
 from deepglass.nn.pca import fit_pca
 from deepglass.objectives._linear_unit import LinearUnit
 from deepglass.objectives._semi import SemiSupervised
@@ -36,7 +36,7 @@ MAX_STORED_WEIGHTS = 300_000  # parameters of a network whose weights are stored
 
 
 class PlanePredictions(NamedTuple):
-    """Predictions: the most probable class and its probability; for a number the encoded value, and ones.
+    """Predictions: the predicted class and its probability; for a number the encoded value, and ones.
 
     Shapes: (N,) float32 each.
     """
@@ -147,17 +147,23 @@ def temporary_weights(objective: Objective, weights: Mapping[str, np.ndarray]) -
         objective.load_state_dict(own)
 
 
-def predict_values(objective: Objective, output: Output, data: Dataset) -> PlanePredictions:
-    """The predictions of a network for all rows."""
+def predict_values(
+    objective: Objective, output: Output, data: Dataset, calibration: Calibration | None = None
+) -> PlanePredictions:
+    """The predictions of a network for all rows; before the end of training without a calibration."""
     values, confidences = [], []
     with inference(objective):
         for batch in data.batches(512):
-            best = objective.predict(batch)[output.name].mode()
-            value = best["log_probs"].float().exp() if output.has_classes else best["value"].float()
-            confidence, value = value.max(1) if output.has_classes else (torch.ones_like(value), value)
-            values.append(value.float())
-            confidences.append(confidence)
-    return PlanePredictions(torch.cat(values).cpu().numpy(), torch.cat(confidences).cpu().numpy())
+            best = {k: v.float().cpu().numpy() for k, v in objective.predict(batch)[output.name].mode().items()}
+            probabilities = output.class_probabilities(best, calibration)
+            if probabilities is None:
+                value, confidence = best["value"], np.ones_like(best["value"])
+            else:
+                value = output.predicted_classes(best, calibration)
+                confidence = np.take_along_axis(probabilities, value[:, None], 1)[:, 0]
+            values.append(value.astype(np.float32))
+            confidences.append(confidence.astype(np.float32))
+    return PlanePredictions(np.concatenate(values), np.concatenate(confidences))
 
 
 def boundary_recorder(context: RunContext, from_step: int = 0) -> list[Callback]:
