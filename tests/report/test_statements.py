@@ -379,3 +379,16 @@ def test_all_parts_of_a_report_use_the_calibrated_predictions(signs: deepglass.R
     labels = truth.values.reshape(-1) - 1
     facts = reliability(mode["log_probs"], labels, 2.0, np.ones(len(labels)), labels == labels, [0.0, 1.5])
     assert facts.ece_after == pytest.approx(output.score(mode, truth, calibration)["ece"], abs=1e-6)
+
+
+def test_an_input_that_matters_is_not_said_to_be_replaced_by_others() -> None:
+    """Nor any input of a network that predicts nothing."""
+
+    def told(lead: float, error: float) -> str:
+        inputs = (("a", 0.3, 0.01, 1.0), ("b", 0.02, error, 0.9))
+        reliances = tuple(InputReliance(n, Estimate(v, e), v, Estimate(u, 0.1)) for n, v, e, u in inputs)
+        return " ".join(sentences_of(replace(reliance(lead=lead), inputs=reliances), TOGETHER))
+
+    assert "The network uses b (by its attributions)" in told(0.4, 0.014)
+    assert "The network uses" not in told(0.4, 0.001)
+    assert "The network uses" not in told(0.0, 0.014)

@@ -13,8 +13,7 @@ from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.doctor.label_noise import estimate_noise, match_ranks
 from deepglass.features.base import Column
-from deepglass.features.outputs.base import Output
-from deepglass.metrics.calibration import apply_temperature
+from deepglass.features.outputs.base import Calibration, Output
 from deepglass.objectives.base import embed_dataset, predict_dataset
 from deepglass.run.predictor import Predictor
 
@@ -220,7 +219,7 @@ def active_learning_scores(
     if not len(unlabelled):
         return []
     rows = embed_rows(predictor, table.take(unlabelled), feature)
-    uncertainty = _uncertainty(rows, predictor.calibration.get(feature.name, {}).get("temperature", 1.0))
+    uncertainty = _uncertainty(rows, feature, predictor.calibration.get(feature.name, {}))
     candidates = np.argsort(-uncertainty, kind="stable")[:MAX_CANDIDATES]
     if len(labelled) > MAX_COMPARED:
         labelled = np.sort(np.random.default_rng(0).choice(labelled, MAX_COMPARED, replace=False))
@@ -250,10 +249,12 @@ def _labelled(truth: Column) -> np.ndarray:
     return np.flatnonzero(labelled)
 
 
-def _uncertainty(rows: EmbeddedTable, temperature: float) -> np.ndarray:
+def _uncertainty(rows: EmbeddedTable, output: Output, calibration: Calibration) -> np.ndarray:
     if rows.log_probs is None or rows.log_probs.shape[1] < 2:
         return np.ones(len(rows.embedding))
-    top = np.sort(np.exp(apply_temperature(rows.log_probs, temperature)), 1)[:, -2:]
+    probabilities = output.class_probabilities({"log_probs": rows.log_probs}, calibration)
+    assert probabilities is not None
+    top = np.sort(probabilities, 1)[:, -2:]
     return 1 - (top[:, 1] - top[:, 0])
 
 

@@ -44,7 +44,8 @@ def sentences_of(e: GlobalExplanation, together: Importance) -> list[str]:
                 f"{_text(e, e.alone)} ({_text(e, e.without)} with all permuted). Is it known at prediction time, and "
                 "is it a cause?"
             )
-        sentences += _disagreements(e, together.loss.value)
+        if e.lead.is_clear():
+            sentences += _disagreements(e, together.loss.value)
     matter = {i.input for i in clear}
     if e.interaction is not None and e.interaction.h >= STRONG_H and matter & set(e.interaction.inputs):
         a, b = e.interaction.inputs
@@ -112,14 +113,15 @@ def _disagreements(e: GlobalExplanation, together: float) -> list[str]:
         i.input
         for i in e.inputs
         if i.attribution is not None
+        and not i.permutation.is_clear(len(e.inputs))
         and i.attribution.value >= 0.5 * max(sizes)
         and i.permutation.value + 2 * i.permutation.error < LITTLE * together
     ]
     if not used:
         return []
     return [
-        f"The network uses {used[0]} (by its attributions), yet little is lost when its values are permuted: other "
-        "inputs tell the same (correlated columns)."
+        f"The network uses {used[0]} (by its attributions), yet little is lost when its values are permuted, as "
+        "where other inputs tell the same (correlated columns)."
     ]
 
 
