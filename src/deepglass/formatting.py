@@ -81,6 +81,8 @@ def percent(share: float | None, digits: int = 1) -> str:
     if not finite(share):
         return MISSING
     text = f"{100 * share:.{digits}f}"
+    if share <= 0 and float(text) == 0:  # not -0.0
+        text = text.lstrip("-")
     if share < 1 and float(text) >= 100:
         text = f">{100 - 10**-digits:.{digits}f}"
     elif share > 0 and float(text) == 0:
@@ -89,20 +91,28 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def confidence(share: float | None) -> str:
-    """0.87 -> `87 %`, with a decimal from 0.99 on."""
-    return percent(share, 1 if finite(share) and 0.99 <= share < 1 else 0)
+    """0.87 -> `87 %`, with a decimal from 0.99 on; never 100 %, which is 0.99999 rounded."""
+    certain = finite(share) and share >= 1
+    return percent(math.nextafter(1, 0), 1) if certain else percent(share, 1 if finite(share) and share >= 0.99 else 0)
 
 
 def duration(seconds: float | None) -> str:
-    """192 -> `3 min 12 s`."""
+    """192 -> `3 min 12 s`; a time too short to be written is `<0.1 s`."""
     if not finite(seconds):
         return MISSING
+    if 0 < seconds < 0.05:
+        return f"<0.1{_SPACE}s"
     if seconds < 60:
         return f"{seconds:.{1 if seconds < 10 else 0}f}{_SPACE}s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     parts = [(hours, "h"), (minutes, "min"), (0 if hours else rest, "s")]
     return " ".join(f"{n}{_SPACE}{unit}" for n, unit in parts if n)
+
+
+def exact(value: float | None) -> str:
+    """An end of a range, or a step: four significant digits, of whole numbers all: `4.3`, `2415`, `39,292,300`."""
+    return number(value, 4) if finite(value) and abs(value) >= 1000 else short(value, 4)
 
 
 def baseline_name(name: str) -> str:
@@ -120,6 +130,11 @@ def plain_number(value: float) -> str:
 def signed_number(value: float) -> str:
     """A difference or contribution, written as `plain_number` writes its size: `+0.0333`, `-41,230`."""
     return ("-" if value < 0 else "+") + plain_number(abs(value))
+
+
+def plain_percent(share: float, digits: int = 1) -> str:
+    """As `percent` with plain signs: `98.1 %`, `<0.1 %`."""
+    return percent(share, digits).replace(_SPACE, " ").replace("−", "-")
 
 
 def plain_bytes(size: int) -> str:
@@ -158,7 +173,7 @@ def prediction_line(prediction: Mapping[str, Any]) -> str:
     nearest words: `queen 0.71, princess 0.68`.
     """
     if "shares" in prediction:
-        largest = [f"{name} {share:.0%}".replace("%", " %") for name, share in list(prediction["shares"].items())[:3]]
+        largest = [f"{name} {plain_percent(share, 0)}" for name, share in list(prediction["shares"].items())[:3]]
         return ", ".join(largest)
     value = prediction["value"]
     if "similarity" in prediction:

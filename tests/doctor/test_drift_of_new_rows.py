@@ -68,7 +68,7 @@ def test_drift_of_numbers_and_classes_is_told_with_its_evidence(folder: Path, tm
 def test_other_shares_of_missing_values_are_drift(folder: Path, tmp_path: Path) -> None:
     frame = made(300, 1).with_columns(size=pl.when(pl.int_range(300) % 3 == 0).then(None).otherwise("size"))
     assert findings(folder / "run", frame, tmp_path / "new.csv")["drift"].text == (
-        "size: 0.0% missing in training, 33.3% here"
+        "size: 0.0 % missing in training, 33.3 % here"
     )
 
 

@@ -7,17 +7,29 @@ import pytest
 
 from deepglass.explain.global_explanation import GlobalExplanation, InputReliance
 from deepglass.explain.global_sentences import sentences_of
-from deepglass.explain.importance import Estimate
+from deepglass.explain.importance import Estimate, Importance
 from deepglass.explain.profiles import Profile, sequence_profile, sound_profiles
 from deepglass.features.audio import Audio
 from deepglass.features.sequence import Sequence
 from deepglass.report.sections.reliance import reliance_view
 
+TOGETHER = Importance(Estimate(0.5, 0.05), 0.4)
 WAVE = Sequence(name="wave", column="wave")
 
 
 def explanation(*profiles: Profile, **more: object) -> GlobalExplanation:
-    return GlobalExplanation("label", "accuracy", 0.9, 0.5, 100, profiles=profiles, **{"inputs": (), **more})  # type: ignore[arg-type]
+    return GlobalExplanation(
+        "label",
+        "accuracy",
+        0.9,
+        "log_loss",
+        0.3,
+        Estimate(0.4, 0.02),
+        0.5,
+        100,
+        profiles=profiles,
+        **{"inputs": (), **more},
+    )  # type: ignore[arg-type]
 
 
 def test_the_band_and_the_time_of_a_sound_are_in_hertz_and_seconds() -> None:
@@ -33,7 +45,7 @@ def test_the_band_and_the_time_of_a_sound_are_in_hertz_and_seconds() -> None:
     assert frequency.edges[0] >= 40
     assert frequency.edges[-1] <= 4000
     first, second = sentences_of(explanation(frequency, time), 0.4)
-    assert f"lies in {frequency.span(4, 4)}; equally spread it would be 12%" in first
+    assert f"lies in {frequency.span(4, 4)}; equally spread it would be 12 %" in first
     assert "Hz" in first
     assert " s; equally" in second
 
@@ -56,9 +68,9 @@ def test_noise_is_told_and_not_drawn() -> None:
     noise = np.random.default_rng(1).normal(size=(20, 32))
     profile = sequence_profile(WAVE, list(noise))
     assert profile.regions == ()
-    inputs = (InputReliance("a", Estimate(0.01, 0.02), Estimate(0.3, 0.1)),)
+    inputs = (InputReliance("a", Estimate(0.01, 0.02), 0.01, Estimate(0.3, 0.1)),)
     told = explanation(profile, inputs=inputs, times={"wave": [Estimate(0.01, 0.01)] * 8})
-    said = sentences_of(told, 0.4)
+    said = sentences_of(told, TOGETHER)
     assert any("No input alone matters beyond chance" in s for s in said)
     assert "wave: none of 8 equal parts in time matters beyond its error." in said
     assert any("spread over the whole position axis" in s for s in said)
@@ -67,6 +79,6 @@ def test_noise_is_told_and_not_drawn() -> None:
 
 @pytest.mark.parametrize(("alone", "rival", "named"), [(0.85, 0.2, True), (0.8, 0.01, True), (0.8, 0.2, False)])
 def test_a_shortcut_has_no_rival_or_tells_nearly_all(alone: float, rival: float, named: bool) -> None:
-    inputs = tuple(InputReliance(n, Estimate(v, 0.001), None) for n, v in (("later", 0.3), ("age", rival)))
+    inputs = tuple(InputReliance(n, Estimate(v, 0.001), v, None) for n, v in (("later", 0.3), ("age", rival)))
     told = explanation(inputs=inputs, alone=alone)
-    assert any(s.startswith("later alone carries") for s in sentences_of(told, 0.4)) is named
+    assert any(s.startswith("later alone carries") for s in sentences_of(told, TOGETHER)) is named

@@ -163,7 +163,7 @@ def test_data_checks_use_the_statistics_of_a_foreign_kind() -> None:
     frame = sketches().drop("angle")
     inspection = deepglass.inspect(frame, "dark", kinds={"sketch": KINDS["sketch"]})
     leak = next(f for f in inspection.findings if f.kind == "leak")
-    assert "sketch: its ink alone tells 100% of the labels of dark" in leak.text
+    assert "sketch: its ink alone tells 100 % of the labels of dark" in leak.text
 
 
 def test_a_run_of_foreign_kinds_learns_and_has_baselines(run: deepglass.Run) -> None:

@@ -97,7 +97,7 @@ def test_the_page_contains_points_and_colours_and_no_external_url(page: tuple[st
     assert len(unpacked(data["layouts"][0]["positions"])) == 2 * data["count"]
     names = [c["name"] for c in data["colourings"]]
     assert names == ["kind", "kind: prediction", "kind: error", "split", "a", "secretive", "word"]
-    assert data["count"] == len(data["items"]["labels"])
+    assert data["count"] == len(data["items"]["predictions"])
     assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)|https?://(?!www\.w3\.org)", html)
 
 

@@ -49,7 +49,7 @@ def test_columns_are_bars_and_small_attributions_are_summed() -> None:
     assert "+0.75" in html
     assert "It would be answered otherwise" in html
     assert "0.4" in html
-    assert "in random order 50" in html
+    assert "sooner than in random order in 1 of 1" in html
 
 
 def test_standard_errors_stand_beside_weights_and_noise_is_not_drawn() -> None:

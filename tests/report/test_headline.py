@@ -31,7 +31,7 @@ def numbers(coverage: float, rows: int) -> OutputFacts:
 def test_a_rare_class_is_told_in_rows() -> None:
     told = headline(binary([[363, 4], [14, 31]]))
     assert "Of 45 rows of “yes” 31 are recognised; of 367 of “no” 4 are taken for “yes”." in told.sentences
-    assert any("89.1" in w and "predicting only that is as accurate" in w for w in told.warnings)
+    assert any("predicting only that is 89.1" in w for w in told.warnings)
 
 
 @pytest.mark.parametrize(

@@ -354,7 +354,7 @@ def test_masks_are_shown_with_the_augmented_images() -> None:
     ready = replace(prepared(picture, feature, pictures, answers), split=np.full(6, "train"))
     sheet = augmented_images(ready, Change({"image": Augment(shift=0.25, flip=True)}, (feature,)))
     assert sheet is not None
-    assert sheet.changes == ("shifted by up to 25% of the side", "flipped horizontally in half of the cases")
+    assert sheet.changes == ("shifted by up to 25 % of the side", "flipped horizontally in half of the cases")
     assert [len(row) for row in sheet.rows] == [4] * 6
     moved = 0
     for row in sheet.rows:
@@ -504,7 +504,7 @@ def test_a_report_shows_filters_and_omits_patches_without_samples(
     assert command("report", "digits").code == 0
     html = Path("digits/report.html").read_text()
     assert ">Filters</h2>" in html
-    assert "shifted by up to 10% of the side, rotated by up to 10°" in html
+    assert "shifted by up to 10 % of the side, rotated by up to 10°" in html
     assert html.count("patch 6") > 8
     assert command("report", "digits", "--no-samples").code == 0
     html = Path("digits/report.html").read_text()

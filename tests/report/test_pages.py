@@ -25,7 +25,9 @@ from deepglass.introspect import feature_visualization as visions
 from deepglass.report import after_training as after
 from deepglass.report import explanations
 from deepglass.report.data import ReportData
+from deepglass.report.row_cards import RowCard
 from deepglass.report.sections import texts as text_section
+from deepglass.report.templates import environment
 from deepglass.report.write import render
 from deepglass.web import bundle
 
@@ -454,3 +456,18 @@ def test_scripts_write_numbers_as_the_report_does(page: Page) -> None:
         [formatting.short(v) for v in numbers],
         [formatting.confidence(v) for v in shares],
     ]
+
+
+def test_scripts_write_the_row_card_of_the_report(page: Page) -> None:
+    """The labelling page and the map show a row as the report does."""
+    card = RowCard(row=1200, truth="yes", predicted="no", confidence=0.876, values={"age": "39", "job": "clerk"})
+    html = str(environment().get_template("row_cards.html").module.card(0, card, None, {}))  # type: ignore[attr-defined]
+    page.go("about:blank")
+    facts = '{row: 1200, predicted: "no", share: 0.876, truth: "yes", values: [["age", "39"], ["job", "clerk"]]}'
+    script = page.run(f"(() => {{ {bundle(['row_card'])}\nreturn rowCard({facts}).outerHTML; }})()")
+    assert _plain(script) == _plain(re.sub(r' data-\w+="[^"]*"', "", html))
+
+
+def _plain(html: str) -> str:
+    """HTML without white space around tags."""
+    return re.sub(r"\s*(<[^>]*>)\s*", r"\1", html.replace("&nbsp;", "\xa0")).strip()

@@ -66,9 +66,9 @@ def test_inserted_slices_are_found_with_their_rows(made: Made) -> None:
     findings = deepglass.inspect(made.run.spec.data.source, ["sold", "price"], run=made.run).findings
     found = next(f for f in findings if f.kind == "weak_slice")
     assert re.search(
-        r"sold: where place is 'west' \(\d+ rows\) \d\d\.\d% of the predictions are wrong, else \d\.\d%", found.text
+        r"where place is 'west' \(\d+ rows\) \d\d\.\d % of the predictions of sold are wrong, else \d\.\d %", found.text
     )
-    assert re.search(r"price: where age is from 20\.\S* to \S+ \(\d+ rows\) the mean absolute error is", found.text)
+    assert re.search(r"where age is from 20\.\S* to \S+ \(\d+ rows\) the mean absolute error of price is", found.text)
     assert found.text.endswith("a column that distinguishes them")
     assert found.text.count("where ") == 2
     assert found.columns == ("place", "age")
@@ -137,7 +137,7 @@ def test_without_samples_slices_and_findings_omit_values(made: Made) -> None:
     for said in (slices, findings):
         assert "west" not in said
         assert not re.search(r"age[^<]* is from", said)
-    assert "rows; what they hold is left out" in findings
+    assert "rows, whose contents are left out" in findings
 
 
 def test_slices_can_be_selected_by_keyboard(made: Made) -> None:

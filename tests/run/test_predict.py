@@ -113,7 +113,7 @@ def test_absent_columns_are_an_error_unless_they_are_allowed(run: Run) -> None:
 
 def test_empty_columns_are_an_error_where_training_had_values(run: Run) -> None:
     rows = pl.DataFrame([GOOD] * 12).with_columns(size=pl.lit(None, pl.Float64))
-    with pytest.raises(UserError, match=r"column 'size': 12 of 12 values are missing; in training 0.0% were missing"):
+    with pytest.raises(UserError, match=r"column 'size': 12 of 12 values are missing; in training 0.0 % were missing"):
         run.predict(rows)
     assert len(run.predict(rows[:3])) == 3, "a few rows may be without"
 

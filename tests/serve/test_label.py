@@ -306,7 +306,7 @@ def test_the_page_is_accessible(queue: Queue, addresses: tuple[str, str]) -> Non
         assert page.barriers() == []
         page.page.locator("#blind").hover()
         assert "until it has an answer" in page.run("document.querySelector('#tip:not([hidden])').textContent")
-        row = int(re.sub(r"\D", "", page.run("document.querySelector('.neighbours .row-card .dim').textContent")))
+        row = int(re.sub(r"\D", "", page.run("document.querySelector('#neighbours .row-card .dim').textContent")))
         assert any(row == n.row for q in queue.items for n in q.neighbours)
         proposed = page.run("document.querySelector('#accept span').textContent")
         with page.page.expect_response("**/answer"):

@@ -15,11 +15,12 @@ from deepglass.formatting import (
     part_text,
     plain_duration,
     plain_number,
+    plain_percent,
     prediction_line,
     prediction_text,
     signed_number,
 )
-from deepglass.report.headline import by_severity
+from deepglass.report.headline import by_severity, short_text
 from deepglass.report.run_verdicts import run_verdicts
 from deepglass.run.check import RunProblem
 from deepglass.run.run import Run
@@ -93,7 +94,7 @@ def _show_findings(run: Run) -> None:
         f"\n{len(findings)} finding{'s' if len(findings) > 1 else ''} in the data{more} ({place}):", soft_wrap=True
     )
     for finding in findings[:MAX_FINDINGS]:
-        print(hanging(f"  {finding.kind}: {finding.text}", 4))
+        print(hanging(f"  {finding.kind}: {short_text(finding)}", 4))
 
 
 def show_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
@@ -207,7 +208,7 @@ def show_global_explanations(explanations: Sequence[Any]) -> None:
             for i in e.inputs:
                 used = ["", ""] if i.attribution is None else [plain_number(v) for v in i.attribution]
                 rows.append([i.input, *(plain_number(v) for v in i.permutation), *used])
-            print_table(("input", f"{e.metric} lost", "± error", "attribution", "± error"), rows)
+            print_table(("input", e.loss_title, "± error", "attribution", "± error"), rows)
         for p in (p for p in e.profiles if p.regions):
             spans = zip(p.bin_names, p.shares, strict=True)
             shares = [(name, *(plain_number(100 * v) for v in share)) for name, share in spans]
@@ -244,7 +245,7 @@ def _check_texts(checks: Mapping[str, float]) -> list[str]:
     """The faithfulness checks of an explanation, each with its ideal value."""
     texts = []
     if "completeness_gap" in checks:
-        texts.append(f"completeness gap {checks['completeness_gap']:.1%} (0 % is ideal)")
+        texts.append(f"completeness gap {plain_percent(checks['completeness_gap'])} (0 % is ideal)")
     if "weight_randomization" in checks:
         texts.append(f"weight randomization {checks['weight_randomization']:.2f} (0 is ideal)")
     for name, better in (("deletion", "lower"), ("insertion", "higher")):

@@ -13,6 +13,7 @@ from deepglass.data.table import Table
 from deepglass.dates import parse_dates, to_dates
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Raw
+from deepglass.formatting import plain_percent
 from deepglass.parsing import MISSING, is_missing, parse_numbers, to_numbers
 
 MAX_FOLDS = 1_000  # each trains a network
@@ -129,7 +130,7 @@ class Split:
     def _count(self, share: float, rows: int, table: Table, left: int | None = None) -> int:
         """Number of rows of a split: at least one if its share is above 0, and at least one row left over."""
         count = max(1, round(share * rows)) if share else 0
-        _check_enough(rows if left is None else left, count + 1, f"a split of {share:.0%}", table)
+        _check_enough(rows if left is None else left, count + 1, f"a split of {plain_percent(share, 0)}", table)
         return count
 
     def _by_source(self, table: Table, classes: np.ndarray | None, labelled: np.ndarray) -> np.ndarray:

@@ -64,7 +64,7 @@ class Finding:
             return self
         if self.kind in OF_COLUMNS:
             return replace(self, text=QUOTED.sub("…", self.text))
-        return replace(self, text=f"{len(self.rows):,} rows; what they hold is left out")
+        return replace(self, text=f"{len(self.rows):,} rows, whose contents are left out")
 
 
 class Target(NamedTuple):

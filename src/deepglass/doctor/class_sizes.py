@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding, Target, join_limited
+from deepglass.formatting import plain_percent
 
 MIN_SHARE = 0.1  # of the rarer of two classes; of more classes, relative to equal shares
 MIN_EXAMPLES = 10  # of a class
@@ -15,7 +16,7 @@ def imbalance(context: DataContext) -> Iterator[Finding]:
     for target, names, counts in _class_counts(context):
         rows = counts.sum()
         if len(counts) > 1 and (count := counts.min()) < MIN_SHARE * rows / (len(counts) / 2):
-            share = f"{count / rows:.1%}" if count >= 0.001 * rows else f"{count:,}"
+            share = plain_percent(count / rows) if count >= 0.001 * rows else f"{count:,}"
             rarest_class = f"{names[counts.argmin()]!r} is {share} of the {rows:,} rows"
             text = f"{target.name}: {rarest_class}; the threshold is tuned on validation rows, nothing is reweighted"
             yield context.finding("imbalance", [], [target.column], 1.0, text)

@@ -13,6 +13,7 @@ from deepglass.doctor.distances import kolmogorov_smirnov, kolmogorov_smirnov_bo
 from deepglass.doctor.measures import Measure
 from deepglass.doctor.two_sample_test import two_sample_test
 from deepglass.features.base import take_raw
+from deepglass.formatting import plain_percent
 
 MIN_DISTANCE = 0.15
 SIGNIFICANCE = 1e-3  # for all columns together
@@ -108,4 +109,4 @@ def _difference(measure: Measure, a: np.ndarray, b: np.ndarray) -> str:
         return f"median {np.median(a):.4g} in training, {np.median(b):.4g} in the test"
     share = [np.bincount(x.astype(int), minlength=len(measure.names)) / len(x) for x in (a, b)]
     k = int(np.abs(share[0] - share[1]).argmax())
-    return f"{measure.names[k]!r} is {share[0][k]:.1%} of training, {share[1][k]:.1%} of the test"
+    return f"{measure.names[k]!r} is {plain_percent(share[0][k])} of training, {plain_percent(share[1][k])} of the test"

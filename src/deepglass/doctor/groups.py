@@ -12,6 +12,7 @@ import polars as pl
 
 from deepglass.doctor.base import DataContext, Finding
 from deepglass.doctor.measures import Measure
+from deepglass.formatting import plain_percent
 
 MAX_TEST, MAX_TRAIN = 2_000, 10_000  # rows that are compared
 MIN_TEST = 30
@@ -59,9 +60,9 @@ def group_leak(context: DataContext) -> Iterator[Finding]:
     if best is not None:
         same, chance, column = best
         text = (
-            f"rows of one {column} lie in training and test: {same:.0%} of the test rows have a training row of the "
-            f"same {column} as their nearest (by chance {chance:.1%}), so the test measures recognising it; if new "
-            f"rows are of other values of {column}, divide the rows by it"
+            f"rows of one {column} lie in training and test: {plain_percent(same, 0)} of the test rows have a "
+            f"training row of the same {column} as their nearest (by chance {plain_percent(chance)}), so the test "
+            f"measures recognising it; if new rows are of other values of {column}, divide the rows by it"
         )
         fix = f"data.split.by=group:{column}"
         yield context.finding("group_leak", [], [column], min(0.5 + same / 2, 0.95), text, fix)
@@ -88,9 +89,9 @@ def _blocks(context: DataContext, x: np.ndarray | None, test: np.ndarray, train:
     share = float((own < NEARER * other).mean())  # not where both are 0, of rows that are equal throughout the source
     if share >= MIN_SHARE:
         text = (
-            f"the rows stand in blocks: {share:.0%} of the test rows have a training row within {BLOCK} lines of them "
-            "that is far nearer than any other, as of one person, device or recording; the random split puts them on "
-            "both sides, so the test measures recognising them"
+            f"the rows stand in blocks: {plain_percent(share, 0)} of the test rows have a training row within "
+            f"{BLOCK} lines of them that is far nearer than any other, as of one person, device or recording; the "
+            "random split puts them on both sides, so the test measures recognising them"
         )
         yield context.finding("group_leak", [], [], min(0.4 + share / 2, 0.9), text, "data.split.by=order")
 

@@ -13,6 +13,7 @@ from deepglass.doctor.labels import (
     checked_labels,
     label_errors,
 )
+from deepglass.formatting import plain_percent
 from deepglass.run.predictor import Predictor
 
 MAX_ERRORS_NAMED = 3
@@ -67,7 +68,10 @@ def label_findings(
         more = f", and {len(errors) - MAX_ERRORS_NAMED:,} more" if len(errors) > MAX_ERRORS_NAMED else ""
         labels = "1 label looks" if len(errors) == 1 else f"{len(errors):,} labels look"
         mean = sum(e.probability for e in errors) / len(errors)
-        text = f"{column}: {labels} wrong{searched}, with a probability of {mean:.0%} on average: {examples}{more}"
+        text = (
+            f"{column}: {labels} wrong{searched}, with a probability of {plain_percent(mean, 0)} on average: "
+            f"{examples}{more}"
+        )
         yield context.finding("label_error", [e.row for e in errors], [column], mean, text, FIX)
 
 

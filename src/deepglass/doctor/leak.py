@@ -14,6 +14,7 @@ import polars as pl
 from deepglass.data.missing import is_null
 from deepglass.doctor.base import DataContext, Finding, Target
 from deepglass.doctor.joint_leak import joint_leak
+from deepglass.formatting import plain_percent
 
 MIN_CLASS_SCORE = 0.92  # share of the constant prediction's errors that the column removes
 MIN_NUMBER_SCORE = 0.98  # R2
@@ -191,9 +192,11 @@ def _finding(context: DataContext, target: Target, column: str, what: str, score
         return
     text = f"{column}: its {what} alone" if what else f"{column} alone"
     if target.classes is None:
-        text += f" explains {score.score:.1%} of the variance of {target.name}"
+        text += f" explains {plain_percent(score.score)} of the variance of {target.name}"
     else:
-        text += f" tells {score.score:.0%} of the labels of {target.name} that the most frequent one does not"
+        text += (
+            f" tells {plain_percent(score.score, 0)} of the labels of {target.name} that the most frequent one does not"
+        )
     text += "; is it known before the prediction is made? If not, leave it out"
     fix = f"data.ignore=[{column}]" if not what else ""
     yield context.finding("leak", [], [column], min(score.score, 1.0), text, fix)
@@ -224,7 +227,10 @@ def _pixels(context: DataContext, target: Target, labelled: np.ndarray) -> Itera
             best = max(range(len(scores)), key=lambda i: scores[i].score)
             side = round(np.sqrt(summary.values.shape[1]))
             top, left = divmod(int(pixels[best]), max(side, 1))
-            where = f"brightness at {top / side:.0%} from the top and {left / side:.0%} from the left"
+            where = (
+                f"brightness at {plain_percent(top / side, 0)} from the top and "
+                f"{plain_percent(left / side, 0)} from the left"
+            )
             yield from _finding(context, target, column, where, scores[best])
 
 

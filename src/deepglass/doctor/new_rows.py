@@ -30,6 +30,7 @@ from deepglass.doctor.reference import (
 from deepglass.doctor.weak_slice import weak_slices_of_run
 from deepglass.errors import SourceError
 from deepglass.features.base import Column, Feature
+from deepglass.formatting import plain_percent
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.new_rows import RowReader
 from deepglass.run.run import Run
@@ -158,7 +159,10 @@ def _missing(run: Run, rows: NewRows) -> Iterator[tuple[str, str]]:
     for feature in run.predictor.inputs:
         share, before = float(is_null(rows.table[feature.column]).mean()), run.state.missing.get(feature.name)
         if before is not None and feature.column not in rows.absent and abs(share - before) > max(MIN_MISSING, bound):
-            yield feature.column, f"{feature.name}: {before:.1%} missing in training, {share:.1%} here"
+            yield (
+                feature.column,
+                f"{feature.name}: {plain_percent(before)} missing in training, {plain_percent(share)} here",
+            )
 
 
 def _drift(

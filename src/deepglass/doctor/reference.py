@@ -19,7 +19,7 @@ from deepglass.doctor.distances import kolmogorov_smirnov, kolmogorov_smirnov_bo
 from deepglass.doctor.drift import MAX_VALUES, MIN_DISTANCE, SIGNIFICANCE
 from deepglass.doctor.measures import Measure
 from deepglass.files import write_file
-from deepglass.formatting import plain_number
+from deepglass.formatting import plain_number, plain_percent
 from deepglass.run.folder import Folder
 
 FILE = "reference.json"
@@ -163,4 +163,5 @@ def _classes(old: dict[str, float], new: dict[str, float]) -> tuple[float, str]:
     shares[OTHERS] = (max(1 - sum(old.values()), 0.0), max(1 - sum(b for _, b in shares.values()), 0.0))
     name, (before, after) = max(shares.items(), key=lambda item: abs(item[1][0] - item[1][1]))
     title = name if name == OTHERS else repr(name)
-    return sum(abs(a - b) for a, b in shares.values()) / 2, f"{title} is {before:.1%} of training, {after:.1%} here"
+    text = f"{title} is {plain_percent(before)} of training, {plain_percent(after)} here"
+    return sum(abs(a - b) for a, b in shares.values()) / 2, text

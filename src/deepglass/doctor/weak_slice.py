@@ -7,7 +7,7 @@ import numpy as np
 from deepglass.doctor.base import DataContext, Finding
 from deepglass.doctor.row_scores import RowScores
 from deepglass.doctor.slices import MIN_ROWS, SliceResult, WeakSlice, find_slices
-from deepglass.formatting import plain_number
+from deepglass.formatting import plain_number, plain_percent
 from deepglass.metrics.table import metric_title
 from deepglass.run.predictor import Predictor
 
@@ -27,7 +27,7 @@ def weak_slice(context: DataContext, results: Mapping[str, SliceResult]) -> list
     rows = np.flatnonzero(np.any([w.slice.inside for w in weak], 0))
     columns = list(dict.fromkeys(c for w in weak for c in w.slice.columns))
     confidence = min(MAX_CONFIDENCE, 1 - max(w.chance for w in weak))
-    text = "; ".join(f"{output}: {_text(result)}" for output, result in results.items() if result.weak)
+    text = "; ".join(_text(output, result) for output, result in results.items() if result.weak)
     return [context.finding("weak_slice", rows, columns, confidence, f"{text}; {ADVICE}")]
 
 
@@ -47,19 +47,20 @@ def weak_slices_of_run(context: DataContext, predictor: Predictor) -> list[Findi
     return weak_slice(context, results)
 
 
-def _text(result: SliceResult) -> str:
+def _text(output: str, result: SliceResult) -> str:
     """The weak slices of one output, each compared with the rows of none before."""
-    texts = [f"where {w.slice.description} {_comparison(result.scores, w)}" for w in result.weak]
+    texts = [f"where {w.slice.description} {_comparison(output, result.scores, w)}" for w in result.weak]
     return "; of the other rows ".join([texts[0], "; ".join(texts[1:])]) if len(texts) > 1 else texts[0]
 
 
-def _comparison(scores: RowScores, weak: WeakSlice) -> str:
-    """The metric of a slice and of the rest: `(112 rows) 31.0% of the predictions are wrong, else 9.2%`."""
+def _comparison(output: str, scores: RowScores, weak: WeakSlice) -> str:
+    """The metric of a slice and of the rest: `(112 rows) 31.0 % of the predictions of y are wrong, else 9.2 %`."""
     inside, outside = weak.among & weak.slice.inside, weak.among & ~weak.slice.inside
     own, others = (float(scores.values[rows].mean()) for rows in (inside, outside))
     count = f"({int(inside.sum()):,} rows)"
     if scores.metric == "accuracy":
-        return f"{count} {1 - own:.1%} of the predictions are wrong, else {1 - others:.1%}"
+        wrong = (plain_percent(1 - share) for share in (own, others))
+        return f"{count} {next(wrong)} of the predictions of {output} are wrong, else {next(wrong)}"
     if scores.metric == "mae":
-        return f"{count} the mean absolute error is {plain_number(own)}, else {plain_number(others)}"
-    return f"{count} {metric_title(scores.metric)} is {plain_number(own)}, else {plain_number(others)}"
+        return f"{count} the mean absolute error of {output} is {plain_number(own)}, else {plain_number(others)}"
+    return f"{count} {metric_title(scores.metric)} of {output} is {plain_number(own)}, else {plain_number(others)}"

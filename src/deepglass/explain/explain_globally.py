@@ -24,8 +24,10 @@ from deepglass.explain.importance import (
     GRID,
     REPEATS,
     Estimate,
+    Importance,
     all_permuted,
     alone,
+    lead_over_constant,
     patch_importance,
     permutation_importance,
     time_importance,
@@ -133,7 +135,7 @@ def explain_columns(
             predictor.device,
         )
         chosen = np.random.default_rng(0).permutation(labelled)[: min(_max_rows(predictor), max_rows)]
-        affordable = _affordable(rows.take(np.sort(chosen)), max_seconds)
+        affordable = _affordable(rows.take(chosen), max_seconds)
         results.append(_explain(affordable, predictor, reference))
     return results
 
@@ -151,12 +153,12 @@ def _explain(rows: GlobalRows, predictor: Predictor, reference: ReferenceRows | 
     features = {f.name: f for f in rows.inputs}
     sign = 1 if rows.output.metric.higher_is_better else -1
     together = all_permuted(rows)
-    permuted: dict[str, Estimate] = {}
+    permuted: dict[str, Importance] = {}
     if 1 < len(features) <= MAX_INPUTS:
         permuted = permutation_importance(rows)
     attributed = _attributions(rows, predictor, reference) if len(features) > 1 else {}
     inputs = sorted(
-        (InputReliance(name, estimate, attributed.get(name)) for name, estimate in permuted.items()),
+        (InputReliance(name, p.loss, p.fall, attributed.get(name)) for name, p in permuted.items()),
         key=lambda i: -i.permutation.value,
     )
     k = _main_class(rows.output, rows.labels) if rows.output.has_classes else None
@@ -165,11 +167,15 @@ def _explain(rows: GlobalRows, predictor: Predictor, reference: ReferenceRows | 
     images = [patch_importance(rows, f.name) for f in rows.inputs if f.is_image]
     texts = [f for f in rows.inputs if f.is_text]
     times = {f.name: time_importance(rows, f.name) for f in rows.inputs if not f.is_text}
+    loss = float(rows.plain_losses.mean())
     explanation = GlobalExplanation(
         output=rows.output.name,
         metric=rows.output.metric.name,
         value=sign * rows.plain_quality,
-        without=sign * (rows.plain_quality - together),
+        loss_metric="log_loss" if rows.output.has_classes else "r2",
+        loss=loss if rows.output.has_classes else 1 - loss,
+        lead=lead_over_constant(rows),
+        without=sign * (rows.plain_quality - together.fall),
         rows=len(rows),
         inputs=tuple(inputs),
         curves=tuple(c for c in curves if c is not None),
@@ -184,7 +190,11 @@ def _explain(rows: GlobalRows, predictor: Predictor, reference: ReferenceRows | 
 
 
 def _affordable(rows: GlobalRows, seconds: float) -> GlobalRows:
-    """Fewer rows where all predictions would take longer."""
+    """Fewer rows where all predictions would take longer.
+
+    Args:
+        rows: in random order, so that the first are a sample of them.
+    """
     passes = REPEATS * len(rows.columns) if len(rows.columns) <= MAX_INPUTS else 0
     passes += GRID**2 * sum(f.is_image for f in rows.inputs)
     started = time.perf_counter()

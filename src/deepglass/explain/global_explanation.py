@@ -10,18 +10,21 @@ from deepglass.explain.importance import Estimate, PatchImportance
 from deepglass.explain.interactions import DependenceCurve, Interaction
 from deepglass.explain.profiles import Profile
 from deepglass.explain.word_effects import WordEffect
+from deepglass.metrics.table import higher_is_better, metric_title
 
 
 class InputReliance(NamedTuple):
     """How much the predictions rest on one input.
 
     Args:
-        permutation: fall of the main metric when its values are permuted.
+        permutation: rise of the loss when its values are permuted.
+        fall: of the main metric, when they are.
         attribution: mean absolute attribution; None where it was not measured.
     """
 
     input: str
     permutation: Estimate
+    fall: float
     attribution: Estimate | None
 
 
@@ -30,8 +33,11 @@ class GlobalExplanation:
     """What the predictions of one output rest on.
 
     Args:
-        metric: the main metric, by which importance is measured.
+        metric: the main metric.
         value: of the metric on the rows.
+        loss_metric: by which importance is measured: log_loss, or r2, whose fall is the rise of the loss.
+        loss: of this metric on the rows.
+        lead: mean by which the best constant prediction loses more.
         without: the same with all inputs permuted.
         rows: how many were used.
         inputs: the most important first.
@@ -39,7 +45,7 @@ class GlobalExplanation:
         interaction: the strongest among the most important inputs.
         patches: of images.
         words: class -> words.
-        times: input -> importance of each part of a sequence or sound.
+        times: input -> rise of the loss without each part of a sequence or sound.
         profiles: bands, times and positions in which the attributions of sounds and sequences lie.
         alone: the metric with all inputs but the most important one permuted; None with a single input.
         sentences: what follows from all this.
@@ -48,6 +54,9 @@ class GlobalExplanation:
     output: str
     metric: str
     value: float
+    loss_metric: str
+    loss: float
+    lead: Estimate
     without: float
     rows: int
     inputs: tuple[InputReliance, ...]
@@ -59,6 +68,11 @@ class GlobalExplanation:
     profiles: tuple[Profile, ...] = ()
     alone: float | None = None
     sentences: tuple[str, ...] = ()
+
+    @property
+    def loss_title(self) -> str:
+        """What importance is: the rise of log loss, the fall of R²."""
+        return f"{'fall' if higher_is_better(self.loss_metric) else 'rise'} of {metric_title(self.loss_metric)}"
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""

@@ -10,6 +10,8 @@ import torch
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
+from deepglass.features.outputs._classes import calibrated
+from deepglass.features.outputs._intervals import RegressionOutput
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.objectives.base import Objective, predict_dataset
 from deepglass.prepare.prepared_data import add_context
@@ -60,9 +62,35 @@ class GlobalRows:
         value = self.output.score(predictions, self.truth, self.calibration).get(metric.name, float("nan"))
         return value if metric.higher_is_better else -value
 
-    def loss(self, changed: Mapping[str, Column]) -> float:
-        """What of the quality is lost with some inputs replaced."""
-        return self.plain_quality - self.quality(self.predict(changed))
+    def row_losses(self, predictions: PredictionArrays) -> np.ndarray:
+        """What each row loses, (N,): minus the log probability of its class; of numbers the squared error by the
+        variance of the target, whose mean is 1 - R².
+        """
+        if self.output.has_classes:
+            log_probs = calibrated(predictions["log_probs"], self.calibration)
+            return -self.true_log_probs({"log_probs": log_probs})
+        truth, predicted = self._numbers(predictions)
+        return ((truth - predicted) ** 2 / _variance(truth)).mean(1)
+
+    @cached_property
+    def constant_losses(self) -> np.ndarray:
+        """The same of the best constant prediction, (N,)."""
+        if self.output.has_classes:
+            shares = np.bincount(self.labels, minlength=1) / len(self)
+            return -np.log(shares[self.labels])
+        truth, _ = self._numbers(self.plain)
+        return ((truth - truth.mean(0)) ** 2 / _variance(truth)).mean(1)
+
+    def _numbers(self, predictions: PredictionArrays) -> tuple[np.ndarray, np.ndarray]:
+        """Truth and prediction, (n, d) float64, of the n rows that have all d numbers."""
+        assert isinstance(self.output, RegressionOutput)
+        truth, predicted = self.output.pairs(predictions, self.truth)
+        return truth.astype(np.float64).reshape(len(truth), -1), predicted.astype(np.float64).reshape(len(truth), -1)
+
+    @cached_property
+    def plain_losses(self) -> np.ndarray:
+        """The losses of the rows as they are, (N,)."""
+        return self.row_losses(self.plain)
 
     @cached_property
     def plain(self) -> PredictionArrays:
@@ -83,3 +111,9 @@ class GlobalRows:
         """Log probability of the true class of each row, (N,)."""
         chosen = np.take_along_axis(predictions["log_probs"], self.labels[:, None], 1)[:, 0]
         return np.maximum(chosen, np.log(MIN_PROBABILITY))
+
+
+def _variance(truth: np.ndarray) -> np.ndarray:
+    """Of each number, (d,); 1 of a constant one."""
+    variance = truth.var(0)
+    return np.where(variance > 0, variance, 1.0)

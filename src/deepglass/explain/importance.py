@@ -8,18 +8,21 @@ Source: Breiman, 2001, Machine Learning 45 (permutation importance).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
 from deepglass.explain.global_rows import GlobalRows
 from deepglass.features.base import Column
+from deepglass.features.outputs.base import PredictionArrays
 
 REPEATS = 5
 GRID = 8  # patches along a side of an image
 NUM_TIMES = 8  # segments of a sequence
 MIN_TURNED = 0.4  # share of images that a place turns into another class, to be told
 MIN_IMAGES = 5  # of a class
+CHANCE = 0.025  # that noise is told as important
 MAX_NOISE = 3.5  # standard errors that one of the 64 places of a map reaches by chance in 2 % of maps
 
 
@@ -29,10 +32,13 @@ class Estimate(NamedTuple):
     value: float
     error: float
 
-    @property
-    def is_clear(self) -> bool:
-        """Whether it is larger than two standard errors."""
-        return self.value > 2 * self.error and self.value > 1e-9
+    def is_clear(self, among: int = 1) -> bool:
+        """Whether it is larger than its error allows by chance, in 1 of 40 cases.
+
+        Args:
+            among: estimates of which the largest is looked at (Bonferroni).
+        """
+        return self.value > NormalDist().inv_cdf(1 - CHANCE / max(among, 1)) * self.error and self.value > 1e-9
 
 
 class PatchImportance(NamedTuple):
@@ -57,18 +63,42 @@ class PatchImportance(NamedTuple):
     turned: Mapping[str, float]
 
 
-def permutation_importance(rows: GlobalRows, seed: int = 0) -> dict[str, Estimate]:
-    """Input name -> fall of the main metric when the input's values are permuted, mean of `REPEATS` permutations."""
+class Importance(NamedTuple):
+    """What is lost when the values of an input are permuted.
+
+    Args:
+        loss: rise of the rows' mean loss, see `GlobalRows.row_losses`; its error is that of the mean over the rows.
+        fall: of the main metric.
+    """
+
+    loss: Estimate
+    fall: float
+
+
+def permutation_importance(rows: GlobalRows, seed: int = 0) -> dict[str, Importance]:
+    """Input name -> what is lost when its values are permuted, mean of `REPEATS` permutations."""
     random = np.random.default_rng(seed)
     result = {}
     for name, column in rows.columns.items():
-        result[name] = estimate([rows.loss({name: _permuted(column, random)}) for _ in range(REPEATS)])
+        predictions = [rows.predict({name: _permuted(column, random)}) for _ in range(REPEATS)]
+        fall = rows.plain_quality - float(np.mean([rows.quality(p) for p in predictions]))
+        result[name] = Importance(rise_of_loss(rows, predictions), fall)
     return result
 
 
-def estimate(values: Sequence[float]) -> Estimate:
-    """The mean of repeated measurements."""
+def rise_of_loss(rows: GlobalRows, predictions: Sequence[PredictionArrays]) -> Estimate:
+    """The mean over rows by which the loss of these predictions is larger than that of the plain ones."""
+    return estimate(np.mean([rows.row_losses(p) for p in predictions], 0) - rows.plain_losses)
+
+
+def estimate(values: Sequence[float] | np.ndarray) -> Estimate:
+    """The mean of independent measurements."""
     return Estimate(float(np.mean(values)), float(np.std(values, ddof=1) / len(values) ** 0.5))
+
+
+def lead_over_constant(rows: GlobalRows) -> Estimate:
+    """The mean over rows by which the best constant prediction loses more."""
+    return estimate(rows.constant_losses - rows.plain_losses)
 
 
 def alone(rows: GlobalRows, name: str, seed: int = 0) -> float:
@@ -77,10 +107,11 @@ def alone(rows: GlobalRows, name: str, seed: int = 0) -> float:
     return rows.quality(rows.predict({n: c.take(order) for n, c in rows.columns.items() if n != name}))
 
 
-def all_permuted(rows: GlobalRows, seed: int = 0) -> float:
-    """Fall of the main metric when whole rows are permuted: what all inputs together tell."""
+def all_permuted(rows: GlobalRows, seed: int = 0) -> Importance:
+    """What is lost when whole rows are permuted: what all inputs together tell."""
     order = np.random.default_rng(seed).permutation(len(rows))
-    return rows.loss({name: c.take(order) for name, c in rows.columns.items()})
+    predictions = rows.predict({name: c.take(order) for name, c in rows.columns.items()})
+    return Importance(rise_of_loss(rows, [predictions]), rows.plain_quality - rows.quality(predictions))
 
 
 def _permuted(column: Column, random: np.random.Generator) -> Column:
@@ -162,7 +193,7 @@ def _turned(rows: GlobalRows, name: str, place: Sequence[int], random: np.random
 
 
 def time_importance(rows: GlobalRows, name: str, seed: int = 0) -> list[Estimate] | None:
-    """The importance of each of `NUM_TIMES` equal parts of a sequence or sound, in order; None for short ones."""
+    """Rise of the loss for each of `NUM_TIMES` equal parts of a sequence or sound, in order; None for short ones."""
     column = rows.columns[name]
     if column.offsets is None or not column.mask.all():
         return None
@@ -172,7 +203,7 @@ def time_importance(rows: GlobalRows, name: str, seed: int = 0) -> list[Estimate
     random = np.random.default_rng(seed)
     result = []
     for t in range(NUM_TIMES):
-        losses = []
+        predictions = []
         for _ in range(2):
             order = random.permutation(len(column))
             changed = column.values.copy()
@@ -181,8 +212,8 @@ def time_importance(rows: GlobalRows, name: str, seed: int = 0) -> list[Estimate
                 from_, _ = _segment(column.offsets[other], lengths[other], t)
                 length = min(end - start, int(column.offsets[other + 1]) - from_)
                 changed[start : start + length] = column.values[from_ : from_ + length]
-            losses.append(rows.loss({name: replace(column, values=changed)}))
-        result.append(estimate(losses))
+            predictions.append(rows.predict({name: replace(column, values=changed)}))
+        result.append(rise_of_loss(rows, predictions))
     return result
 
 

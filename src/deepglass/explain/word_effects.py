@@ -12,7 +12,7 @@ from deepglass.features.base import Feature
 
 MAX_WORDS = 12  # of a class that are tried, those that go with it most
 MIN_TEXTS = 5  # with a word
-WORD = r"[\w'’-]+"
+WORD = r"\w[\w'’-]*"
 
 
 class WordEffect(NamedTuple):

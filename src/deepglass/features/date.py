@@ -14,6 +14,7 @@ from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._statistics import scaled_change, scaling
 from deepglass.features._text_format import text_format
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
+from deepglass.formatting import plain_percent
 from deepglass.parsing import MISSING, is_missing
 
 if TYPE_CHECKING:
@@ -107,7 +108,9 @@ class Date(Feature):
         format = parse_dates(raw) if raw.dtype == pl.String else None
         if format is None:
             return None
-        return TypeGuess(0.9 * format.share, f"{format.share:.0%} of the values are dates written {format}")
+        return TypeGuess(
+            0.9 * format.share, f"{plain_percent(format.share, 0)} of the values are dates written {format}"
+        )
 
     @classmethod
     def statistics(cls, raw: Raw) -> list[Statistic]:

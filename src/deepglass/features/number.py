@@ -22,6 +22,7 @@ from deepglass.features._statistics import (
 from deepglass.features._text_format import text_format
 from deepglass.features._whole_numbers import code_evidence
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
+from deepglass.formatting import plain_number, plain_percent
 from deepglass.parsing import MISSING, NumberFormat, is_missing, parse_numbers, to_numbers
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Number(Feature):
         if isinstance(raw, pl.Series) and raw.dtype == pl.Boolean:
             return TypeGuess(0.2, "true and false, as 1 and 0")
         if format is not None and format.share < 0.95:
-            return TypeGuess(0.5 * format.share, f"{format.share:.0%} of the values are numbers")
+            return TypeGuess(0.5 * format.share, f"{plain_percent(format.share, 0)} of the values are numbers")
         if format is not None and format.leading_zeros:
             return TypeGuess(0.3, "digits with leading zeros, more likely a code")
         if isinstance(raw, pl.Series) and _has_long_integers(raw, finite):
@@ -94,7 +95,9 @@ class Number(Feature):
             return TypeGuess(0.65, f"whole numbers, but only {distinct} different ones")
         format_text = "" if format is None or format.plain else f" written with {format}"
         return TypeGuess(
-            0.85, f"numbers from {finite.min():g} to {finite.max():g}, {distinct} different ones{format_text}"
+            0.85,
+            f"numbers from {plain_number(finite.min())} to {plain_number(finite.max())}, {distinct:,} different ones"
+            f"{format_text}",
         )
 
     @classmethod

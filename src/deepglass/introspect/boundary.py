@@ -12,7 +12,7 @@ import numpy as np
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import take_raw
 from deepglass.features.outputs.base import Output
-from deepglass.formatting import first_names
+from deepglass.formatting import first_names, plain_percent
 from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
 from deepglass.run.callbacks.boundary_recorder import (
     MAX_STORED_WEIGHTS,
@@ -213,7 +213,8 @@ def _embedding_plane(snapshots: Sequence[BoundarySnapshot], paint: _Paint) -> Bo
         frames.append(BoundaryFrame(snapshot.step, _vote(points, snapshot.predictions, paint), points))
     description = (
         f"Each point has the prediction of its {NUM_NEIGHBOURS} nearest rows in this plane, which has "
-        f"{snapshots[-1].explained_variance:.0%} of the variance at the end. The network itself uses all directions."
+        f"{plain_percent(snapshots[-1].explained_variance, 0)} of the variance at the end. The network itself "
+        f"uses all directions."
     )
     axes = BoundaryAxis("first direction", (-1.0, 1.0)), BoundaryAxis("second direction", (-1.0, 1.0))
     return paint.boundary(axes, frames, last, description.replace("%", "\N{NO-BREAK SPACE}%"), learned=True)

@@ -14,7 +14,6 @@ from deepglass.formatting import prediction_text
 from deepglass.introspect.attention import read_words
 from deepglass.introspect.facts import ForwardExample, LayerOutput
 from deepglass.introspect.rows import row_summary
-from deepglass.metrics.calibration import apply_temperature
 from deepglass.networks.network import Network
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
 from deepglass.nn.recurrent import NormedLayer, Recurrent, orders
@@ -210,12 +209,14 @@ def _scores(context: RunContext, batch: Batch, row: int) -> tuple[Scores, tuple[
         if output.has_axis:
             scores.append((output.name, ((prediction_text(output.decode(best, {})[0]["value"]), None),)))
         else:
-            temperature = context.calibration.get(output.name, {}).get("temperature") or 1.0
-            shares = np.exp(apply_temperature(best["log_probs"], temperature)[0])
+            probabilities = output.class_probabilities(best, context.calibration.get(output.name, {}))
+            assert probabilities is not None
+            shares = probabilities[0]
             first = np.argsort(-shares, kind="stable")[:MAX_CLASSES]
             scores.append((output.name, tuple((output.class_names[k], float(shares[k])) for k in first)))
         raw = prepared.table[output.column][row]
-        truth.append((output.name, "not known" if raw is None else prediction_text(raw)))
+        known = float(raw) if output.has_axis and isinstance(raw, int | float) else raw
+        truth.append((output.name, "not known" if raw is None else prediction_text(known)))
     return tuple(scores), tuple(truth)
 
 

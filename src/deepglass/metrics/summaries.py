@@ -17,11 +17,25 @@ MAX_VALUE = float(np.finfo(float).max) / 4  # of a histogram: the difference of 
 
 
 class Histogram(NamedTuple):
-    """Histogram: `counts` in bins of equal width from `low` to `high`."""
+    """Histogram: `counts` in bins of equal width from `low` to `high`.
+
+    Args:
+        least, greatest: of all values; those beyond the bins are counted in the end bins. None: the bins hold all.
+    """
 
     low: float
     high: float
     counts: tuple[int, ...]
+    least: float | None = None
+    greatest: float | None = None
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest value."""
+        return (
+            self.low if self.least is None else self.least,
+            self.high if self.greatest is None else self.greatest,
+        )
 
 
 class TopValues(NamedTuple):
@@ -85,15 +99,15 @@ def histogram(values: np.ndarray, bins: int = 24) -> Histogram | None:
     values = values[np.isfinite(values)].clip(-MAX_VALUE, MAX_VALUE)
     if not len(values):
         return None
-    least, low, high, greatest = np.quantile(values, [0, 0.005, 0.995, 1])
+    least, low, high, greatest = map(float, np.quantile(values, [0, 0.005, 0.995, 1]))
     far = (high - low) / 2 or np.inf
     low, high = least if low - least <= far else low, greatest if greatest - high <= far else high
     if low == high:
-        return Histogram(float(low), float(high), (len(values),))
+        return Histogram(low, high, (len(values),), least, greatest)
     if high - low < 2 * bins * np.spacing(max(abs(low), abs(high))):  # no float lies between the edges of a bin
         bins = 1
     counts, _ = np.histogram(np.clip(values, low, high), bins=bins, range=(low, high))
-    return Histogram(float(low), float(high), tuple(int(c) for c in counts))
+    return Histogram(low, high, tuple(int(c) for c in counts), least, greatest)
 
 
 def top_values(values: Iterable[object], show: int = 4) -> TopValues:

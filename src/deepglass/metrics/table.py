@@ -46,7 +46,10 @@ class Metric:
             return number(value)
         if self.format == "share":
             return percent(value)
-        text = f"{round(value, 3) + 0.0:.3f}".replace("-", "−") if self.format == "fixed" else number(value)
+        if self.format == "fixed":  # at most 1, and less is never written as 1.000
+            text = ">0.999" if 0.9995 <= value < 1 else f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
+        else:
+            text = number(value)
         return f"{text}\N{NO-BREAK SPACE}{self.unit}" if self.unit else text
 
 
@@ -96,14 +99,17 @@ METRICS: dict[str, Metric] = {
         # classes
         Metric("accuracy", True, "share"),
         Metric("balanced_accuracy", True, "share"),
+        Metric("accuracy_at_half", True, "share", title="accuracy at threshold 0.5"),
+        Metric("balanced_accuracy_at_half", True, "share", title="balanced accuracy at threshold 0.5"),
+        Metric("f1_macro_at_half", True, "fixed", title="F1 (macro) at threshold 0.5"),
         Metric("sentence_accuracy", True, "share"),
         Metric("length_accuracy", True, "share"),
         Metric("roc_auc", True, "fixed", title="ROC AUC"),
         Metric("f1", True, "fixed", title="F1"),
         Metric("f1_macro", True, "fixed", title="F1 (macro)"),
         Metric("f1_micro", True, "fixed", title="F1 (micro)"),
-        Metric("precision", True, "fixed"),
-        Metric("recall", True, "fixed"),
+        Metric("precision", True, "share"),
+        Metric("recall", True, "share"),
         Metric("threshold", None, "fixed", title="decision threshold", ranks_models=False),
         Metric("average_precision", True, "fixed"),
         Metric("map", True, "fixed", title="mAP"),

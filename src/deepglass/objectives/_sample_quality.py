@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor, cdist
 
 from deepglass.features.base import Feature
-from deepglass.formatting import first_names
+from deepglass.formatting import first_names, plain_percent
 
 MIN_DIVERSITY, MIN_COVERAGE, MIN_CLASS_AGREEMENT = 0.5, 0.1, 0.2  # below them training has failed
 MAX_CRITIC_ACCURACY = 0.99
@@ -44,11 +44,14 @@ def quality_warnings(
     warnings = []
     if metrics["diversity"] < MIN_DIVERSITY or metrics["density_coverage"] < MIN_COVERAGE:
         warnings.append(
-            f"mode collapse: the mean distance between samples is {metrics['diversity']:.0%} of that between real "
-            f"rows, and {metrics['density_coverage']:.0%} of the real rows have a sample near them"
+            f"mode collapse: the mean distance between samples is {plain_percent(metrics['diversity'], 0)} of that "
+            f"between real rows, and {plain_percent(metrics['density_coverage'], 0)} of the real rows have a sample "
+            "near them"
         )
     if metrics.get("critic_accuracy", 0.0) > MAX_CRITIC_ACCURACY:
-        warnings.append(f"the critic tells {metrics['critic_accuracy']:.0%} of the samples from real rows")
+        warnings.append(
+            f"the critic tells {plain_percent(metrics['critic_accuracy'], 0)} of the samples from real rows"
+        )
     for feature, code in zip(conditions, codes.unbind(1), strict=True):
         nearest = _nearest_class(real, samples, code)
         wrong = [

@@ -18,7 +18,7 @@ from deepglass.data.transforms.base import TableTransform
 from deepglass.errors import DataWarning, SourceError, SpecError, near_miss
 from deepglass.features.base import Column, Feature, Raw
 from deepglass.features.outputs.base import Output
-from deepglass.formatting import first_names
+from deepglass.formatting import first_names, plain_percent
 from deepglass.limits import limits_changed
 from deepglass.prepare.class_names import columns_of, with_class_names
 from deepglass.prepare.derived_columns import apply_transform, derive, derive_columns
@@ -157,9 +157,9 @@ class RowReader:
                 continue
             yield SourceError(
                 "unreadable-column",
-                f"{table.name}: column {feature.column!r}: {int(absent.sum()):,} of {len(absent):,} values {what}; in "
-                f"training {self.missing[feature.name]:.1%} were missing. Write them as in the training data, or take "
-                f"them as missing with --allow-missing {feature.name}",
+                f"{table.name}: column {feature.column!r}: {int(absent.sum()):,} of {len(absent):,} values {what}; "
+                f"in training {plain_percent(self.missing[feature.name])} were missing. Write them as in the "
+                f"training data, or take them as missing with --allow-missing {feature.name}",
             )
 
     def read(self, rows: Rows) -> Table:

@@ -64,14 +64,18 @@ class PointDetails:
 
     Args:
         rows: their indices in the source, from 0.
-        labels: label and prediction as text.
-        texts: the row's text or first values; none where images are enough.
+        predictions: what is predicted, one output after the other; what is known where nothing is.
+        truths: the labels, alike; "" where they are not known or nothing was predicted.
+        names: of the values.
+        values: the first values of each row; none where images are enough.
         sprites: their images.
     """
 
     rows: tuple[int, ...]
-    labels: tuple[str, ...]
-    texts: tuple[str, ...] = ()
+    predictions: tuple[str, ...]
+    truths: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    values: tuple[tuple[str, ...], ...] = ()
     sprites: SpriteSheet | None = None
 
 

@@ -18,39 +18,43 @@ from deepglass.projection.points import EmbeddedPoints
 
 MAX_SIDE = 32  # pixels of a thumbnail
 MAX_BYTES = 3_500_000  # of all thumbnails
-MAX_CHARACTERS, MAX_VALUES, MAX_ENTRIES = 200, 6, 4  # of a text; columns of a row; entries of a vector
+MAX_CHARACTERS, MAX_VALUE = 200, 60  # of a text, of another value
+MAX_VALUES, MAX_ENTRIES = 6, 4  # columns of a row; entries of a vector
 
 
 def point_details(prepared: PreparedData, points: EmbeddedPoints, colourings: Sequence[Colouring]) -> PointDetails:
     """Details of the detailed points."""
     rows = points.rows[points.detailed]
     shown = next((f for f in prepared.inputs if f.is_image or f.is_audio), None)
-    texts: tuple[str, ...] = ()
-    if shown is None or any(f.is_text for f in prepared.inputs):
-        texts = tuple(_text(prepared, int(row)) for row in rows)
+    predictions, truths = _labels(prepared, points, colourings)
+    columns = _columns(prepared) if shown is None or any(f.is_text for f in prepared.inputs) else []
     return PointDetails(
         rows=tuple(int(p) for p in prepared.source_rows[rows]),
-        labels=_labels(prepared, points, colourings),
-        texts=texts,
+        predictions=predictions,
+        truths=truths,
+        names=tuple(f.name for f in columns),
+        values=tuple(tuple(_value(prepared, f, int(row)) for f in columns) for row in rows) if columns else (),
         sprites=_sprites(shown, points.inputs[shown.name]) if shown is not None else None,
     )
 
 
-def _labels(prepared: PreparedData, points: EmbeddedPoints, colourings: Sequence[Colouring]) -> tuple[str, ...]:
-    """`5, predicted 3`, one output after the other."""
+def _labels(
+    prepared: PreparedData, points: EmbeddedPoints, colourings: Sequence[Colouring]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Predictions and labels in words, one output after the other."""
     by_name = {c.name: c for c in colourings}
-    lines: list[list[str]] = [[] for _ in points.detailed]
-    for output in prepared.outputs:
-        label, prediction = by_name.get(output.name), by_name.get(f"{output.name}: prediction")
-        if label is None:
-            continue
+    outputs = [f for f in prepared.outputs if f.name in by_name]
+    predicted: list[list[str]] = [[] for _ in points.detailed]
+    true: list[list[str]] = [[] for _ in points.detailed]
+    for output in outputs:
         start = f"{output.name} " if len(prepared.outputs) > 1 else ""
-        labels = _words(label, points.detailed)
-        predictions = _words(prediction, points.detailed) if prediction is not None else labels
-        for line, true, predicted in zip(lines, labels, predictions, strict=True):
-            pair = f"{true}, predicted {predicted}" if true else f"predicted {predicted}"
-            line.append(start + (true if true == predicted else pair))
-    return tuple("; ".join(line) for line in lines)
+        labels = _words(by_name[output.name], points.detailed)
+        prediction = by_name.get(f"{output.name}: prediction")
+        words = labels if prediction is None else _words(prediction, points.detailed)
+        for lines, own in ((predicted, words), (true, [] if prediction is None else labels)):
+            for line, word in zip(lines, own):
+                line += [start + word] if word else []
+    return tuple("; ".join(line) for line in predicted), tuple("; ".join(line) for line in true)
 
 
 def _words(colouring: Colouring, points: np.ndarray) -> list[str]:
@@ -61,18 +65,18 @@ def _words(colouring: Colouring, points: np.ndarray) -> list[str]:
     return ["" if c == UNKNOWN else "≈ " + plain_number(low + (high - low) * c / STEPS) for c in codes]
 
 
-def _text(prepared: PreparedData, row: int) -> str:
-    """A row's text, or its first values."""
-    values: list[str] = []
-    for feature in prepared.inputs:
-        if len(values) == MAX_VALUES and not feature.is_text:
-            continue
-        value = prepared.table[feature.column][row]
-        if feature.is_text and value is not None:
-            return " ".join(str(value).split())[:MAX_CHARACTERS]
-        if value is not None and not (feature.is_image or feature.is_audio) and len(values) < MAX_VALUES:
-            values.append(f"{feature.name} {_value_text(value)}"[:60])
-    return " · ".join(values)
+def _columns(prepared: PreparedData) -> list[Feature]:
+    """The first text, else the first inputs whose values are words or numbers."""
+    texts = [f for f in prepared.inputs if f.is_text]
+    return texts[:1] or [f for f in prepared.inputs if not (f.is_image or f.is_audio)][:MAX_VALUES]
+
+
+def _value(prepared: PreparedData, feature: Feature, row: int) -> str:
+    """A value of a row in few words; "" for a missing one."""
+    value = prepared.table[feature.column][row]
+    if value is None:
+        return ""
+    return " ".join(str(value).split())[:MAX_CHARACTERS] if feature.is_text else _value_text(value)[:MAX_VALUE]
 
 
 def _value_text(value: Any) -> str:

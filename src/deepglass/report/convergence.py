@@ -1,4 +1,4 @@
-"""How training ended, from the validation loss: it overfits, still falls, or has converged."""
+"""How training ended, from the validation loss: it overfits, has risen again, still falls, or has converged."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,7 +12,7 @@ MIN_CHANGE = 0.02  # of the loss, as a share of all that it fell; less is told a
 LAST_SHARE = 0.25  # of the steps, over which the loss still falls or not
 FALLING, FLAT = 0.05, 0.01  # fall of the loss in that time, as a share of it
 
-Ending = Literal["overfits", "falling", "converged", "unknown"]
+Ending = Literal["overfits", "rises", "falling", "converged", "unknown"]
 
 
 def training_end(history: Sequence[HistoryPoint]) -> Ending:
@@ -23,10 +23,10 @@ def training_end(history: Sequence[HistoryPoint]) -> Ending:
     losses = [e.valid["loss"] for e in points]
     best = min(range(len(points)), key=losses.__getitem__)
     train, train_last = points[best].train.get("loss"), points[-1].train.get("loss")
-    learns_on = finite(train) and finite(train_last) and train_last < train
+    learns_on = finite(train) and finite(train_last) and train_last < train  # else nothing tells why it rises
     least = MIN_CHANGE * (losses[0] - losses[best])
-    if losses[-1] - losses[best] > max(OVERFIT * abs(losses[best]), least) and learns_on:
-        return "overfits"
+    if losses[-1] - losses[best] > max(OVERFIT * abs(losses[best]), least):
+        return "overfits" if learns_on else "rises"
     start = points[0].step + (1 - LAST_SHARE) * (points[-1].step - points[0].step)
     before = min(loss for e, loss in zip(points, losses) if e.step <= start)
     fall = before - losses[best]

@@ -29,6 +29,7 @@ from deepglass.report.facts import (
     HistoryPoint,
     PlanFacts,
     column_facts,
+    divided_notes,
     history_point,
     plan_facts,
     task_sentence,
@@ -171,7 +172,7 @@ class ReportData:
             splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
             notes=prepared.table.notes,
             skipped=prepared.table.skipped,  # as in training
-            warnings=tuple(self.metrics.get("notes", ())),
+            **divided_notes(self.metrics, prepared.notes),
         )
 
     @_shared

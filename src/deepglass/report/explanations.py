@@ -25,7 +25,7 @@ from deepglass.features.boxes import Boxes
 from deepglass.features.mask import Mask
 from deepglass.features.multilabel import Multilabel
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
-from deepglass.formatting import plain_number, prediction_text
+from deepglass.formatting import plain_number, plain_percent, prediction_text
 from deepglass.introspect.rows import row_pixels
 from deepglass.mel import log_mel
 from deepglass.metrics import summaries as measure
@@ -125,7 +125,7 @@ def _explanation(
     facts = ExplanationFacts(
         row=int(prepared.source_rows[row]),
         predicted=_prediction_text(reason, output),
-        truth=_text(prepared.table[output.column][row]),
+        truth=_target_text(prepared.table[output.column][row], output),
         confidence=reason.answer.get("confidence") if reason.unit == "log-odds" else None,
         unit=reason.unit,
         score=reason.total.score,
@@ -135,7 +135,7 @@ def _explanation(
         neighbours=tuple(
             NeighbourCard(
                 n.row,
-                _text(n.labels.get(reason.output)),
+                _target_text(n.labels.get(reason.output), output),
                 _thumbnail(prepared, features, image, n.row),
                 _neighbour_values(prepared, features, questions, n.row),
             )
@@ -204,7 +204,7 @@ def _contribution(part: Part) -> Contribution:
 def _prediction_text(reason: Explanation, output: Output) -> str:
     value = reason.answer["value"]
     if isinstance(output, Mask):
-        return ", ".join(f"{n} {s:.0%}".replace("%", " %") for n, s in list(reason.answer["shares"].items())[:3])
+        return ", ".join(f"{n} {plain_percent(s, 0)}" for n, s in list(reason.answer["shares"].items())[:3])
     if isinstance(output, Boxes):
         return ", ".join(f"{n} {label}" for label, n in Counter(b["label"] for b in value).most_common()) or NOTHING
     return ", ".join(value) or NOTHING if isinstance(output, Multilabel) else _text(value)
@@ -224,6 +224,12 @@ def _text(value: Any) -> str:
     return prediction_text(value)[:300] if isinstance(value, str | int | float | bool) else ""
 
 
+def _target_text(value: Any, output: Output) -> str:
+    """A target; a number, whole or not, as predictions of it are written."""
+    is_number = output.has_axis and isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return _text(float(value) if is_number else value)
+
+
 def _counterfactual(reason: Explanation) -> str:
     if reason.counterfactual is None:
         return ""
@@ -240,7 +246,8 @@ def _neighbour_values(
 ) -> tuple[tuple[str, str], ...]:
     """The values of a row in the inputs with the largest attributions, where these are columns."""
     parts = sorted((p for q in questions[:1] for p in q.parts), key=lambda p: -abs(p.weight))
-    names = [n for n in dict.fromkeys(p.name for p in parts if p.position is None) if n in features]
+    columns = dict.fromkeys(p.name for p in parts if p.position is None)
+    names = [n for n in columns if n in features and features[n].tabular]
     index = _table_index(prepared, source_row)
     texts = ((name, _text(prepared.table[features[name].column][index])) for name in names[:MAX_NEIGHBOUR_VALUES])
     return tuple((name, text[:60] or "missing") for name, text in texts)

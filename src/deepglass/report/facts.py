@@ -67,6 +67,7 @@ class DataFacts:
         notes: what was recognised while reading it.
         skipped: files and rows that were left out.
         warnings: sentences about the data as a whole, such as an imbalance of the classes.
+        training_warnings: what makes the training itself doubtful, such as too few steps or a mode collapse.
     """
 
     source: str
@@ -75,6 +76,7 @@ class DataFacts:
     notes: tuple[Note, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
+    training_warnings: tuple[str, ...] = ()
 
     def without_rows(self) -> DataFacts:
         """Without names of files and values: those of what was left out, those in reasons and after "such as"."""
@@ -171,13 +173,22 @@ def _example(raw: Raw) -> str:
     return raw[0].name if isinstance(raw, list) and raw else " x ".join(map(str, getattr(raw, "shape", ())[1:]))
 
 
+def divided_notes(metrics: Mapping[str, Any], of_data: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The sentences of metrics.json as fields of `DataFacts`: those about the data and how they are predicted, and
+    those about the training.
+    """
+    notes, others = metrics.get("notes", ()), (*of_data, *metrics.get("decisions", ()))
+    training = tuple(note for note in notes if note not in others)
+    return {"warnings": tuple(note for note in notes if note in others), "training_warnings": training}
+
+
 def plan_facts(context: RunContext) -> PlanFacts:
     """The plan of a finished run and what it cost."""
     plan, metrics = context.plan, context.metrics
     return PlanFacts(
         steps=metrics["step"],
         batch_size=plan.batch_size,
-        epochs=metrics["step"] / plan.batches_per_epoch,
+        epochs=metrics["step"] / plan.batches_per_epoch if plan.has_epochs else None,
         precision=plan.precision,
         device=metrics["device"],
         threads=plan.threads,

@@ -1,5 +1,6 @@
 """What the test predictions of an output amount to, in a sentence, and the warnings that belong beside it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ LOW_RECALL = 0.5  # below which a warning says how many rows of a class are miss
 CONFIDENT = 0.8  # from this confidence on a prediction counts as confident
 MAX_NAMES = 3
 MAX_NAME = 30  # characters of a class name
+
+END_OF_SENTENCE = re.compile(r": rows? |; ")  # before the examples of a finding, or what follows from it
 
 INVALID = ("split_duplicate", "group_leak", "leak")  # findings for which the metrics do not mean what they say
 DOUBTFUL = ("label_error", "drift", "weak_slice")  # findings that are worth a look before they are trusted
@@ -54,6 +57,7 @@ def headline(
         sentences += own.sentences
         warnings += own.warnings
     if per_class:
+        sentences += _boxes(per_class)
         warnings += _unnamed_classes(per_class)
     warnings += _finding_warnings(findings, DOUBTFUL)
     return Headline(tuple(sentences), tuple(warnings[:MAX_WARNINGS]))
@@ -71,11 +75,21 @@ def by_severity(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def short_text(finding: Finding) -> str:
-    """A finding's text without its examples: `82 of the test rows occur in training too.`"""
+    """The first sentence of a finding's text with its evidence: `82 of the test rows occur in training too.`"""
+    return first_sentence(finding)[0]
+
+
+def first_sentence(finding: Finding) -> tuple[str, str]:
+    """The first sentence of a finding's text, and the rest of it: examples, further rows, advice."""
     text = finding.text
-    for mark in (": rows ", ": row "):
-        text = text.partition(mark)[0]
-    first = text[:1] if text.startswith(tuple(finding.columns)) else text[:1].upper()  # a name keeps its letters
+    end = match.start() if (match := END_OF_SENTENCE.search(text)) else len(text)
+    rest = text[end:].lstrip(":; ")
+    return sentence(text[:end], finding.columns), sentence(rest) if rest else ""
+
+
+def sentence(text: str, names: Sequence[str] = ()) -> str:
+    """Words with a capital at the beginning, unless it is a name, and a full stop at the end."""
+    first = text[:1] if text.startswith(tuple(names)) else text[:1].upper()
     return first + text[1:].rstrip(".") + "."
 
 
@@ -85,16 +99,16 @@ def _classes(classes: ClassFacts) -> Headline:
     sentences = []
     if len(names) == 2:
         negative, positive = (_name(name) for name in names)
-        recognised = f"{count(totals[1])} rows of {positive} {count(right[1])} are recognised"
+        recognised = f"{count(totals[1])} {classes.unit}s of {positive} {count(right[1])} are recognised"
         false_alarms = f"{count(totals[0])} of {negative} {count(totals[0] - right[0])} are taken for {positive}"
         if parts := [part for part, n in ((recognised, totals[1]), (false_alarms, totals[0])) if n]:
             sentences.append(f"Of {'; of '.join(parts)}.")
     elif totals.sum():
-        sentences.append(f"{count(right.sum())} of {plural(int(totals.sum()), 'row')} are right.")
+        sentences.append(f"{count(right.sum())} of {plural(int(totals.sum()), classes.unit)} are right.")
         if (pair := _most_confused(confusion)) is not None:
             true, predicted, rows = pair
             mistake = f"{_name(names[true])} predicted as {_name(names[predicted])}"
-            sentences.append(f"The most frequent mistake: {mistake} ({plural(rows, 'row')}).")
+            sentences.append(f"The most frequent mistake: {mistake} ({plural(rows, classes.unit)}).")
     sentences += _confidence(classes)
     recall = right / np.maximum(totals, 1)
     missed = [k for k in np.argsort(recall, kind="stable") if totals[k] >= MIN_ROWS and recall[k] < LOW_RECALL]
@@ -102,7 +116,7 @@ def _classes(classes: ClassFacts) -> Headline:
     if totals.sum() and (absent := [_name(name) for name, n in zip(names, totals, strict=True) if not n]):
         them = "it" if len(absent) == 1 else "them"
         listing = first_names(absent, MAX_NAMES)
-        warnings.append(f"No test row is {listing}: how well {them} would be predicted cannot be said.")
+        warnings.append(f"No test {classes.unit} is {listing}: how well {them} would be predicted cannot be said.")
     if missed:
         parts = [f"{percent(1 - recall[k], 0)} of {_name(names[k])}" for k in missed[:MAX_NAMES]]
         more = f" and more than half of {plural(len(missed) - MAX_NAMES, 'further class', 'further classes')}"
@@ -110,7 +124,8 @@ def _classes(classes: ClassFacts) -> Headline:
     share = totals.max() / max(totals.sum(), 1)
     if CONFIDENT <= share < 1 and len(names) > 1:
         name = _name(names[int(totals.argmax())])
-        warnings.append(f"{percent(share)} of the test rows are {name}: predicting only that is as accurate.")
+        only = f"predicting only that is {percent(share)} accurate"
+        warnings.append(f"{percent(share)} of the test {classes.unit}s are {name}: {only}.")
     return Headline(tuple(sentences), tuple(warnings))
 
 
@@ -159,6 +174,14 @@ def _numbers(numbers: NumberFacts, rows: int) -> Headline:
         else:
             warnings.append(f"{sentence}: too narrow beyond chance.")
     return Headline(tuple(sentences), tuple(warnings))
+
+
+def _boxes(per_class: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """How many of the true boxes are found; [] for other outputs."""
+    classes = [m for m in per_class.values() if "ap50" in m and m["rows"]]
+    both = [1.0] * len(classes), [m["recall"] for m in classes]
+    total, found = (round(sum(m["rows"] * share for m, share in zip(classes, shares, strict=True))) for shares in both)
+    return [f"Of {plural(total, 'true box', 'true boxes')} {count(found)} are found."] if total else []
 
 
 def _unnamed_classes(per_class: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -38,7 +38,7 @@ def objective_result(objective: Objective, test_rows: int, metrics: Mapping[str,
 def _returns(test: Mapping[str, float]) -> dict[str, Figure]:
     """The metrics of test episodes, the mean return with its interval."""
     figures = {n: Figure(v) for n, v in test.items() if n not in ("episodes", "environment_steps")}
-    if test["episodes"] >= MIN_ROWS and "return_std" in test:
+    if test["episodes"] >= MIN_ROWS and test.get("return_std", 0) > 0:  # equal returns tell no interval
         mean = test["mean_return"]
         figures["mean_return"] = Figure(mean, *interval_of_mean(mean, test["return_std"], int(test["episodes"])))
     return figures

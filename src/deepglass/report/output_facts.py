@@ -49,6 +49,7 @@ class ClassFacts:
         confusion: counts, a row a true class, a column a predicted one.
         reliability: how good the confidences are.
         thresholds: binary outputs only.
+        unit: what is counted, such as a word.
 
     Shapes:
         names: (K,). confusion: (K, K).
@@ -59,6 +60,7 @@ class ClassFacts:
     confusion: np.ndarray | None = None
     reliability: Reliability | None = None
     thresholds: Thresholds | None = None
+    unit: str = "row"
 
 
 class CoverageBand(NamedTuple):

@@ -93,7 +93,11 @@ def target_of(feature: Output, prepared: PreparedData, rows: np.ndarray) -> Colu
 
 
 def _intervals(feature: Output, rows: OutputRows, labelled: np.ndarray) -> dict[str, Figure]:
-    """Each metric with its bootstrap interval, from the same resampled rows for all metrics."""
+    """Each metric with its bootstrap interval, from the same resampled rows for all metrics.
+
+    Rows are drawn within their class, so that a rare one is never missing. A metric that all samples have in common
+    has no interval: it is none of rows, such as a threshold, or there are too few that could change it.
+    """
     best, truth = feature.for_scoring(rows.best, rows.truth)
     started = time.perf_counter()
     values = feature.score(best, truth, rows.calibration)
@@ -104,9 +108,12 @@ def _intervals(feature: Output, rows: OutputRows, labelled: np.ndarray) -> dict[
     if len(labelled) > MAX_RESAMPLED_ROWS:
         pool = np.random.default_rng(1).choice(labelled, MAX_RESAMPLED_ROWS, replace=False)
     random = np.random.default_rng(0)
+    of_classes = "log_probs" in best and truth.offsets is None
+    strata = _strata(truth, pool) if of_classes else [pool]
+    shares = _share_intervals(feature, rows, labelled) if of_classes and truth.weight is None else {}
     resampled: dict[str, list[float]] = {m: [] for m in values}
     for _ in range(draws):
-        sample = random.choice(pool, len(pool))
+        sample = np.concatenate([random.choice(some, len(some)) for some in strata])
         scores = feature.score({k: v[sample] for k, v in best.items()}, truth.take(sample), rows.calibration)
         for metric in values:
             resampled[metric].append(scores.get(metric, np.nan))
@@ -114,12 +121,35 @@ def _intervals(feature: Output, rows: OutputRows, labelled: np.ndarray) -> dict[
     result = {}
     for metric, scored in resampled.items():
         value = values[metric]
-        if metric == "accuracy" and "log_probs" in best and truth.offsets is None and truth.weight is None:  # of rows
-            result[metric] = summaries.share_interval(round(value * len(labelled)), len(labelled))
+        if metric in shares:  # exact also where no row of the kind was missed
+            result[metric] = shares[metric]
+            continue
+        if np.nanmin(scored) == np.nanmax(scored):
+            result[metric] = Figure(value)
             continue
         low, high = shrink * (np.nanquantile(scored, [0.025, 0.975]) - np.nanmedian(scored))
         result[metric] = Figure(value, value + float(low), value + float(high))
     return result
+
+
+def _strata(truth: Column, pool: np.ndarray) -> list[np.ndarray]:
+    """The rows of each class."""
+    codes = truth.values.reshape(-1)[pool]
+    return [pool[codes == k] for k in np.unique(codes)]
+
+
+def _share_intervals(feature: Output, rows: OutputRows, labelled: np.ndarray) -> dict[str, Figure]:
+    """Metrics that are shares of rows, with Wilson intervals: accuracy; recall and precision of two classes."""
+    predicted = feature.predicted_classes(rows.best, rows.calibration)[labelled]
+    labels = rows.truth.values.reshape(-1)[labelled].astype(int) - 1
+    shares = {"accuracy": summaries.share_interval(int((predicted == labels).sum()), len(labels))}
+    if isinstance(feature, BinaryOutput):
+        hits, positive, alarms = (int(v.sum()) for v in ((predicted & labels) == 1, labels == 1, predicted == 1))
+        shares |= {
+            "recall": summaries.share_interval(hits, positive),
+            "precision": summaries.share_interval(hits, alarms),
+        }
+    return shares
 
 
 def _classes(feature: Output, rows: OutputRows) -> tuple[ClassFacts, tuple[RowCard, ...], tuple[RowCard, ...]]:
@@ -185,7 +215,7 @@ def _tag_classes(feature: TagsOutput, rows: OutputRows) -> ClassFacts | None:
     confidence = np.take_along_axis(probabilities, predicted[:, None], 1)[:, 0]
     reliability = summaries.reliability(log_probs, labels, temperature, confidence, predicted == labels)
     compared, confusion = _confusion(labels, predicted, names)
-    return ClassFacts(names=compared, total=len(names), confusion=confusion, reliability=reliability)
+    return ClassFacts(names=compared, total=len(names), confusion=confusion, reliability=reliability, unit="word")
 
 
 def _label_mistakes(feature: MultilabelOutput, rows: OutputRows) -> tuple[RowCard, ...]:

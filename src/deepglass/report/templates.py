@@ -38,7 +38,7 @@ def environment() -> Environment:
         "capital": capital,
         "data_url": data_url,
     }
-    for name in ("count", "number", "short", "percent", "confidence", "duration", "baseline_name"):
+    for name in ("count", "number", "short", "exact", "percent", "confidence", "duration", "baseline_name"):
         jinja.filters[name] = getattr(formatting, name)
     jinja.filters["plural"] = formatting.plural
     jinja.tests["finite"] = formatting.finite

@@ -13,6 +13,7 @@ from deepglass.report.templates import capital
 SIGNIFICANCE = 0.05  # of the probability by chance that any verdict "better" or "worse" is wrong
 MARGIN = 0.02  # of accuracy, R² and the like, by which a model may be worse and still be called no worse
 MARGINS = {"bleu": 2.0, "psnr": 0.5}  # of metrics on another scale: of 100, and in decibels
+PLURALS = ("labelled_rows_alone", "mean_boxes", "colour_and_position")  # names of baselines
 NO_MODELS = ("constant", "random", "labelled_rows_alone")  # a constant, random actions, and a network of its own
 
 Outcome = Literal["better", "no_worse", "worse", "unclear", "unknown"]
@@ -135,7 +136,7 @@ def _values(output: OutputFacts, name: str, ours: Figure) -> str:
     """The main metric of a baseline and of the network."""
     metric = output.metric.name
     value = output.baselines[name].metrics[metric]
-    reach = "reach" if name == "labelled_rows_alone" else "reaches"
+    reach = "reach" if name in PLURALS else "reaches"
     own = metric_text(metric, ours.value)
     comparison = f"{_with_article(name)} {reach} {metric_text(metric, value)}, the network {own}"
     rows = plural(output.test_rows, f"test {output.unit}")

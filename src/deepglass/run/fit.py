@@ -182,6 +182,7 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     rows = objective.examples_per_epoch(datasets["train"])
     evaluated_rows = objective.examples_per_evaluation(datasets["valid"])
     plan = make_plan(training, setup.defaults, rows, setup.device, evaluated_rows, len(data.inputs))
+    plan = replace(plan, has_epochs=objective.learns_from != "environment")
     _read_initial_weights(setup, datasets["train"])
     objective.on_fit_start(datasets["train"])
     folder.begin(experiment, data)

@@ -55,6 +55,7 @@ class Plan:
         seed: for weight initialisation and batch order.
         budget: in seconds, where the plan was fitted to a time.
         replans: changes of length in the last stage, in order.
+        has_epochs: whether training passes over its rows; an agent makes its own.
         stages: those after the first one; the other fields hold for the last stage.
     """
 
@@ -78,6 +79,7 @@ class Plan:
     budget: float | None = None
     replans: tuple[Replan, ...] = field(default=())
     stages: tuple[Stage, ...] = ()
+    has_epochs: bool = True
 
     @property
     def first_step(self) -> int:
@@ -102,7 +104,7 @@ class Plan:
     def budget_warning(self) -> str | None:
         """What to tell where a time budget holds too few steps to learn from; None where it does not."""
         steps = self.last_step - self.first_step
-        if self.budget is None or (steps >= MIN_STEPS and steps >= self.batches_per_epoch):
+        if self.budget is None or (steps >= MIN_STEPS and (steps >= self.batches_per_epoch or not self.has_epochs)):
             return None
         held = f"the time budget of {plain_duration(self.budget)} holds {steps:,} step{'' if steps == 1 else 's'}"
         if steps < MIN_STEPS:

@@ -30,7 +30,7 @@ REPORT_STYLES = (
 )  # fmt: skip
 """Style sheets of every report, in this order; a section adds its own after them."""
 IMPORT = re.compile(r'^import (?:[^\n]* from )?"\./(\w+)\.js";\n', re.M)
-EXPORT = re.compile(r"^export (?=const|class|function)", re.M)
+EXPORT = re.compile(r"^export (?=const|class|function|async)", re.M)
 MAX_ROWS = 200  # of a table in a notebook
 
 

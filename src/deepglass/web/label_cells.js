@@ -49,13 +49,11 @@ export function cellFigures(row, cells) {
   return [...figures, rowValues(values.map((cell) => [cell.name, cell.text]))];
 }
 
-// A row in a small space: its first image, text, curve or audio, else its first values.
+// A row in a small space: its first image, text, curve or audio; null where it has none of these.
 export function thumbnail(row, cells) {
   const first = (kind) => cells.find((cell) => cell.kind === kind);
   if (first("image")) return imageOf(row, first("image"));
   if (first("text")) return element("div", { className: "words" }, first("text").text.slice(0, 160));
   if (first("curve")) return curve(first("curve").points);
-  if (first("audio")) return audioOf(row, first("audio"), { preload: "none" });
-  const all = cells.map((cell) => `${cell.name}: ${cell.text}`).join("\n");
-  return element("div", { className: "words", title: all }, cells.slice(0, 12).map((cell) => cell.text).join(" · "));
+  return first("audio") ? audioOf(row, first("audio"), { preload: "none" }) : null;
 }

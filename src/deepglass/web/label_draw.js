@@ -1,12 +1,13 @@
 // Drawing of the labelling page: the row in view, its proposal, the classes, the queue and the end.
 import { element } from "./dom.js";
 import { cellFigures, imageOf, thumbnail } from "./label_cells.js";
-import { confidence, count } from "./numbers.js";
+import { confidence, count, percent } from "./numbers.js";
 import { rowCard } from "./row_card.js";
 
 const byId = (id) => document.getElementById(id);
 export const GIVEN = "given"; // the answer that accepts a mask or boxes
 const QUEUE_LENGTH = 40; // rows of the queue that are drawn around the one in view
+const MAX_VALUES = 8; // of a similar row
 const RESERVED_KEYS = new Set(["s", "u", "k", "x"]);
 
 // An answer in words.
@@ -56,8 +57,8 @@ const REASONS = {
 
 // What label and prediction a row has.
 function facts(item, { classes, review }) {
+  if (review) return [`the prediction agrees with it by ${percent(item.confidence, 0)}`];
   const share = confidence(item.confidence), wrong = item.kind === "wrong";
-  if (review) return [`the prediction agrees with it by ${share}`];
   const brackets = wrong ? ` (label wrong with ${share})` : classes.length ? ` (${share} confidence)` : "";
   const given = item.label ? ["label ", element(wrong ? "del" : "b", {}, item.label), ", "] : [];
   return [...given, "prediction ", element("b", {}, item.suggestion), brackets];
@@ -103,9 +104,13 @@ function drawClasses(classes, item, answer, actions) {
 }
 
 function drawNeighbours(neighbours) {
-  const cards = neighbours.map((n) => rowCard({ row: n.row, face: thumbnail(n.row, n.cells), heading: labelText(n.label) }));
+  const faces = neighbours.map((n) => thumbnail(n.row, n.cells)), plain = !faces.some(Boolean);
+  const cards = neighbours.map(({ row, cells, label }, i) => {
+    const values = plain ? cells.slice(0, MAX_VALUES).map((cell) => [cell.name, cell.text]) : [];
+    return rowCard({ row, face: faces[i], predicted: labelText(label), values });
+  });
   const heading = element("h2", {}, "Most similar labelled rows");
-  byId("neighbours").replaceChildren(...(cards.length ? [heading, element("div", { className: "neighbours" }, ...cards)] : []));
+  byId("neighbours").replaceChildren(...(cards.length ? [heading, element("div", { className: plain ? "row-cards listed" : "neighbours" }, ...cards)] : []));
 }
 
 function drawQueue({ data, index }, actions, ended) {

@@ -2,6 +2,7 @@
 import { copyText, element } from "./dom.js";
 import { MISSING } from "./map_view.js";
 import { count, short } from "./numbers.js";
+import { rowCard } from "./row_card.js";
 
 const rgb = ([r, g, b]) => `rgb(${r},${g},${b})`;
 const MAX_CARDS = 60, MAX_LEGEND_CODES = 24;
@@ -26,7 +27,11 @@ export class MapCards {
   // A point in words: from the report's items where it is one of them, else from its colours.
   words(point) {
     const i = this.item.get(point), { items, colourings } = this.data;
-    if (items && i !== undefined) return [items.labels[i], items.texts[i]].filter(Boolean).join(" · ") || `${this.data.noun} ${items.rows[i]}`;
+    if (items && i !== undefined) {
+      const { predicted, truth, values } = this.itemFacts(i);
+      const words = [predicted && truth && predicted !== truth ? `${truth}, predicted ${predicted}` : truth || predicted, ...values.map((pair) => pair.join(" "))];
+      return words.filter(Boolean).join(" · ") || `${this.data.noun} ${items.rows[i]}`;
+    }
     const colouring = (name) => colourings.find((c) => c.name === name && c.names.length && c.codes[point] !== MISSING);
     const word = (c) => c.names[c.codes[point]];
     return colourings.filter((c) => colouring(c.name) && !/: (prediction|error)$/.test(c.name)).map((c) => {
@@ -34,6 +39,13 @@ export class MapCards {
       const prefix = c.name === "split" ? "" : `${c.name} `;
       return prefix + word(c) + (prediction && word(prediction) !== word(c) ? `, predicted ${word(prediction)}` : "");
     }).join(" · ");
+  }
+
+  // What the report knows of an item, as its card shows it.
+  itemFacts(i) {
+    const { predictions, truths, names, values } = this.data.items;
+    const pairs = (values[i] || []).map((value, k) => [names[k], value]).filter(([, value]) => value !== "");
+    return { predicted: predictions[i], truth: truths[i], values: pairs };
   }
 
   // The image of a point; null where the report has none.
@@ -56,12 +68,13 @@ export class MapCards {
 
   card(point) {
     const { items } = this.data, i = this.item.get(point), split = this.split(point);
-    const words = element("span", {}, this.words(point));
-    if (items && i !== undefined && split) {
-      words.append(element("br"), element("small", {}, `row ${count(items.rows[i])}, ${split}`));
-    }
-    const parts = [this.tile(point, 44), this.dot(this.view.colouring.codes[point]), words].filter(Boolean);
-    return element("li", {}, element("button", { type: "button", onclick: () => this.update({ selected: point }) }, ...parts));
+    const known = items && i !== undefined ? { row: split ? items.rows[i] : null, ...this.itemFacts(i) } : { row: null };
+    const card = rowCard({
+      ...known, predicted: known.predicted || this.words(point), more: split && `, ${split}`, face: this.tile(point, 44),
+      choose: () => this.update({ selected: point }),
+    });
+    card.querySelector(".prediction").prepend(this.dot(this.view.colouring.codes[point]));
+    return card;
   }
 
   dot(code) {
@@ -71,7 +84,7 @@ export class MapCards {
   }
 
   cards(title, points) {
-    return [element("p", { className: "maphead" }, title), element("ul", {}, ...points.map((p) => this.card(p)))];
+    return [element("p", { className: "maphead" }, title), element("div", { className: "row-cards listed" }, ...points.map((p) => this.card(p)))];
   }
 
   // Shows a point and its neighbours in the list; -1 shows the hint again.

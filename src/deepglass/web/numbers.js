@@ -16,10 +16,13 @@ export function short(value, digits = 3) {
   return text.replace("-", MINUS);
 }
 
-// `confidence`: per cent, with a decimal from 0.99 on; less than all is never written as 100 %.
-export function confidence(share) {
+// `confidence`: per cent, with a decimal from 0.99 on; never 100 %, which is 0.99999 rounded.
+export const confidence = (share) => percent(Math.min(share, 1 - Number.EPSILON), share >= 0.99 ? 1 : 0);
+
+// `percent`: less than all is never written as 100 %, more than nothing never as 0 %.
+export function percent(share, digits) {
   if (!Number.isFinite(share)) return NO_VALUE;
-  const digits = share >= 0.99 && share < 1 ? 1 : 0, step = 10 ** -digits;
+  const step = 10 ** -digits;
   let text = evenFixed(100 * share, digits);
   if (share < 1 && Number(text) >= 100) text = `>${(100 - step).toFixed(digits)}`;
   else if (share > 0 && Number(text) === 0) text = `<${step.toFixed(digits)}`;

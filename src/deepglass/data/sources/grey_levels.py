@@ -18,6 +18,7 @@ from deepglass.data.sources.base import ReadLog
 from deepglass.errors import SourceError
 from deepglass.features._images import BROKEN, RawImage, decode, map_images
 from deepglass.features.base import Media
+from deepglass.formatting import plain_percent
 
 _DISTANCE = 20  # least distance of two levels
 _SMOOTHED = 7  # values over which pixels are counted to find the levels, as JPEG spreads them
@@ -83,7 +84,11 @@ def to_levels(masks: Sequence[Media], names: dict[int, str], log: ReadLog) -> Se
     listed = ", ".join(map(str, levels.values))
     if levels.soft:
         between = 1 - counts[list(levels.values)].sum() / counts.sum()
-        log.note("soft masks", f"levels {listed}", f"{between:.1%} of the pixels lie between them: the nearest counts")
+        log.note(
+            "soft masks",
+            f"levels {listed}",
+            f"{plain_percent(between)} of the pixels lie between them: the nearest counts",
+        )
     if named:
         log.note("levels", listed, "in the order of the class names")
     return [LevelMask(media.name, media.path, levels.values, classes) for media in masks]

@@ -19,6 +19,7 @@ from deepglass.errors import SourceError
 from deepglass.features._images import BROKEN, FORMATS, decode
 from deepglass.features.base import Media
 from deepglass.files import open_file
+from deepglass.formatting import plain_percent
 
 MAX_COLOURS = 200  # of masks; an image with more is a photograph
 _VOID = 255  # class index of a pixel whose colour means no class
@@ -114,7 +115,7 @@ def _soft_masks(
     far, pixels = count_far(sample, colours)
     if why:
         log.note("class colours", list_names(classes.values()), f"the colours of regions in the masks; {why}")
-    share = f"{far:,} of {pixels:,} pixels of {len(sample)} masks ({far / max(pixels, 1):.1%})"
+    share = f"{far:,} of {pixels:,} pixels of {len(sample)} masks ({plain_percent(far / max(pixels, 1))})"
     log.note(
         "soft masks", f"{len(colours)} colours", f"each pixel has the class of the nearest; {share} are far from all"
     )

@@ -12,6 +12,7 @@ from deepglass.data.sources.base import NO_QUOTE, ReadLog, SourceOptions
 from deepglass.data.sources.encodings import SAMPLE_BYTES
 from deepglass.data.sources.header import has_header, is_number, is_units_row
 from deepglass.errors import SourceError
+from deepglass.formatting import plain_percent
 
 _SAMPLE_ROWS = 2_000
 _MIN_ROW_SHARE = 0.9  # of the lines that have the same number of cells, where a quote that is not closed hides them
@@ -180,7 +181,7 @@ def _most_even(widths: Mapping[str, Sequence[int]], max_preamble: int) -> _Split
         lines = len(cells) - min(cells.index(width), max_preamble)
         share = count / lines
         if width > 1 and share >= 0.7 and share > best_share:
-            why = f"splits {'each' if share == 1 else f'{share:.1%}'} of {lines} lines into {width} cells"
+            why = f"splits {'each' if share == 1 else plain_percent(share)} of {lines} lines into {width} cells"
             best, best_share = _Splitter(delimiter, why), share
     return best
 

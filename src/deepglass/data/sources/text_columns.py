@@ -13,6 +13,7 @@ import polars as pl
 from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.missing_texts import TextColumn, set_missing
 from deepglass.dates import parse_dates
+from deepglass.formatting import plain_percent
 from deepglass.parsing import NumberFormat, parse_numbers, to_numbers
 
 _PROVES_COMMA = r"^[+-]?(\d*,(\d{1,2}|\d{4,})|0,\d+|\d{1,3}(\.\d{3})+,\d+)$"
@@ -152,7 +153,9 @@ def note_dates(series: pl.Series, log: ReadLog) -> None:
     """Note the format of a column of dates, which stays text."""
     if (dates := parse_dates(series)) is not None:
         example = series.drop_nulls()[0]
-        log.note("dates", series.name, f"{dates.share:.0%} of its texts are dates like {example!r}: {dates}")
+        log.note(
+            "dates", series.name, f"{plain_percent(dates.share, 0)} of its texts are dates like {example!r}: {dates}"
+        )
 
 
 def whole_numbers(series: pl.Series, values: pl.Series) -> pl.Series:

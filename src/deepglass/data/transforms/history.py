@@ -39,6 +39,7 @@ from deepglass.data.transforms.base import TableTransform
 from deepglass.dates import parse_dates
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Raw
+from deepglass.formatting import plain_percent
 
 DAY = 86_400e6  # microseconds
 CHUNK = 100_000  # rows whose past is gathered at a time
@@ -171,7 +172,10 @@ class EntityHistory(TableTransform):
         what = f"{len(past):,} past rows of {len(counts):,} entities"
         notes = [Note("history", what, f"each row reads earlier rows only, by {self.time}: {values}")]
         if (once := int((counts == 1).sum())) > len(counts) / 2:
-            why = f"{once:,} of {len(counts):,} entities ({once / len(counts):.0%}) have one row, so without a past"
+            why = (
+                f"{once:,} of {len(counts):,} entities ({plain_percent(once / len(counts), 0)}) have one row, "
+                f"so without a past"
+            )
             notes.append(Note("history", "hardly any", why))
         return tuple(notes)
 

@@ -147,4 +147,5 @@ def _compact(value: float, step: float) -> str:
         mantissa, exponent = f"{value:.{min(places, 3)}e}".split("e")
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    return f"{value:,.{min(decimals, 6)}f}".replace("-", "−")
+    separator = "," if size >= 9999.5 else ""  # below, it may be a year
+    return f"{value:{separator}.{min(decimals, 6)}f}".replace("-", "−")

@@ -15,6 +15,7 @@ from deepglass.features._display import first_image
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.boxes import Boxes
 from deepglass.features.mask import Mask
+from deepglass.formatting import plain_percent
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.data import ReportData, View
 from deepglass.report.overlays import Annotation, OverlayBox
@@ -122,15 +123,15 @@ def _version(image: Feature, spatial: Sequence[Mask | Boxes], batch: Batch, i: i
 
 
 _PHRASES: Mapping[str, Callable[[Any], str]] = {
-    "shift": lambda v: f"shifted by up to {v:.0%} of the side",
+    "shift": lambda v: f"shifted by up to {plain_percent(v, 0)} of the side",
     "flip": lambda v: "flipped horizontally in half of the cases",
     "rotate": lambda v: f"rotated by up to {v:g}°",
-    "scale": lambda v: f"up to {v:.0%} larger or smaller",
-    "shear": lambda v: f"sheared by up to {v:.0%}",
-    "crop": lambda v: f"up to {v:.0%} of the area cut away",
-    "color_jitter": lambda v: f"colours changed by up to {v:.0%}",
-    "random_erasing": lambda v: f"a square of {v:.0%} of the side blanked",
-    "noise": lambda v: f"noise of {v:.0%} added",
+    "scale": lambda v: f"up to {plain_percent(v, 0)} larger or smaller",
+    "shear": lambda v: f"sheared by up to {plain_percent(v, 0)}",
+    "crop": lambda v: f"up to {plain_percent(v, 0)} of the area cut away",
+    "color_jitter": lambda v: f"colours changed by up to {plain_percent(v, 0)}",
+    "random_erasing": lambda v: f"a square of {plain_percent(v, 0)} of the side blanked",
+    "noise": lambda v: f"noise of {plain_percent(v, 0)} added",
 }
 
 

@@ -21,8 +21,8 @@ class CalibrationSection(Section):
     requires = ("test_predictions",)
 
     def view(self, facts: None, report: ReportData) -> View | None:
-        outputs = [(o.name, o.classes.reliability) for o in report.outputs if o.classes and o.classes.reliability]
-        diagrams = [_diagram(name, one) for name, one in outputs if one.after]
+        outputs = [(o.name, o.classes.unit, o.classes.reliability) for o in report.outputs if o.classes]
+        diagrams = [{**_diagram(name, r), "unit": unit} for name, unit, r in outputs if r is not None and r.after]
         return {"outputs": diagrams}
 
 

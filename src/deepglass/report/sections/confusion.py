@@ -35,6 +35,7 @@ class ConfusionSection(Section):
                 {
                     "index": index,
                     "name": output.name,
+                    "unit": output.classes.unit,
                     "matrix": _matrix(output.classes),
                     "classes": _class_scores(output.classes),
                     "has_rows": bool(output.mistakes or output.items),
@@ -86,7 +87,7 @@ def _matrix(classes: ClassFacts) -> View:
         "lines": [
             (
                 classes.names[i],
-                [_cell(confusion, i, j, highest, classes.names) for j in shown],
+                [_cell(confusion, i, j, highest, classes) for j in shown],
                 int(confusion[i].sum() - confusion[i, shown].sum()),
             )
             for i in shown
@@ -97,13 +98,13 @@ def _matrix(classes: ClassFacts) -> View:
     }
 
 
-def _cell(confusion: np.ndarray, i: int, j: int, highest: int, names: tuple[str, ...]) -> Cell | None:
+def _cell(confusion: np.ndarray, i: int, j: int, highest: int, classes: ClassFacts) -> Cell | None:
     n, rows = int(confusion[i, j]), max(int(confusion[i].sum()), 1)
     if not n:
         return None
     weight = n / rows if i == j else 0.05 + 0.95 * (n / highest) ** 0.5
-    true, predicted = shorten(names[i], 60), shorten(names[j], 60)
-    return Cell(i, j, n, weight, f"{true} predicted as {predicted}: {plural(n, 'row')}, {percent(n / rows)}")
+    true, predicted = shorten(classes.names[i], 60), shorten(classes.names[j], 60)
+    return Cell(i, j, n, weight, f"{true} predicted as {predicted}: {plural(n, classes.unit)}, {percent(n / rows)}")
 
 
 class ClassScore(NamedTuple):

@@ -13,7 +13,7 @@ MAX_REGIONS = 4  # of a spectrogram that are named
 MAX_WORDS = 120
 MAX_STEPS = 160  # bars of a sequence; more are added up in groups
 MAX_BYTES = 2_500_000  # of all images and clips: base64 adds a third, and a report is at most 10 MB
-CHECKS = ("completeness_gap", "weight_randomization", "deletion", "deletion_random", "insertion", "insertion_random")
+CHECKS = ("completeness_gap", "weight_randomization")  # whose mean over the rows is told
 
 
 class ExplanationsSection(Section):
@@ -32,6 +32,7 @@ class ExplanationsSection(Section):
                 "name": output.name,
                 "cards": [_card(row) for row in within_bytes(output.rows, MAX_BYTES // len(facts)) or output.rows[:1]],
                 "checks": _checks(output.rows),
+                "orders": _orders(output.rows),
             }
             for output in facts
         ]
@@ -43,6 +44,20 @@ def _checks(rows: Sequence[ExplanationFacts]) -> dict[str, float | None]:
     values = {name: [row.checks[name] for row in rows if name in row.checks] for name in CHECKS}
     means = {name: sum(some) / len(some) if some else None for name, some in values.items()}
     return {name: mean if finite(mean) else None for name, mean in means.items()}
+
+
+def _orders(rows: Sequence[ExplanationFacts]) -> dict[str, tuple[int, int]]:
+    """Of deletion and insertion: rows in which the order of the contributions is better than a random one, of how many.
+
+    Their areas are shares of the difference to the baseline and have no bounds where contributions of both signs
+    nearly cancel.
+    """
+    counts = {}
+    for name, sign in (("deletion", -1), ("insertion", 1)):
+        both = [(row.checks[name], row.checks[f"{name}_random"]) for row in rows if f"{name}_random" in row.checks]
+        leads = [sign * (own - random) for own, random in both]
+        counts[name] = (sum(lead > 0 for lead in leads), len(leads))
+    return counts
 
 
 def _card(row: ExplanationFacts) -> View:

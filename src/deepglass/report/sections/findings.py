@@ -1,7 +1,7 @@
 """Problems of the data, and the fix of each."""
 
 from deepglass.report.data import ReportData, View
-from deepglass.report.headline import by_severity
+from deepglass.report.headline import by_severity, first_sentence
 from deepglass.report.sections.base import Section
 
 MAX_FINDINGS = 50
@@ -19,5 +19,5 @@ class FindingsSection(Section):
     def view(self, facts: None, report: ReportData) -> View | None:
         if not report.findings:
             return None
-        findings = by_severity(report.findings)[:MAX_FINDINGS]
+        findings = [(f, *first_sentence(f)) for f in by_severity(report.findings)[:MAX_FINDINGS]]
         return {"findings": findings, "total": len(report.findings), "max_rows": MAX_ROWS, "max_columns": MAX_COLUMNS}

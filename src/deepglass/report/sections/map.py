@@ -24,6 +24,7 @@ RIGHT_WRONG: tuple[Colour, ...] = ((150, 150, 150), (213, 60, 40))
 SCALE = np.array([[68, 40, 130], [52, 110, 150], [40, 165, 130], [150, 205, 70], [250, 215, 60]], float)
 STATIC_SIZE = (1000, 640)  # pixels of the image for print
 MAX_LEGEND = 24  # names
+ITEM_FIELDS = ("rows", "predictions", "truths", "names", "values")
 MARGIN = 0.6  # of the map's size that rows may lie beyond it while they learn
 
 
@@ -89,7 +90,7 @@ def _json(facts: ProjectionMap) -> str:
             "positions": _packed(np.concatenate([shares(first, positions) for positions in facts.trajectories])),
         }
     if (items := facts.items) is not None:
-        content["items"] = {"rows": items.rows, "labels": items.labels, "texts": items.texts}
+        content["items"] = {name: getattr(items, name) for name in ITEM_FIELDS}
         if items.sprites is not None:
             sprites = items.sprites
             content["sprites"] = {"source": data_url(sprites.image), "size": sprites.size, "across": sprites.across}

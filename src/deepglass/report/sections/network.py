@@ -46,6 +46,8 @@ class NetworkSection(Section):
         return {
             "layers": layers,
             "total": max(trained, of_layers),
+            "trained": trained,
+            "copied": max(of_layers - trained, 0),  # running averages and target networks
             "others": max(trained - of_layers, 0),  # such as the tokens of missing values
             "largest": max(1, *(layer.parameters for layer in layers)),
             "inputs": [c.name for c in report.columns if c.role == "input"],

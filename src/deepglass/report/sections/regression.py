@@ -4,7 +4,7 @@ import numpy as np
 from markupsafe import Markup
 
 from deepglass.formatting import finite, percent, plural
-from deepglass.metrics.summaries import histogram
+from deepglass.metrics.summaries import MAX_VALUE, histogram
 from deepglass.report.charts.axes import BOTTOM, FLOOR, LEFT, RIGHT, TALL, TOP, WIDTH, Axis, axis
 from deepglass.report.data import ReportData, View
 from deepglass.report.output_facts import NumberFacts
@@ -46,7 +46,9 @@ def _charts(numbers: NumberFacts, rows: int) -> Markup:
         return Markup()
     note = f"{plural(num_drawn, 'row')} drawn of {plural(rows, 'test row')}." if num_drawn < rows else ""
     charts = _against_truth(numbers, note)
-    spread = histogram(np.asarray(numbers.predicted, float) - np.asarray(numbers.truth, float), bins=ERROR_BINS)
+    both = np.stack([np.asarray(v, float) for v in (numbers.predicted, numbers.truth)])
+    predicted, truth = both.clip(-MAX_VALUE, MAX_VALUE)
+    spread = histogram(predicted - truth, bins=ERROR_BINS)
     if spread is not None:
         across = axis([spread.low, spread.high], LEFT, WIDTH - RIGHT, room=0)
         up = axis(spread.counts, TALL - BOTTOM, TOP + 6, zero=True)

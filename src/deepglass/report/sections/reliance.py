@@ -44,18 +44,18 @@ def reliance_view(e: GlobalExplanation, shows_values: bool) -> View:
     falls = [(i.input, i.permutation) for i in inputs]
     used = sorted((i for i in e.inputs if i.attribution is not None), key=lambda i: -i.attribution.value)  # type: ignore[union-attr]
     charts = []
-    clear = {name for name, fall in falls if fall.is_clear}
+    clear = {name for name, fall in falls if fall.is_clear(len(e.inputs))}
     if clear:
-        charts.append(_bars("Lost when its values are permuted", "permutation importance", e.metric, falls))
+        charts.append(_bars("Lost when its values are permuted", e.loss_title, e.loss_metric, falls))
     if used and clear:
         sizes = [(i.input, i.attribution) for i in used[:MAX_INPUTS] if i.attribution is not None]
         charts.append(_bars("Used in single predictions", "mean absolute attribution", "attribution", sizes))
     charts += [chart for c in e.curves if shows_values and c.input in clear and (chart := _curve(c)) is not None]
     for name, parts in e.times.items():
-        if not any(part.is_clear for part in parts):
+        if not any(part.is_clear(len(parts)) for part in parts):
             continue
         numbered = [(f"{t + 1}", part) for t, part in enumerate(parts)]
-        charts.append(_bars(f"{name}, part of {NUM_TIMES} in time", "permuted", e.metric, numbered))
+        charts.append(_bars(f"{name}, part of {NUM_TIMES} in time", e.loss_title, e.loss_metric, numbered))
     for p in (p for p in e.profiles if p.regions):
         spans = list(zip(p.bin_names, p.shares, strict=True))
         charts.append(_bars(p.title, "share of the attribution", "share", spans))

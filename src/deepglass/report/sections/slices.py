@@ -95,12 +95,21 @@ class SlicesSection(Section):
         left, outputs = MAX_IMAGE_BYTES, []
         for output in (o for o in facts if o.slices):
             cards, left = within_budget(output.items, left)
-            outputs.append(_table(output, cards))
+            tested = [o.test.get(output.metric) for o in report.outputs if o.name == output.name]
+            outputs.append({**_table(output, cards), "of_all": _if_different(output, *tested)})
         return {
             "outputs": outputs,
             "has_rows": any(o.items for o in facts),
             "num_shown": SLICES_SHOWN + 1,
         }
+
+
+def _if_different(output: OutputSlices, of_all: Figure | None = None) -> float | None:
+    """The metric of all test rows together where it is no mean over rows, and reads differently."""
+    if of_all is None or not finite(of_all.value):
+        return None
+    texts = {metric_text(output.metric, v) for v in (of_all.value, output.whole.value)}
+    return of_all.value if len(texts) > 1 else None
 
 
 # -- facts -----------------------------------------------------------------------------------------------------------

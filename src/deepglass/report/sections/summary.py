@@ -10,7 +10,7 @@ from deepglass.metrics.table import metric_of
 from deepglass.report.charts.axes import Axis, axis
 from deepglass.report.convergence import is_shortened
 from deepglass.report.data import ReportData, View
-from deepglass.report.headline import by_severity, headline, short_text
+from deepglass.report.headline import by_severity, headline, sentence, short_text
 from deepglass.report.output_facts import Figure, OutputFacts, ordered_baselines
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import draw, titled
@@ -30,12 +30,14 @@ class SummarySection(Section):
     def view(self, facts: None, report: ReportData) -> View:
         outputs = report.outputs
         findings = _findings(report)
-        names = [f.name for f, _ in report.tested_outputs or ()]
-        per_class = dict(zip(names, report.per_class or ()))
+        tested = [f.name for f, _ in report.tested_outputs or ()]
+        per_class = dict(zip(tested, report.per_class or ()))
+        names = [c.name for c in report.columns]
         outcomes = [_outcome(o, report, findings or (), per_class.get(o.name)) for o in outputs[:MAX_OUTPUTS]]
         return {
             "name": report.name,
             "task": report.task,
+            "training_warnings": [sentence(text, names) for text in report.data.training_warnings],
             "outcomes": outcomes,
             "findings": None if findings is None else len(findings),
             "further_findings": _further_findings(findings or (), outcomes),
