@@ -59,6 +59,8 @@ LAYERS = {
                 "styling",
                 "word_vectors",
             ),
+            ("together",),
+            ("training_runs",),
             ("api",),
             ("sklearn",),
             ("",),  # deepglass/__init__.py: the public names, loaded lazily

@@ -1,6 +1,5 @@
 """Train, resume, label, report and compare; `inspection` looks at data, `inference` uses a trained run."""
 
-import signal
 import time as clock
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -9,43 +8,29 @@ from typing import Any
 
 from deepglass.comparison import RunComparison, side_by_side
 from deepglass.config import construct
-from deepglass.doctor.findings import before_training, used_rows, write_findings
-from deepglass.doctor.fixes import apply_fixes
-from deepglass.doctor.reference import reference_of, write_reference
 from deepglass.errors import SpecError
 from deepglass.features.outputs.boxes import BoxesOutput
 from deepglass.features.outputs.mask import MaskOutput
-from deepglass.files import check_not_exists, read_file
+from deepglass.files import check_not_exists
 from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import find_candidates
 from deepglass.labelling.question import Question
 from deepglass.labelling.ranking import labelled_output, rank_questions, reopened_question
 from deepglass.limits import limits_changed
-from deepglass.notebook import shown_in_notebook
-from deepglass.prepare.prepare import prepare
-from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
-from deepglass.registry import Modules, allow_modules, is_allowed
-from deepglass.report.after_training import add_baselines, add_report, rewrite_report
-from deepglass.run import fit
-from deepglass.run.callbacks.log_file import LogFile
-from deepglass.run.context import check_readable, load_data
-from deepglass.run.cross_validation import fold_specs, is_many, summarise
-from deepglass.run.fit import Trained
+from deepglass.registry import Modules, allow_modules
+from deepglass.report.after_training import rewrite_report
 from deepglass.run.folder import Folder
 from deepglass.run.run import Run, open_run
-from deepglass.run.storage.code import write_code
 from deepglass.run.storage.contents import is_occupied
-from deepglass.run.storage.stages import STAGES
-from deepglass.run.warm_start import earlier_run, inherit_architecture
 from deepglass.serve.queue import Queue
 from deepglass.serve.reviews import Drawings, reopened_review, review_questions
 from deepglass.spec.overrides import Setting, build_spec
-from deepglass.spec.spec import Spec
+from deepglass.together import check_together
 from deepglass.training.callbacks import Callback
-from deepglass.training.hooks import call, construct_callbacks
-from deepglass.training.interrupt import raise_interruption
+from deepglass.training.distributed.processes import joined, was_restarted
 from deepglass.training.settings import TrainingSettings
+from deepglass.training_runs import resume_run, train_run
 
 
 def train(
@@ -134,23 +119,20 @@ def train(
         "device": device, "sample_weight": sample_weight,
         "init_from": init_from.path if isinstance(init_from, Run) else init_from, "data": data, "training": training,
     }  # fmt: skip
-    spec = build_spec(source, target, {**overrides, **(settings or {})}, allow_code=allow_code)
-    if not isinstance(out, str | Path | None):
-        raise SpecError("bad-value", f"out: expected the path of a folder, got {out!r:.80}")
-    path = Path(out) if out is not None else None
-    if path is not None:
-        is_occupied(path, force)  # an error for an existing folder comes before the data are read
-    with limits_changed(spec.data.limits), shown_in_notebook(construct_callbacks(callbacks), progress) as shown:
-        spec = apply_fixes(spec)
-        if not is_many(spec):
-            return _train_one(spec, path, force, shown, baselines, started)
-        first = fold_specs(spec)[0]
-        fit.set_up(*prepare(first, earlier_run(first)))
-        with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder:
-            folder.stages.begin(baselines)
-            write_code(folder.path, spec.code_names().values())
-            folder.store_spec(spec)
-            return _train_folds(spec, folder, shown, baselines, started)
+    with joined() as processes:
+        with processes.common_errors():
+            spec = build_spec(source, target, {**overrides, **(settings or {})}, allow_code=allow_code)
+            if not isinstance(out, str | Path | None):
+                raise SpecError("bad-value", f"out: expected the path of a folder, got {out!r:.80}")
+            path = Path(out) if out is not None else None
+            goes_on = was_restarted(processes) and path is not None and Folder(path).is_planned
+            if path is not None and processes.is_first and not goes_on:
+                is_occupied(path, force)  # an error for an existing folder comes before the data are read
+            check_together(processes, spec, path)
+        if goes_on and path is not None:
+            data_object = None if isinstance(spec.data.source, str) else spec.data.source
+            return resume_run(path, data_object, callbacks if processes.is_first else (), None, processes, started)
+        return train_run(spec, path, force, callbacks, progress, baselines, started, processes)
 
 
 def resume(
@@ -184,43 +166,12 @@ def resume(
         20
     """
     started = clock.perf_counter()
-    allow_modules(allow_code)
-    callbacks = construct_callbacks(callbacks)
-    folder = run.folder if isinstance(run, Run) else Folder.open(Path(run))
-    if isinstance(run, Run) and source is None and not isinstance(run.spec.data.source, str):
-        source = run.spec.data.source  # the Python object that it was trained on
     length = {n: v for n, v in (("time", time), ("epochs", epochs), ("steps", steps)) if v is not None}
-    stage = construct(TrainingSettings, length, "resume") if length else None
-    if stage is not None:
-        if folder.folds():
-            raise SpecError("bad-value", f"resume: {folder.name} is a cross-validation; train one of its folds further")
-        finished = resume(run, source, callbacks)  # the plan as it is comes first
-        if finished.metrics["stop_reason"] == "interrupted":
-            return finished
-        started = clock.perf_counter() - finished.metrics["seconds"]["total"]
-    elif folder.is_complete():
-        return Run(folder.path)
-    spec = folder.spec()
-    spec = build_spec(source, None, {}, spec) if source is not None else spec
-    baselines = "baselines" in folder.stages.missing()
-    if not is_many(spec) and not folder.is_planned:  # start again under its name
-        check_readable(folder, spec)
-        with limits_changed(spec.data.limits), shown_in_notebook(callbacks) as shown:
-            return _train_one(spec, folder.path, False, shown, baselines, started)
-    with folder.write(), shown_in_notebook(callbacks) as shown:
-        if is_many(spec):
-            return _train_folds(spec, folder, shown, baselines, started)
-        log = LogFile()
-        log.open(folder.path / "log.txt")
-        with log.errors(), limits_changed(spec.data.limits):
-            if stage is None and folder.is_trained():
-                _finish(Trained(Run(folder.path).context_of(source)), shown, log, started)
-            else:
-                state = folder.state(spec)
-                data = load_data(folder, state, source)
-                trained = fit.resume(state.experiment, data, folder, folder.plan(), [*shown, log], started, stage)
-                _finish(trained, shown, log, started)
-    return Run(folder.path) if source is None else Run.trained(folder.path, spec)
+    with joined() as processes:
+        with processes.common_errors():
+            allow_modules(allow_code)
+            stage = construct(TrainingSettings, length, "resume") if length else None
+        return resume_run(run, source, callbacks if processes.is_first else (), stage, processes, started)
 
 
 def label(
@@ -346,80 +297,3 @@ def compare(*runs: str | Path | Run) -> RunComparison:
     if len(loaded) < 2:
         raise SpecError("bad-value", f"compare: expected two or more runs, got {len(loaded)}")
     return side_by_side(loaded)
-
-
-# -- training ----------------------------------------------------------------------------------------------------
-
-
-def _train_one(
-    spec: Spec, path: Path | None, force: bool, callbacks: Sequence[Callback], baselines: bool, started: float
-) -> Run:
-    spec = inherit_architecture(spec, path)
-    call(callbacks, "on_phase_start", "reading")
-    experiment, data = prepare(spec, earlier_run(spec))
-    setup = fit.set_up(experiment, data)
-    log = LogFile()
-    callbacks = [*callbacks, log]
-    call(callbacks, "on_data_ready", data)
-    labels = None if spec.data.label_corrections is None else read_file(Path(spec.data.label_corrections))
-    with Folder.create(path or Folder.claim(_short_name(spec.data.source)), force) as folder, log.errors():
-        log.open(folder.path / "log.txt")
-        folder.stages.begin(baselines)
-        named = filter(is_allowed, {type(callback).__module__ for callback in callbacks})
-        write_code(folder.path, [*spec.code_names().values(), *named])
-        folder.store_spec(experiment.spec)
-        if labels is not None:
-            folder.store_labels(labels)
-        call(callbacks, "on_phase_start", "checking")
-        context = used_rows(experiment.spec, data)
-        findings = before_training(context)
-        write_findings(folder, findings)
-        write_reference(folder, reference_of(context))
-        call(callbacks, "on_findings", findings)
-        trained = fit.train(setup, folder, callbacks, started)
-        _finish(trained, callbacks, log, started)
-    return Run.trained(folder.path, experiment.spec)
-
-
-def _finish(trained: Trained, callbacks: Sequence[Callback], log: LogFile, started: float) -> None:
-    """Fit the baselines and write the report, as far as they are wanted and missing."""
-    context = trained.context
-    if "stop_signal" in context.metrics:  # the process must end soon; a resumed run has them
-        return
-    stages = context.folder.stages
-    missing = stages.missing()
-    tested = None if trained.predictions is None else TestPredictions(trained.predictions)
-    if "baselines" in missing:
-        call(callbacks, "on_phase_start", "baselines")
-        context = add_baselines(context, started, tested)
-        stages.add("baselines")
-    if "reported" in missing:
-        call(callbacks, "on_phase_start", "report")
-        add_report(context, tested)
-        stages.add("reported")
-    log.lines(f"run: {trained.context.path}")
-
-
-def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], baselines: bool, started: float) -> Run:
-    """Train one run per fold; finished folds are kept, interrupted ones resumed."""
-    specs = fold_specs(spec)
-    log = LogFile()
-    log.open(folder.path / "log.txt")
-    for i, fold in enumerate(specs):
-        path = folder.path / f"fold-{i}"
-        log.lines(f"fold {i + 1} of {len(specs)}: {path}")
-        call(callbacks, "on_fold_start", i, len(specs))
-        if Folder(path).is_planned:
-            run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, callbacks)
-        else:
-            run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())
-        if run.metrics["stop_reason"] == "interrupted":
-            raise_interruption(signal.Signals[run.metrics.get("stop_signal", "SIGINT")])
-    summarise(folder, started)
-    folder.stages.add(*STAGES)
-    return Run(folder.path)
-
-
-def _short_name(source: Any) -> str:
-    name = source if isinstance(source, str) else getattr(source, "name", None) or "run"
-    return Path(str(name).rpartition(":")[2].rstrip("/")).name.partition(".")[0] or "run"

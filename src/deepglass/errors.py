@@ -1,7 +1,8 @@
 """The exceptions of deepglass.
 
     DeepglassError            exit code 1: something failed
-      TrainingError             the loss became infinite or NaN and could not be recovered
+      TrainingError             the loss became infinite or NaN and could not be recovered, or a process was lost
+      PeerError                 another process of the same training failed
       StorageError              a file cannot be written: full disk, read-only folder
       UserError                 exit code 2: settings or data are wrong; nothing was trained
         SourceError               the data cannot be read or used
@@ -45,6 +46,7 @@ Code = Literal[
     "already-exists",
     "damaged-run",
     "run-in-use",
+    "lost-process",
     "internal",
 ]
 
@@ -63,6 +65,18 @@ class DeepglassError(Exception):
         super().__init__(f"[{code}] {message}")
         self.code = code
         self.message = message
+
+
+class PeerError(DeepglassError):
+    """An error of another process, which tells the user about it.
+
+    Args:
+        exit_code: of the other process.
+    """
+
+    def __init__(self, code: Code, message: str, exit_code: int) -> None:
+        super().__init__(code, message)
+        self.exit_code = exit_code
 
 
 class TrainingError(DeepglassError):

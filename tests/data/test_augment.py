@@ -155,10 +155,10 @@ def test_mixup_mixes_rows_that_have_all_inputs() -> None:
     x = torch.arange(40.0).view(40, 1, 1, 1).expand(40, 1, 2, 2)
     speed = torch.arange(40.0)
     known = torch.arange(40) != 7
-    targets = {"y": Field(speed, torch.ones(40, dtype=torch.bool))}
+    targets = {"y": Field(speed, torch.ones(40, dtype=torch.bool))}  # tells which row is whose partner
     inputs = {"image": Field(x, torch.ones(40, dtype=torch.bool)), "speed": Field(speed, known)}
     mixed = mixup(Batch(inputs, targets, torch.arange(40)), 1.0, generator())
-    partner, weight = mixed.mix
+    partner, weight = mixed.mix.targets["y"].values.long(), mixed.mix.weight
     expected = weight * speed + (1 - weight) * speed[partner]
     torch.testing.assert_close(mixed.inputs["image"].values[:, 0, 0, 0], expected)
     torch.testing.assert_close(mixed.inputs["speed"].values, expected)

@@ -15,7 +15,7 @@ from typing import Any
 PHASES = {  # phase -> module, function, and the call of it at which the signal comes
     "reading": ("deepglass.prepare.prepare", "read_source", 1),
     "fitting features": ("deepglass.prepare.prepare", "_fit_features", 1),
-    "checking": ("deepglass.api", "before_training", 1),
+    "checking": ("deepglass.training_runs", "before_training", 1),
     "probing": ("deepglass.training.trainer", "Trainer.probe", 1),
     "planning": ("deepglass.run.fit", "make_plan", 2),
     "first steps": ("deepglass.training.loop", "TrainingLoop.step_once", 2),

@@ -72,7 +72,7 @@ def test_a_signal_in_training_leaves_a_run_that_can_be_used_and_resumed(folder: 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_a_signal_before_training_is_said_and_leaves_the_name_free(folder: Path, name: str) -> None:
     code = (
-        "import time, sys; import deepglass.cli.main as m; import deepglass.api as a;"
+        "import time, sys; import deepglass.cli.main as m; import deepglass.training_runs as a;"
         "a.prepare = lambda *w: (print('reading', flush=True), time.sleep(60));"
         f"sys.argv = ['deepglass', *{COMMAND[3:]!r}]; m.main()"
     )

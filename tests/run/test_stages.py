@@ -11,7 +11,7 @@ import pytest
 from conftest import made_up
 
 import deepglass
-from deepglass import api
+from deepglass import training_runs
 from deepglass.run import fit
 from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.loop import TrainingLoop
@@ -127,7 +127,7 @@ def test_a_run_that_stopped_in_a_later_stage_gets_it(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(api, stage, fail)
+        patch.setattr(training_runs, stage, fail)
         with pytest.raises(KeyboardInterrupt):
             _train(tmp_path / "run")
     run = deepglass.Run(tmp_path / "run")

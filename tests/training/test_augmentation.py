@@ -175,7 +175,8 @@ def test_the_mixup_loss_weights_both_targets(trunk: tuple[str, dict]) -> None:
     batch = data.batch(torch.arange(ROWS))
     partner = torch.randperm(ROWS, generator=generator())
     swapped = replace(batch, targets={n: f.take(partner) for n, f in batch.targets.items()})
-    loss = lambda weight: objective.loss(replace(batch, mix=Mix(partner, torch.full((ROWS,), weight)))).value  # noqa: E731
+    mix = lambda weight: Mix(swapped.targets, torch.full((ROWS,), weight))  # noqa: E731
+    loss = lambda weight: objective.loss(replace(batch, mix=mix(weight))).value  # noqa: E731
     own, other = objective.loss(batch).value, objective.loss(swapped).value
     torch.testing.assert_close(loss(1.0), own)
     torch.testing.assert_close(loss(0.7), 0.7 * own + 0.3 * other)

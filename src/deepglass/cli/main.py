@@ -16,8 +16,9 @@ from deepglass.cli.prediction import embed, explain, generate, predict, verify
 from deepglass.cli.runs import check, compare, evaluate, label, pack, report
 from deepglass.cli.streams import message, print_json, silence
 from deepglass.cli.training import inspect, new, resume, train
-from deepglass.errors import CodeWarning, DataWarning, SpecError, UnfinishedRunWarning, near_miss
+from deepglass.errors import CodeWarning, DataWarning, PeerError, SpecError, UnfinishedRunWarning, near_miss
 from deepglass.failures import deepglass_error
+from deepglass.training.distributed.environment import is_first_process
 from deepglass.training.interrupt import Interrupted, raise_signals
 
 app = typer.Typer(
@@ -116,9 +117,16 @@ def main() -> NoReturn:
 
 def _run() -> int:
     """The exit code of the command."""
+    if not is_first_process():
+        warnings.simplefilter("ignore")
+        return _exit_code()
     for category in (CodeWarning, DataWarning, UnfinishedRunWarning):
         warnings.simplefilter("always", category)
     warnings.showwarning = lambda text, category, *_: message(f"{_word(category)}: {text}")
+    return _exit_code()
+
+
+def _exit_code() -> int:
     code = 0
     try:
         with raise_signals():
@@ -138,7 +146,8 @@ def _run() -> int:
         silence(sys.stdout)
     except Exception as error:
         failure = deepglass_error(error)
-        message(f"error: {failure}{_advice(error)}")
+        if not isinstance(failure, PeerError):  # the other process shows it
+            message(f"error: {failure}{_advice(error)}")
         code = failure.exit_code
     finally:
         gc.freeze()  # no garbage collection at exit

@@ -64,6 +64,9 @@ AllowCode = Annotated[
 MovedSource = Annotated[
     str | None, option("FILE", "The data of the run, where they have moved or were a Python object.", "--source")
 ]
+Devices = Annotated[
+    int | None, option("N", "Processes that train together on this machine, each on a part of every batch.")
+]
 Callbacks = Annotated[
     list[str] | None,
     option("MODULE:CLASS", "A callback of your own, called while it trains (repeatable).", "--callback"),

@@ -5,6 +5,8 @@ import signal
 from pathlib import Path
 from typing import Annotated, Any
 
+import typer
+
 import deepglass
 from deepglass import cli
 from deepglass.cli import completion, options
@@ -12,6 +14,7 @@ from deepglass.cli.options import SOURCES, Force, Json, RunFolder, Settings, arg
 from deepglass.cli.streams import message, print_json
 from deepglass.errors import SpecError
 from deepglass.files import check_not_exists, write_file
+from deepglass.training.distributed.environment import is_first_process
 from deepglass.training.interrupt import raise_interruption
 
 
@@ -115,6 +118,7 @@ def train(
     seed: Annotated[int | None, option("N", "Random seed of initial weights and batch order.")] = None,
     baselines: Annotated[bool, flag("--baselines/--no-baselines", "Fit baselines and write the report.")] = True,
     callback: options.Callbacks = None,
+    devices: options.Devices = None,
     out: Annotated[Path | None, option("RUN", "Run folder; by default runs/NAME-N.")] = None,
     force: Force = False,
     as_json: Json = False,
@@ -123,6 +127,8 @@ def train(
 
     Example: deepglass train houses.csv --target price --time 60s network.depth=4
     """
+    if devices is not None:
+        raise typer.Exit(cli.train_together(devices, source, out))
     chosen = {
         "time": time, "epochs": epochs, "steps": steps, "seed": seed, "fix": fix or None, "test": test,
         "labels": labels, "init_from": init_from, "data_root": data_root, "objective.name": objective,
@@ -146,6 +152,7 @@ def resume(
     time: Annotated[str | None, option("TIME", "Train a finished run further for this time, such as 60s.")] = None,
     epochs: Annotated[int | None, option("N", "Train it further for N passes over the training rows.")] = None,
     steps: Annotated[int | None, option("N", "Train it further for N optimizer steps.")] = None,
+    devices: options.Devices = None,
     callback: options.Callbacks = None,
     allow_code: options.AllowCode = None,
     as_json: Json = False,
@@ -157,7 +164,9 @@ def resume(
 
     Example: deepglass resume runs/houses-1 --epochs 10
     """
-    if not (time or epochs or steps) and deepglass.Run(run).folder.is_complete():
+    if devices is not None:
+        raise typer.Exit(cli.resume_together(devices, run))
+    if not (time or epochs or steps) and is_first_process() and deepglass.Run(run).folder.is_complete():
         message(f"{run} is finished; --time, --epochs or --steps trains it further")
     _show_run(
         deepglass.resume(
@@ -173,6 +182,8 @@ def resume(
 
 
 def _show_run(run: Any, as_json: bool) -> None:
+    if not is_first_process():
+        return
     if as_json:
         print_json({"run": str(run.path), **run.metrics})
     else:

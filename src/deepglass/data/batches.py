@@ -23,15 +23,21 @@ MIN_STACKED = 500  # columns of one type from which their rows are read by one o
 
 
 class Mix(NamedTuple):
-    """Mixup of a batch: the target of row i is `weight` its own and `1 - weight` that of row `permutation[i]`.
+    """Mixup of a batch: the target of row i is `weight[i]` its own and `1 - weight[i]` its partner's.
+
+    Args:
+        targets: feature name -> targets of the rows that each row is mixed with.
 
     Shapes:
-        permutation: (B,) int64, index in the batch of the row that each row is mixed with.
         weight: (B,) float, from 0.5 to 1.
     """
 
-    permutation: Tensor
+    targets: Mapping[str, Field]
     weight: Tensor
+
+    def take(self, rows: Tensor) -> Mix:
+        """That of the given rows."""
+        return Mix({name: field.take(rows) for name, field in self.targets.items()}, self.weight[rows])
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Batch:
     Args:
         inputs, targets: feature name -> values and mask.
         rows: indices in the data set.
-        mix: mixup permutation and weights; the targets are the rows' own.
+        mix: the partners' targets and the weights of mixup; `targets` are the rows' own.
         views: inputs of the same rows, augmented differently.
 
     Shapes:

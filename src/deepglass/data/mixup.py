@@ -1,7 +1,7 @@
 """Mixup: convex combinations of pairs of rows.
 
-The inputs are mixed here; the targets are not. `Batch.mix` holds permutation and weights, so that a loss can weigh both
-targets: weight * loss(own) + (1 - weight) * loss(partner's), for every kind of output.
+The inputs are mixed here; the targets are not. `Batch.mix` holds the partners' targets and the weights, so that a loss
+can weigh both: weight * loss(own) + (1 - weight) * loss(partner's), for every kind of output.
 
 Source: Zhang et al., 2017, arXiv 1710.09412. Ours draws a weight per row instead of one per batch.
 """
@@ -35,7 +35,8 @@ def mixup(batch: Batch, alpha: float, generator: Generator) -> Batch:
     weight = torch.maximum(weight, 1 - weight)
     weight = torch.where(_complete(batch.inputs.values(), permutation, weight), weight, 1.0)
     inputs = {name: _mixed(field, permutation, weight) for name, field in batch.inputs.items()}
-    return replace(batch, inputs=inputs, mix=Mix(permutation, weight))
+    targets = {name: field.take(permutation) for name, field in batch.targets.items()}
+    return replace(batch, inputs=inputs, mix=Mix(targets, weight))
 
 
 def beta(count: int, alpha: float, generator: Generator) -> Tensor:

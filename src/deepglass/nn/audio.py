@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from deepglass.constraints import Ge, Le, Share
 from deepglass.mel import FLOOR, Frames, mel_filters
 from deepglass.nn.embeddings import fill_missing
-from deepglass.nn.tokens import Field, Tokens, TokenShape
+from deepglass.nn.tokens import Field, Tokens, TokenShape, whole_batch
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ class AudioAugment:
             factor = (1 + self.speed) ** _signed_uniform(B, values.device)
             start = (torch.rand(B, device=values.device) * self.shift * lengths).long()
             end = start + (lengths / factor).long().clamp_min(1)
-            positions = torch.arange(int(end.max()), device=values.device) - start[:, None]  # (B, S')
+            positions = (
+                torch.arange(int(whole_batch().maximum(end.max())), device=values.device) - start[:, None]
+            )  # (B, S')
             source = (positions * factor[:, None]).clamp(0, S - 1)
             low = source.long()
             high = torch.minimum(low + 1, (lengths - 1).clamp_min(0)[:, None])

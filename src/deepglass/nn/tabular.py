@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from deepglass.nn.tokens import Tokens, TokenShape
+from deepglass.nn.tokens import Tokens, TokenShape, whole_batch
 
 CLIP = 3.0  # robust standard deviations; larger values are compressed
 
@@ -139,9 +139,14 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not self.dropped:
             return x
-        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device).random_(-(2**63), None)
-        mask = words.view(torch.uint8)[: x.numel()].view(x.shape) >= self.dropped
+        mask = whole_batch().draw(x.shape, lambda shape: random_bytes(shape, x.device) >= self.dropped)
         return x * (mask.to(x.dtype) * (256 / (256 - self.dropped)))
+
+
+def random_bytes(shape: torch.Size, device: torch.device) -> Tensor:
+    """Uniform random bytes."""
+    words = torch.empty(-(-shape.numel() // 8), dtype=torch.int64, device=device).random_(-(2**63), None)
+    return words.view(torch.uint8)[: shape.numel()].view(shape)
 
 
 class EnsembleLinear(nn.Module):

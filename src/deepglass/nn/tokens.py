@@ -1,8 +1,18 @@
-"""Tokens and fields: the data that flows between the parts of a network."""
+"""Tokens and fields: the data that flows between the parts of a network; and the batch that they are of.
+
+A process may hold a part of the rows of a training batch. Layers and losses that look at more than one row ask
+`whole_batch` for counts over the batch, the rows of other processes, and random numbers by row; in one process each
+answer is the argument itself.
+
+    count = whole_batch().denominator(present.sum())        of a mean over the rows with a target
+    z = whole_batch().gather(z)                             the rows of all processes
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -106,3 +116,74 @@ class TokenShape:
     def is_image(self) -> bool:
         """Whether the tokens have rows and columns."""
         return self.grid is not None and len(self.grid) == 2
+
+
+Draw = Callable[[torch.Size], Tensor]
+"""Random numbers of a shape."""
+
+
+class WholeBatch:
+    """A batch whose rows are all here."""
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum over the processes of a value that is a sum over this process's rows; without a gradient."""
+        return value
+
+    def maximum(self, value: Tensor) -> Tensor:
+        """The largest of the processes' values; without a gradient."""
+        return value
+
+    def mean(self, rows: Tensor) -> Tensor:
+        """The mean over the rows of all processes; without a gradient."""
+        return rows.mean(0)
+
+    def denominator(self, count: Tensor) -> Tensor:
+        """What this process divides its sum by, so that the mean over processes is the mean over the batch.
+
+        Args:
+            count: of this process; that of the whole batch is at least 1.
+        """
+        return count.clamp_min(1)
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """The rows of all processes in their order in the batch, with gradients; `rows`: (b, ...) -> (B, ...)."""
+        return rows
+
+    def own(self, rows: Tensor) -> Tensor:
+        """This process's rows of gathered ones, (B, ...) -> (b, ...)."""
+        return rows
+
+    def draw(self, shape: torch.Size, make: Draw) -> Tensor:
+        """Random numbers of this process's rows, taken from those of the whole batch.
+
+        Args:
+            shape: (b, ...), of this process's rows.
+            make: draws them.
+        """
+        return make(shape)
+
+    def same_draws(self) -> AbstractContextManager[None]:
+        """A block whose random numbers are of something that all processes hold, not of rows."""
+        return nullcontext()
+
+    def ragged_draws(self, count: int) -> AbstractContextManager[None]:
+        """A block whose random numbers are of `count` items of this process, such as the tokens of its rows."""
+        return nullcontext()
+
+
+_CURRENT: ContextVar[WholeBatch] = ContextVar("whole_batch", default=WholeBatch())  # noqa: B039 - without a state
+
+
+def whole_batch() -> WholeBatch:
+    """The batch of the step that is being computed."""
+    return _CURRENT.get()
+
+
+@contextmanager
+def part_of(batch: WholeBatch) -> Iterator[None]:
+    """Compute inside the block with the rows of a part of `batch`."""
+    token = _CURRENT.set(batch)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)

@@ -46,6 +46,7 @@ class Agent(Objective):
 
     monitor: ClassVar[Metric] = METRICS["mean_return"]
     learns_from: ClassVar[Literal["rows", "text", "environment"]] = "environment"
+    one_process: ClassVar[str] = "it acts in its environments in one process"
 
     def set_features(self, inputs: Sequence[Feature], outputs: Sequence[Output]) -> None:
         """Check and store the features of observation and action.

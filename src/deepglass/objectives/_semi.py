@@ -23,7 +23,7 @@ from deepglass.features.base import FEATURES, Feature
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import Network
 from deepglass.nn.ema import ema_update
-from deepglass.nn.tokens import Field, Fields
+from deepglass.nn.tokens import Field, Fields, whole_batch
 from deepglass.objectives.base import Evaluation, MakeNetwork
 from deepglass.objectives.supervised import Supervised, loss_sums
 
@@ -173,7 +173,7 @@ class SemiSupervised(Supervised):
         mask = torch.cat([lacking.new_zeros(first), labels.confident & lacking])
         prediction, members = self.network.features[name].prediction(params), self.network.ensemble_size
         total, _ = loss_sums(prediction, Field(values, mask), members)
-        return total / (lacking.sum() * members).clamp_min(1)
+        return total / whole_batch().denominator(lacking.sum() * members)
 
 
 def no_unlabelled_rows(objective: str, rows: int) -> SpecError:

@@ -15,7 +15,7 @@ from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.embeddings import TokenEncoder
 from deepglass.nn.masked_tokens import choose_tokens, crop_tokens
-from deepglass.nn.tokens import Field, Tokens, pool
+from deepglass.nn.tokens import Field, Tokens, pool, whole_batch
 from deepglass.objectives._representation import Representation
 from deepglass.objectives._texts import only_text, with_tokenization
 from deepglass.objectives.base import Evaluation, MakeNetwork
@@ -154,5 +154,5 @@ class TokenPretraining(Representation):
 
 
 def mean(losses: Tensor) -> Tensor:
-    """Mean of losses (N,); 0 for none, as of texts whose words are all unknown."""
-    return losses.sum() / max(len(losses), 1)
+    """Mean of losses (N,) over the batch; 0 for none, as of texts whose words are all unknown."""
+    return losses.sum() / whole_batch().denominator(torch.tensor(len(losses), device=losses.device))

@@ -21,7 +21,7 @@ from deepglass.features.outputs.base import Output
 from deepglass.features.text import Text
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
-from deepglass.nn.tokens import Field
+from deepglass.nn.tokens import Field, whole_batch
 from deepglass.nn.word_vectors import BLOCK, AdagradEmbedding, Blocks, NoiseWords, blocks_of
 from deepglass.objectives._nearest_words import WordIndex
 from deepglass.objectives._texts import first_rows, only_text, with_tokenization
@@ -141,6 +141,7 @@ class WordVectors(Objective):
         """Update the vectors by blocks of codes (N, C); returns the mean loss before."""
         update = self.update(blocks_of(codes, self.window, self.noise))
         for table, (rows, gradient) in ((self.words, update.words), (self.contexts, update.contexts)):
+            rows, gradient = whole_batch().gather(rows), whole_batch().gather(gradient)
             table.update(rows.flatten(), gradient.flatten(0, 1), learning_rate)
         return update.loss
 

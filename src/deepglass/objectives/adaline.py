@@ -9,8 +9,10 @@ Source: Widrow and Hoff, 1960, IRE WESCON Convention Record 4.
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
+from deepglass.nn.tokens import whole_batch
 from deepglass.objectives._linear_unit import LinearUnit
 from deepglass.objectives.base import Loss
 
@@ -22,5 +24,6 @@ class Adaline(LinearUnit):
 
     def update(self, x: Tensor, y: Tensor) -> Loss:
         error = y - x @ self.weights
-        self.weights.add_(x.mT @ error / max(len(x), 1), alpha=self.learning_rate)
+        count = whole_batch().total(torch.tensor(len(x)))
+        self.weights.add_(whole_batch().total(x.mT @ error) / max(int(count), 1), alpha=self.learning_rate)
         return Loss(error.square().mean(), weight=len(x))

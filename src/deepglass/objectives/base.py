@@ -141,6 +141,7 @@ class Objective(nn.Module, ABC):
         builds_network: it takes no trunk, its networks are its own.
         default_trunk: network architecture where the spec names none; None: by the kinds of the columns.
         updates_weights: it updates its weights itself and yields losses without a gradient.
+        one_process: why several processes cannot train it together; empty where they can.
         conditions: features that `sample` can be conditioned on.
         reduce, learning_rate: of the trainer: agreement over processes, rate of the first parameter group in this step.
     """
@@ -154,6 +155,7 @@ class Objective(nn.Module, ABC):
     builds_network: ClassVar[bool] = False
     default_trunk: ClassVar[str | None] = None
     updates_weights: ClassVar[bool] = False
+    one_process: ClassVar[str] = ""
     conditions: tuple[Feature, ...] = ()
     network: Network
 

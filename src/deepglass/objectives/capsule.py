@@ -20,6 +20,7 @@ from deepglass.features.outputs.base import Output
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.trunks.capsule import CapsuleNet
 from deepglass.nn.capsule import CapsuleDecoder, EvidenceHead, lengths, margin_loss
+from deepglass.nn.tokens import whole_batch
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, predict_dataset
 
 
@@ -82,7 +83,8 @@ class Capsule(Objective):
         true_class = one_hot(labels, self.classes).unsqueeze(-1)  # (B, K, 1)
         errors = self._squared_errors(self.decoder((capsules * true_class).flatten(1)).float(), batch)
         present = target.present.float()
-        margin, errors = ((rows * present).sum() / present.sum().clamp_min(1) for rows in (margin, errors))
+        count = whole_batch().denominator(present.sum())
+        margin, errors = ((rows * present).sum() / count for rows in (margin, errors))
         logs = {"margin": margin.detach(), "reconstruction": errors.detach()}
         return Loss(margin + self.reconstruction_weight * errors, logs=logs, weight=len(batch))
 

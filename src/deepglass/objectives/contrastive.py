@@ -21,6 +21,7 @@ from deepglass.data.views import MultiViewLoader, check_augmentable, strong_augm
 from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
+from deepglass.nn.tokens import whole_batch
 from deepglass.objectives._reconstruction import NO_ENSEMBLE
 from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -81,6 +82,7 @@ class Contrastive(Representation):
 
     def loss(self, batch: Batch) -> Loss:
         views = [self._project(batch), self._project(replace(batch, inputs=batch.views[0]))]
+        views = [whole_batch().gather(view) for view in views]  # each row is contrasted with all of the batch
         return Loss(self.view_loss(*views), weight=len(batch))
 
     def own_metrics(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:

@@ -27,7 +27,7 @@ from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import key_of
 from deepglass.nn.rbm import BoltzmannMachine
-from deepglass.nn.tokens import Field, Fields, Tokens
+from deepglass.nn.tokens import Field, Fields, Tokens, whole_batch
 from deepglass.objectives._flatten import FlatInputs
 from deepglass.objectives._representation import check_row_outputs, masked_mean
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, ParameterGroup, predict_dataset
@@ -116,7 +116,8 @@ class Dbn(Objective):
             self.feed_forward.init_from(self.machines)
             self.stage.fill_(count)
         sums = [loss_sums(a, batch.targets[n], 1) for n, a in self.predict(batch).items()]
-        yield Loss(torch.stack([s / n.clamp_min(1) for s, n in sums]).sum(), weight=len(batch))
+        means = [s / whole_batch().denominator(n) for s, n in sums]
+        yield Loss(torch.stack(means).sum(), weight=len(batch))
 
     def _contrastive_loss(self, batch: Batch, stage: int) -> Tensor:
         """Free energy of the data minus that of its one-step reconstruction."""

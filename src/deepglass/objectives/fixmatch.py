@@ -21,6 +21,7 @@ from deepglass.features.binary import Binary
 from deepglass.features.category import Category
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import key_of
+from deepglass.nn.tokens import whole_batch
 from deepglass.objectives._semi import (
     PseudoLabels,
     SemiSupervised,
@@ -122,8 +123,8 @@ class AdaptiveThreshold(nn.Module):
 
     def update(self, q: Tensor, ema_decay: float) -> None:
         """Update the EMAs with the class probabilities of a batch, (B, K)."""
-        self.confidence.lerp_(q.amax(1).mean(), 1 - ema_decay)
-        self.class_shares.lerp_(q.mean(0), 1 - ema_decay)
+        self.confidence.lerp_(whole_batch().mean(q.amax(1)), 1 - ema_decay)
+        self.class_shares.lerp_(whole_batch().mean(q), 1 - ema_decay)
 
     def thresholds(self) -> Tensor:
         """Threshold of each class, (K,): the mean confidence, lowered for classes that are predicted less often."""

@@ -33,6 +33,7 @@ class Perceptron(LinearUnit):
     """
 
     learning_rate_default: ClassVar[float] = 1.0
+    one_process: ClassVar[str] = "its rule takes one row after the other"
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)

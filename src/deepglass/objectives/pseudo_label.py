@@ -21,6 +21,7 @@ from deepglass.features.category import Category
 from deepglass.features.number import Number
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import key_of
+from deepglass.nn.tokens import whole_batch
 from deepglass.objectives._semi import PseudoLabels, SemiSupervised, probabilities
 from deepglass.objectives.base import Loss, MakeNetwork
 
@@ -118,5 +119,6 @@ class Curriculum(nn.Module):
         passes = (confidence >= self.thresholds[best]).float()
         count = torch.zeros_like(self.thresholds).index_add_(0, best, torch.ones_like(passes))
         passed = torch.zeros_like(self.thresholds).index_add_(0, best, passes)
+        count, passed = whole_batch().total(torch.stack([count, passed]))
         moved = self.thresholds + THRESHOLD_STEP * (passed - share * count) / count.clamp_min(1)
         self.thresholds.copy_(moved.clamp(0, 1))

@@ -20,7 +20,7 @@ from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.rbm import BoltzmannMachine
-from deepglass.nn.tokens import Fields
+from deepglass.nn.tokens import Fields, whole_batch
 from deepglass.objectives._flatten import FlatInputs
 from deepglass.objectives._representation import Representation, masked_mean
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -75,8 +75,9 @@ class Rbm(Representation):
         """vk, from the persistent chains, which move on, or from the rows."""
         if not self.persistent:
             return self.machine.gibbs(visible, self.k)
-        negative = self.machine.gibbs(self.chains, self.k)
-        self.chains.copy_(self.machine.sample_visible(negative))
+        with whole_batch().same_draws():
+            negative = self.machine.gibbs(self.chains, self.k)
+            self.chains.copy_(self.machine.sample_visible(negative))
         return negative
 
     def own_metrics(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:

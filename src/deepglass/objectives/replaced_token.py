@@ -20,7 +20,7 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.metrics.classes import roc_auc
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.masked_tokens import TokenGenerator
-from deepglass.nn.tokens import Field
+from deepglass.nn.tokens import Field, whole_batch
 from deepglass.objectives._token_pretraining import MASK, SKIPGRAM_EPOCHS, TokenPretraining, mean
 from deepglass.objectives.base import Loss
 
@@ -75,7 +75,7 @@ class ReplacedToken(TokenPretraining):
 
     def loss(self, batch: Batch) -> Loss:
         result = self._detect(self.window(batch))
-        detection = F.binary_cross_entropy_with_logits(result.logits, result.replaced)
+        detection = mean(F.binary_cross_entropy_with_logits(result.logits, result.replaced, reduction="none"))
         value = mean(result.generator_loss) + self.detection_weight * detection
         return Loss(value, logs={"detection": detection.detach()}, weight=len(batch))
 
@@ -97,7 +97,8 @@ class ReplacedToken(TokenPretraining):
         truth = field.values.long()
         chosen = self.choose(field, generator)
         logits = self.fill(field, truth.masked_fill(chosen, MASK), chosen).float()
-        made = torch.multinomial(logits.detach().softmax(1), 1, generator=generator).squeeze(1)
+        with whole_batch().ragged_draws(len(logits)):
+            made = torch.multinomial(logits.detach().softmax(1), 1, generator=generator).squeeze(1)
         filled = truth.masked_scatter(chosen, made)
         values = self.head(self.tokens(field, filled).values).squeeze(-1).float()
         present = field.mask

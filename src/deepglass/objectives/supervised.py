@@ -15,7 +15,7 @@ from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import Network
 from deepglass.nn.decoding import AutoregressiveHead
-from deepglass.nn.tokens import Field
+from deepglass.nn.tokens import Field, whole_batch
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, concatenate_predictions
 
 MAX_ENSEMBLE_CLASSES = 1_000  # beyond which the members' heads would take most of the time
@@ -100,9 +100,9 @@ class Supervised(Objective):
             total, count = loss_sums(prediction, target, members)
         else:
             own = loss_sums(prediction, target, members, mix.weight)
-            other = loss_sums(prediction, target.take(mix.permutation), members, 1 - mix.weight)
+            other = loss_sums(prediction, mix.targets[name], members, 1 - mix.weight)
             total, count = own[0] + other[0], own[1] + other[1]
-        return total / count.clamp_min(1)
+        return total / whole_batch().denominator(count)
 
 
 def loss_sums(

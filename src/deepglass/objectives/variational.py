@@ -24,7 +24,7 @@ from deepglass.constraints import Count, Positive
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.base import Feature
 from deepglass.metrics.table import METRICS, Metric
-from deepglass.nn.tokens import Fields
+from deepglass.nn.tokens import Fields, whole_batch
 from deepglass.objectives._reconstruction import ReconstructionObjective, bottleneck_features
 from deepglass.objectives.base import Loss, MakeNetwork
 
@@ -121,8 +121,9 @@ class Variational(ReconstructionObjective):
     def _update_variance(self, batch: Batch, decoded: Tensor) -> None:
         """Move the variances towards the squared errors of the batch."""
         values, present = (part[:, self.flat.numeric] for part in self.flat(batch.inputs))
-        squares = ((decoded[:, self.flat.numeric] - values).square() * present).sum(0)
-        target = torch.where(present.any(0), squares / present.sum(0).clamp_min(1), self.variance)
+        squares = whole_batch().total(((decoded[:, self.flat.numeric] - values).square() * present).sum(0))
+        count = whole_batch().total(present.sum(0))
+        target = torch.where(count > 0, squares / count.clamp_min(1), self.variance)
         self.variance.lerp_(target.clamp_min(MIN_VARIANCE), VARIANCE_MOMENTUM)
 
 

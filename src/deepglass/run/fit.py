@@ -7,7 +7,7 @@ resume  stored experiment, data, plan -> set_up -> train on from the checkpoint 
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,6 +49,9 @@ from deepglass.training.augmentation import augmentation_for, set_audio_augmenta
 from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import State, weights_sha256
 from deepglass.training.clock import Clock
+from deepglass.training.distributed.processes import Processes
+from deepglass.training.distributed.split import check_rows
+from deepglass.training.distributed.steps import send_plan
 from deepglass.training.hooks import call
 from deepglass.training.loop import begin_stage
 from deepglass.training.optimizers import build_optimizers
@@ -70,6 +73,7 @@ class Setup:
     Args:
         defaults: the trunk's training defaults as the objective adapts them.
         random_state: after initialisation; training starts from it.
+        processes: that train together.
     """
 
     experiment: Experiment
@@ -78,6 +82,7 @@ class Setup:
     defaults: TrainingDefaults
     device: str
     random_state: RandomState
+    processes: Processes = field(default_factory=Processes)
 
     def augmentation(self, plan: Plan) -> BatchTransform | None:
         """The augmentation of training batches; None for none."""
@@ -95,17 +100,21 @@ class Trained(NamedTuple):
     predictions: Mapping[str, PredictionArrays] | None = None
 
 
-def set_up(experiment: Experiment, data: PreparedData, device: str | None = None) -> Setup:
+def set_up(
+    experiment: Experiment, data: PreparedData, device: str | None = None, processes: Processes | None = None
+) -> Setup:
     """Build the objective and check all training settings, before there is a run folder.
 
     Args:
         device: of a resumed run; None: that of the spec.
+        processes: that train together; None: this one alone.
 
     Raises:
-        SpecError: a wrong setting.
+        UserError: a wrong setting, or one that several processes do not support.
     """
-    training = experiment.spec.training
+    training, processes = experiment.spec.training, processes or Processes()
     check_optimization(training, experiment.objective_class)
+    check_objective(experiment.objective_class, processes)
     resumed, device = device is not None, device or str(pick(training.device))
     objective = build(experiment, device)
     if isinstance(objective, WordVectors):
@@ -113,8 +122,10 @@ def set_up(experiment: Experiment, data: PreparedData, device: str | None = None
     random_state = RandomState.capture()
     if isinstance(objective, Style) and not resumed:  # else they stand in the checkpoint
         read_style_files(objective)
-    setup = Setup(experiment, data, objective, adapted_defaults(experiment, objective), device, random_state)
-    plan = make_plan(training, setup.defaults, len(data.rows("train")), device)
+    defaults = adapted_defaults(experiment, objective)
+    setup = Setup(experiment, data, objective, defaults, device, random_state, processes)
+    plan = make_plan(training, defaults, len(data.rows("train")), device)
+    check_rows(len(data.rows("train")), plan.batch_size, processes.count)
     build_optimizers(objective, plan)
     setup.augmentation(plan)
     set_audio_augmentation(objective, training, setup.defaults, experiment.inputs)
@@ -127,6 +138,14 @@ def check_optimization(training: TrainingSettings, objective: type[Objective]) -
     if objective.updates_weights and stated:
         name, rule = OBJECTIVES.name_of(objective), "updates its weights by its own rule"
         raise SpecError("bad-value", f"training.{stated[0]}: the objective {name!r} {rule}; leave it out")
+
+
+def check_objective(objective: type[Objective], processes: Processes) -> None:
+    """Raises: SpecError: `bad-value` for an objective that one process trains alone."""
+    if processes.count > 1 and objective.one_process:
+        name, count = OBJECTIVES.name_of(objective), processes.count
+        text = f"{name!r} cannot be trained by {count} processes: {objective.one_process}"
+        raise SpecError("bad-value", f"objective: {text}; leave --devices out")
 
 
 def adapted_defaults(experiment: Experiment, objective: Objective) -> TrainingDefaults:
@@ -181,15 +200,17 @@ def resume(
     callbacks: Sequence[Callback],
     started: float,
     stage: TrainingSettings | None = None,
+    processes: Processes | None = None,
 ) -> Trained:
     """Continue from the newest checkpoint along the stored plan, without reading the clock.
 
     Args:
         stage: time, epochs or steps of a further stage, which is appended to the plan of a finished run.
+        processes: that train together; None: this one alone.
     """
     torch.set_num_threads(plan.threads)
     datasets = data.datasets(str(pick(plan.device)))
-    setup = set_up(experiment, data, plan.device)
+    setup = set_up(experiment, data, plan.device, processes)
     objective = setup.objective
     setup.random_state.restore()
     state = folder.checkpoints.load()
@@ -240,8 +261,9 @@ def _fit(
     recorders, failures = _recorders(context, datasets, callbacks, step)
     recorders = [*pseudo_labels, history_file, *recorders]
     checkpoints = folder.checkpoints if context.experiment.spec.training.checkpoint else None
-    trainer = Trainer([*recorders, *callbacks], checkpoints, folder.store_plan)
+    trainer = Trainer([*recorders, *callbacks], checkpoints, folder.store_plan, processes=setup.processes)
     loader = setup.loader(datasets["train"], plan)
+    send_plan(setup.processes, plan, clock.budget if clock is not None else None)
     if clock is not None:
         call(callbacks, "on_phase_start", "planning")
         costs = trainer.probe(objective, loader, plan, datasets["valid"], MAX_PROBE * clock.budget)
@@ -249,9 +271,11 @@ def _fit(
         plan = fit_to_budget(plan, clock.budget - clock.elapsed(), costs, limit)
         plan = replace(plan, budget=clock.budget)
         folder.store_plan(plan)
+        send_plan(setup.processes, plan, clock.budget)
         loader = setup.loader(datasets["train"], plan)
         clock.begin(plan.first_step, costs, plan.first_step + limit)
-    with record_margins(loader, context, len(datasets["train"])) as recorded:
+    rows = len(datasets["train"]) if setup.processes.count == 1 else 0  # a process sees a part of them
+    with record_margins(loader, context, rows) as recorded:
         history = trainer.fit(objective, recorded, plan, datasets["valid"], clock, state)
     earlier_seconds = state.values["seconds"] if state else 0.0
     failures += [recorder.failure for recorder in recorders if recorder.failure]
@@ -350,6 +374,7 @@ def _finish(
     evaluated = valid.warnings if valid is not None else ()
     warnings = [*alarms, *decisions, *evaluated, *([budget] if budget else []), *failures]
     metrics = _metrics(trained, history, scores, warnings, seconds, started)
+    metrics |= {"processes": history.processes} if history.processes > 1 else {}
     metrics |= ({"decisions": decisions} if decisions else {}) | ({"alarms": alarms} if alarms else {})
     missing = missing_shares(datasets)
     context.folder.finish(experiment, data, objective, calibration, metrics, predictions.get("test"), missing)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, not_a_state, restore_optimizer
 from deepglass.training.clock import CHECK_EVERY, Clock
 from deepglass.training.control import TrainerControl
+from deepglass.training.distributed.processes import Processes
+from deepglass.training.distributed.steps import Computation
 from deepglass.training.hooks import call
 from deepglass.training.optimizers import build_optimizers
 from deepglass.training.plan import Plan
@@ -34,10 +37,10 @@ class LoopSettings:
         callbacks: called at each event, in order.
         checkpoints: where states are saved; without them a run cannot be resumed.
         store_plan: called with each changed plan before it is applied.
-        reduce: agrees on a value that steers control flow over several processes; called with the value's name
-            ("loss", "monitor", "kl", "clock", "steps", "stop", "step_seconds", "evaluation_seconds") and this
-            process's value. The identity for one process.
+        reduce: agrees on a value that steers control flow; called with the value's name ("loss", "monitor", "kl",
+            "clock", "steps", "stop", "step_seconds", "evaluation_seconds", "probe") and this process's value.
         control: commands to the trainer while it runs.
+        processes: that train together; with several of them theirs is the reduction.
     """
 
     callbacks: Sequence[Callback] = ()
@@ -45,6 +48,7 @@ class LoopSettings:
     store_plan: Callable[[Plan], None] = lambda plan: None
     reduce: Reduce = local_value
     control: TrainerControl = field(default_factory=TrainerControl)
+    processes: Processes = field(default_factory=Processes)
 
 
 class TrainingLoop:
@@ -59,15 +63,18 @@ class TrainingLoop:
         valid: Dataset | None,
         clock: Clock | None = None,
     ) -> None:
-        self.objective, self.loader, self.plan, self.valid, self.clock = objective, loader, plan, valid, clock
+        self.objective, self.plan, self.valid, self.clock = objective, plan, valid, clock
         self.valid_sample = valid  # for the evaluations during training
         if valid is not None and plan.evaluation_rows is not None:
             self.valid_sample = objective.validation_sample(valid, plan.evaluation_rows, plan.seed)
-        self.settings, self.reduce, self.control = settings, settings.reduce, settings.control
-        objective.reduce = settings.reduce
+        self.settings, self.processes, self.control = settings, settings.processes, settings.control
+        self.reduce = settings.reduce if self.processes.count == 1 else self.processes.reduce
+        objective.reduce = self.reduce
         self.device = torch.device(plan.device)
         self.optimizers = build_optimizers(objective, plan)
-        self.step = 0
+        self.step, self.is_stepping = 0, False
+        self.computation = Computation(self.processes, loader)
+        self.loader = self.computation.loader
         self.records: list[EvaluationRecord] = []
         self.events: list[str] = []  # for the next record
         self.lr_scale = 1.0
@@ -96,7 +103,7 @@ class TrainingLoop:
             last = self.step >= self.plan.last_step
             evaluate = last or self.step % self.plan.evaluate_every == 0
             due = self.clock is not None and self.reduce("clock", float(self.clock.is_due())) > 0
-            if evaluate or due or self.control.is_stepping or self.step % CHECK_EVERY == 0:
+            if evaluate or due or self.is_stepping or self.step % CHECK_EVERY == 0:
                 if not self._losses_are_finite():
                     self._recover(last_good_state)
                     continue
@@ -126,14 +133,16 @@ class TrainingLoop:
         losses = self.objective.losses(batch, 1.0 if self.plan.stages else progress)
         while (loss := self._next(losses)) is not None:
             if loss.value.requires_grad:
-                self.gradient_norms.add(loss.group, self.optimizers[loss.group].step(loss.value))
+                back_propagate = partial(self.processes.back_propagate, weight=loss.weight)
+                norm = self.optimizers[loss.group].step(loss.value, back_propagate)
+                self.gradient_norms.add(loss.group, norm)
             self.losses.add(loss.group, loss.value, loss.weight)
             for name, value in loss.logs.items():
                 self.losses.add(f"{loss.group}/{name}", value, loss.weight)
         self.step += 1
 
     def _next(self, losses: Iterator[Loss]) -> Loss | None:
-        with autocast(self.device, self.plan.precision):
+        with autocast(self.device, self.plan.precision), self.computation.of_batch():
             return next(losses, None)
 
     def _obey_commands(self, interrupted: threading.Event) -> bool:
@@ -142,12 +151,15 @@ class TrainingLoop:
         self.start += paused
         if self.clock is not None:
             self.clock.exclude(paused)
-        if (peak := self.control.take_learning_rate()) is not None:
+        peak, stepping = self.processes.maxima(self.control.take_learning_rate() or 0.0, self.control.is_stepping)
+        self.is_stepping = bool(stepping)
+        if peak:
             self.lr_scale = peak / self.plan.learning_rate
             self.events.append(f"peak learning rate set to {peak:g} at step {self.step}")
         return self.reduce("stop", float(interrupted.is_set() or self.control.stopped.is_set())) > 0
 
     def _losses_are_finite(self) -> bool:
+        self.losses.combine(self.processes)
         means = {n: m for n, m in self.losses.means().items() if "/" not in n}  # a logged value may be nan
         total = self.reduce("loss", sum(means.values()))
         if not math.isfinite(total):
@@ -192,6 +204,7 @@ class TrainingLoop:
         evaluation = self.objective.evaluate(self.valid_sample, self.plan.evaluation_batch_size, search=False)
         if self.clock is not None:
             self.clock.add_evaluation(time.perf_counter() - start)
+        self.computation.check_equal(self.objective, self.step)
         monitor = self.reduce("monitor", evaluation.monitor)
         improved = self.best.update(monitor, evaluation, self.objective)
         self.events.extend(evaluation.warnings)
@@ -200,6 +213,7 @@ class TrainingLoop:
     def _record(
         self, evaluation: Evaluation | None = None, monitor: float | None = None, improved: bool = False
     ) -> None:
+        self.losses.combine(self.processes)
         record = EvaluationRecord(
             step=self.step,
             epoch=self.step / self.plan.batches_per_epoch,
@@ -245,6 +259,7 @@ class TrainingLoop:
         """Everything that the next step depends on, copied."""
         tensors = {f"objective.{n}": t.detach().clone() for n, t in self.objective.state_dict().items()}
         tensors |= {f"best.{n}": t for n, t in self.best.tensors.items()}
+        self.losses.combine(self.processes)
         position = self.loader.state_dict()
         tensors |= {f"loader.{n}": v for n, v in position.items() if isinstance(v, Tensor)}
         tensors["random"] = torch.get_rng_state()

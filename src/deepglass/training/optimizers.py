@@ -12,7 +12,7 @@ stores its peak learning rate as `initial_lr`; `set_learning_rates` scales it.
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -31,6 +31,9 @@ ParamGroup = dict[str, Any]
 """A parameter group of torch: {"params": [...], "weight_decay": ...}."""
 
 Setting = float | bool | tuple[float, float]
+
+BackPropagate = Callable[[Tensor, Sequence[Tensor]], None]
+"""Gives parameters the gradient of a scalar loss."""
 
 _FUSED = ("cpu", "cuda", "mps")  # devices with fused kernels in torch
 
@@ -232,11 +235,11 @@ class GroupOptimizer:
         own_progress = min(max((progress - start) / (end - start), 0.0), 1.0)
         set_learning_rates(self.optimizer, self.schedule(own_progress) * scale)
 
-    def step(self, loss: Tensor) -> Tensor:
+    def step(self, loss: Tensor, back_propagate: BackPropagate) -> Tensor:
         """Back-propagate a scalar loss and update the group; the gradient's norm before clipping."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
         parameters = [p for g in self.optimizer.param_groups for p in g["params"]]
+        back_propagate(loss, parameters)
         if self.clip:
             norm = torch.nn.utils.clip_grad_norm_(parameters, self.clip)
         else:

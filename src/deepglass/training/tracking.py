@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from deepglass.objectives.base import Evaluation, Objective
+from deepglass.training.distributed.processes import Processes
 
 
 class WeightedAverages:
@@ -28,6 +29,7 @@ class WeightedAverages:
         self.device = device
         self.sums: dict[str, Tensor] = {}
         self.weights: dict[str, float] = {}
+        self._common: dict[str, Tensor] = {}  # sum and weight of what all processes have
 
     def add(self, name: str, value: float | Tensor, weight: float = 1.0) -> None:
         term = torch.as_tensor(value, device=self.device).detach().float() * weight
@@ -37,8 +39,22 @@ class WeightedAverages:
     def means(self) -> dict[str, float]:
         return {name: float(total) / (self.weights[name] or 1.0) for name, total in self.sums.items()}
 
+    def combine(self, processes: Processes) -> None:
+        """Add what the other processes have added since the last call."""
+        if processes.count == 1 or not self.sums:
+            return
+        zero = torch.zeros(2, dtype=torch.float64)
+        names = sorted(self.sums)
+        before = torch.stack([self._common.get(n, zero) for n in names])
+        own = torch.tensor([[float(self.sums[n]), self.weights[n]] for n in names], dtype=torch.float64)
+        self._common = dict(zip(names, before + processes.total(own - before), strict=True))
+        for name, (value, weight) in self._common.items():
+            self.sums[name] = value.to(self.device, torch.float32)
+            self.weights[name] = float(weight)
+            self._common[name] = torch.tensor([float(self.sums[name]), float(weight)], dtype=torch.float64)
+
     def clear(self) -> None:
-        self.sums, self.weights = {}, {}
+        self.sums, self.weights, self._common = {}, {}, {}
 
     def state_dict(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -47,6 +63,7 @@ class WeightedAverages:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.sums = {n: torch.tensor(s, device=self.device) for n, s in state["sums"].items()}
         self.weights = dict(state["weights"])
+        self._common = {n: torch.tensor([float(s), self.weights[n]], dtype=torch.float64) for n, s in self.sums.items()}
 
 
 class BestWeights:

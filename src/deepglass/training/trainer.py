@@ -15,6 +15,7 @@ from deepglass.objectives.base import Evaluation, Objective
 from deepglass.training.callbacks import EvaluationRecord
 from deepglass.training.checkpoint import State
 from deepglass.training.clock import Clock
+from deepglass.training.distributed.steps import share_state
 from deepglass.training.interrupt import interruptible
 from deepglass.training.loop import LoopSettings, TrainingLoop
 from deepglass.training.plan import Plan, StepCosts
@@ -35,6 +36,7 @@ class History:
         seconds: of training.
         evaluation: of the best weights, which the objective holds afterwards.
         signum: number of the signal that interrupted training; None without one.
+        processes: number of processes that trained.
     """
 
     records: list[EvaluationRecord]
@@ -44,6 +46,7 @@ class History:
     seconds: float
     evaluation: Evaluation | None
     signum: int | None = None
+    processes: int = 1
 
 
 class Trainer(LoopSettings):
@@ -74,10 +77,14 @@ class Trainer(LoopSettings):
         loop = TrainingLoop(self, objective, loader, plan, valid, clock)
         if state is not None:
             loop.resume(state)
+        if self.processes.count > 1:
+            state = share_state(self.processes, loop.state())
+            if not self.processes.is_first:
+                loop.restore(state)
         with interruptible() as interrupted, deterministic():
             stop_reason = loop.run(interrupted)
-        evaluation, signum = loop.best.evaluation, interrupted.signum
-        return History(loop.records, loop.plan, loop.step, stop_reason, loop.seconds(), evaluation, signum)
+        evaluation, signum, count = loop.best.evaluation, interrupted.signum, self.processes.count
+        return History(loop.records, loop.plan, loop.step, stop_reason, loop.seconds(), evaluation, signum, count)
 
     def probe(
         self, objective: Objective, loader: Loader, plan: Plan, valid: Dataset | None, seconds: float
@@ -88,19 +95,23 @@ class Trainer(LoopSettings):
         end = time.perf_counter() + 0.6 * seconds
         times: list[float] = []
         fewest, most = _PROBE_STEPS
-        while len(times) < fewest or (time.perf_counter() < end and len(times) < most):
+        while len(times) < fewest or (self._goes_on(time.perf_counter() < end) and len(times) < most):
             start = time.perf_counter()
             with deterministic():
                 loop.step_once()
             times.append(time.perf_counter() - start)
-            if len(times) >= 2 and time.perf_counter() > end + 0.4 * seconds:
+            if len(times) >= 2 and not self._goes_on(time.perf_counter() <= end + 0.4 * seconds):
                 break
         evaluation = _evaluation_seconds(objective, valid) if valid else 0.0
         loop.restore(before)
         warm = sorted(times[1:])  # the first step also allocates what later steps reuse
         return StepCosts(
-            self.reduce("step_seconds", warm[len(warm) // 2]), self.reduce("evaluation_seconds", evaluation)
+            loop.reduce("step_seconds", warm[len(warm) // 2]), loop.reduce("evaluation_seconds", evaluation)
         )
+
+    def _goes_on(self, in_time: bool) -> bool:
+        """Whether the first process has time left for the probe."""
+        return in_time if self.processes.count == 1 else self.processes.reduce("probe", float(in_time)) > 0
 
 
 def _evaluation_seconds(objective: Objective, valid: Dataset) -> float:

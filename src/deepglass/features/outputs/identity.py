@@ -221,13 +221,16 @@ class IdentityPrediction(Prediction):
         import torch
 
         from deepglass.nn.metric_learning import arcface, triplet_loss
+        from deepglass.nn.tokens import whole_batch
 
         f, codes = self.feature, target.values.reshape(-1).long()
         in_vocabulary = (codes >= 1) & (codes <= self.cosine.shape[1])
         label = torch.where(in_vocabulary, codes - 1, 0)
         loss = arcface(self.cosine, label, f.margin if f.loss == "arcface" else 0.0, f.scale)
         if f.loss == "triplet":  # without a margin the centres only locate the identities
-            loss = loss + triplet_loss(self.unit, torch.where(in_vocabulary, label, -1), f.margin, TRIPLET_SCALE)
+            batch = whole_batch()  # its rows are compared with each other
+            units, labels = batch.gather(self.unit), batch.gather(torch.where(in_vocabulary, label, -1))
+            loss = loss + batch.own(triplet_loss(units, labels, f.margin, TRIPLET_SCALE))
         return torch.where(in_vocabulary, loss, 0.0)
 
     def mode(self) -> dict[str, Tensor]:

@@ -111,13 +111,13 @@ def record_margins(loader: Loader, context: RunContext, count: int) -> Iterator[
     """Record margins of supervised runs with classes, and write them to the run folder at the end of the block.
 
     Args:
-        count: number of training rows.
+        count: number of training rows; 0 to record none.
 
     Yields:
         The loader to train with.
     """
     objective = context.objective
-    records = context.experiment.spec.training.record and type(objective) is Supervised
+    records = context.experiment.spec.training.record and count > 0 and type(objective) is Supervised
     if not records or not any(f.has_classes for f in objective.network.features.values()):
         yield loader
         return
