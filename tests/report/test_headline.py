@@ -30,14 +30,17 @@ def numbers(coverage: float, rows: int) -> OutputFacts:
 
 def test_a_rare_class_is_told_in_rows() -> None:
     told = headline(binary([[363, 4], [14, 31]]))
-    assert "Of 45 rows of “yes” 31 are recognised; of 367 of “no” 4 are taken for “yes”." in told.sentences
+    assert (
+        "Of 45\N{NO-BREAK SPACE}rows of “yes” 31 are recognised; of 367 of “no” 4 are taken for “yes”."
+        in told.sentences
+    )
     assert any("predicting only that is 89.1" in w for w in told.warnings)
 
 
 @pytest.mark.parametrize(
     ("confusion", "sentence", "absent"),
     [
-        ([[0, 0], [1, 5]], "Of 6 rows of “yes” 5 are recognised.", "“no”"),
+        ([[0, 0], [1, 5]], "Of 6\N{NO-BREAK SPACE}rows of “yes” 5 are recognised.", "“no”"),
         ([[4, 2], [0, 0]], "Of 6 of “no” 2 are taken for “yes”.", "“yes”"),
     ],
 )

@@ -104,8 +104,8 @@ def _classes(classes: ClassFacts) -> Headline:
     sentences = []
     if len(names) == 2:
         negative, positive = (_name(name) for name in names)
-        recognised = f"{count(totals[1])} {classes.unit}s of {positive} {count(right[1])} are recognised"
-        false_alarms = f"{count(totals[0])} of {negative} {count(totals[0] - right[0])} are taken for {positive}"
+        recognised = f"{plural(int(totals[1]), classes.unit)} of {positive} {_are(right[1])} recognised"
+        false_alarms = f"{count(totals[0])} of {negative} {_are(totals[0] - right[0])} taken for {positive}"
         if parts := [part for part, n in ((recognised, totals[1]), (false_alarms, totals[0])) if n]:
             sentences.append(f"Of {'; of '.join(parts)}.")
     elif totals.sum():
@@ -132,6 +132,11 @@ def _classes(classes: ClassFacts) -> Headline:
         only = f"predicting only that is {percent(share)} accurate"
         warnings.append(f"{percent(share)} of the test {classes.unit}s are {name}: {only}.")
     return Headline(tuple(sentences), tuple(warnings))
+
+
+def _are(n: float) -> str:
+    """`1 is`, `31 are`."""
+    return f"{count(n)} {'is' if n == 1 else 'are'}"
 
 
 def _most_confused(confusion: np.ndarray) -> tuple[int, int, int] | None:

@@ -29,7 +29,7 @@ from deepglass.report.row_selection import MAX_MISTAKES, cell_rows, confident_mi
 
 NUM_RESAMPLES = 100  # bootstrap samples of the test rows
 MAX_SECONDS = 2.0  # for the intervals of an output; with less than a fifth of the samples there are none
-MAX_RESAMPLED_ROWS = 2_000
+MIN_RESAMPLED_ROWS, MAX_RESAMPLED_ROWS = 10, 2_000  # with fewer there are too few different samples
 MAX_NUMBER_MISTAKES = 24
 MAX_COMPARED_CLASSES = 500  # of a confusion matrix, which has as many rows and columns
 
@@ -102,15 +102,15 @@ def _intervals(feature: Output, rows: OutputRows, labelled: np.ndarray) -> dict[
     started = time.perf_counter()
     values = feature.score(best, truth, rows.calibration)
     draws = min(NUM_RESAMPLES, int(MAX_SECONDS / max(time.perf_counter() - started, 1e-6)))
-    if len(labelled) < 2 or draws < NUM_RESAMPLES // 5:
-        return {m: Figure(v) for m, v in values.items()}
+    of_classes = "log_probs" in best and truth.offsets is None
+    shares = _share_intervals(feature, rows, labelled) if of_classes and truth.weight is None else {}
+    if len(labelled) < MIN_RESAMPLED_ROWS or draws < NUM_RESAMPLES // 5:
+        return {m: shares.get(m, Figure(v)) for m, v in values.items()}
     pool = labelled
     if len(labelled) > MAX_RESAMPLED_ROWS:
         pool = np.random.default_rng(1).choice(labelled, MAX_RESAMPLED_ROWS, replace=False)
     random = np.random.default_rng(0)
-    of_classes = "log_probs" in best and truth.offsets is None
     strata = _strata(truth, pool) if of_classes else [pool]
-    shares = _share_intervals(feature, rows, labelled) if of_classes and truth.weight is None else {}
     resampled: dict[str, list[float]] = {m: [] for m in values}
     for _ in range(draws):
         sample = np.concatenate([random.choice(some, len(some)) for some in strata])
