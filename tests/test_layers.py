@@ -36,7 +36,7 @@ LAYERS = {
                 "values",
                 "web",
             ),
-            ("nn", "metrics", "formulas", "dates", "mel"),
+            ("nn", "metrics", "formulas", "dates", "date_texts", "mel"),
             ("features",),
             ("data", "networks"),
             ("objectives",),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from deepglass.date_texts import plain_dates
 from deepglass.parsing import MISSING, is_missing, sample_of, share_of
 
 # Months come first: "%b %d %Y" would read "Jan 2020" as the 20th of January in the year 20.
@@ -19,7 +20,7 @@ _DAYS += ["%G-W%V", "%G W%V", "W%V %G", "W%V-%G", "%G-W%V-%u"]
 _DAYS += ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y"]
 _DAYS += ["%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y", "%a, %d %b %Y"]
 _DAYS += ["%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%d-%b-%y", "%b %d, %y", "%d %b %y", "%Y%m%d"]
-_TIMES = ["%H:%M:%S", "%H:%M", "%H:%M:%S%.f", "%I:%M:%S %p", "%I:%M %p"]
+_TIMES = ["%H:%M:%S", "%H:%M", "%H:%M:%S%.f", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%.f %p"]
 _YEAR_LAST = ["%a %b %d %H:%M:%S %Y", "%b %d %H:%M:%S %Y"]  # as ctime writes it
 _ZONES = ("UTC", "GMT", "Z")  # names after a time, all the same zone
 _MIN_YEAR = 1000  # of four digits: strptime's %Y reads 21 as the year 21
@@ -39,8 +40,10 @@ _LOOKS_LIKE_PERIOD = (
     r"|^\d{4}M\d{1,2}$|^\d{4}[- ][A-Z]{3,9}$|^[A-Z]{3,9}(?:-|, )\d{4}$|^[A-Z]{3}-\d\d$"  # months
 )
 _LOOKS_LIKE_TIME = r"^\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?: [AaPp][Mm])?$"
+_TIME = r"\d:\d\d(?::\d\d)?(?:\.\d+)?(?: ?[AP]M)?(?: ?[+-]\d\d:?\d\d)?"  # with fractions and the offset of its zone
 _EPOCH = "since 1970 in "
 _NUM_TRIED = 200  # values that each pattern is tried on
+_MAX_LENGTH = 70  # characters of a date
 _MAX_PATTERNS = 4  # in one column
 _MIN_PATTERN_SHARE = 0.05  # of these values; rarer formats are errors
 
@@ -73,12 +76,13 @@ def parse_dates(series: pl.Series) -> DateFormat | None:
     if series.dtype != pl.String:
         return None
     values = sample_of(series)
-    sample = values.gather_every(max(1, len(values) // _NUM_TRIED)).str.strip_chars()
-    if (
-        not len(sample)
-        or share_of(sample.str.contains(f"{_LOOKS_LIKE_DATE}|{_LOOKS_LIKE_TIME}|{_LOOKS_LIKE_PERIOD}")) < 0.5
-    ):
+    sample = values.gather_every(max(1, len(values) // _NUM_TRIED))
+    if not len(sample) or share_of(sample.str.len_chars() <= _MAX_LENGTH) < 0.5:
         return None
+    sample = plain_dates(sample)
+    if share_of(sample.str.contains(f"{_LOOKS_LIKE_DATE}|{_LOOKS_LIKE_TIME}|{_LOOKS_LIKE_PERIOD}")) < 0.5:
+        return None
+    values = plain_dates(values)
     patterns: list[str] = []
     ambiguous = False
     remaining = sample
@@ -96,7 +100,7 @@ def parse_dates(series: pl.Series) -> DateFormat | None:
     if len(remaining) > 0.5 * len(sample):
         return None
     format = DateFormat(patterns[0], 1.0, ":" in patterns[0], ambiguous, tuple(patterns[1:]))
-    return format._replace(share=1 - _parse(values, format).null_count() / len(values))
+    return format._replace(share=1 - _parse_plain(values, format).null_count() / len(values))
 
 
 def parse_epochs(series: pl.Series) -> DateFormat | None:
@@ -130,7 +134,7 @@ def _best_pattern(values: pl.Series, used: Collection[str]) -> str:
             middle = " UTC %Y" if named else " %z %Y" if offset else " %Y"
             times, days = [""], [pattern.replace(" %Y", middle) for pattern in _YEAR_LAST]
     if days is _DAYS:
-        long = share_of(values.str.contains(r"\d{4}")) >= 0.5  # %Y also reads 20 as the year 20
+        long = share_of(_has_long_year(values)) >= 0.5  # %Y also reads 20 as the year 20
         days = [day for day in _DAYS if ("%y" not in day) == long]
     candidates = [day + time for time in times for day in days if day + time not in used]
     return min(candidates, key=lambda pattern: _strptime(values, pattern).null_count())
@@ -151,6 +155,14 @@ def to_dates(series: pl.Series, format: DateFormat) -> tuple[pl.Series, int]:
 
 def _parse(values: pl.Series, format: DateFormat) -> pl.Series:
     """Texts as Datetime by the patterns in order; null where none matches."""
+    dates = _parse_plain(values.str.strip_chars(), format)
+    rows = (dates.is_null() & values.is_not_null()).arg_true()
+    if not len(rows):
+        return dates
+    return dates.scatter(rows, _parse_plain(plain_dates(values.gather(rows)), format))  # rewriting takes much longer
+
+
+def _parse_plain(values: pl.Series, format: DateFormat) -> pl.Series:
     dates = _strptime(values, format.pattern)
     for pattern in format.others:
         dates = dates.zip_with(dates.is_not_null(), _strptime(values, pattern))
@@ -158,7 +170,6 @@ def _parse(values: pl.Series, format: DateFormat) -> pl.Series:
 
 
 def _strptime(values: pl.Series, pattern: str) -> pl.Series:
-    values = values.str.strip_chars()
     if pattern.startswith(_EPOCH):
         unit = {"s": 10**6, "ms": 10**3, "us": 1, "ns": 1}[pattern.removeprefix(_EPOCH)]
         numbers = values.cast(pl.Int64, strict=False) // (1000 if pattern.endswith("ns") else 1)
@@ -190,7 +201,12 @@ def _strptime(values: pl.Series, pattern: str) -> pl.Series:
     if early is None or not early.any():
         return dates
     dashed = (dates.dt.year() < 0).fill_null(False)  # a dash that was read as a sign
-    return dates.set(dashed | (early & ~values.str.contains(r"\d{4}").fill_null(False)), None)
+    return dates.set(dashed | (early & ~_has_long_year(values).fill_null(False)), None)
+
+
+def _has_long_year(values: pl.Series) -> pl.Series:
+    """Whether a text has four digits in a row beside its time: %Y reads 20 as the year 20."""
+    return values.str.replace(_TIME, "").str.contains(r"\d{4}")
 
 
 def _orders(pattern: str) -> tuple[str, str]:

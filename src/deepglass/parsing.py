@@ -31,11 +31,12 @@ _CODES = (
     r"[A-Z]{1,2}\$|Rs\.?|kr\.?|USD|EUR|GBP|CHF|JPY|CNY|INR"
     "|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|TRY|KRW|SGD|HKD"
 )
-_UNIT = r"[\p{L}°²³/%‰" + _CURRENCY + r"]{1,6}"
+_UNIT = r"[\p{L}°²³/%‰" + _CURRENCY + r"]{1,6}(?:/\d{1,4} ?[\p{L}]{1,4}|[23])?"  # also l/100km, m3
 _DIGITS = ("٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９", "०१२३४५६७८९")  # Arabic, Persian, wide, Devanagari
 _ARABIC_MARKS = ("٫", "٬")  # of decimals and of thousands
 _TRAILING_MINUS = r"^(\d[\d.,]*)\s?-$"
 _MAX_GRADES = 12  # different values of a column in which a minus behind a digit may be part of a grade
+_WIDE = dict(zip("，．－＋％￥＄（）", ",.-+%¥$()", strict=True))  # as Chinese and Japanese programs write them
 _SPACES = "[\u00a0\u2007\u2009\u202f]"
 
 
@@ -138,6 +139,12 @@ def to_numbers(series: pl.Series, format: NumberFormat) -> tuple[pl.Series, int]
     return numbers.rename(series.name), int((numbers.is_null() & ~missing).sum())
 
 
+def bare_numbers(values: pl.Series) -> pl.Series:
+    """Texts with uniform signs, without the unit that all numbers among them have."""
+    values = _normalise(values)
+    return _without_unit(values, _common_unit(values))
+
+
 def _number_pattern(decimal: str, thousands: str) -> str:
     d, whole = re.escape(decimal), r"\d+"
     if thousands:
@@ -155,13 +162,15 @@ def _has_trailing_minus(values: pl.Series) -> bool:
 
 
 def _normalise(values: pl.Series, digits: str = "") -> pl.Series:
-    """Uniform digits, space, minus and apostrophe characters; (12) as -12.
+    """Uniform digits, space, minus, apostrophe and other sign characters; (12) as -12.
 
     Args:
         digits: that stand for 0 to 9.
     """
     if digits:
         values = values.str.replace_many([*digits, *_ARABIC_MARKS], [*"0123456789", *".,"])
+    if values.str.contains(f"[{''.join(_WIDE)}]").any():
+        values = values.str.replace_many(_WIDE)
     values = values.str.replace_all(_SPACES, " ").str.strip_chars()
     values = values.str.replace("^[\u2212\u2013]", "-").str.replace_all("\u2019", "'", literal=True)
     return values.str.replace(r"^\((.*\d.*)\)$", "-$1")

@@ -104,6 +104,33 @@ def test_a_third_folder_beside_the_splits_is_left_out_and_named(tmp_path: Path, 
     assert [s.reason[:7] for s in table.skipped if third in s.name] == ["2 files"]
 
 
+@pytest.mark.parametrize("names", [("trn", "tst"), ("entrenamiento", "prueba"), ("treino", "teste")])
+def test_splits_in_other_words(tmp_path: Path, names: Sequence[str]) -> None:
+    folders = [f"{name}/{pet}" for name in names for pet in ("gato", "perro")]
+    table = read(write_images(tmp_path / "pets", *numbered(*folders)))
+    assert (classes(table), counts(table)) == (["gato", "perro"], {"train": 4, "test": 4})
+
+
+def test_a_class_called_train_in_a_split_called_train(tmp_path: Path) -> None:
+    folders = [f"{split}/{vehicle}" for split in ("train", "test") for vehicle in ("train", "bus")]
+    table = read(write_images(tmp_path / "vehicles", *numbered(*folders)))
+    assert table["label"].value_counts(sort=True)["count"].to_list() == [4, 4]
+    assert counts(table) == {"train": 4, "test": 4}
+
+
+@pytest.mark.parametrize("part", ["fold", "Batch_", "session "])
+def test_numbered_parts_with_the_same_classes_are_no_classes(tmp_path: Path, part: str) -> None:
+    folders = [f"{part}{i}/{pet}" for i in (1, 2, 3) for pet in ("cat", "dog")]
+    table = read(write_images(tmp_path / "pets", *numbered(*folders)))
+    assert classes(table) == ["cat", "dog"]
+    assert f"{part}1, {part}2, {part}3" in told(table)
+
+
+def test_numbered_folders_with_other_folders_inside_are_classes(tmp_path: Path) -> None:
+    table = read(write_images(tmp_path / "parts", *numbered("part1/front", "part1/back", "part2/front")))
+    assert classes(table) == ["part1", "part2"]
+
+
 def test_class_and_split_in_one_name(tmp_path: Path) -> None:
     names = numbered("cats_train", "dogs_train", count=4) + numbered("cats_test", "dogs_test")
     table = read(write_images(tmp_path, *names))

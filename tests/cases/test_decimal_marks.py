@@ -11,6 +11,7 @@ from conftest import CASES, Command, needs_cases
 import deepglass
 from deepglass.data.sources import read
 from deepglass.data.sources.base import SourceOptions
+from deepglass.parsing import parse_numbers, to_numbers
 
 
 def table_of(tmp_path: Path, text: str, name: str = "a.csv") -> dict[str, list[object]]:
@@ -72,6 +73,14 @@ def test_units_in_the_format_of_the_file(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         raw = read(tmp_path / name)["b"]
         assert np.allclose(Number(name="b").fit([raw]).encode(raw).values, [1.759, 2.001, 1.5])
+
+
+@pytest.mark.parametrize("unit", ["l/100km", "kg", "m3", "R$", "zł"])
+def test_a_comma_with_a_unit_proves_the_mark_of_another_column(tmp_path: Path, unit: str) -> None:
+    rows = "".join(f"{i},{i % 9 + 1} {unit};{i + 10}.{100 + i} km\n" for i in range(30))
+    (tmp_path / "a.csv").write_text(f"a;b\n{rows}")
+    raw = read(tmp_path / "a.csv")["b"]
+    assert to_numbers(raw, parse_numbers(raw))[0].to_list() == [(i + 10) * 1000 + 100 + i for i in range(30)]
 
 
 def test_points_in_one_column_and_commas_in_another(tmp_path: Path) -> None:

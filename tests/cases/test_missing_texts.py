@@ -62,6 +62,11 @@ def test_evidence(tmp_path: Path, values: list[str], number: str, missing: int) 
     assert set(series.drop_nulls()) <= set(values)
 
 
+def test_dots_and_dashes_alone_are_values(tmp_path: Path) -> None:
+    assert column(tmp_path, [".", "-"] * 10).null_count() == 0
+    assert column(tmp_path, ["-"] * 20).null_count() == 20
+
+
 def test_the_user_decides(tmp_path: Path) -> None:
     values = ["CA", "NY", "NA", "-"] * 20
     assert column(tmp_path, values).null_count() == 40

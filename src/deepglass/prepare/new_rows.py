@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.missing import is_null
-from deepglass.data.sources.header import numbered
+from deepglass.data.sources.frames import numbered
 from deepglass.data.sources.listing import natural_key
 from deepglass.data.table import Table
 from deepglass.data.transforms.base import TableTransform

@@ -11,9 +11,9 @@ from deepglass.data.table import Note, Skipped
 from deepglass.errors import SourceError
 
 SPLIT_WORDS = {
-    **dict.fromkeys(["train", "training", "trainset"], "train"),
-    **dict.fromkeys(["valid", "validation", "val", "dev"], "valid"),
-    **dict.fromkeys(["test", "testing", "testset", "t10k", "eval", "evaluation"], "test"),
+    **dict.fromkeys(["train", "training", "trainset", "trn", "entrenamiento", "treino", "entraînement"], "train"),
+    **dict.fromkeys(["valid", "validation", "val", "dev", "vld", "validación", "validação"], "valid"),
+    **dict.fromkeys(["test", "testing", "testset", "tst", "t10k", "eval", "evaluation", "prueba", "teste"], "test"),
 }
 """Word in the name of a file, folder or array -> the split that it means."""
 

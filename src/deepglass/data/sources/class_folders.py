@@ -20,6 +20,7 @@ from deepglass.errors import SourceError
 from deepglass.features.base import Media
 
 _UNLABELLED = frozenset(["unlabelled", "unlabeled", "unsup", "unknown_class"])
+_NUMBERED_PART = re.compile(r"(fold|part|batch|chunk|split|subset|session)[-_ ]?\d+", re.IGNORECASE)
 _ANNOTATIONS = (".xml", ".json", ".txt", ".csv", ".tsv")
 _ANNOTATION_FOLDER = re.compile(
     r"(.*[-_ ])?(annot|annotation|mask|label|calib|box|bbox|xml)(s|es)?[-_ ]?\d*", re.IGNORECASE
@@ -84,7 +85,7 @@ def _in_splits(
     """The files with their folders and their split; files in no split are left out where the others have one."""
     named = split_folders(folders)
     if named is None:
-        return media, _without_training_folder(folders), None
+        return media, _without_numbered_parts(_without_training_folder(folders), log), None
     outside = Counter("/".join(path) or "." for path, split in zip(folders, named.splits, strict=True) if not split)
     for folder, count in outside.items():
         reason = f"{count:,} files in no split; the splits are given by the folders {', '.join(named.names)}"
@@ -109,6 +110,21 @@ def _without_training_folder(folders: list[list[str]]) -> list[list[str]]:
     if len(classes) < 2 or any(len(path) > 1 for path in others):
         return folders
     return [path[1:] if path[:1] == [top] else [] for path in folders]
+
+
+def _without_numbered_parts(folders: list[list[str]], log: ReadLog) -> list[list[str]]:
+    """Without folders such as fold1 and fold2 that hold the same class folders."""
+    inside: dict[str, set[str]] = defaultdict(set)
+    for path in folders:
+        if len(path) < 2 or not _NUMBERED_PART.fullmatch(path[0]):
+            return folders
+        inside[path[0]].add(path[1])
+    same = set.intersection(*inside.values()) if len(inside) > 1 else set()
+    if len(same) < 2 or any(classes != same for classes in inside.values()):
+        return folders
+    why = "numbered parts that hold the same folders: no classes"
+    log.note("parts", ", ".join(sorted(inside, key=natural_key)[:6]), why)
+    return [path[1:] for path in folders]
 
 
 def _labels(folders: Sequence[list[str]]) -> list[str | None]:

@@ -18,8 +18,7 @@ import polars as pl
 from deepglass.data.sources import sniff
 from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.encodings import SAMPLE_BYTES
-from deepglass.data.sources.frames import column_names, table_from_texts
-from deepglass.data.sources.header import numbered
+from deepglass.data.sources.frames import column_names, numbered, table_from_texts
 from deepglass.data.sources.plain import is_prose, plain_table
 from deepglass.data.sources.polars_csv import count_lines, offset, read_with_polars
 from deepglass.data.sources.quotes import enclose_stray_quotes

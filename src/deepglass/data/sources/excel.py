@@ -15,8 +15,8 @@ import polars as pl
 
 from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.binary import BROKEN, readable
-from deepglass.data.sources.frames import column_names, table_from_texts
-from deepglass.data.sources.header import has_header, is_units_row, numbered
+from deepglass.data.sources.frames import column_names, numbered, table_from_texts
+from deepglass.data.sources.header import has_header, is_units_row
 from deepglass.data.table import Table
 from deepglass.errors import MissingExtra, SourceError, near_miss
 from deepglass.files import check_regular

@@ -54,6 +54,11 @@ def column_names(names: Sequence[str], columns: Sequence[str] | None, source: st
     return check_names(columns, "--columns")
 
 
+def numbered(width: int) -> list[str]:
+    """Names for the columns of a table that has none."""
+    return [f"column_{i}" for i in range(1, width + 1)]
+
+
 def table_from_frame(frame: pl.DataFrame, source: str, log: ReadLog, *, columns: Sequence[str] | None = None) -> Table:
     """A table from a polars frame of typed columns. Texts stay as they are, but `?` and the like are missing values.
 

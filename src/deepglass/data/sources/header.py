@@ -51,11 +51,6 @@ def has_header(rows: Sequence[Sequence[str]], option: bool | None = None) -> tup
     return False, "the first line reads like the others"
 
 
-def numbered(width: int) -> list[str]:
-    """Names for the columns of a table that has none."""
-    return [f"column_{i}" for i in range(1, width + 1)]
-
-
 def is_units_row(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first of the rows below the names holds units, such as [km/h]: words over columns of numbers."""
     units, body = rows[0] if rows else [], rows[1:]

@@ -3,7 +3,7 @@
 `NA` is Namibia beside DE and ZA, and `-` is a class beside `+`; elsewhere both mean that there is no value. A text such
 as `?` or `#N/A` is always missing; the others are values where the column shows it:
 
-- `-`, `--` and `.` beside another value that consists of signs, such as `+` or `,`;
+- `-`, `--` and `.` beside another value that consists of signs, such as `+` or `,`, and `-` beside `.` alone;
 - `NA` beside codes of countries or continents;
 - `nil`, unless numbers of the same file have it too;
 - `null` beside empty cells, unless numbers of the same file have it too; `Null` among names;
@@ -111,6 +111,8 @@ def _values(
         return reasons
     counts = dict(cells.drop_nulls().value_counts().iter_rows())
     others = [text for text in counts if text not in MISSING]
+    if not others and counts.keys() >= {"-", "."}:
+        others = ["-", "."]
     empty = counts.get("", 0) + cells.null_count() > 0
     for text in open_texts:
         if why := _evidence(name, text, counts[text], others, empty, text in number_texts):
@@ -120,7 +122,9 @@ def _values(
 
 def _evidence(name: str, text: str, count: int, others: Sequence[str], empty: bool, in_numbers: bool) -> str:
     """Why a text is a value; empty if nothing shows it."""
-    if _SIGNS.match(text) and (sign := next((other for other in others if _SIGNS.match(other)), None)):
+    if _SIGNS.match(text) and (
+        sign := next((other for other in others if other != text and _SIGNS.match(other)), None)
+    ):
         return f"{sign!r} is a value, too"
     if in_numbers:
         return ""

@@ -1,7 +1,7 @@
 """Splits that the names of folders state: train, Train Data, training_set, seg_train, train2017."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -74,15 +74,27 @@ def split_folders(folders: Sequence[list[str]]) -> SplitFolders | None:
             continue
         inner = any(len(path) > level + 1 for path, match in zip(folders, matches, strict=True) if match)
         class_names = _class_names(stated) if len(rests) > 1 and level == 0 and not inner else {}
+        inside = _folders_inside(folders)
         splits, shorter = [], []
         for path, name, match in zip(folders, names, matches, strict=True):
             splits.append(match.split if match else "")
             below = path[level + 1 :]
             while match and below and (repeated := split_in(below[0])) and repeated.split == match.split:
+                if len(inside[tuple(path[: len(path) - len(below)])]) > 1:
+                    break  # a class: train/train beside train/bus
                 below = below[1:]  # training_set/training_set/cats
             shorter.append([*path[:level], *([class_names[name]] if name in class_names else []), *below])
         return SplitFolders(splits, shorter, sorted(name for name, match in stated.items() if match))
     return None
+
+
+def _folders_inside(folders: Sequence[list[str]]) -> dict[tuple[str, ...], set[str]]:
+    """The names of the folders in each folder."""
+    inside: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for path in folders:
+        for depth, name in enumerate(path):
+            inside[tuple(path[:depth])].add(name)
+    return inside
 
 
 def _class_names(stated: dict[str, SplitName | None]) -> dict[str, str]:

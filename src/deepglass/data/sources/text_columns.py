@@ -14,7 +14,7 @@ from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.missing_texts import TextColumn, set_missing
 from deepglass.dates import parse_dates
 from deepglass.formatting import plain_percent
-from deepglass.parsing import NumberFormat, parse_numbers, to_numbers
+from deepglass.parsing import NumberFormat, bare_numbers, parse_numbers, to_numbers
 
 _PROVES_COMMA = r"^[+-]?(\d*,(\d{1,2}|\d{4,})|0,\d+|\d{1,3}(\.\d{3})+,\d+)$"
 _PROVES_POINT = r"^[+-]?(\d*\.(\d{1,2}|\d{4,})|0\.\d+|\d{1,3}(,\d{3})+\.\d+)$"
@@ -111,7 +111,7 @@ def decimal_mark(texts: Sequence[pl.Series], comma_likely: bool) -> str:
 def _sample(series: pl.Series) -> pl.Series:
     """Values without units."""
     values = series.gather_every(max(1, len(series) // _SAMPLE)).drop_nulls()
-    return values.str.strip_chars(" \u00a0\u202f%€$£¥")
+    return bare_numbers(values).str.strip_chars(" %€$£¥")
 
 
 def _typed(series: pl.Series, numbers: NumberFormat | None, decimal: str, reason: str, log: ReadLog) -> pl.Series:
