@@ -177,10 +177,8 @@ class ProcessGroup(Processes):
         try:
             yield
         except RuntimeError as error:
-            reason = str(error).partition("\n")[0]
-            raise TrainingError(
-                "lost-process", f"process {self.rank} of {self.count} lost the others ({reason}); resume the run"
-            ) from error
+            text = f"process {self.rank} of {self.count}: another process has ended"
+            raise TrainingError("lost-process", text) from error
 
 
 @contextmanager
