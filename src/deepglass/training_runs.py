@@ -109,7 +109,7 @@ def resume_run(
 def _follow_resumed(
     folder: Folder, spec: Spec, source: Any, stage: TrainingSettings | None, processes: Processes
 ) -> Run:
-    """What a process beside the first one does in `_resume`."""
+    """What a process beside the first one does in `resume_run`."""
     with limits_changed(spec.data.limits):
         if processes.send(b"") != TRAINED:
             with processes.common_errors():
@@ -161,9 +161,8 @@ def _train_one(
     callbacks: Sequence[Callback],
     baselines: bool,
     started: float,
-    processes: Processes | None = None,
+    processes: Processes,
 ) -> Run:
-    processes = processes or Processes()
     with processes.common_errors():
         spec = inherit_architecture(spec, path)
         call(callbacks, "on_phase_start", "reading")
@@ -229,7 +228,7 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
             source = None if isinstance(fold.data.source, str) else fold.data.source
             run = resume_run(path, source, callbacks, None, Processes(), clock.perf_counter())
         else:
-            run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())
+            run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter(), Processes())
         if run.metrics["stop_reason"] == "interrupted":
             raise_interruption(signal.Signals[run.metrics.get("stop_signal", "SIGINT")])
     summarise(folder, started)

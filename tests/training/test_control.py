@@ -17,6 +17,7 @@ from deepglass.training.callbacks import Callback, EvaluationRecord, HistoryFile
 from deepglass.training.checkpoint import weights_sha256
 from deepglass.training.clock import Clock
 from deepglass.training.control import TrainerControl
+from deepglass.training.distributed.processes import Processes
 from deepglass.training.plan import StepCosts
 from deepglass.training.trainer import Trainer
 
@@ -118,21 +119,21 @@ def test_the_learning_rate_is_set_and_recorded() -> None:
 # -- the reduction over processes ----------------------------------------------------------------------------------
 
 
-class Reduction:
-    """A fake reduction that replaces some values, as if other processes had contributed."""
+class Reduction(Processes):
+    """A reduction that replaces some values, as if other processes had contributed."""
 
     def __init__(self, **answers: Callable[[float], float]) -> None:
         self.answers = answers
         self.names: set[str] = set()
 
-    def __call__(self, name: str, value: float) -> float:
+    def reduce(self, name: str, value: float) -> float:
         self.names.add(name)
         return self.answers[name](value) if name in self.answers else value
 
 
 def test_early_stopping_and_the_best_weights_follow_the_reduced_monitor() -> None:
     reduction = Reduction(monitor=lambda value: 1.0)  # elsewhere nothing improves
-    history = _fit(Line(), replace(PLAN, patience=2), reduce=reduction)
+    history = _fit(Line(), replace(PLAN, patience=2), processes=reduction)
     assert (history.stop_reason, history.step) == ("early", 30)
     assert [r.best for r in history.records] == [True, False, False]
     assert {r.monitor for r in history.records} == {1.0}
@@ -140,7 +141,7 @@ def test_early_stopping_and_the_best_weights_follow_the_reduced_monitor() -> Non
 
 def test_a_non_finite_loss_of_another_process_is_recovered_from() -> None:
     losses = iter([1.0, float("nan")])
-    history = _fit(Line(), reduce=Reduction(loss=lambda value: next(losses, value)))
+    history = _fit(Line(), processes=Reduction(loss=lambda value: next(losses, value)))
     assert [r.event.partition(":")[0] for r in history.records if r.event] == ["non-finite loss at step 20"]
 
 
@@ -150,21 +151,21 @@ def test_the_length_of_a_run_with_a_clock_is_the_reduced_one() -> None:
     reduction = Reduction(steps=lambda value: 30)
     objective = Line()
     loader = objective.make_loader(_data(), 8, 0)
-    history = Trainer(reduce=reduction).fit(objective, loader, PLAN, _data(), clock)
+    history = Trainer(processes=reduction).fit(objective, loader, PLAN, _data(), clock)
     assert (history.step, history.plan.last_step) == (30, 30)
     assert {"clock", "steps"} <= reduction.names
 
 
 def test_an_interrupt_of_another_process_ends_the_run() -> None:
     calls = iter(range(1000))
-    history = _fit(Line(), reduce=Reduction(stop=lambda value: float(next(calls) >= 12)))
+    history = _fit(Line(), processes=Reduction(stop=lambda value: float(next(calls) >= 12)))
     assert (history.stop_reason, history.step) == ("interrupted", 12)
 
 
 def test_the_costs_of_a_probe_are_reduced() -> None:
     reduction = Reduction(step_seconds=lambda value: 7.0, evaluation_seconds=lambda value: 8.0)
     objective = Line()
-    costs = Trainer(reduce=reduction).probe(objective, objective.make_loader(_data(), 8, 0), PLAN, _data(), 0.01)
+    costs = Trainer(processes=reduction).probe(objective, objective.make_loader(_data(), 8, 0), PLAN, _data(), 0.01)
     assert costs == StepCosts(7.0, 8.0)
 
 

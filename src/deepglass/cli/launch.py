@@ -22,7 +22,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.storage.names import run_name
 
 MAX_RESTARTS = 3
-AGENT_SIGNAL = -signal.SIGTERM  # by which the agent ends the others, where one has failed
+AGENT_EXIT_CODE = -signal.SIGTERM  # of the others, which the agent ends where one has failed
 ORDERLY_SECONDS = 24 * 3600  # for a run to be stored, tested and reported after a signal
 
 
@@ -67,13 +67,13 @@ def _run(devices: int, arguments: Sequence[str], run: Path) -> int:
     for restart in range(MAX_RESTARTS + 1):
         words = arguments if _plan(run) == before else ["resume", str(run), *_kept(arguments)]
         codes = _attempt(devices, words)
-        killed = {rank: code for rank, code in codes.items() if code < 0 and code != AGENT_SIGNAL}
+        killed = {rank: code for rank, code in codes.items() if code < 0 and code != AGENT_EXIT_CODE}
         if not killed or restart == MAX_RESTARTS:
             break
         rank, code = min(killed.items())
         name = signal.Signals(-code).name
         message(f"process {rank} was ended by {name}: all start again ({restart + 1} of {MAX_RESTARTS})")
-    own = {rank: code for rank, code in codes.items() if code != AGENT_SIGNAL} or codes
+    own = {rank: code for rank, code in codes.items() if code != AGENT_EXIT_CODE} or codes
     return next((128 - code if code < 0 else code for _, code in sorted(own.items())), 0)
 
 

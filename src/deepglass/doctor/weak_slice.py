@@ -59,8 +59,8 @@ def _comparison(output: str, scores: RowScores, weak: WeakSlice) -> str:
     own, others = (float(scores.values[rows].mean()) for rows in (inside, outside))
     count = f"({int(inside.sum()):,} rows)"
     if scores.metric == "accuracy":
-        wrong = (plain_percent(1 - share) for share in (own, others))
-        return f"{count} {next(wrong)} of the predictions of {output} are wrong, else {next(wrong)}"
+        wrong, wrong_else = plain_percent(1 - own), plain_percent(1 - others)
+        return f"{count} {wrong} of the predictions of {output} are wrong, else {wrong_else}"
     if scores.metric == "mae":
         return f"{count} the mean absolute error of {output} is {plain_number(own)}, else {plain_number(others)}"
     return f"{count} {metric_title(scores.metric)} of {output} is {plain_number(own)}, else {plain_number(others)}"

@@ -91,7 +91,7 @@ def _read_video(data: bytes, name: str, count: int) -> list[np.ndarray]:
     except ImportError:
         raise MissingExtra("av", "video", f"{name}: a video file (folders of frames, gif and arrays do not)") from None
     try:
-        with av.open(io.BytesIO(data)) as container:
+        with av.open(io.BytesIO(data), mode="r") as container:
             frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise SourceError("unreadable-file", f"{name}: cannot be read as a video ({error})") from error

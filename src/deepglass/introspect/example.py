@@ -215,8 +215,8 @@ def _scores(context: RunContext, batch: Batch, row: int) -> tuple[Scores, tuple[
             first = np.argsort(-shares, kind="stable")[:MAX_CLASSES]
             scores.append((output.name, tuple((output.class_names[k], float(shares[k])) for k in first)))
         raw = prepared.table[output.column][row]
-        known = float(raw) if output.has_axis and isinstance(raw, int | float) else raw
-        truth.append((output.name, "not known" if raw is None else prediction_text(known)))
+        target = float(raw) if output.has_axis and isinstance(raw, int | float) else raw
+        truth.append((output.name, "not known" if raw is None else prediction_text(target)))
     return tuple(scores), tuple(truth)
 
 

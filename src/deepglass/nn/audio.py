@@ -47,9 +47,8 @@ class AudioAugment:
             factor = (1 + self.speed) ** _signed_uniform(B, values.device)
             start = (torch.rand(B, device=values.device) * self.shift * lengths).long()
             end = start + (lengths / factor).long().clamp_min(1)
-            positions = (
-                torch.arange(int(whole_batch().maximum(end.max())), device=values.device) - start[:, None]
-            )  # (B, S')
+            longest = int(whole_batch().maximum(end.max()))  # S'
+            positions = torch.arange(longest, device=values.device) - start[:, None]  # (B, S')
             source = (positions * factor[:, None]).clamp(0, S - 1)
             low = source.long()
             high = torch.minimum(low + 1, (lengths - 1).clamp_min(0)[:, None])

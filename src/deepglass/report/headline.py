@@ -189,9 +189,9 @@ def _numbers(numbers: NumberFacts, rows: int) -> Headline:
 def _boxes(per_class: Mapping[str, Mapping[str, float]]) -> list[str]:
     """How many of the true boxes are found; [] for other outputs."""
     classes = [m for m in per_class.values() if "ap50" in m and m["rows"]]
-    both = [1.0] * len(classes), [m["recall"] for m in classes]
-    total, found = (round(sum(m["rows"] * share for m, share in zip(classes, shares, strict=True))) for shares in both)
-    return [f"Of {plural(total, 'true box', 'true boxes')} {count(found)} are found."] if total else []
+    total = round(sum(m["rows"] for m in classes))
+    hits = round(sum(m["rows"] * m["recall"] for m in classes))
+    return [f"Of {plural(total, 'true box', 'true boxes')} {count(hits)} are found."] if total else []
 
 
 def _unnamed_classes(per_class: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from deepglass.data.batches import Dataset, Loader
 from deepglass.device import autocast
 from deepglass.errors import TrainingError
-from deepglass.objectives.base import Evaluation, Loss, Objective, Reduce, local_value
+from deepglass.objectives.base import Evaluation, Loss, Objective
 from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, not_a_state, restore_optimizer
 from deepglass.training.clock import CHECK_EVERY, Clock
@@ -37,16 +37,14 @@ class LoopSettings:
         callbacks: called at each event, in order.
         checkpoints: where states are saved; without them a run cannot be resumed.
         store_plan: called with each changed plan before it is applied.
-        reduce: agrees on a value that steers control flow; called with the value's name ("loss", "monitor", "kl",
-            "clock", "steps", "stop", "step_seconds", "evaluation_seconds", "probe") and this process's value.
         control: commands to the trainer while it runs.
-        processes: that train together; with several of them theirs is the reduction.
+        processes: that train together. They agree on each value that steers control flow, by its name: "loss",
+            "monitor", "kl", "clock", "steps", "stop", "step_seconds", "evaluation_seconds", "probe".
     """
 
     callbacks: Sequence[Callback] = ()
     checkpoints: Checkpoints | None = None
     store_plan: Callable[[Plan], None] = lambda plan: None
-    reduce: Reduce = local_value
     control: TrainerControl = field(default_factory=TrainerControl)
     processes: Processes = field(default_factory=Processes)
 
@@ -68,8 +66,7 @@ class TrainingLoop:
         if valid is not None and plan.evaluation_rows is not None:
             self.valid_sample = objective.validation_sample(valid, plan.evaluation_rows, plan.seed)
         self.settings, self.processes, self.control = settings, settings.processes, settings.control
-        self.reduce = settings.reduce if self.processes.count == 1 else self.processes.reduce
-        objective.reduce = self.reduce
+        self.reduce = objective.reduce = self.processes.reduce
         self.device = torch.device(plan.device)
         self.optimizers = build_optimizers(objective, plan)
         self.step, self.is_stepping = 0, False

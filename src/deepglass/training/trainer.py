@@ -106,12 +106,13 @@ class Trainer(LoopSettings):
         loop.restore(before)
         warm = sorted(times[1:])  # the first step also allocates what later steps reuse
         return StepCosts(
-            loop.reduce("step_seconds", warm[len(warm) // 2]), loop.reduce("evaluation_seconds", evaluation)
+            self.processes.reduce("step_seconds", warm[len(warm) // 2]),
+            self.processes.reduce("evaluation_seconds", evaluation),
         )
 
     def _goes_on(self, in_time: bool) -> bool:
         """Whether the first process has time left for the probe."""
-        return in_time if self.processes.count == 1 else self.processes.reduce("probe", float(in_time)) > 0
+        return self.processes.reduce("probe", float(in_time)) > 0
 
 
 def _evaluation_seconds(objective: Objective, valid: Dataset) -> float:

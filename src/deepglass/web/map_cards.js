@@ -68,9 +68,9 @@ export class MapCards {
 
   card(point) {
     const { items } = this.data, i = this.item.get(point), split = this.split(point);
-    const known = items && i !== undefined ? { row: split ? items.rows[i] : null, ...this.itemFacts(i) } : { row: null };
+    const facts = items && i !== undefined ? { row: split ? items.rows[i] : null, ...this.itemFacts(i) } : { row: null };
     const card = rowCard({
-      ...known, predicted: known.predicted || this.words(point), more: split && `, ${split}`, face: this.tile(point, 44),
+      ...facts, predicted: facts.predicted || this.words(point), more: split && `, ${split}`, face: this.tile(point, 44),
       choose: () => this.update({ selected: point }),
     });
     card.querySelector(".prediction").prepend(this.dot(this.view.colouring.codes[point]));

@@ -204,8 +204,8 @@ def was_restarted(processes: Processes) -> bool:
 def check_same(processes: Processes, facts: Mapping[str, str]) -> None:
     """Raises: SpecError: `mismatched-files` where a fact, such as the data, differs between the processes."""
     for name, fact in facts.items():
-        told = processes.texts(f"{fact}\n{socket.gethostname()}")
-        values, hosts = zip(*(text.rsplit("\n", 1) for text in told), strict=True)
+        texts = processes.texts(f"{fact}\n{socket.gethostname()}")
+        values, hosts = zip(*(text.rsplit("\n", 1) for text in texts), strict=True)
         other = next((rank for rank, value in enumerate(values) if value != values[0]), None)
         if other is not None:
             where = f"process {other} on {hosts[other]} and process 0 on {hosts[0]}"

@@ -90,7 +90,7 @@ def _first_field(fields: Mapping[str, Field]) -> Field:
 
 
 def check_rows(rows: int, batch_size: int, count: int) -> None:
-    """Raises: UserError: where a batch has fewer rows than there are processes."""
+    """Raises: SourceError, SpecError: where training rows or a batch are fewer than the processes."""
     if rows < count:
         raise SourceError("too-few-rows", f"{rows} training rows cannot be split over {count} processes; take fewer")
     if batch_size < count:

@@ -171,22 +171,22 @@ class _Intercept(TorchFunctionMode):
 
     def _filled(self, fill: Callable[..., Tensor]) -> Handler:
         def filled(values: Tensor, *arguments: Any, **settings: Any) -> Tensor:
-            drawn = self.batch.draw(
+            random = self.batch.draw(
                 values.shape, lambda shape: fill(_empty_like(values, shape), *arguments, **settings)
             )
-            return values.copy_(drawn)
+            return values.copy_(random)
 
         return filled
 
     def _bernoulli(self, p: Tensor, *, generator: Any = None) -> Tensor:
-        drawn = self.batch.draw(p.shape, lambda shape: _empty_like(p, shape).uniform_(generator=generator))
-        return (drawn < p).to(p.dtype)
+        uniform = self.batch.draw(p.shape, lambda shape: _empty_like(p, shape).uniform_(generator=generator))
+        return (uniform < p).to(p.dtype)
 
     def _multinomial(self, p: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Tensor:
         if num_samples != 1:
             return self._refused()
-        drawn = self.batch.draw(p.shape, lambda shape: _empty_like(p, shape).exponential_(generator=generator))
-        return (p / drawn).argmax(-1, keepdim=True)
+        exponential = self.batch.draw(p.shape, lambda shape: _empty_like(p, shape).exponential_(generator=generator))
+        return (p / exponential).argmax(-1, keepdim=True)
 
     def _dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         if not training or not p:
